@@ -1,0 +1,126 @@
+//! What the world can get wrong: words typed, files, configs, data, checkpoints.
+//!
+//! Wrong shapes are a programmer's mistake and panic instead (decision 0004). A message says what was
+//! read, where, what was found, what was wanted, and the cure, in one sentence.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// `std::result::Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Something outside the program was not as it has to be.
+#[derive(Debug)]
+pub struct Error(Box<ErrorKind>);
+
+/// What went wrong; every variant carries where.
+#[derive(Debug)]
+pub enum ErrorKind {
+    /// The words typed do not make sense: an unknown preset, key, value or combination.
+    Usage(String),
+    /// A file or directory could not be read.
+    Read {
+        /// What was being read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or directory could not be written.
+    Write {
+        /// What was being written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file was read but holds something else than it has to.
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Found, wanted, cure: the rest of the sentence after the file's name.
+        what: String,
+    },
+    /// The run itself failed: a loss or a gradient that is not finite.
+    Diverged(String),
+    /// Stopped by Ctrl-C or SIGTERM, after saving.
+    Interrupted,
+}
+
+impl Error {
+    /// The words typed are wrong.
+    pub fn usage(what: impl Into<String>) -> Self {
+        ErrorKind::Usage(what.into()).into()
+    }
+
+    /// `path` holds something else than it has to; `what` says found, wanted and cure.
+    pub fn invalid(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        ErrorKind::Invalid { path: path.as_ref().into(), what: what.into() }.into()
+    }
+
+    /// For `map_err`: reading `path` failed.
+    pub fn read(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| ErrorKind::Read { path: path.as_ref().into(), source }.into()
+    }
+
+    /// For `map_err`: writing `path` failed.
+    pub fn write(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| ErrorKind::Write { path: path.as_ref().into(), source }.into()
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// The exit code of the process: 2 for words and files, 1 for a failed run, 130 when stopped.
+    pub fn exit_code(&self) -> u8 {
+        match *self.0 {
+            ErrorKind::Diverged(_) => 1,
+            ErrorKind::Interrupted => 130,
+            _ => 2,
+        }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            ErrorKind::Usage(what) | ErrorKind::Diverged(what) => f.write_str(what),
+            ErrorKind::Read { path, source } => {
+                write!(f, "cannot read {}: {source}", path.display())
+            }
+            ErrorKind::Write { path, source } => {
+                write!(f, "cannot write {}: {source}", path.display())
+            }
+            ErrorKind::Invalid { path, what } => write!(f, "{}: {what}", path.display()),
+            ErrorKind::Interrupted => f.write_str("stopped; the state is saved"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The entry of `known` nearest to `word` by edit distance, for "did you mean".
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().min_by_key(|name| edit_distance(word, name))
+}
+
+/// Levenshtein distance between two short words.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,6 @@
+//! Functions on slices: each file has the plain loop (the oracle), then the fast one.
+//!
+//! Everything whose bits could depend on the machine lives here and nowhere else.
+
+pub mod math;
+pub mod simd;

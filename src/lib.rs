@@ -1,0 +1,11 @@
+//! Stochastic temporal convolutional networks on a CPU.
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod kernel;
+pub mod noise;
+pub mod parallel;
+pub mod tensor;
+
+pub use error::{Error, Result};
+pub use tensor::{Real, Tensor};

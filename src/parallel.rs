@@ -1,0 +1,116 @@
+//! Threads: the only file that names rayon.
+//!
+//! Three verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
+//! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds partials of fixed
+//! chunks in index order. Not here: rayon's own reductions, whose order is unspecified.
+
+use crate::error::{Error, Result};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Runs `job` on a pool of `threads` threads (0: one per core). Nested calls use the same pool.
+pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> Result<R> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
+    Ok(pool.install(job))
+}
+
+/// How many threads work here.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Runs `job` on every task, on any thread, in any order; tasks own what they write.
+pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
+    if tasks.len() <= 1 {
+        tasks.into_iter().for_each(job);
+    } else {
+        tasks.into_par_iter().with_max_len(1).for_each(|task| job(task));
+    }
+}
+
+/// `f(0), f(1), … f(n − 1)`, in index order whoever computed them.
+pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    (0..n).into_par_iter().with_max_len(1).map(|i| f(i)).collect()
+}
+
+/// Elements per task of elementwise work: small enough to stay in a core's cache.
+pub const CHUNK: usize = 1 << 14;
+
+/// Cuts every output into pieces of [`CHUNK`] elements and runs `job(range, pieces)` on each.
+///
+/// All outputs have the same length; `range` says which elements the pieces are.
+pub fn chunks<T: Send, const N: usize>(
+    outputs: [&mut [T]; N],
+    job: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
+) {
+    rows(outputs, [1; N], CHUNK, job);
+}
+
+/// Cuts outputs of `rows × widths[i]` elements into pieces of `rows_per_tile` rows and runs
+/// `job(row range, pieces)` on each.
+pub fn rows<T: Send, const N: usize>(
+    mut outputs: [&mut [T]; N],
+    widths: [usize; N],
+    rows_per_tile: usize,
+    job: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
+) {
+    let total = outputs[0].len() / widths[0];
+    let mut tasks = Vec::with_capacity(total.div_ceil(rows_per_tile));
+    for start in (0..total).step_by(rows_per_tile) {
+        let range = start..total.min(start + rows_per_tile);
+        tasks.push((range.clone(), split_front(&mut outputs, widths.map(|w| w * range.len()))));
+    }
+    each(tasks, |(range, pieces)| job(range, pieces));
+}
+
+/// Rows `time` of sequence `batch`: one tile of a (B, T, C) output.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    /// Which sequence.
+    pub batch: usize,
+    /// Which of its steps.
+    pub time: Range<usize>,
+}
+
+/// Cuts outputs of shape (batch, time, widths\[i\]) into tiles of at most `rows_per_tile` steps of one
+/// sequence, evenly, and runs `job(tile, pieces)` on each.
+pub fn tiles<T: Send, const N: usize>(
+    mut outputs: [&mut [T]; N],
+    widths: [usize; N],
+    (batch, time): (usize, usize),
+    rows_per_tile: usize,
+    job: impl Fn(Tile, [&mut [T]; N]) + Sync,
+) {
+    let per_sequence = time.div_ceil(rows_per_tile).max(1);
+    let mut tasks = Vec::with_capacity(batch * per_sequence);
+    for b in 0..batch {
+        for i in 0..per_sequence {
+            let time = i * time / per_sequence..(i + 1) * time / per_sequence;
+            let pieces = split_front(&mut outputs, widths.map(|w| w * time.len()));
+            tasks.push((Tile { batch: b, time }, pieces));
+        }
+    }
+    each(tasks, |(tile, pieces)| job(tile, pieces));
+}
+
+/// `Σ f(i)` over `0..n` in f64: each chunk of `chunk` indices gives a partial (in any thread), and the
+/// partials are added in index order.
+pub fn sum(n: usize, chunk: usize, f: impl Fn(Range<usize>) -> f64 + Sync) -> f64 {
+    let partials = map(n.div_ceil(chunk), |i| f(i * chunk..n.min((i + 1) * chunk)));
+    partials.iter().fold(0., |sum, partial| sum + partial)
+}
+
+/// Takes the first `lengths[i]` elements off each output.
+fn split_front<'a, T, const N: usize>(
+    outputs: &mut [&'a mut [T]; N],
+    lengths: [usize; N],
+) -> [&'a mut [T]; N] {
+    let mut i = 0;
+    outputs.each_mut().map(|output| {
+        let (front, rest) = std::mem::take(output).split_at_mut(lengths[i]);
+        *output = rest;
+        i += 1;
+        front
+    })
+}

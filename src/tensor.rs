@@ -1,0 +1,295 @@
+//! [`Tensor`]: contiguous row-major numbers of rank ≤ 4, shared on clone, copied on write.
+//!
+//! One layout means one code path and no sum whose bits depend on history (decision 0002). Buffers go
+//! back to a pool when the last tensor that shares them is dropped, so that a training step touches no
+//! fresh pages. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
+
+use crate::parallel;
+use ndarray::{ArcArray, Array, ArrayViewD, IxDyn};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The number everything is computed in: f32, or f64 under the feature `f64` for gradient checks.
+#[cfg(not(feature = "f64"))]
+pub type Real = f32;
+/// The number everything is computed in: f32, or f64 under the feature `f64` for gradient checks.
+#[cfg(feature = "f64")]
+pub type Real = f64;
+
+/// An n-dimensional array over shared storage: O(1) to clone, copied when written while shared.
+#[derive(Clone)]
+pub struct Tensor {
+    /// `None` only while being dropped.
+    array: Option<ArcArray<Real, IxDyn>>,
+}
+
+impl Tensor {
+    /// `data` in row-major order. Panics if the numbers do not fill `shape`.
+    #[track_caller]
+    pub fn new(shape: &[usize], data: Vec<Real>) -> Self {
+        let (size, len) = (shape.iter().product::<usize>(), data.len());
+        assert_eq!(size, len, "Tensor::new: shape {shape:?} takes {size} numbers, got {len}");
+        let array = Array::from_shape_vec(shape, data).expect("the size was just checked");
+        Self { array: Some(array.into_shared()) }
+    }
+
+    /// All zeros.
+    pub fn zeros(shape: &[usize]) -> Self {
+        let mut zeros = Self::scratch(shape);
+        zeros.data_mut().fill(0.);
+        zeros
+    }
+
+    /// A buffer whose contents are whatever was there before (NaN in debug builds): for outputs of
+    /// which every element is about to be written.
+    pub fn scratch(shape: &[usize]) -> Self {
+        Self::new(shape, Pool::take(shape.iter().product()))
+    }
+
+    /// One number, shape (1).
+    pub fn scalar(value: Real) -> Self {
+        Self::new(&[1], vec![value])
+    }
+
+    /// Filled in index order.
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> Real) -> Self {
+        Self::new(shape, (0..shape.iter().product()).map(|_| f()).collect())
+    }
+
+    fn array(&self) -> &ArcArray<Real, IxDyn> {
+        self.array.as_ref().expect("present until dropped")
+    }
+
+    /// The length of every axis.
+    pub fn shape(&self) -> &[usize] {
+        self.array().shape()
+    }
+
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.array().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers, row-major.
+    pub fn data(&self) -> &[Real] {
+        self.array().as_slice().expect("always contiguous")
+    }
+
+    /// The numbers, for writing; copies them first if they are shared.
+    pub fn data_mut(&mut self) -> &mut [Real] {
+        let array = self.array.as_mut().expect("present until dropped");
+        array.as_slice_mut().expect("always contiguous")
+    }
+
+    /// As ndarray sees it.
+    pub fn view(&self) -> ArrayViewD<'_, Real> {
+        self.array().view()
+    }
+
+    /// The number of a tensor that holds just one.
+    #[track_caller]
+    pub fn item(&self) -> Real {
+        assert_eq!(self.len(), 1, "item: shape {:?} is not one number", self.shape());
+        self.data()[0]
+    }
+
+    /// Everything but the last axis, counted as rows …
+    pub fn rows(&self) -> usize {
+        self.len() / self.cols().max(1)
+    }
+
+    /// … of this many numbers.
+    pub fn cols(&self) -> usize {
+        *self.shape().last().expect("rank ≥ 1")
+    }
+
+    /// `(B, T, C)`, or a panic that says what came instead.
+    #[track_caller]
+    pub fn btc(&self, op: &str) -> (usize, usize, usize) {
+        match *self.shape() {
+            [b, t, c] => (b, t, c),
+            _ => panic!("{op}: want (B, T, C), got {:?}", self.shape()),
+        }
+    }
+
+    /// The same numbers under another shape. Panics if the sizes differ.
+    #[track_caller]
+    pub fn reshape(mut self, shape: &[usize]) -> Self {
+        let (size, len) = (shape.iter().product::<usize>(), self.len());
+        assert_eq!(
+            size,
+            len,
+            "reshape: {:?} has {len} numbers, {shape:?} takes {size}",
+            self.shape()
+        );
+        let array = self.array.take().expect("present until dropped");
+        let array =
+            array.into_shape_with_order(shape).expect("contiguous, and the size was checked");
+        Self { array: Some(array) }
+    }
+
+    /// `y = f(x)`, elementwise.
+    pub fn map(&self, f: impl Fn(Real) -> Real + Sync) -> Self {
+        zip([self], |[x]| f(x))
+    }
+
+    /// `self += other`, elementwise; shapes must agree.
+    #[track_caller]
+    pub fn add_assign(&mut self, other: &Tensor) {
+        assert_eq!(self.shape(), other.shape(), "add: shapes differ");
+        let other = other.data();
+        parallel::chunks([self.data_mut()], |range, [sum]| {
+            sum.iter_mut().zip(&other[range]).for_each(|(sum, x)| *sum += x);
+        });
+    }
+
+    /// `Σ x` in f64, in index order within fixed chunks, the chunks in order.
+    pub fn sum(&self) -> f64 {
+        self.sum_of(f64::from)
+    }
+
+    /// `Σ f(x)` in f64, in the order of [`sum`](Self::sum).
+    pub fn sum_of(&self, f: impl Fn(Real) -> f64 + Sync) -> f64 {
+        let x = self.data();
+        parallel::sum(x.len(), parallel::CHUNK, |range| {
+            x[range].iter().fold(0., |sum, &x| sum + f(x))
+        })
+    }
+
+    /// Σ x² in f64.
+    pub fn squared_norm(&self) -> f64 {
+        self.sum_of(|x| f64::from(x) * f64::from(x))
+    }
+
+    /// Whether every number is finite.
+    pub fn is_finite(&self) -> bool {
+        self.data().iter().all(|x| x.is_finite())
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.array().fmt(f)
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.array() == other.array()
+    }
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        let Some(array) = self.array.take() else { return };
+        if let Ok(array) = array.try_into_owned_nocopy() {
+            Pool::give(array.into_raw_vec_and_offset().0);
+        }
+    }
+}
+
+/// Elementwise over tensors of one shape.
+#[track_caller]
+pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real + Sync) -> Tensor {
+    for t in inputs {
+        assert_eq!(t.shape(), inputs[0].shape(), "zip: shapes differ");
+    }
+    let data = inputs.map(Tensor::data);
+    let mut out = Tensor::scratch(inputs[0].shape());
+    parallel::chunks([out.data_mut()], |range, [out]| {
+        let data = data.map(|x| &x[range.clone()]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = f(data.map(|x| x[i]));
+        }
+    });
+    out
+}
+
+/// Buffers that wait to be used again, by capacity.
+#[derive(Default)]
+struct Pool {
+    free: BTreeMap<usize, Vec<Vec<Real>>>,
+    /// Numbers in `free`, numbers handed out, and the most ever handed out at once.
+    pooled: usize,
+    live: usize,
+    most_live: usize,
+}
+
+static POOL: Mutex<Pool> =
+    Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0 });
+
+impl Pool {
+    /// Buffers below this many numbers are left to the allocator.
+    const SMALLEST: usize = 1024;
+
+    fn lock() -> MutexGuard<'static, Self> {
+        POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of `len` numbers with stale contents.
+    fn take(len: usize) -> Vec<Real> {
+        if len < Self::SMALLEST {
+            return vec![0.; len];
+        }
+        let recycled = Self::lock().reuse(len);
+        let mut buffer = recycled.unwrap_or_else(|| vec![0.; Self::size_class(len)]);
+        buffer.resize(len, 0.);
+        if cfg!(debug_assertions) {
+            buffer.fill(Real::NAN);
+        }
+        buffer
+    }
+
+    /// The smallest waiting buffer that fits and wastes less than a quarter; else makes room for a new one.
+    fn reuse(&mut self, len: usize) -> Option<Vec<Real>> {
+        let class = Self::size_class(len);
+        let fits =
+            self.free.range_mut(class..=class + class / 4).find(|(_, list)| !list.is_empty());
+        let found = fits.and_then(|(_, list)| list.pop());
+        match &found {
+            Some(buffer) => {
+                self.pooled -= buffer.capacity();
+                self.live += buffer.capacity();
+            }
+            None => {
+                self.live += class;
+                self.most_live = self.most_live.max(self.live);
+                self.shrink();
+            }
+        }
+        self.most_live = self.most_live.max(self.live);
+        found
+    }
+
+    /// Lets go of waiting buffers, largest first, until no more memory is held than was ever needed.
+    fn shrink(&mut self) {
+        while self.live + self.pooled > self.most_live {
+            let Some(mut largest) = self.free.last_entry() else { return };
+            match largest.get_mut().pop() {
+                Some(buffer) => self.pooled -= buffer.capacity(),
+                None => drop(largest.remove()),
+            }
+        }
+    }
+
+    fn give(buffer: Vec<Real>) {
+        if buffer.capacity() < Self::SMALLEST {
+            return;
+        }
+        let mut pool = Self::lock();
+        pool.live = pool.live.saturating_sub(buffer.capacity());
+        pool.pooled += buffer.capacity();
+        pool.free.entry(buffer.capacity()).or_default().push(buffer);
+    }
+
+    /// `len` rounded up to an eighth of its power of two.
+    fn size_class(len: usize) -> usize {
+        let step = (len.next_power_of_two() / 16).max(1);
+        len.next_multiple_of(step)
+    }
+}
