@@ -1,11 +1,16 @@
 //! Stochastic temporal convolutional networks on a CPU.
 #![warn(missing_docs)]
 
+pub mod dist;
 pub mod error;
 pub mod kernel;
+pub mod nn;
 pub mod noise;
+pub mod ops;
 pub mod parallel;
+pub mod tape;
 pub mod tensor;
 
 pub use error::{Error, Result};
+pub use tape::{Tape, Var};
 pub use tensor::{Real, Tensor};

@@ -25,13 +25,13 @@ pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
     if tasks.len() <= 1 {
         tasks.into_iter().for_each(job);
     } else {
-        tasks.into_par_iter().with_max_len(1).for_each(|task| job(task));
+        tasks.into_par_iter().with_max_len(1).for_each(&job);
     }
 }
 
 /// `f(0), f(1), … f(n − 1)`, in index order whoever computed them.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    (0..n).into_par_iter().with_max_len(1).map(|i| f(i)).collect()
+    (0..n).into_par_iter().with_max_len(1).map(&f).collect()
 }
 
 /// Elements per task of elementwise work: small enough to stay in a core's cache.

@@ -2,5 +2,8 @@
 //!
 //! Everything whose bits could depend on the machine lives here and nowhere else.
 
+pub mod causal_conv;
+pub mod gemm;
 pub mod math;
+pub mod reduce;
 pub mod simd;

@@ -101,3 +101,162 @@ macro_rules! vectorised {
     };
 }
 pub use crate::vectorised;
+
+/// `LANES` numbers in one register. `fma` rounds once, on every implementation.
+///
+/// # Safety
+/// Only inside functions compiled for the instruction set that [`isa`] detected; pointers must be
+/// valid for the lanes that are touched.
+#[allow(missing_docs)]
+pub(super) trait Simd: Copy {
+    const LANES: usize;
+    unsafe fn zero() -> Self;
+    unsafe fn splat(from: *const f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// The first `n` lanes; the rest are 0.
+    unsafe fn load_front(from: *const f32, n: usize) -> Self;
+    /// Writes the first `n` lanes only.
+    unsafe fn store_front(self, to: *mut f32, n: usize);
+    /// `self · b + c`
+    unsafe fn fma(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::*;
+
+    // The bodies are one intrinsic each; the contract is the trait's.
+    #[allow(unsafe_op_in_unsafe_fn)]
+    impl Simd for __m512 {
+        const LANES: usize = 16;
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            _mm512_setzero_ps()
+        }
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            _mm512_set1_ps(*from)
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            _mm512_loadu_ps(from)
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            _mm512_storeu_ps(to, self)
+        }
+        #[inline(always)]
+        unsafe fn load_front(from: *const f32, n: usize) -> Self {
+            _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, from)
+        }
+        #[inline(always)]
+        unsafe fn store_front(self, to: *mut f32, n: usize) {
+            _mm512_mask_storeu_ps(to, ((1u32 << n) - 1) as u16, self)
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            _mm512_fmadd_ps(self, b, c)
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            _mm512_add_ps(self, b)
+        }
+    }
+
+    /// Sliding window over this gives the mask of the first `n` lanes.
+    static FRONT: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[inline(always)]
+    #[allow(unsafe_op_in_unsafe_fn)]
+    unsafe fn front(n: usize) -> __m256i {
+        _mm256_loadu_si256(FRONT.as_ptr().add(8 - n).cast())
+    }
+
+    #[allow(unsafe_op_in_unsafe_fn)]
+    impl Simd for __m256 {
+        const LANES: usize = 8;
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            _mm256_setzero_ps()
+        }
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            _mm256_set1_ps(*from)
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            _mm256_loadu_ps(from)
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            _mm256_storeu_ps(to, self)
+        }
+        #[inline(always)]
+        unsafe fn load_front(from: *const f32, n: usize) -> Self {
+            _mm256_maskload_ps(from, front(n))
+        }
+        #[inline(always)]
+        unsafe fn store_front(self, to: *mut f32, n: usize) {
+            _mm256_maskstore_ps(to, front(n), self)
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            _mm256_fmadd_ps(self, b, c)
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            _mm256_add_ps(self, b)
+        }
+    }
+}
+
+/// Four plain numbers: NEON registers on aarch64, where `mul_add` is one instruction; elsewhere the
+/// fallback without FMA, through [`soft_fma`](super::math::soft_fma).
+#[derive(Clone, Copy)]
+pub(super) struct Four([f32; 4]);
+
+#[allow(unsafe_op_in_unsafe_fn)]
+impl Simd for Four {
+    const LANES: usize = 4;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.; 4])
+    }
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> Self {
+        Self([*from; 4])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(from.cast::<[f32; 4]>().read_unaligned())
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        to.cast::<[f32; 4]>().write_unaligned(self.0)
+    }
+    #[inline(always)]
+    unsafe fn load_front(from: *const f32, n: usize) -> Self {
+        Self(std::array::from_fn(|i| if i < n { *from.add(i) } else { 0. }))
+    }
+    #[inline(always)]
+    unsafe fn store_front(self, to: *mut f32, n: usize) {
+        (0..n).for_each(|i| *to.add(i) = self.0[i])
+    }
+    #[inline(always)]
+    unsafe fn fma(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            if cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") {
+                self.0[i].mul_add(b.0[i], c.0[i])
+            } else {
+                super::math::soft_fma(self.0[i], b.0[i], c.0[i])
+            }
+        }))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+}

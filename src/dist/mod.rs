@@ -1,0 +1,9 @@
+//! Distributions whose parameters are nodes: log-probability, draws, divergence.
+//!
+//! Not here: the networks that give the parameters (`nn`), the formulas' gradients (`ops`).
+
+mod normal;
+mod observation;
+
+pub use normal::Normal;
+pub use observation::{Density, Observation};

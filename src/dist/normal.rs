@@ -1,0 +1,52 @@
+//! Diagonal normals.
+
+use crate::noise::Noise;
+use crate::ops::*;
+use crate::tape::Var;
+
+/// A diagonal normal over the last axis.   mean, std: (B, T, C)
+#[derive(Clone, Copy)]
+pub struct Normal<'t> {
+    /// μ
+    pub mean: Var<'t>,
+    /// σ, a standard deviation
+    pub std: Var<'t>,
+}
+
+impl<'t> Normal<'t> {
+    /// `z = μ + σ ⊙ ε`, with ε the noise at the address (`name`, sample, t, channel), on the tape as
+    /// `noise.<name>`; z bears `name`.
+    pub fn rsample(self, noise: &Noise, name: &str, samples: &[u64]) -> Var<'t> {
+        let (_, t, c) = self.mean.value().btc("rsample");
+        let epsilon = noise.normal_tensor(name, samples, t, c);
+        let epsilon = self.mean.tape().constant(epsilon).named(&format!("noise.{name}"));
+        rsample(self.mean, self.std, epsilon).named(name)
+    }
+
+    /// `ln N(z; μ, σ²)`, summed over channels.   (B, T)
+    pub fn log_prob(self, z: Var<'t>) -> Var<'t> {
+        normal_log_prob(z, self.mean, self.std)
+    }
+
+    /// The posterior that weighs `prior` into the estimate `self`, by precision (Eq. 11).
+    pub fn combined(self, prior: Normal<'t>, how: Combine) -> Normal<'t> {
+        Normal {
+            mean: combined_mean((self.mean, self.std), (prior.mean, prior.std)),
+            std: combined_std(self.std, prior.std, how),
+        }
+    }
+
+    /// `KL(q ‖ p)` of `q = self.combined(prior, how)` against `p = prior`, summed over channels.   (B, T)
+    pub fn combined_kl(self, prior: Normal<'t>, how: Combine) -> Var<'t> {
+        combined_kl((self.mean, self.std), (prior.mean, prior.std), how)
+    }
+
+    /// `KL(q ‖ p) = Σ_c ln σ_p/σ_q + (σ_q² + (μ_q − μ_p)²)/2σ_p² − ½` with `q = self`.   (B, T)
+    pub fn kl(self, p: Normal<'t>) -> Var<'t> {
+        let q = self;
+        let precision = recip(square(p.std));
+        let spread = (square(q.std) + square(q.mean - p.mean)) * precision;
+        let log_ratio = ln(p.std) - ln(q.std);
+        sum_channels(affine(log_ratio + affine(spread, 0.5, 0.), 1., -0.5))
+    }
+}

@@ -1,0 +1,190 @@
+//! What a model says of one step of data: a density of the real channels, a probability of the rest.
+
+use super::Normal;
+use crate::kernel::math::{exp, sigmoid};
+use crate::noise::Noise;
+use crate::ops::*;
+use crate::tape::Var;
+use crate::tensor::{Real, Tensor};
+
+/// The density of the real channels.
+pub enum Density<'t> {
+    /// One diagonal normal.
+    Normal(Normal<'t>),
+    /// M diagonal normals, one index for all channels.   logits: (B, T, M), mean, std: (B, T, D·M)
+    Mixture {
+        /// Unnormalised log-weights.
+        logits: Var<'t>,
+        /// Component fastest.
+        mean: Var<'t>,
+        /// Component fastest.
+        std: Var<'t>,
+    },
+    /// M bivariate normals with correlation.
+    Bivariate {
+        /// Unnormalised log-weights.
+        logits: Var<'t>,
+        /// Component fastest.
+        mean: Var<'t>,
+        /// Component fastest.
+        std: Var<'t>,
+        /// Correlations, (B, T, M).
+        rho: Var<'t>,
+    },
+}
+
+/// `p(x_t | ·)`: a density of the first channels and independent bits in the last (the pen).
+pub struct Observation<'t> {
+    /// Of the real channels; `None` if every channel is a bit.
+    pub density: Option<Density<'t>>,
+    /// Logits of the bits, (B, T, bits); `None` if every channel is real.
+    pub bits: Option<Var<'t>>,
+    /// Whether π and θ have the release's floors of 10⁻⁶ and 10⁻⁵ in the logarithms.
+    pub floors: bool,
+    /// Whether a bit is drawn as `θ > ½` rather than by chance.
+    pub threshold: bool,
+}
+
+impl<'t> Observation<'t> {
+    /// `ln p(x_t)`.   x: (B, T, D), result: (B, T)
+    #[track_caller]
+    pub fn log_prob(&self, x: Var<'t>) -> Var<'t> {
+        let channels = x.value().cols();
+        let bits = self.bits.map_or(0, |bits| bits.value().cols());
+        let (floor_weight, floor_bit) = if self.floors { (1e-6, 1e-5) } else { (0., 0.) };
+        let real = self.density.as_ref().map(|density| {
+            let x = if bits == 0 { x } else { slice_channels(x, 0, channels - bits) };
+            match *density {
+                Density::Normal(normal) => normal.log_prob(x),
+                Density::Mixture { logits, mean, std } => {
+                    mixture_log_prob(x, logits, mean, std, floor_weight)
+                }
+                Density::Bivariate { logits, mean, std, rho } => {
+                    bivariate_mixture_log_prob(x, logits, mean, std, rho, floor_weight)
+                }
+            }
+        });
+        let pen = self.bits.map(|logits| {
+            let e = if bits == channels { x } else { slice_channels(x, channels - bits, bits) };
+            bernoulli_log_prob(e, logits, floor_bit)
+        });
+        match (real, pen) {
+            (Some(real), Some(pen)) => real + pen,
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => panic!("log_prob: an observation of nothing"),
+        }
+    }
+
+    /// Draws x.   Result: (B, T, D), step t of sequence b from the noise at (b's sample, first + t)
+    ///
+    /// `temperature` multiplies every σ and divides every logit; 1 is the model as trained.
+    pub fn sample(
+        &self,
+        noise: &Noise,
+        samples: &[u64],
+        first: usize,
+        temperature: Real,
+    ) -> Tensor {
+        let any = self.bits.or(self.density.as_ref().map(|d| match d {
+            Density::Normal(normal) => normal.mean,
+            Density::Mixture { logits, .. } | Density::Bivariate { logits, .. } => *logits,
+        }));
+        let (_, steps, _) = any.expect("an observation of something").value().btc("sample");
+        let real = self
+            .density
+            .as_ref()
+            .map(|d| draw_density(d, noise, samples, first, steps, temperature));
+        let bits =
+            self.bits.map(|l| self.draw_bits(&l.value(), noise, samples, first, temperature));
+        match (real, bits) {
+            (Some(real), Some(bits)) => beside(&real, &bits),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => unreachable!("checked above"),
+        }
+    }
+
+    fn draw_bits(
+        &self,
+        logits: &Tensor,
+        noise: &Noise,
+        samples: &[u64],
+        first: usize,
+        temperature: Real,
+    ) -> Tensor {
+        let (b, t, c) = logits.btc("sample");
+        let mut chance = Tensor::zeros(&[b, t, c]);
+        for (row, &sample) in chance.data_mut().chunks_exact_mut(t * c).zip(samples) {
+            noise.uniforms("x.pen", sample, (first * c) as u64, row);
+        }
+        let threshold = self.threshold;
+        crate::tensor::zip([logits, &chance], |[l, u]| {
+            let on = if threshold { l > 0. } else { u < sigmoid(l / temperature) };
+            if on { 1. } else { 0. }
+        })
+    }
+}
+
+/// Picks a component by inversion of its cumulated weights, then draws from it.
+fn draw_density(
+    density: &Density<'_>,
+    noise: &Noise,
+    samples: &[u64],
+    first: usize,
+    steps: usize,
+    temperature: Real,
+) -> Tensor {
+    let (logits, mean, std, rho) = match density {
+        Density::Normal(normal) => (None, normal.mean.value(), normal.std.value(), None),
+        Density::Mixture { logits, mean, std } => {
+            (Some(logits.value()), mean.value(), std.value(), None)
+        }
+        Density::Bivariate { logits, mean, std, rho } => {
+            (Some(logits.value()), mean.value(), std.value(), Some(rho.value()))
+        }
+    };
+    let components = logits.as_ref().map_or(1, Tensor::cols);
+    let dims = mean.cols() / components;
+    let mut x = Tensor::zeros(&[samples.len(), steps, dims]);
+    for (b, (x, &sample)) in x.data_mut().chunks_exact_mut(steps * dims).zip(samples).enumerate() {
+        let mut chance = vec![0.; steps];
+        noise.uniforms("x.component", sample, first as u64, &mut chance);
+        noise.normals("x", sample, (first * dims) as u64, x);
+        for (t, x) in x.chunks_exact_mut(dims).enumerate() {
+            let row = b * steps + t;
+            let k = logits.as_ref().map_or(0, |l| {
+                pick(&l.data()[row * components..][..components], chance[t], temperature)
+            });
+            if let Some(rho) = &rho {
+                let rho = rho.data()[row * components + k];
+                x[1] = rho * x[0] + (1. - rho * rho).sqrt() * x[1]; // dy given dx
+            }
+            for (d, x) in x.iter_mut().enumerate() {
+                let at = row * dims * components + d * components + k;
+                *x = mean.data()[at] + temperature * std.data()[at] * *x;
+            }
+        }
+    }
+    x
+}
+
+/// The index at which the cumulated softmax of `logits / temperature` passes `chance`.
+fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
+    let top = logits.iter().fold(Real::NEG_INFINITY, |top, &l| if l > top { l } else { top });
+    let weights: Vec<Real> = logits.iter().map(|&l| exp((l - top) / temperature)).collect();
+    let mut left = chance * weights.iter().fold(0., |sum, w| sum + w);
+    for (k, w) in weights.iter().enumerate() {
+        left -= w;
+        if left < 0. {
+            return k;
+        }
+    }
+    logits.len() - 1
+}
+
+/// Channels of `a`, then those of `b`.
+fn beside(a: &Tensor, b: &Tensor) -> Tensor {
+    let (batch, t, _) = a.btc("beside");
+    let rows = a.data().chunks_exact(a.cols()).zip(b.data().chunks_exact(b.cols()));
+    let data = rows.flat_map(|(a, b)| a.iter().chain(b).copied()).collect();
+    Tensor::new(&[batch, t, a.cols() + b.cols()], data)
+}

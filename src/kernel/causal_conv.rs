@@ -1,0 +1,155 @@
+//! Dilated causal convolution as shifted products: no im2col, no copy of the input.
+//!
+//! `y_t += Σⱼ x_{t−rⱼ} wⱼ` with the reach `rⱼ = (K−1−j)·dilation`, zeros before t = 0: for each tap j,
+//! in order, one product of shifted rows of each sequence with `wⱼ`. Forward and the gradient of x run
+//! over tiles of (batch, time); the gradient of w over rectangles of w, the sequences in index order.
+//! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
+
+use super::gemm::{Mat, Packed, Right, mul_add};
+use crate::parallel::{self, Tile};
+use crate::tensor::Real;
+
+/// Steps of one tile: its rows of x and y stay in a core's second cache.
+pub const TILE: usize = 128;
+
+/// The sizes of one convolution.   x: (batch, time, inputs), w: (taps, inputs, outputs), y: (batch, time, outputs)
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CausalConv {
+    pub batch: usize,
+    pub time: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub taps: usize,
+    pub dilation: usize,
+}
+
+/// The weights as the gradient of x needs them: every tap transposed and packed.
+pub struct PackedTaps(Vec<Packed>);
+
+impl CausalConv {
+    /// A linear layer over `rows` rows.
+    pub fn linear(rows: usize, inputs: usize, outputs: usize) -> Self {
+        Self { batch: 1, time: rows, inputs, outputs, taps: 1, dilation: 1 }
+    }
+
+    /// How far back tap `j` looks, in steps.
+    pub fn reach(&self, j: usize) -> usize {
+        (self.taps - 1 - j) * self.dilation
+    }
+
+    /// The plain loop: calls `visit(index into x, into w, into y)` for every product in the sum, in
+    /// the order of the sum. The oracle of the three functions below.
+    pub fn terms(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let Self { batch, time, inputs, outputs, taps, .. } = *self;
+        for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
+            for j in (0..taps).filter(|&j| self.reach(j) <= t) {
+                let (from, to) = (b * time + t - self.reach(j), b * time + t);
+                for i in 0..inputs {
+                    for o in 0..outputs {
+                        visit(from * inputs + i, (j * inputs + i) * outputs + o, to * outputs + o);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the taps to one tile of y: `y_t += Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`.
+    ///
+    /// x, w: whole; y: only the tile's rows.
+    pub fn forward(&self, x: &[Real], w: &[Real], tile: &Tile, y: &mut [Real]) {
+        let (i, o) = (self.inputs, self.outputs);
+        let x = &x[tile.batch * self.time * i..][..self.time * i];
+        for (j, w) in w.chunks_exact(i * o).enumerate() {
+            let first = tile.time.start.max(self.reach(j)); // before t = 0 there are zeros
+            if first >= tile.time.end {
+                continue;
+            }
+            let rows = tile.time.end - first;
+            let x = Mat::new(&x[(first - self.reach(j)) * i..], rows, i);
+            let y = &mut y[(first - tile.time.start) * o..];
+            mul_add(x, Right::Rows(Mat::new(w, i, o)), y);
+        }
+    }
+
+    /// One step of every sequence at once: `y = b + Σⱼ rowsⱼ wⱼ`, the same sums as [`forward`](Self::forward)
+    /// makes for that step, hence the same bits. Threads share the columns.
+    ///
+    /// rows: for each tap the (batch, inputs) of the step it looks at; y: (batch, outputs)
+    pub fn step(&self, rows: &[&[Real]], w: &[Real], bias: &[Real], y: &mut [Real]) {
+        let (batch, i, o) = (y.len() / self.outputs, self.inputs, self.outputs);
+        let block = 64.min(o);
+        let blocks = parallel::map(o.div_ceil(block), |n| {
+            let columns = n * block..o.min((n + 1) * block);
+            let mut y = bias[columns.clone()].repeat(batch);
+            for (rows, w) in rows.iter().zip(w.chunks_exact(i * o)) {
+                let w = Mat::new(w, i, o).columns(columns.clone());
+                mul_add(Mat::new(rows, batch, i), Right::Rows(w), &mut y);
+            }
+            y
+        });
+        for (n, from) in blocks.iter().enumerate() {
+            let width = from.len() / batch;
+            for (y, from) in y.chunks_exact_mut(o).zip(from.chunks_exact(width)) {
+                y[n * block..][..width].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// Packs w for [`grad_x`](Self::grad_x).
+    pub fn pack(&self, w: &[Real]) -> PackedTaps {
+        let (i, o) = (self.inputs, self.outputs);
+        PackedTaps(parallel::map(self.taps, |j| {
+            Packed::new(Mat::new(&w[j * i * o..], i, o).transposed())
+        }))
+    }
+
+    /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`.
+    pub fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real]) {
+        let (i, o) = (self.inputs, self.outputs);
+        let gy = &gy[tile.batch * self.time * o..][..self.time * o];
+        for (j, w) in w.0.iter().enumerate() {
+            let from = tile.time.start + self.reach(j);
+            if from >= self.time {
+                continue;
+            }
+            let rows = tile.time.len().min(self.time - from);
+            mul_add(Mat::new(&gy[from * o..], rows, o), Right::Packed(w), &mut gx[..rows * i]);
+        }
+    }
+
+    /// `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t` for several ȳ at once, one w̄ each.
+    pub fn grad_w<const N: usize>(&self, x: &[Real], gy: [&[Real]; N], gw: [&mut [Real]; N]) {
+        let Self { batch, time, inputs: i, outputs: o, taps, .. } = *self;
+        let rows = i.div_ceil(8).clamp(12, 48); // enough rectangles for eight threads
+        parallel::tiles(gw, [o; N], (taps, i), rows, |tile, mut gw| {
+            let reach = self.reach(tile.batch);
+            if reach >= time {
+                return;
+            }
+            for b in 0..batch {
+                let x = Mat::new(&x[b * time * i..], time - reach, i).columns(tile.time.clone());
+                for (gy, gw) in gy.iter().zip(&mut gw) {
+                    let gy = Mat::new(&gy[(b * time + reach) * o..], time - reach, o);
+                    mul_add(x.transposed(), Right::Rows(gy), gw);
+                }
+            }
+        });
+    }
+
+    /// Runs `job` over the tiles of tensors shaped like y.
+    pub fn tiles<const N: usize>(
+        &self,
+        outputs: [&mut [Real]; N],
+        width: usize,
+        job: impl Fn(&Tile, [&mut [Real]; N]) + Sync,
+    ) {
+        let shape = (self.batch, self.time);
+        parallel::tiles(outputs, [width; N], shape, TILE, |tile, pieces| job(&tile, pieces));
+    }
+
+    /// Where the rows of `tile` begin in a tensor `width` channels wide.
+    pub fn offset(&self, tile: &Tile, width: usize) -> usize {
+        (tile.batch * self.time + tile.time.start) * width
+    }
+}

@@ -1,0 +1,74 @@
+//! Output heads: features → the distribution of one step of data.
+
+use super::{Init, Linear, module};
+use crate::dist::{Density, Normal, Observation};
+use crate::ops::{affine, clipped_softplus, tanh};
+use crate::tape::Var;
+use crate::tensor::Real;
+
+/// Linear layers for every parameter of an [`Observation`]; σ = clip(softplus(·), 10⁻³, 50).
+///
+/// h: (B, T, width). With M components over D real channels: logits M, mean and std D·M (component
+/// fastest), rho M, bits as many as there are 0/1 channels.
+pub struct Head {
+    logits: Option<Linear>,
+    mean: Option<Linear>,
+    std: Option<Linear>,
+    rho: Option<Linear>,
+    bits: Option<Linear>,
+    floors: bool,
+    threshold: bool,
+}
+module!(Head: logits, mean, std, rho, bits);
+
+impl Head {
+    /// The clip of an output's standard deviation.
+    pub const STD: (Real, Real) = (1e-3, 50.);
+    /// The largest |ρ|; nearer to 1 a component could win any density by degenerating to a line.
+    pub const RHO: Real = 1. - 1e-4;
+
+    /// `real` channels with `components` (0: one plain normal), `bits` channels of 0/1 behind them.
+    pub fn new(
+        init: &mut Init,
+        width: usize,
+        (real, bits): (usize, usize),
+        components: usize,
+        correlated: bool,
+    ) -> Self {
+        let mut layer = |name: &str, outputs: usize| {
+            (outputs > 0).then(|| init.scope(name, |init| Linear::new(init, width, outputs)))
+        };
+        Self {
+            logits: layer("weight", components),
+            mean: layer("mean", real * components.max(1)),
+            std: layer("std", real * components.max(1)),
+            rho: layer("rho", if correlated { components } else { 0 }),
+            bits: layer("pen", bits),
+            floors: false,
+            threshold: false,
+        }
+    }
+
+    /// With the release's floors in the logarithms, and its pen drawn by threshold.
+    pub fn with_released(mut self, floors: bool, threshold: bool) -> Self {
+        (self.floors, self.threshold) = (floors, threshold);
+        self
+    }
+
+    /// h: (B, T, width) → the distribution of (B, T, D)
+    #[track_caller]
+    pub fn forward<'t>(&self, h: Var<'t>) -> Observation<'t> {
+        let (low, high) = Self::STD;
+        let density = self.mean.as_ref().zip(self.std.as_ref()).map(|(mean, std)| {
+            let (mean, std) = (mean.forward(h), clipped_softplus(std.forward(h), low, high));
+            let rho = self.rho.as_ref().map(|rho| affine(tanh(rho.forward(h)), Self::RHO, 0.));
+            match (self.logits.as_ref().map(|l| l.forward(h)), rho) {
+                (None, _) => Density::Normal(Normal { mean, std }),
+                (Some(logits), None) => Density::Mixture { logits, mean, std },
+                (Some(logits), Some(rho)) => Density::Bivariate { logits, mean, std, rho },
+            }
+        });
+        let bits = self.bits.as_ref().map(|bits| bits.forward(h));
+        Observation { density, bits, floors: self.floors, threshold: self.threshold }
+    }
+}

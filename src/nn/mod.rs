@@ -1,0 +1,18 @@
+//! Parts of models: plain structs of parameters.
+//!
+//! Each file: the equation, the struct with shapes, `module!`, `new`, `forward`, and `step` where a layer
+//! remembers the past. Not here: gradients (`ops`), whole models (`models`).
+
+mod conv;
+mod gated;
+mod head;
+mod linear;
+mod module;
+mod tcn;
+
+pub use conv::{CausalConv1d, Past};
+pub use gated::GatedBlock;
+pub use head::Head;
+pub use linear::{Linear, Mlp, NormalNet};
+pub use module::{Init, Module, module};
+pub use tcn::{Tcn, TcnPast};

@@ -1,0 +1,124 @@
+//! What owns parameters, and how they come into being.
+
+use crate::noise::Noise;
+use crate::tape::Param;
+use crate::tensor::{Real, Tensor};
+
+/// Anything that owns parameters. Order of visit is order of declaration, always.
+pub trait Module {
+    /// Shows every parameter.
+    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param));
+    /// Hands out every parameter for change.
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param));
+
+    /// How many numbers are trained.
+    fn parameter_count(&self) -> usize {
+        let mut count = 0;
+        self.visit(&mut |p| count += p.value.len());
+        count
+    }
+}
+
+impl Module for Param {
+    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
+        f(self);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+        f(self);
+    }
+}
+
+impl<M: Module> Module for Vec<M> {
+    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
+        self.iter().for_each(|m| m.visit(f));
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+        self.iter_mut().for_each(|m| m.visit_mut(f));
+    }
+}
+
+impl<M: Module> Module for Option<M> {
+    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
+        self.iter().for_each(|m| m.visit(f));
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+        self.iter_mut().for_each(|m| m.visit_mut(f));
+    }
+}
+
+/// `module!(Linear: weight, bias);`: the fields that hold parameters, in order.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! module {
+    ($type:ident: $($field:ident),+) => {
+        impl $crate::nn::Module for $type {
+            fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m $crate::tape::Param)) {
+                $( self.$field.visit(f); )+
+            }
+            fn visit_mut(&mut self, f: &mut dyn FnMut(&mut $crate::tape::Param)) {
+                $( self.$field.visit_mut(f); )+
+            }
+        }
+    };
+}
+pub use crate::module;
+
+/// Hands out named, numbered, seeded parameters while a model is being built.
+pub struct Init {
+    noise: Noise,
+    path: Vec<String>,
+    next: usize,
+}
+
+impl Init {
+    /// Parameters drawn from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { noise: Noise::new(seed, "init"), path: vec![], next: 0 }
+    }
+
+    /// Builds a part whose parameters' paths begin with `name`.
+    pub fn scope<M>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> M) -> M {
+        self.path.push(name.into());
+        let built = build(self);
+        self.path.pop();
+        built
+    }
+
+    /// `name.1`, `name.2`, …: names count as the paper does; `build` gets the index from 0.
+    pub fn list<M>(
+        &mut self,
+        name: &str,
+        n: usize,
+        build: impl Fn(&mut Self, usize) -> M,
+    ) -> Vec<M> {
+        self.scope(name, |init| {
+            (0..n).map(|i| init.scope(&(i + 1).to_string(), |init| build(init, i))).collect()
+        })
+    }
+
+    /// Glorot-uniform: in ±√(6/(fan_in + fan_out)), from a stream of its own name, so that adding a
+    /// layer reseeds no other. Source: Glorot & Bengio 2010, eq. 16.
+    pub fn weight(&mut self, shape: &[usize], fan_in: usize, fan_out: usize) -> Param {
+        let path = self.path("weight");
+        let bound = (6. / (fan_in + fan_out) as f64).sqrt() as Real;
+        let mut value = Tensor::zeros(shape);
+        self.noise.uniforms(&path, 0, 0, value.data_mut());
+        value.data_mut().iter_mut().for_each(|u| *u = bound * (2. * *u - 1.));
+        self.param(path, value)
+    }
+
+    /// Zeros.
+    pub fn bias(&mut self, channels: usize) -> Param {
+        let path = self.path("bias");
+        self.param(path, Tensor::zeros(&[channels]))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
+    }
+
+    fn param(&mut self, path: String, value: Tensor) -> Param {
+        self.next += 1;
+        Param::new(self.next - 1, path, value)
+    }
+}

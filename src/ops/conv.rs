@@ -1,0 +1,56 @@
+//! Dilated causal convolution over time.
+
+use crate::kernel::causal_conv::CausalConv;
+use crate::kernel::reduce;
+use crate::tape::{Rule, Var};
+use crate::tensor::Tensor;
+
+/// `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` with the reach `rⱼ = (K−1−j)·dilation`, zeros before t = 0.
+///
+/// x: (B, T, I)   w: (K, I, O)   bias: (O)   y: (B, T, O)
+/// vjp: `x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ`, `w̄ⱼ = Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`, `b̄ = Σ_{b,t} ȳ_t`.
+#[track_caller]
+pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "causal_conv1d",
+        forward: "y_t = b + Σⱼ x_{t−rⱼ} wⱼ",
+        vjp: "x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ   w̄ⱼ = Σ x_{t−rⱼ}ᵀȳ_t   b̄ = Σ ȳ",
+    };
+    let (xs, ws, bs) = (x.value(), w.value(), bias.value());
+    let conv = sizes(RULE.name, &xs, &ws, &bs, dilation);
+    let mut y = Tensor::scratch(&[conv.batch, conv.time, conv.outputs]);
+    conv.tiles([y.data_mut()], conv.outputs, |tile, [y]| {
+        y.chunks_exact_mut(conv.outputs).for_each(|row| row.copy_from_slice(bs.data()));
+        conv.forward(xs.data(), ws.data(), tile, y);
+    });
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
+        let gy = gy.data();
+        gx.update(|gx, first| {
+            let w = conv.pack(ws.data());
+            conv.tiles([gx], conv.inputs, |tile, [gx]| {
+                if first {
+                    gx.fill(0.);
+                }
+                conv.grad_x(gy, &w, tile, gx);
+            });
+        });
+        gw.accumulate(|gw| conv.grad_w(xs.data(), [gy], [gw]));
+        gb.accumulate(|gb| reduce::add_columns(gy, gb));
+    })
+}
+
+/// The sizes of a convolution, or a panic that says which do not fit.
+#[track_caller]
+pub(super) fn sizes(
+    op: &str,
+    x: &Tensor,
+    w: &Tensor,
+    bias: &Tensor,
+    dilation: usize,
+) -> CausalConv {
+    let ((batch, time, i), (taps, inputs, outputs)) = (x.btc(op), w.btc(op));
+    assert_eq!(i, inputs, "{op}: x has {i} channels, w takes {inputs}");
+    assert_eq!(bias.shape(), [outputs], "{op}: w gives {outputs}, bias has {:?}", bias.shape());
+    assert!(dilation > 0, "{op}: dilation 0");
+    CausalConv { batch, time, inputs, outputs, taps, dilation }
+}

@@ -1,0 +1,98 @@
+//! The gated unit of WaveNet, alone and with its two convolutions.
+
+use super::conv::sizes;
+use crate::kernel::{math, reduce};
+use crate::tape::{Rule, Var};
+use crate::tensor::{Real, Tensor, zip};
+use crate::vectorised;
+
+/// `y = tanh(x) ⊙ σ(g)`: the gated unit.
+///
+/// x, g, y: same shape
+/// vjp: `x̄ = ȳ ⊙ s(1 − a²)`, `ḡ = ȳ ⊙ a s(1 − s)` with `a = tanh x`, `s = σ(g)`.
+/// Source: van den Oord et al. 2016 (WaveNet), eq. 2.
+#[track_caller]
+pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "gated_tanh",
+        forward: "y = tanh(x) σ(g)",
+        vjp: "x̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)",
+    };
+    let a = x.value().map(math::tanh);
+    let s = g.value().map(math::sigmoid);
+    let y = zip([&a, &s], |[a, s]| a * s);
+    x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
+        gx.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
+        gg.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
+    })
+}
+
+/// Weight and bias of one of the two convolutions.
+type Layer<'t> = (Var<'t>, Var<'t>);
+
+/// `y = tanh(W_f ∗ x + b_f) ⊙ σ(W_g ∗ x + b_g)`: [`gated_tanh`] of two causal convolutions, fused, so
+/// that a tile goes through products and gate while it is in cache and the sums before the gate are
+/// never kept.
+///
+/// x: (B, T, I)   W: (K, I, O)   b: (O)   y: (B, T, O)
+/// vjp: of [`gated_tanh`], then of [`causal_conv1d`](super::causal_conv1d) for filter and gate.
+#[track_caller]
+pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: usize) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "gated_conv",
+        forward: "y = a s   a = tanh(W_f∗x + b_f)   s = σ(W_g∗x + b_g)",
+        vjp: "f̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)   then as causal_conv1d",
+    };
+    let (xs, [wf, bf, wg, bg]) = (x.value(), [filter.0, filter.1, gate.0, gate.1].map(Var::value));
+    let conv = sizes(RULE.name, &xs, &wf, &bf, dilation);
+    assert_eq!(wf.shape(), wg.shape(), "gated_conv: filter and gate differ in shape");
+    let (o, shape) = (conv.outputs, [conv.batch, conv.time, conv.outputs]);
+    let [mut y, mut a, mut s] = std::array::from_fn(|_| Tensor::scratch(&shape));
+    conv.tiles([&mut y, &mut a, &mut s].map(Tensor::data_mut), o, |tile, [y, a, s]| {
+        for (w, bias, sums) in [(&wf, &bf, &mut *a), (&wg, &bg, &mut *s)] {
+            sums.chunks_exact_mut(o).for_each(|row| row.copy_from_slice(bias.data()));
+            conv.forward(xs.data(), w.data(), tile, sums);
+        }
+        math::gated(a, s, y);
+    });
+    let inputs = [x, filter.0, filter.1, gate.0, gate.1];
+    x.tape().record(&RULE, inputs, y, move |gy, [gx, gwf, gbf, gwg, gbg]| {
+        let [mut gf, mut gg] = std::array::from_fn(|_| Tensor::scratch(&shape));
+        crate::parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
+            let [gy, a, s] = [gy, &a, &s].map(|t| &t.data()[range.clone()]);
+            gated_gradients(gy, a, s, gf, gg);
+        });
+        gx.update(|gx, first| {
+            let [wf, wg] = [&wf, &wg].map(|w| conv.pack(w.data()));
+            conv.tiles([gx], conv.inputs, |tile, [gx]| {
+                if first {
+                    gx.fill(0.);
+                }
+                conv.grad_x(gf.data(), &wf, tile, gx);
+                conv.grad_x(gg.data(), &wg, tile, gx);
+            });
+        });
+        if gwf.is_needed() && gwg.is_needed() {
+            let both = [gf.data(), gg.data()]; // one pass over x for the two
+            gwf.accumulate(|gwf| gwg.accumulate(|gwg| conv.grad_w(xs.data(), both, [gwf, gwg])));
+        } else {
+            gwf.accumulate(|gw| conv.grad_w(xs.data(), [gf.data()], [gw]));
+            gwg.accumulate(|gw| conv.grad_w(xs.data(), [gg.data()], [gw]));
+        }
+        gbf.accumulate(|gb| reduce::add_columns(gf.data(), gb));
+        gbg.accumulate(|gb| reduce::add_columns(gg.data(), gb));
+    })
+}
+
+vectorised! {
+    /// `f̄ = ȳ s(1 − a²)`, `ḡ = ȳ a s(1 − s)`, elementwise.
+    fn gated_gradients(gy: &[Real], a: &[Real], s: &[Real], gf: &mut [Real], gg: &mut [Real]) {
+        let n = gy.len();
+        let (a, s, gf, gg) = (&a[..n], &s[..n], &mut gf[..n], &mut gg[..n]);
+        for i in 0..n {
+            let ys = gy[i] * s[i];
+            gf[i] = ys * (1. - a[i] * a[i]);
+            gg[i] = ys * a[i] * (1. - s[i]);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Linear layers over the last axis, alone and with a rectifier.
+
+use crate::kernel::causal_conv::CausalConv;
+use crate::kernel::reduce;
+use crate::tape::{Rule, Var};
+use crate::tensor::Tensor;
+
+/// `y = x W + b`.
+///
+/// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
+/// vjp: `x̄ = ȳ Wᵀ`, `w̄ = Σ xᵀ ȳ`, `b̄ = Σ ȳ`, sums over all rows.
+#[track_caller]
+pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
+    static RULE: Rule =
+        Rule {
+            name: "linear", forward: "y = x W + b", vjp: "x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ"
+        };
+    let layer = Linear::new(RULE.name, x, w, bias);
+    let y = layer.forward(|_| ());
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(gy, slots))
+}
+
+/// `y = max(x W + b, 0)`: fused, so that only y is kept for the walk back.
+///
+/// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
+/// vjp: that of [`linear`] with `ȳ ⊙ [y > 0]` for ȳ.
+#[track_caller]
+pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "linear_relu",
+        forward: "y = max(x W + b, 0)",
+        vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
+    };
+    let layer = Linear::new(RULE.name, x, w, bias);
+    let y = layer.forward(|y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
+    let outputs = y.clone();
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| {
+        let gu = crate::tensor::zip([gy, &outputs], |[gy, y]| if y > 0. { gy } else { 0. });
+        layer.backward(&gu, slots);
+    })
+}
+
+/// Up to so many rows, threads share columns rather than rows: generation, a step at a time.
+const FEW_ROWS: usize = 64;
+
+/// What both ops share: the values and the sizes.
+struct Linear {
+    x: Tensor,
+    w: Tensor,
+    bias: Tensor,
+    conv: CausalConv,
+}
+
+impl Linear {
+    #[track_caller]
+    fn new(op: &str, x: Var, w: Var, bias: Var) -> Self {
+        let (x, w, bias) = (x.value(), w.value(), bias.value());
+        let &[i, o] = w.shape() else { panic!("{op}: want w of (I, O), got {:?}", w.shape()) };
+        assert_eq!(x.cols(), i, "{op}: x has {} channels, w takes {i}", x.cols());
+        assert_eq!(bias.shape(), [o], "{op}: w gives {o} channels, bias has {:?}", bias.shape());
+        let conv = CausalConv::linear(x.rows(), i, o);
+        Self { x, w, bias, conv }
+    }
+
+    fn forward(&self, finish: impl Fn(&mut [crate::Real]) + Sync) -> Tensor {
+        let mut shape = self.x.shape().to_vec();
+        *shape.last_mut().expect("rank ≥ 1") = self.conv.outputs;
+        let mut y = Tensor::scratch(&shape);
+        let (x, w, bias) = (self.x.data(), self.w.data(), self.bias.data());
+        if self.conv.time <= FEW_ROWS {
+            self.conv.step(&[x], w, bias, y.data_mut());
+            finish(y.data_mut());
+            return y;
+        }
+        self.conv.tiles([y.data_mut()], self.conv.outputs, |tile, [y]| {
+            y.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+            self.conv.forward(x, w, tile, y);
+            finish(y);
+        });
+        y
+    }
+
+    fn backward(&self, gy: &Tensor, [gx, gw, gb]: &mut [crate::tape::Slot; 3]) {
+        let (conv, x, gy) = (&self.conv, self.x.data(), gy.data());
+        gx.update(|gx, first| {
+            let w = conv.pack(self.w.data());
+            conv.tiles([gx], conv.inputs, |tile, [gx]| {
+                if first {
+                    gx.fill(0.);
+                }
+                conv.grad_x(gy, &w, tile, gx);
+            });
+        });
+        gw.accumulate(|gw| conv.grad_w(x, [gy], [gw]));
+        gb.accumulate(|gb| reduce::add_columns(gy, gb));
+    }
+}

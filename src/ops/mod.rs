@@ -1,0 +1,28 @@
+//! The vocabulary: differentiable functions on [`Var`](crate::tape::Var)s.
+//!
+//! An op is one function: formula, shapes and vjp in its doc, its [`Rule`](crate::tape::Rule), the
+//! value, and the vjp beside it. A rule never draws noise (noise is an input) and never records. Fused
+//! ops exist where a profile asked for them; their composed twins stand in the tests. Not here: loops
+//! that need care for speed or bits (`kernel`).
+
+mod arith;
+mod bernoulli;
+mod conv;
+mod gated;
+mod linear;
+mod mixture;
+mod normal;
+mod reduce;
+mod shape;
+mod unary;
+
+pub use arith::{affine, clip};
+pub use bernoulli::bernoulli_log_prob;
+pub use conv::causal_conv1d;
+pub use gated::{gated_conv, gated_tanh};
+pub use linear::{linear, linear_relu};
+pub use mixture::{bivariate_mixture_log_prob, mixture_log_prob};
+pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_prob, rsample};
+pub use reduce::{sum, sum_channels, sum_masked};
+pub use shape::{concat, prepend_zero, slice_channels, slice_time};
+pub use unary::{clipped_softplus, exp, ln, recip, relu, sigmoid, softplus, sqrt, square, tanh};

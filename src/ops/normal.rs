@@ -1,0 +1,212 @@
+//! Diagonal normals: density, draw, and the posterior that weighs a prior in.
+//!
+//! `std` is a standard deviation, always.
+
+use crate::kernel::math::{ln, ln_1p};
+use crate::tape::{Rule, Var};
+use crate::tensor::{Real, Tensor, zip};
+
+/// ½ ln 2π
+pub(super) const HALF_LN_TWO_PI: Real = 0.918_938_533_204_672_8;
+
+/// `y = Σ_c −½ ln 2π − ln σ_c − ½((x_c − μ_c)/σ_c)²`: log-density, summed over channels.
+///
+/// x, μ, σ: (B, T, C)   y: (B, T)
+/// vjp with `u = (x − μ)/σ`: `μ̄ = ȳ u/σ`, `x̄ = −μ̄`, `σ̄ = ȳ (u² − 1)/σ`.
+#[track_caller]
+pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "normal_log_prob",
+        forward: "y = Σ_c −½ ln 2π − ln σ − ½u²   u = (x − μ)/σ",
+        vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
+    };
+    let [xs, m, s] = [x, mean, std].map(Var::value);
+    let log_prob = zip([&xs, &m, &s], |[x, m, s]| {
+        let u = (x - m) / s;
+        -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
+    });
+    x.tape().record(&RULE, [x, mean, std], add_up(&log_prob), move |gy, [gx, gm, gs]| {
+        let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
+        gm.add(|| times_rows(zip([&xs, &m, &s], slope), gy, 1.));
+        gx.add(|| times_rows(zip([&xs, &m, &s], slope), gy, -1.));
+        gs.add(|| {
+            let slope = zip([&xs, &m, &s], |[x, m, s]| {
+                let u = (x - m) / s;
+                (u * u - 1.) / s
+            });
+            times_rows(slope, gy, 1.)
+        });
+    })
+}
+
+/// Sums of the last axis, in order.
+fn add_up(x: &Tensor) -> Tensor {
+    let (b, t, c) = x.btc("sum over channels");
+    let rows = x.data().chunks_exact(c);
+    Tensor::new(&[b, t], rows.map(|row| row.iter().fold(0., |sum, x| sum + x)).collect())
+}
+
+/// `x_{t,c} · k g_t`
+fn times_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
+    let c = x.cols();
+    let rows = x.data_mut().chunks_exact_mut(c).zip(g.data());
+    rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
+    x
+}
+
+/// `z = μ + σ ⊙ ε`: a draw that a gradient can pass.   μ, σ, ε, z: same shape
+///
+/// vjp: `μ̄ = z̄`, `σ̄ = z̄ ε`, `ε̄ = z̄ σ`.
+/// Source: Kingma & Welling 2014.
+#[track_caller]
+pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
+    static RULE: Rule =
+        Rule {
+            name: "rsample", forward: "z = μ + σ ε", vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ"
+        };
+    let (s, e) = (std.value(), noise.value());
+    let z = zip([&mean.value(), &s, &e], |[m, s, e]| m + s * e);
+    mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
+        gm.add(|| gz.clone());
+        gs.add(|| zip([gz, &e], |[gz, e]| gz * e));
+        ge.add(|| zip([gz, &s], |[gz, s]| gz * s));
+    })
+}
+
+/// How the spread of a posterior q comes from the estimate σ̂ and the prior σ_p (Eq. 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// `σ_q = 1/√(σ̂⁻² + σ_p⁻²)`: the product of the two densities.
+    Product,
+    /// `σ_q = 1/(σ̂⁻² + σ_p⁻²)`: the variance used as a standard deviation, as the authors' code has it.
+    AsReleased,
+}
+
+/// The weights of estimate and prior: `w = u/(1+u)`, `r = 1 − w`, with `u = σ_p²/σ̂²`.
+#[inline(always)]
+fn weights(estimate: Real, prior: Real) -> (Real, Real) {
+    let ratio = prior / estimate;
+    let u = ratio * ratio;
+    let r = 1. / (1. + u);
+    (u * r, r)
+}
+
+/// `μ_q = μ_p + w (μ̂ − μ_p)`, means weighted by precision: `w = u/(1+u)`, `u = σ_p²/σ̂²` (Eq. 11).
+///
+/// All inputs and the value: same shape
+/// vjp: `μ̂̄ = w ȳ`, `μ̄_p = (1−w) ȳ`, `σ̄_p = 2w(1−w)Δ/σ_p ȳ`, `σ̂̄ = −2w(1−w)Δ/σ̂ ȳ`, `Δ = μ̂ − μ_p`.
+#[track_caller]
+pub fn combined_mean<'t>(
+    (mean, std): (Var<'t>, Var<'t>),
+    (prior_mean, prior_std): (Var<'t>, Var<'t>),
+) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "combined_mean",
+        forward: "μ_q = μ_p + w Δ   w = σ_p²/(σ̂² + σ_p²)   Δ = μ̂ − μ_p",
+        vjp: "μ̂: w   μ_p: 1−w   σ̂: −2w(1−w)Δ/σ̂   σ_p: 2w(1−w)Δ/σ_p   each times ȳ",
+    };
+    let inputs = [mean, std, prior_mean, prior_std];
+    let [m, s, pm, ps] = inputs.map(Var::value);
+    let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
+    mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
+        gm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
+        gpm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).1));
+        let turn = |[gy, m, s, pm, ps]: [Real; 5]| {
+            let (w, r) = weights(s, ps);
+            2. * gy * w * r * (m - pm)
+        };
+        gs.add(|| zip([gy, &m, &s, &pm, &ps], |x| -turn(x) / x[2]));
+        gps.add(|| zip([gy, &m, &s, &pm, &ps], |x| turn(x) / x[4]));
+    })
+}
+
+/// σ_q from σ̂ and σ_p, as [`Combine`] says (Eq. 11).
+///
+/// Both inputs and the value: same shape. With `w = σ_p²/(σ̂²+σ_p²)`, `r = 1 − w`:
+/// Product: `σ_q = σ_p √r`, vjp `σ̄_p = ȳ r√r`, `σ̂̄ = ȳ σ_q w/σ̂`.
+/// AsReleased: `σ_q = σ_p² r`, vjp `σ̄_p = 2 ȳ σ_p r²`, `σ̂̄ = 2 ȳ σ_q w/σ̂`.
+#[track_caller]
+pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "combined_std",
+        forward: "σ_q = (σ̂⁻² + σ_p⁻²)^−½   (as released: no root)",
+        vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
+    };
+    let (s, ps) = (std.value(), prior_std.value());
+    let released = combine == Combine::AsReleased;
+    let value = move |s: Real, ps: Real| {
+        let (_, r) = weights(s, ps);
+        if released { ps * ps * r } else { ps * r.sqrt() }
+    };
+    let y = zip([&s, &ps], |[s, ps]| value(s, ps));
+    std.tape().record(&RULE, [std, prior_std], y, move |gy, [gs, gps]| {
+        let twice = if released { 2. } else { 1. };
+        gs.add(|| {
+            zip([gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
+        });
+        gps.add(|| {
+            zip([gy, &s, &ps], |[gy, s, ps]| {
+                let (_, r) = weights(s, ps);
+                gy * if released { 2. * ps * r * r } else { r * r.sqrt() }
+            })
+        });
+    })
+}
+
+/// `KL(q ‖ p)` of the combined posterior, summed over channels, in a form that loses no digits:
+/// Product `½[ln(1+u) − w] + w²Δ²/2σ_p²`; AsReleased `−ln g + ½g² − ½ + w²Δ²/2σ_p²`, `g = σ_q/σ_p`.
+///
+/// Inputs: (B, T, C)   y: (B, T)
+/// vjp: of `D = w²Δ²/2σ_p²`: `∂Δ = w²Δ/σ_p²`, `∂σ_p = w²Δ²(2r−1)/σ_p³ − …`; the lines below have each.
+/// Source: spec §3, from Aksan & Hilliges 2019, Eqs. 11 and 15.
+#[track_caller]
+pub fn combined_kl<'t>(
+    (mean, std): (Var<'t>, Var<'t>),
+    (prior_mean, prior_std): (Var<'t>, Var<'t>),
+    combine: Combine,
+) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "combined_kl",
+        forward: "y = Σ_c ½[ln(1+u) − w] + w²Δ²/2σ_p²   (as released: −ln g + ½g² − ½ + …)",
+        vjp: "μ̂: w²Δ/σ_p²   μ_p: −μ̂   σ̂: −w²/σ̂ − 2w²rΔ²/σ_p²σ̂   σ_p: w²/σ_p + w²Δ²(2r−1)/σ_p³",
+    };
+    let inputs = [mean, std, prior_mean, prior_std];
+    let [m, s, pm, ps] = inputs.map(Var::value);
+    let released = combine == Combine::AsReleased;
+    let kl = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| {
+        let (w, r) = weights(s, ps);
+        let moved = w * (m - pm) / ps;
+        let (ratio, g) = (ps / s, ps * r);
+        let spread =
+            if released { 0.5 * (g * g - 1.) - ln(g) } else { 0.5 * (ln_1p(ratio * ratio) - w) };
+        spread + 0.5 * moved * moved
+    });
+    mean.tape().record(&RULE, inputs, add_up(&kl), move |gy, [gm, gs, gpm, gps]| {
+        let slope = |[m, s, pm, ps]: [Real; 4]| {
+            let w = weights(s, ps).0;
+            w * w * (m - pm) / (ps * ps)
+        };
+        gm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.));
+        gpm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), gy, -1.));
+        gs.add(|| {
+            let slope = |[m, s, pm, ps]: [Real; 4]| {
+                let (w, r) = weights(s, ps);
+                let moved = w * (m - pm) / ps;
+                let g = ps * r;
+                let spread = if released { (g - 1. / g) * 2. * g * w } else { -w * w };
+                (spread - 2. * r * moved * moved) / s
+            };
+            times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.)
+        });
+        gps.add(|| {
+            let slope = |[m, s, pm, ps]: [Real; 4]| {
+                let (w, r) = weights(s, ps);
+                let moved = w * (m - pm) / ps;
+                let g = ps * r;
+                let spread = if released { (g - 1. / g) * g * (1. - 2. * w) } else { w * w };
+                (spread + moved * moved * (2. * r - 1.)) / ps
+            };
+            times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.)
+        });
+    })
+}

@@ -1,0 +1,132 @@
+//! Joining and cutting.
+
+use crate::parallel::{self, CHUNK};
+use crate::tape::{Rule, Slot, Var};
+use crate::tensor::{Real, Tensor};
+
+/// `y = [x₁ … xₙ]`: joins along the last axis.   xᵢ: (…, Cᵢ), y: (…, Σ Cᵢ)
+#[track_caller]
+pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
+    static RULE: Rule =
+        Rule { name: "concat", forward: "y = [x₁ … xₙ]", vjp: "x̄ᵢ = ȳ[i]" };
+    let values: Vec<Tensor> = xs.iter().map(|x| x.value()).collect();
+    let mut shape = values[0].shape().to_vec();
+    for v in &values {
+        let same = v.shape()[..shape.len() - 1] == shape[..shape.len() - 1];
+        assert!(same, "concat: {:?} beside {:?}", v.shape(), values[0].shape());
+    }
+    let widths: Vec<usize> = values.iter().map(Tensor::cols).collect();
+    let total: usize = widths.iter().sum();
+    *shape.last_mut().expect("rank ≥ 1") = total;
+    let mut y = Tensor::scratch(&shape);
+    parallel::rows([y.data_mut()], [total], (CHUNK / total).max(1), |range, [y]| {
+        for (row, y) in range.zip(y.chunks_exact_mut(total)) {
+            let mut at = 0;
+            for x in &values {
+                y[at..at + x.cols()].copy_from_slice(&x.data()[row * x.cols()..][..x.cols()]);
+                at += x.cols();
+            }
+        }
+    });
+    xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {
+        let mut at = 0;
+        for (slot, &width) in slots.iter_mut().zip(&widths) {
+            copy_columns(slot, width, gy.data(), total, at);
+            at += width;
+        }
+    })
+}
+
+/// Adds columns `at..at + width` of `from` (rows of `total`) to a slot of that width.
+fn copy_columns(slot: &mut Slot, width: usize, from: &[Real], total: usize, at: usize) {
+    slot.update(|g, first| {
+        parallel::rows([g], [width], (CHUNK / width).max(1), |range, [g]| {
+            for (row, g) in range.zip(g.chunks_exact_mut(width)) {
+                write(g, &from[row * total + at..][..width], first);
+            }
+        });
+    });
+}
+
+/// Stores or adds.
+fn write(to: &mut [Real], from: &[Real], first: bool) {
+    if first {
+        to.copy_from_slice(from);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    }
+}
+
+/// `y = x[…, start .. start + len]`: some of the channels.   x: (…, C), y: (…, len)
+#[track_caller]
+pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
+    static RULE: Rule = Rule {
+        name: "slice_channels",
+        forward: "y = x[…, start..start+len]",
+        vjp: "x̄[…, start..start+len] = ȳ, else 0",
+    };
+    let inputs = x.value();
+    let (total, mut shape) = (inputs.cols(), inputs.shape().to_vec());
+    assert!(start + len <= total, "slice_channels: {start}..{} of {total}", start + len);
+    *shape.last_mut().expect("rank ≥ 1") = len;
+    let rows = inputs.data().chunks_exact(total);
+    let y = Tensor::new(&shape, rows.flat_map(|r| r[start..start + len].iter().copied()).collect());
+    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+        gx.accumulate(|gx| {
+            for (gx, gy) in gx.chunks_exact_mut(total).zip(gy.data().chunks_exact(len)) {
+                write(&mut gx[start..start + len], gy, false);
+            }
+        })
+    })
+}
+
+/// `y = (0, x_1 … x_T)`: the start step.   x: (B, T, C), y: (B, T + 1, C)
+#[track_caller]
+pub fn prepend_zero(x: Var) -> Var {
+    static RULE: Rule =
+        Rule { name: "prepend_zero", forward: "y = (0, x_1 … x_T)", vjp: "x̄_t = ȳ_{t+1}" };
+    let inputs = x.value();
+    let (b, t, c) = inputs.btc(RULE.name);
+    let mut y = Tensor::zeros(&[b, t + 1, c]);
+    for (y, x) in y.data_mut().chunks_mut((t + 1) * c).zip(inputs.data().chunks(t * c)) {
+        y[c..].copy_from_slice(x);
+    }
+    x.tape().record(&RULE, [x], y, move |gy, [gx]| gx.add(|| window(gy, 1, t)))
+}
+
+/// `y_t = x_{start+t}`, t < len.   x: (B, T, C), y: (B, len, C)
+#[track_caller]
+pub fn slice_time(x: Var, start: usize, len: usize) -> Var {
+    static RULE: Rule =
+        Rule {
+            name: "slice_time", forward: "y_t = x_{start+t}", vjp: "x̄_{start+t} = ȳ_t, else 0"
+        };
+    let inputs = x.value();
+    let (_, t, c) = inputs.btc(RULE.name);
+    assert!(start + len <= t, "slice_time: steps {start}..{} of {t}", start + len);
+    let y = window(&inputs, start, len);
+    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+        gx.update(|gx, first| {
+            parallel::rows([gx], [t * c], 1, |range, [gx]| {
+                let gy = &gy.data()[range.start * len * c..][..len * c];
+                if first {
+                    gx[..start * c].fill(0.);
+                    gx[(start + len) * c..].fill(0.);
+                }
+                write(&mut gx[start * c..(start + len) * c], gy, first);
+            });
+        })
+    })
+}
+
+/// Steps `start .. start + len` of every sequence.
+fn window(x: &Tensor, start: usize, len: usize) -> Tensor {
+    let (b, t, c) = x.btc("window");
+    let mut y = Tensor::scratch(&[b, len, c]);
+    if len > 0 {
+        parallel::rows([y.data_mut()], [len * c], 1, |range, [y]| {
+            y.copy_from_slice(&x.data()[(range.start * t + start) * c..][..len * c]);
+        });
+    }
+    y
+}

@@ -1,0 +1,175 @@
+//! The walk back along the tape.
+
+use super::{Node, NodeId, Param, Rule, Tape, Var};
+use crate::tensor::{Real, Tensor};
+
+/// Where a vjp rule puts the gradient of one input.
+pub struct Slot {
+    grad: Option<Tensor>,
+    shape: Vec<usize>,
+    needed: bool,
+}
+
+impl Slot {
+    fn new(input: &Node, grad: Option<Tensor>, needed: bool) -> Self {
+        Self { grad, shape: input.value.shape().to_vec(), needed }
+    }
+
+    /// Whether anything upstream wants this gradient.
+    pub fn is_needed(&self) -> bool {
+        self.needed
+    }
+
+    /// Adds `grad()`; never evaluated if nothing upstream wants it.
+    pub fn add(&mut self, grad: impl FnOnce() -> Tensor) {
+        if self.needed {
+            accumulate(&mut self.grad, grad());
+        }
+    }
+
+    /// Adds in place: `write(g, first)` adds to `g`, or, if it is the first to come (`first`), stores to
+    /// every element of `g`, whose contents are then unspecified. Spares a zero fill and a pass.
+    pub fn update(&mut self, write: impl FnOnce(&mut [Real], bool)) {
+        if !self.needed {
+            return;
+        }
+        match &mut self.grad {
+            Some(grad) => write(grad.data_mut(), false),
+            none => write(none.insert(Tensor::scratch(&self.shape)).data_mut(), true),
+        }
+    }
+
+    /// Adds in place to zeros or to what has come before: for small gradients, as of a bias.
+    pub fn accumulate(&mut self, add: impl FnOnce(&mut [Real])) {
+        self.update(|g, first| {
+            if first {
+                g.fill(0.);
+            }
+            add(g);
+        });
+    }
+}
+
+fn accumulate(sum: &mut Option<Tensor>, term: Tensor) {
+    match sum {
+        Some(sum) => sum.add_assign(&term),
+        none => *none = Some(term),
+    }
+}
+
+/// Which gradients [`Tape::backward`] keeps. The walk and its bits are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those of leaves: parameters and inputs. What training needs.
+    Leaves,
+    /// Every node's, to look at.
+    All,
+}
+
+/// Gradients of one scalar.
+pub struct Grads {
+    grads: Vec<Option<Tensor>>,
+    params: Vec<Option<NodeId>>,
+}
+
+impl Grads {
+    /// The gradient at `x`; `None` if it was not kept or the loss does not depend on `x`.
+    pub fn wrt(&self, x: Var) -> Option<&Tensor> {
+        self.at(x.id)
+    }
+
+    /// The gradient at a node.
+    pub fn at(&self, id: NodeId) -> Option<&Tensor> {
+        self.grads[id.index()].as_ref()
+    }
+
+    /// The gradient of a parameter. Panics with its path if the pass never used it.
+    #[track_caller]
+    pub fn param(&self, p: &Param) -> &Tensor {
+        let id = self.params.get(p.number()).copied().flatten();
+        let grad = id.and_then(|id| self.grads[id.index()].as_ref());
+        grad.unwrap_or_else(|| {
+            panic!(
+                "{}: no gradient reached this parameter; the loss does not depend on it",
+                p.path()
+            )
+        })
+    }
+}
+
+/// One term of the chain rule at a node: what one consumer contributes to its gradient.
+pub struct Term {
+    /// Who.
+    pub consumer: NodeId,
+    /// By which rule.
+    pub rule: &'static Rule,
+    /// How much.
+    pub grad: Tensor,
+}
+
+impl Tape {
+    /// Gradients of the scalar `loss`: one walk back along the list.
+    #[track_caller]
+    pub fn backward(&self, loss: Var, keep: Keep) -> Grads {
+        let shape = loss.value().shape().to_vec();
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            1,
+            "backward: want one number, got shape {shape:?}"
+        );
+        self.pull_back(loss, Tensor::new(&shape, vec![1.]), keep)
+    }
+
+    /// Gradients of `⟨gy, y⟩`, for a y of any shape: gy is its cotangent.
+    #[track_caller]
+    pub fn pull_back(&self, y: Var, gy: Tensor, keep: Keep) -> Grads {
+        let nodes = self.nodes.borrow();
+        assert!(std::ptr::eq(y.tape, self), "backward: {} lives on another tape", y.describe());
+        let mut grads: Vec<Option<Tensor>> = vec![None; nodes.len()];
+        assert_eq!(gy.shape(), y.value().shape(), "backward: the cotangent has another shape");
+        grads[y.id.index()] = Some(gy);
+        for i in (0..=y.id.index()).rev() {
+            let node = &nodes[i];
+            let Some(vjp) = &node.vjp else { continue };
+            let gy = if keep == Keep::All { grads[i].clone() } else { grads[i].take() };
+            let Some(gy) = gy else { continue };
+            // Each input lends its running sum to its slot; an input used twice (x·x) gets a second,
+            // empty one.
+            let lend = |x: &NodeId| {
+                let input = &nodes[x.index()];
+                Slot::new(input, grads[x.index()].take(), input.tracked)
+            };
+            let mut slots: Vec<Slot> = node.inputs.iter().map(lend).collect();
+            vjp(&gy, &mut slots);
+            for (slot, x) in slots.into_iter().zip(&node.inputs) {
+                let Some(g) = slot.grad else { continue };
+                let (found, want) = (g.shape(), &slot.shape);
+                assert_eq!(found, want, "{}: wrong gradient shape for an input", node.describe(i));
+                accumulate(&mut grads[x.index()], g);
+            }
+        }
+        Grads { grads, params: self.params.borrow().clone() }
+    }
+
+    /// Every term of the chain rule at `x`, which sum to its gradient. Wants [`Keep::All`].
+    ///
+    /// A question about a finished pass: rules are pure, so asking again changes nothing.
+    pub fn explain(&self, grads: &Grads, x: Var) -> Vec<Term> {
+        let nodes = self.nodes.borrow();
+        let mut terms = vec![];
+        for (i, node) in nodes.iter().enumerate() {
+            let (Some(gy), Some(vjp)) = (&grads.grads[i], &node.vjp) else { continue };
+            if !node.inputs.contains(&x.id) {
+                continue;
+            }
+            let empty = |id: &NodeId| Slot::new(&nodes[id.index()], None, *id == x.id);
+            let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
+            vjp(gy, &mut slots);
+            let mut sum = None;
+            slots.into_iter().filter_map(|slot| slot.grad).for_each(|g| accumulate(&mut sum, g));
+            let consumer = NodeId(i as u32);
+            terms.extend(sum.map(|grad| Term { consumer, rule: node.rule, grad }));
+        }
+        terms
+    }
+}
