@@ -1,0 +1,13 @@
+//! Data sets: the flat npz file, what it holds, its normalisation, and batches.
+//!
+//! A [`DataSet`] is raw, unpadded and checked; a [`Batch`] is normalised and padded, and its order
+//! depends on a seed alone. Not here: models, noise added to data, drawings.
+
+pub mod batch;
+pub mod normalise;
+pub mod npz;
+pub mod set;
+
+pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
+pub use normalise::{Normalisation, Normalise};
+pub use set::{DataSet, MissingSplit, Split, Summary};

@@ -1,0 +1,436 @@
+//! The flat npz file: `samples` `<f4 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
+//!
+//! Here: the container, so zip, .npy headers, dtypes and sizes. Headers are read by our own few lines,
+//! because a message must say which cure, and because nothing may be allocated on a header's word alone.
+//! Not here: whether the numbers make sense together ([`super::set`]).
+
+use crate::error::{Error, Result};
+use ndarray::{ArrayView1, ArrayView2};
+use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
+use sha2::{Digest, Sha256};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive};
+
+/// The three arrays as the file has them, their shapes checked and nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flat {
+    /// D, the second axis of `samples`.
+    pub channels: usize,
+    /// All sequences, one after another: `[total, D]`.
+    pub samples: Vec<f32>,
+    /// Steps of each sequence.
+    pub lengths: Vec<i64>,
+    /// 0 train, 1 valid, 2 test, if the file says.
+    pub split: Option<Vec<i8>>,
+}
+
+/// Reads the file and the SHA-256 of its bytes, in hex.
+pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
+    let path = path.as_ref();
+    let mut file = File::open(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => Error::invalid(
+            path,
+            "there is no such file; give the path of an .npz, or make one with `stcn data prepare`",
+        ),
+        _ => Error::read(path)(e),
+    })?;
+    let fingerprint = fingerprint(&mut file).map_err(Error::read(path))?;
+    file.rewind().map_err(Error::read(path))?;
+    Ok((parse(BufReader::new(file), path)?, fingerprint))
+}
+
+/// Reads the arrays from anything that can seek; `path` is for the messages.
+pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
+    check_start(&mut reader, path).map_err(Error::read(path))??;
+    let zip = ZipArchive::new(reader).map_err(|e| {
+        let what = format!(
+            "begins like an .npz but cannot be read as one ({}), so it was cut short or damaged; \
+             copy or write it again",
+            zip_words(&e)
+        );
+        Error::invalid(path, what)
+    })?;
+    let mut file = NpzFile { zip, path };
+    let (shape, samples) = file.array(&SAMPLES, f32::from_le_bytes)?;
+    let (_, lengths) = file.array(&LENGTHS, i64::from_le_bytes)?;
+    let split = match file.has(&SPLIT) {
+        true => Some(file.array(&SPLIT, i8::from_le_bytes)?.1),
+        false => None,
+    };
+    Ok(Flat { channels: shape[1], samples, lengths, split })
+}
+
+/// Writes the arrays, deflated; the file appears under its name only once it is complete.
+///
+/// # Panics
+/// If `samples` are not whole rows of `channels`.
+pub fn write(path: impl AsRef<Path>, flat: &Flat) -> Result<()> {
+    let path = path.as_ref();
+    let partial = partial(path);
+    let written = write_to(&partial, flat).and_then(|()| fs::rename(&partial, path));
+    written.map_err(|e| {
+        // Whatever is there is of no use; why it failed matters more than whether this succeeds.
+        let _ = fs::remove_file(&partial);
+        Error::write(path)(e)
+    })
+}
+
+/// SHA-256 in hex of all that is left to read.
+pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            Ok(n) => hash.update(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// The path with `.partial` behind it: on the same disk, so that renaming is one step.
+fn partial(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".partial");
+    name.into()
+}
+
+fn write_to(path: &Path, flat: &Flat) -> io::Result<()> {
+    let rows = (flat.samples.len() / flat.channels.max(1), flat.channels);
+    let samples = ArrayView2::from_shape(rows, &flat.samples).expect("whole rows of channels");
+    // Members beyond 4 GiB need zip64, which has to be asked for before writing.
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .large_file(size_of_val(flat.samples.as_slice()) > 1 << 31);
+    let mut npz = NpzWriter::new_with_options(BufWriter::new(File::create(path)?), options);
+    npz.add_array("samples", &samples).map_err(io_error)?;
+    npz.add_array("lengths", &ArrayView1::from(&flat.lengths)).map_err(io_error)?;
+    if let Some(split) = &flat.split {
+        npz.add_array("split", &ArrayView1::from(split)).map_err(io_error)?;
+    }
+    npz.finish().map_err(io_error)?.into_inner()?.sync_all()
+}
+
+/// What the system said, without the layers around it.
+fn io_error(e: WriteNpzError) -> io::Error {
+    match e {
+        WriteNpzError::Zip(ZipError::Io(e)) | WriteNpzError::Npy(WriteNpyError::Io(e)) => e,
+        e => io::Error::other(e),
+    }
+}
+
+/// What an entry has to be, and how to make it so.
+struct Entry {
+    name: &'static str,
+    descr: &'static str,
+    rank: usize,
+    axes: &'static str,
+    reshape: &'static str,
+}
+
+const SAMPLES: Entry = Entry {
+    name: "samples",
+    descr: "<f4",
+    rank: 2,
+    axes: "two axes [steps of all sequences, channels]",
+    reshape: "np.concatenate(seqs).reshape(-1, D)",
+};
+const LENGTHS: Entry = Entry {
+    name: "lengths",
+    descr: "<i8",
+    rank: 1,
+    axes: "one axis [sequences]",
+    reshape: "lengths.reshape(-1)",
+};
+const SPLIT: Entry = Entry {
+    name: "split",
+    descr: "|i1",
+    rank: 1,
+    axes: "one axis [sequences]",
+    reshape: "split.reshape(-1)",
+};
+
+const HOW_TO_WRITE: &str = "np.savez(path, samples=np.concatenate(seqs).astype('<f4'), \
+                            lengths=np.array([len(s) for s in seqs], '<i8'))";
+
+/// An .npy header longer than this is none: numpy's own take 128 bytes.
+const LONGEST_HEADER: usize = 1 << 16;
+
+/// Says what the file is if it does not begin as a zip does. The outer result is the disk's.
+fn check_start<R: Read + Seek>(reader: &mut R, path: &Path) -> io::Result<Result<()>> {
+    let mut start = Vec::new();
+    reader.by_ref().take(6).read_to_end(&mut start)?;
+    reader.seek(SeekFrom::Start(0))?;
+    let what = match start.as_slice() {
+        [] => format!("is empty, wanted an .npz; write it with {HOW_TO_WRITE}"),
+        b"\x93NUMPY" => {
+            format!("is a single .npy array, wanted an .npz; write it with {HOW_TO_WRITE}")
+        }
+        [b'P', b'K', ..] => return Ok(Ok(())),
+        other => format!(
+            "is no .npz, which is a zip file and begins with \"PK\", but begins with \"{}\"; \
+             write it with {HOW_TO_WRITE}",
+            other.escape_ascii()
+        ),
+    };
+    Ok(Err(Error::invalid(path, what)))
+}
+
+/// What the zip library said, without its "invalid Zip archive" in front.
+fn zip_words(e: &ZipError) -> String {
+    match e {
+        ZipError::InvalidArchive(what) => what.to_string(),
+        ZipError::UnsupportedArchive(what) => (*what).to_string(),
+        e => e.to_string(),
+    }
+}
+
+struct NpzFile<'a, R> {
+    zip: ZipArchive<R>,
+    path: &'a Path,
+}
+
+impl<R: Read + Seek> NpzFile<'_, R> {
+    fn has(&self, entry: &Entry) -> bool {
+        self.zip.index_for_name(&entry.member()).is_some()
+    }
+
+    /// The shape and the numbers of one entry.
+    fn array<const W: usize, T>(
+        &mut self,
+        entry: &Entry,
+        from_le: fn([u8; W]) -> T,
+    ) -> Result<(Vec<usize>, Vec<T>)> {
+        let wrong = |what: String| Error::invalid(self.path, what);
+        if !self.has(entry) {
+            return Err(wrong(self.missing(entry)));
+        }
+        let name = entry.name;
+        let damaged = |said: String| {
+            wrong(format!(
+                "`{name}` cannot be unpacked ({said}), wanted a stored or deflated member; the \
+                 file is damaged or packed otherwise, so write it again with np.savez or \
+                 np.savez_compressed"
+            ))
+        };
+        let mut member = self.zip.by_name(&entry.member()).map_err(|e| damaged(zip_words(&e)))?;
+        let declared = member.size();
+        let (header, header_bytes) =
+            read_header(&mut member).map_err(|e| damaged(e.to_string()))?.map_err(|found| {
+                wrong(format!(
+                    "`{name}` does not begin with an .npy header of version 1, 2 or 3 (found \
+                     {found}); write it with {HOW_TO_WRITE}"
+                ))
+            })?;
+        let shape = entry.check(&header).map_err(wrong)?;
+        // All sizes must agree before the first number is kept.
+        let numbers = shape.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis));
+        let bytes = numbers.and_then(|n| n.checked_mul(W as u64));
+        let held = declared.saturating_sub(header_bytes);
+        if bytes.and_then(|n| n.checked_add(header_bytes)) != Some(declared) {
+            let says = shape.iter().map(|&n| u128::from(n)).fold(W as u128, u128::saturating_mul);
+            return Err(wrong(format!(
+                "`{name}` has {held} bytes of numbers, but its shape {} needs {says}; the file is \
+                 damaged, write it again",
+                header.shape_words()
+            )));
+        }
+        let numbers =
+            read_numbers(&mut member, held, from_le).map_err(|e| damaged(e.to_string()))?;
+        Ok((shape.into_iter().map(|n| n as usize).collect(), numbers))
+    }
+
+    fn missing(&self, entry: &Entry) -> String {
+        let mut names: Vec<String> = self.zip.file_names().take(6).map(quoted).collect();
+        if self.zip.len() > names.len() {
+            names.push("…".into());
+        }
+        let holds = if names.is_empty() { "nothing".into() } else { names.join(", ") };
+        format!(
+            "has no `{}` (it holds {holds}), wanted `samples`, `lengths` and perhaps `split`; \
+             write it with {HOW_TO_WRITE}",
+            entry.name
+        )
+    }
+}
+
+/// An entry's name as messages show it: without `.npy`, and harmless to a terminal.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.strip_suffix(".npy").unwrap_or(name).escape_debug())
+}
+
+impl Entry {
+    fn member(&self) -> String {
+        format!("{}.npy", self.name)
+    }
+
+    /// The shape, if dtype, order and rank are as they have to be.
+    fn check(&self, header: &Header) -> Result<Vec<u64>, String> {
+        let Self { name, descr, axes, reshape, .. } = self;
+        let found = &header.descr;
+        if found.contains('O') {
+            return Err(format!(
+                "`{name}` has dtype '{found}', an array of Python objects, which are never read \
+                 because reading one runs code, wanted '{descr}'; write it with {HOW_TO_WRITE}"
+            ));
+        }
+        if found != descr {
+            return Err(format!(
+                "`{name}` has dtype '{found}', wanted '{descr}'; convert it with \
+                 {name}.astype('{descr}') before np.savez"
+            ));
+        }
+        if header.shape.len() != self.rank {
+            return Err(format!(
+                "`{name}` has shape {}, wanted {axes}; bring it into shape with {reshape} before \
+                 np.savez",
+                header.shape_words()
+            ));
+        }
+        if header.fortran_order {
+            return Err(format!(
+                "`{name}` is in Fortran order, wanted C order; turn it round with \
+                 np.ascontiguousarray({name}) before np.savez"
+            ));
+        }
+        Ok(header.shape.clone())
+    }
+}
+
+/// Little-endian numbers, exactly `bytes` of them; memory grows with what is really there.
+fn read_numbers<const W: usize, T>(
+    member: &mut impl Read,
+    bytes: u64,
+    from_le: fn([u8; W]) -> T,
+) -> io::Result<Vec<T>> {
+    let mut numbers = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut left = bytes;
+    while left > 0 {
+        let n = left.min(buffer.len() as u64) as usize;
+        if let Err(e) = member.read_exact(&mut buffer[..n]) {
+            return Err(match e.kind() {
+                io::ErrorKind::UnexpectedEof => io::Error::other("it ends too early"),
+                _ => e,
+            });
+        }
+        numbers.extend(buffer[..n].as_chunks().0.iter().map(|&chunk| from_le(chunk)));
+        left -= n as u64;
+    }
+    // The checksum is compared only when the end is met.
+    match member.read(&mut [0])? {
+        0 => Ok(numbers),
+        _ => Err(io::Error::other("it is longer than the directory says")),
+    }
+}
+
+/// What an .npy header says.
+struct Header {
+    /// The dtype, or the whole list of a structured one.
+    descr: String,
+    fortran_order: bool,
+    shape: Vec<u64>,
+}
+
+impl Header {
+    /// The shape as Python writes it.
+    fn shape_words(&self) -> String {
+        match self.shape.as_slice() {
+            [n] => format!("({n},)"),
+            axes => format!("({})", axes.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// The header and the bytes it takes; the inner error says what was found instead.
+fn read_header(member: &mut impl Read) -> io::Result<Result<(Header, u64), String>> {
+    let mut start = Vec::new();
+    member.by_ref().take(8).read_to_end(&mut start)?;
+    let width = match start.as_slice() {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, 0] => 2,
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, 0] => 4,
+        other => return Ok(Err(format!("\"{}\"", other.escape_ascii()))),
+    };
+    let mut length = [0; 4];
+    if member.read_exact(&mut length[..width]).is_err() {
+        return Ok(Err("nothing after the version".into()));
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > LONGEST_HEADER {
+        return Ok(Err(format!("a header of {length} bytes")));
+    }
+    let mut text = Vec::new();
+    member.by_ref().take(length as u64).read_to_end(&mut text)?;
+    let header =
+        str::from_utf8(&text).ok().filter(|text| text.len() == length).and_then(parse_header);
+    let shown = &text[..text.len().min(100)];
+    Ok(header
+        .map(|header| (header, (start.len() + width + length) as u64))
+        .ok_or_else(|| format!("\"{}\"", shown.trim_ascii_end().escape_ascii())))
+}
+
+/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (7, 3), }`.
+fn parse_header(text: &str) -> Option<Header> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let (mut descr, mut fortran_order, mut shape) = (None, None, None);
+    for field in split_fields(inner) {
+        let (key, value) = field.split_once(':')?;
+        let value = value.trim();
+        match unquote(key.trim())? {
+            "descr" => descr = Some(unquote(value).unwrap_or(value).to_string()),
+            "fortran_order" => {
+                fortran_order = match value {
+                    "False" => Some(false),
+                    "True" => Some(true),
+                    _ => return None,
+                };
+            }
+            "shape" => {
+                let axes = value.strip_prefix('(')?.strip_suffix(')')?.trim();
+                let axes = axes.strip_suffix(',').unwrap_or(axes);
+                // Python 2 wrote long integers as 3L.
+                let axis = |s: &str| s.trim().trim_end_matches('L').parse::<u64>().ok();
+                shape = match axes {
+                    "" => Some(Vec::new()),
+                    axes => Some(axes.split(',').map(axis).collect::<Option<_>>()?),
+                };
+            }
+            _ => {}
+        }
+    }
+    Some(Header { descr: descr?, fortran_order: fortran_order?, shape: shape? })
+}
+
+/// Cuts at the commas that are in no bracket and no string; empty pieces are left out.
+fn split_fields(text: &str) -> Vec<&str> {
+    let (mut fields, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    for (i, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                fields.push(&text[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(&text[start..]);
+    fields.retain(|field| !field.trim().is_empty());
+    fields
+}
+
+/// What is between a pair of quotes, if that is all there is.
+fn unquote(text: &str) -> Option<&str> {
+    let open = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    text[1..].strip_suffix(open).filter(|inner| !inner.contains(open))
+}

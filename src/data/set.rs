@@ -1,0 +1,504 @@
+//! [`DataSet`]: sequences in memory, raw and checked, each with its split.
+//!
+//! Every number that comes from outside passes `DataSet::new`'s checks once; all code behind may rely
+//! on them. Messages count sequences, steps and channels from 1. Not here: the file's container
+//! ([`super::npz`]).
+
+use super::npz::{self, Flat};
+use crate::error::{Error, Result, nearest};
+use crate::noise::Noise;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What a sequence is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Parameters and normalisation are learned from it.
+    Train = 0,
+    /// Choices are made by it.
+    Valid = 1,
+    /// Reported.
+    Test = 2,
+}
+
+impl Split {
+    /// All three, in the order of their numbers in a file: 0, 1, 2.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Split {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|split| split.name() == word).ok_or_else(|| {
+            let near = nearest(word, Self::ALL.map(Self::name)).unwrap_or_default();
+            Error::usage(format!(
+                "unknown split `{word}`, wanted train, valid or test; did you mean `{near}`?"
+            ))
+        })
+    }
+}
+
+/// Which sequences are for what when a file does not say; never guessed.
+///
+/// Written `all-train`, `all-test` or `fractions:VALID,TEST,SEED`, in configs and on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum MissingSplit {
+    /// Train on everything.
+    AllTrain,
+    /// Only evaluate on it.
+    AllTest,
+    /// Sequences are drawn for valid and test, the rest is train.
+    Fractions {
+        /// The share of the sequences for valid.
+        valid: f64,
+        /// The share for test.
+        test: f64,
+        /// Decides which.
+        seed: u64,
+    },
+}
+
+impl fmt::Display for MissingSplit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllTrain => f.write_str("all-train"),
+            Self::AllTest => f.write_str("all-test"),
+            Self::Fractions { valid, test, seed } => write!(f, "fractions:{valid},{test},{seed}"),
+        }
+    }
+}
+
+impl FromStr for MissingSplit {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        let fractions = || {
+            let mut parts = word.strip_prefix("fractions:")?.split(',').map(str::trim);
+            let valid: f64 = parts.next()?.parse().ok()?;
+            let test: f64 = parts.next()?.parse().ok()?;
+            let seed = parts.next()?.parse().ok()?;
+            let possible = valid >= 0. && test >= 0. && valid + test < 1.;
+            (possible && parts.next().is_none()).then_some(Self::Fractions { valid, test, seed })
+        };
+        match word {
+            "all-train" => Some(Self::AllTrain),
+            "all-test" => Some(Self::AllTest),
+            _ => fractions(),
+        }
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "data.split cannot be `{word}`, wanted all-train, all-test or \
+                 fractions:VALID,TEST,SEED with shares that leave something to train on, such as \
+                 fractions:0.1,0.1,1"
+            ))
+        })
+    }
+}
+
+impl TryFrom<String> for MissingSplit {
+    type Error = Error;
+
+    fn try_from(word: String) -> Result<Self> {
+        word.parse()
+    }
+}
+
+impl From<MissingSplit> for String {
+    fn from(rule: MissingSplit) -> Self {
+        rule.to_string()
+    }
+}
+
+impl MissingSplit {
+    fn assign(self, sequences: usize) -> Vec<Split> {
+        match self {
+            Self::AllTrain => vec![Split::Train; sequences],
+            Self::AllTest => vec![Split::Test; sequences],
+            Self::Fractions { valid, test, seed } => {
+                // Half up: casting truncates, and negative shares are clamped to 0.
+                let share = |fraction: f64| (fraction * sequences as f64 + 0.5) as usize;
+                let mut split = vec![Split::Train; sequences];
+                let order = Noise::new(seed, "data").shuffle("split", sequences);
+                for (rank, i) in order.into_iter().enumerate() {
+                    if rank < share(test) {
+                        split[i] = Split::Test;
+                    } else if rank < share(test).saturating_add(share(valid)) {
+                        split[i] = Split::Valid;
+                    }
+                }
+                split
+            }
+        }
+    }
+}
+
+/// Sequences of finite numbers, each at least one step long, with their splits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSet {
+    name: PathBuf,
+    fingerprint: String,
+    channels: usize,
+    samples: Vec<f32>,
+    /// Where each sequence begins in `samples`, and where the last ends.
+    offsets: Vec<usize>,
+    split: Vec<Split>,
+}
+
+impl DataSet {
+    /// A set from sequences of rows, each `[steps, channels]`, in memory; without `split`, all train.
+    ///
+    /// `name` stands for the file in messages; the fingerprint is that of the numbers.
+    pub fn from_parts(
+        name: impl Into<PathBuf>,
+        channels: usize,
+        sequences: Vec<Vec<f32>>,
+        split: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let name = name.into();
+        if let Some(i) = sequences.iter().position(|s| s.len() % channels.max(1) != 0) {
+            return Err(Error::invalid(
+                name,
+                format!(
+                    "sequence {} has {} numbers, wanted whole rows of {channels} channels; cut or \
+                     fill it",
+                    i + 1,
+                    sequences[i].len()
+                ),
+            ));
+        }
+        let lengths = sequences.iter().map(|s| (s.len() / channels.max(1)) as i64).collect();
+        if let Some(i) = split.iter().flatten().position(|&n| n > 2) {
+            let number = split.map_or(0, |split| split[i]);
+            return Err(Error::invalid(name, unknown_split(i, number.into())));
+        }
+        let split = split.map(|split| split.into_iter().map(|n| n as i8).collect());
+        let flat = Flat { channels, samples: sequences.concat(), lengths, split };
+        let fingerprint = fingerprint(&flat);
+        Self::new(name, fingerprint, flat, Some(MissingSplit::AllTrain))
+    }
+
+    /// Reads an .npz. `missing` is what to do if the file has no `split`; if it has, that one holds.
+    pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
+        let (flat, fingerprint) = npz::read(&path)?;
+        Self::new(path.as_ref().into(), fingerprint, flat, missing)
+    }
+
+    /// Writes an .npz, with the splits in it if there is something to train on: a file that says
+    /// otherwise would be refused. The file's fingerprint is its own.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let split = self.split.iter().map(|&split| split as i8).collect();
+        let flat = Flat {
+            channels: self.channels,
+            samples: self.samples.clone(),
+            lengths: (0..self.len()).map(|i| self.length(i) as i64).collect(),
+            split: self.split.contains(&Split::Train).then_some(split),
+        };
+        npz::write(path, &flat)
+    }
+
+    /// The one door: everything that has to hold is checked here.
+    fn new(
+        name: PathBuf,
+        fingerprint: String,
+        flat: Flat,
+        missing: Option<MissingSplit>,
+    ) -> Result<Self> {
+        let wrong = |what: String| Error::invalid(&name, what);
+        let Flat { channels, samples, lengths, split } = flat;
+        if channels == 0 {
+            return Err(wrong(
+                "`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
+                    .into(),
+            ));
+        }
+        let offsets = offsets(&lengths, channels, samples.len()).map_err(wrong)?;
+        let split = match (split, missing) {
+            (Some(split), _) => checked_split(&split, lengths.len()).map_err(wrong)?,
+            (None, Some(rule)) => {
+                let split = rule.assign(lengths.len());
+                if rule != MissingSplit::AllTest && !split.contains(&Split::Train) {
+                    return Err(wrong(format!(
+                        "has {} sequences, of which {rule} leaves none to train on, wanted at \
+                         least one; choose smaller shares",
+                        lengths.len()
+                    )));
+                }
+                split
+            }
+            (None, None) => {
+                return Err(wrong(
+                    "has no `split`, and which sequences are for training is not guessed; say \
+                     --set data.split=all-train, all-test or fractions:VALID,TEST,SEED"
+                        .into(),
+                ));
+            }
+        };
+        let set = Self { name, fingerprint, channels, samples, offsets, split };
+        match set.first_value(|x| !x.is_finite()) {
+            Some((place, x)) => Err(Error::invalid(
+                &set.name,
+                format!(
+                    "{place} of `samples` is {x}, wanted finite numbers only; mend or drop the \
+                     sequence before np.savez"
+                ),
+            )),
+            None => Ok(set),
+        }
+    }
+
+    /// The file it came from, or what stands for it.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// SHA-256 of the file in hex; of the numbers, for a set made in memory.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// How many sequences.
+    pub fn len(&self) -> usize {
+        self.split.len()
+    }
+
+    /// Never: a set without a sequence is refused.
+    pub fn is_empty(&self) -> bool {
+        self.split.is_empty()
+    }
+
+    /// D: numbers per step.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Sequence `i`, raw: `[steps, channels]`.
+    #[track_caller]
+    pub fn sequence(&self, i: usize) -> &[f32] {
+        &self.samples[self.offsets[i]..self.offsets[i + 1]]
+    }
+
+    /// Steps of sequence `i`.
+    #[track_caller]
+    pub fn length(&self, i: usize) -> usize {
+        (self.offsets[i + 1] - self.offsets[i]) / self.channels
+    }
+
+    /// What sequence `i` is for.
+    #[track_caller]
+    pub fn split_of(&self, i: usize) -> Split {
+        self.split[i]
+    }
+
+    /// The sequences of a split, in order.
+    pub fn split(&self, split: Split) -> Vec<usize> {
+        (0..self.len()).filter(|&i| self.split[i] == split).collect()
+    }
+
+    /// Steps of all sequences of a split.
+    pub fn steps(&self, split: Split) -> usize {
+        self.split(split).into_iter().map(|i| self.length(i)).sum()
+    }
+
+    /// Counts and lengths of a split; none if it is empty.
+    pub fn summary(&self, split: Split) -> Option<Summary> {
+        let mut lengths: Vec<usize> =
+            self.split(split).into_iter().map(|i| self.length(i)).collect();
+        lengths.sort_unstable();
+        let n = lengths.len();
+        Some(Summary {
+            split,
+            sequences: n,
+            steps: lengths.iter().sum(),
+            shortest: *lengths.first()?,
+            median: (lengths[(n - 1) / 2] + lengths[n / 2]) as f64 / 2.,
+            longest: *lengths.last()?,
+        })
+    }
+
+    /// Whether a handwriting head can take it: dx, dy and a pen that is 0 or 1.
+    pub fn check_ink(&self) -> Result<()> {
+        if self.channels != 3 {
+            return Err(Error::invalid(
+                &self.name,
+                format!(
+                    "has {} channels, a handwriting head wants 3 (dx, dy, pen); choose --head and \
+                     --preset that fit this data",
+                    self.channels
+                ),
+            ));
+        }
+        let rows = self.samples.chunks_exact(3);
+        match rows.map(|row| row[2]).position(|pen| pen != 0. && pen != 1.) {
+            None => Ok(()),
+            Some(row) => {
+                let Place { sequence, step, .. } = self.place(row * 3);
+                Err(Error::invalid(
+                    &self.name,
+                    format!(
+                        "sequence {sequence}, step {step} has pen {}, a handwriting head wants 0 \
+                         or 1 (1 on the last point of a stroke); mend the third channel, or \
+                         choose another --head",
+                        self.samples[row * 3 + 2]
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// Whether the Bernoulli head can take it: 0 and 1 only.
+    pub fn check_binary(&self) -> Result<()> {
+        match self.first_value(|x| x != 0. && x != 1.) {
+            None => Ok(()),
+            Some((place, x)) => Err(Error::invalid(
+                &self.name,
+                format!(
+                    "{place} is {x}, --head bernoulli wants 0 or 1; write (samples > \
+                     0).astype('<f4'), or choose another --head"
+                ),
+            )),
+        }
+    }
+
+    /// The first value, in index order, that `wrong` finds wrong.
+    fn first_value(&self, wrong: impl Fn(f32) -> bool) -> Option<(Place, f32)> {
+        let i = self.samples.iter().position(|&x| wrong(x))?;
+        Some((self.place(i), self.samples[i]))
+    }
+
+    fn place(&self, i: usize) -> Place {
+        let sequence = self.offsets.partition_point(|&offset| offset <= i);
+        let within = i - self.offsets[sequence - 1];
+        Place { sequence, step: within / self.channels + 1, channel: within % self.channels + 1 }
+    }
+}
+
+/// Where a value is, counted from 1.
+struct Place {
+    sequence: usize,
+    step: usize,
+    channel: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sequence, step, channel } = self;
+        write!(f, "sequence {sequence}, step {step}, channel {channel}")
+    }
+}
+
+/// A split in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Which split.
+    pub split: Split,
+    /// How many sequences.
+    pub sequences: usize,
+    /// Their steps together.
+    pub steps: usize,
+    /// The least steps of a sequence.
+    pub shortest: usize,
+    /// The middle length, or the mean of the two middle ones.
+    pub median: f64,
+    /// The most steps of a sequence.
+    pub longest: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { split, sequences, steps, shortest, median, longest } = self;
+        write!(
+            f,
+            "{split:<5} {sequences} sequences, {steps} steps, lengths {shortest} to {longest}, \
+             median {median}"
+        )
+    }
+}
+
+/// Where sequences begin in the flat numbers, if they fill them exactly.
+fn offsets(lengths: &[i64], channels: usize, numbers: usize) -> Result<Vec<usize>, String> {
+    if lengths.is_empty() {
+        return Err("`lengths` is empty, wanted at least one sequence; put data into it".into());
+    }
+    if let Some(i) = lengths.iter().position(|&length| length < 1) {
+        return Err(format!(
+            "`lengths` gives sequence {} {} steps, wanted at least 1; drop the sequence before \
+             np.savez",
+            i + 1,
+            lengths[i]
+        ));
+    }
+    // No number of lengths below 2⁶³ that fits into memory overflows 128 bits.
+    let sum: u128 = lengths.iter().map(|&length| length.unsigned_abs() as u128).sum();
+    let total = numbers / channels;
+    if sum != total as u128 {
+        return Err(format!(
+            "`lengths` add up to {sum}, wanted the {total} steps of `samples`; write \
+             lengths=np.array([len(s) for s in seqs], '<i8')"
+        ));
+    }
+    let ends = lengths.iter().scan(0, |end, &length| {
+        *end += length as usize * channels; // at most `numbers`, as the sum has shown
+        Some(*end)
+    });
+    Ok(std::iter::once(0).chain(ends).collect())
+}
+
+/// A file's `split`, if it is one.
+fn checked_split(split: &[i8], sequences: usize) -> Result<Vec<Split>, String> {
+    if split.len() != sequences {
+        return Err(format!(
+            "`split` has {} entries, wanted one for each of the {sequences} sequences; write \
+             split=np.array(split, 'i1')",
+            split.len()
+        ));
+    }
+    let named = |(i, &n): (usize, &i8)| {
+        let found = usize::try_from(n).ok().and_then(|n| Split::ALL.get(n).copied());
+        found.ok_or_else(|| unknown_split(i, n.into()))
+    };
+    let split = split.iter().enumerate().map(named).collect::<Result<Vec<_>, _>>()?;
+    match split.contains(&Split::Train) {
+        true => Ok(split),
+        false => Err(
+            "`split` has no sequence with 0 (train), wanted at least one, for normalisation comes \
+                      from there; mark some"
+                .into(),
+        ),
+    }
+}
+
+fn unknown_split(i: usize, number: i64) -> String {
+    format!(
+        "`split` gives sequence {} the number {number}, wanted 0 (train), 1 (valid) or 2 (test); \
+         renumber it",
+        i + 1
+    )
+}
+
+/// SHA-256 of numbers that came from no file.
+fn fingerprint(flat: &Flat) -> String {
+    let mut bytes = (flat.channels as u64).to_le_bytes().to_vec();
+    bytes.extend(flat.lengths.iter().flat_map(|n| n.to_le_bytes()));
+    bytes.extend(flat.split.iter().flatten().flat_map(|n| n.to_le_bytes()));
+    bytes.extend(flat.samples.iter().flat_map(|x| x.to_le_bytes()));
+    npz::fingerprint(&mut bytes.as_slice()).expect("reading from memory does not fail")
+}

@@ -1,0 +1,215 @@
+//! Batches: padding, masks, and an order that depends on seed and epoch alone.
+
+use super::{counting, real, refusal};
+use stcn::data::{
+    Batch, Batching, DataSet, Epochs, Limit, Normalisation, Normalise, Split, Window, in_order,
+};
+use stcn::parallel;
+
+/// 211 sequences of lengths 1 to 97, every fifth of them valid.
+fn many() -> DataSet {
+    let lengths: Vec<usize> = (0..211).map(|i| 1 + i * 37 % 97).collect();
+    counting(&lengths, Some((0..211).map(|i| u8::from(i % 5 == 4)).collect()))
+}
+
+fn batching(seed: u64) -> Batching {
+    Batching { sequences: 4, crop: None, seed }
+}
+
+fn epochs<'a>(set: &'a DataSet, figures: &'a Normalisation, batching: Batching) -> Epochs<'a> {
+    Epochs::new(set, figures, Split::Train, batching).unwrap()
+}
+
+#[test]
+fn padding_is_zero_after_normalisation_and_the_mask_says_where() {
+    let set = counting(&[3, 1, 2], None);
+    let figures = Normalisation { mean: vec![100.], std: vec![2.] };
+    let windows = [1, 0, 2].map(|i| Window::whole(&set, i));
+    let batch = Batch::new(&set, &figures, &windows);
+    assert_eq!(batch.x.shape(), [3, 3, 1]);
+    assert_eq!(batch.x.data(), [-48.5, 0., 0., -50., -49.5, -49., -48., -47.5, 0.]);
+    assert_eq!(batch.mask().shape(), [3, 3]);
+    assert_eq!(batch.mask().data(), [1., 0., 0., 1., 1., 1., 1., 1., 0.]);
+    assert_eq!(batch.lengths, [1, 3, 2]);
+    assert_eq!(batch.samples, [1, 0, 2]);
+    assert_eq!(batch.steps(), 6);
+}
+
+#[test]
+fn a_window_is_a_piece_of_its_sequence() {
+    let set = counting(&[2, 6], None);
+    let figures = Normalisation::identity(1);
+    let batch = Batch::new(&set, &figures, &[Window { sample: 1, start: 2, steps: 3 }]);
+    assert_eq!(batch.x.data(), [4., 5., 6.]);
+    assert_eq!(batch.samples, [1]);
+}
+
+#[test]
+fn an_epoch_has_every_sequence_once() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &figures, batching(1));
+    for epoch in [0, 1, 1_000_000] {
+        let batches = epochs.epoch(epoch);
+        assert_eq!(batches.len(), epochs.batches_per_epoch());
+        let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
+        assert_eq!(sizes.iter().filter(|&&n| n != 4).collect::<Vec<_>>(), [&1], "169 = 42·4 + 1");
+        let mut samples: Vec<usize> = batches.iter().flatten().map(|w| w.sample).collect();
+        samples.sort_unstable();
+        assert_eq!(samples, set.split(Split::Train));
+        assert!(batches.iter().flatten().all(|w| *w == Window::whole(&set, w.sample)));
+    }
+}
+
+#[test]
+fn the_order_depends_on_seed_and_epoch_and_on_nothing_else() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let order = |seed, epoch| epochs(&set, &figures, batching(seed)).epoch(epoch);
+    assert_eq!(order(1, 3), order(1, 3));
+    assert_ne!(order(1, 3), order(2, 3));
+    assert_ne!(order(1, 3), order(1, 4));
+    // What was asked before does not matter.
+    let asked = epochs(&set, &figures, batching(1));
+    asked.epoch(9);
+    asked.batch_at(77);
+    assert_eq!(asked.epoch(3), order(1, 3));
+    for threads in [1, 3] {
+        let there = parallel::with_threads(threads, || {
+            let epochs = epochs(&set, &figures, batching(1));
+            (epochs.epoch(3), epochs.batch_at(130))
+        });
+        assert_eq!(there.unwrap(), (order(1, 3), asked.batch_at(130)));
+    }
+}
+
+#[test]
+fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
+    let (set, figures) = (many(), Normalisation { mean: vec![3.], std: vec![7.] });
+    let epochs = epochs(&set, &figures, Batching { crop: Some(20), ..batching(5) });
+    let mut step = 0;
+    for epoch in 0..3 {
+        for (index, windows) in epochs.epoch(epoch).iter().enumerate() {
+            assert_eq!(epochs.position(step), (epoch, index));
+            assert_eq!(epochs.batch_at(step), Batch::new(&set, &figures, windows));
+            step += 1;
+        }
+    }
+}
+
+#[test]
+fn batches_hold_sequences_of_like_length_in_no_order_of_length() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &figures, batching(1));
+    let batches = epochs.epoch(0);
+    let longest = |b: &Vec<Window>| b.iter().map(|w| w.steps).max().unwrap();
+    let padded: usize = batches.iter().map(|b| b.len() * longest(b)).sum();
+    let steps = set.steps(Split::Train);
+    assert!(padded < steps * 110 / 100, "{padded} for {steps}");
+    assert!(!batches.is_sorted_by_key(longest));
+}
+
+#[test]
+fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &figures, Batching { crop: Some(20), ..batching(1) });
+    let window = |epoch, sample| {
+        let windows = epochs.epoch(epoch).concat();
+        *windows.iter().find(|w| w.sample == sample).unwrap()
+    };
+    for w in epochs.epoch(0).concat() {
+        assert_eq!(w.steps, set.length(w.sample).min(20));
+        assert!(w.start + w.steps <= set.length(w.sample));
+    }
+    let long = set.split(Split::Train).into_iter().find(|&i| set.length(i) > 60).unwrap();
+    let starts: Vec<usize> = (0..50).map(|epoch| window(epoch, long).start).collect();
+    assert!(starts.iter().any(|&start| start != starts[0]));
+    assert_eq!(epochs.batch_at(0).x.shape()[1], *epochs.batch_at(0).lengths.iter().max().unwrap());
+}
+
+#[test]
+fn crops_reach_the_first_and_the_last_step() {
+    let (set, figures) = (counting(&[5], None), Normalisation::identity(1));
+    let epochs = epochs(&set, &figures, Batching { crop: Some(3), ..batching(1) });
+    let mut starts: Vec<usize> = (0..60).map(|epoch| epochs.epoch(epoch)[0][0].start).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    assert_eq!(starts, [0, 1, 2]);
+}
+
+#[test]
+fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let windows = |sequences| {
+        let batching = Batching { sequences, crop: Some(20), seed: 1 };
+        let mut windows = epochs(&set, &figures, batching).epoch(2).concat();
+        windows.sort_by_key(|w| w.sample);
+        windows
+    };
+    assert_eq!(windows(4), windows(31));
+}
+
+#[test]
+fn evaluation_has_every_sequence_in_order_within_the_limits() {
+    let (set, figures) = (many(), Normalisation::identity(1));
+    let limit = Limit { sequences: 6, steps: 200 };
+    let batches: Vec<Batch> = in_order(&set, &figures, Split::Valid, limit).collect();
+    let samples: Vec<usize> =
+        batches.iter().flat_map(|b| &b.samples).map(|&sample| sample as usize).collect();
+    assert_eq!(samples, set.split(Split::Valid));
+    for batch in &batches {
+        let (b, t, _) = batch.x.btc("test");
+        assert!(b <= 6 && (b == 1 || b * t <= 200), "{b} × {t}");
+    }
+    assert_eq!(batches.iter().map(Batch::steps).sum::<usize>(), set.steps(Split::Valid));
+}
+
+#[test]
+fn a_sequence_beyond_every_limit_is_a_batch_of_its_own() {
+    let (set, figures) = (counting(&[9, 1, 1, 9], None), Normalisation::identity(1));
+    let limit = Limit { sequences: 0, steps: 2 };
+    let sizes = |limit| {
+        in_order(&set, &figures, Split::Train, limit).map(|b| b.lengths).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(limit), [[9], [1], [1], [9]]);
+    assert_eq!(sizes(Limit { sequences: 9, ..limit }), [vec![9], vec![1, 1], vec![9]]);
+}
+
+#[test]
+fn an_empty_split_is_no_evaluation_and_a_refused_training() {
+    let (set, figures) = (counting(&[1], None), Normalisation::identity(1));
+    let limit = Limit { sequences: 1, steps: 1 };
+    assert_eq!(in_order(&set, &figures, Split::Test, limit).count(), 0);
+    assert_eq!(
+        refusal(Epochs::new(&set, &figures, Split::Test, batching(1))),
+        "counting: has no sequence in split test, wanted at least one; choose another split"
+    );
+}
+
+#[test]
+fn batches_of_nothing_are_refused() {
+    let (set, figures) = (counting(&[1], None), Normalisation::identity(1));
+    let refused = |batching| refusal(Epochs::new(&set, &figures, Split::Train, batching));
+    assert_eq!(
+        refused(Batching { sequences: 0, ..batching(1) }),
+        "a batch of 0 sequences cropped to all steps is empty; both take at least 1"
+    );
+    assert_eq!(
+        refused(Batching { crop: Some(0), ..batching(1) }),
+        "a batch of 4 sequences cropped to 0 steps is empty; both take at least 1"
+    );
+}
+
+#[test]
+fn real_lines_pad_little() {
+    let Some(path) = real("unipen/unipen_text.npz") else { return };
+    let set = DataSet::open(path, None).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::PerChannel, 2);
+    let epochs = epochs(&set, &figures, Batching { sequences: 20, crop: None, seed: 1 });
+    let start = std::time::Instant::now();
+    let batches = epochs.epoch(0);
+    eprintln!("order of an epoch: {:.1} µs", start.elapsed().as_secs_f64() * 1e6);
+    let longest = |b: &Vec<Window>| b.iter().map(|w| w.steps).max().unwrap();
+    let padded: usize = batches.iter().map(|b| b.len() * longest(b)).sum();
+    let steps = set.steps(Split::Train);
+    eprintln!("padding {:.1} %", (padded as f64 / steps as f64 - 1.) * 100.);
+    assert!(padded < steps * 115 / 100, "{padded} for {steps}");
+}

@@ -1,0 +1,110 @@
+//! Means and standard deviations, against hand-worked examples and the READMEs of the real data.
+
+use super::{counting, real, refusal};
+use stcn::data::{DataSet, Normalisation, Normalise, Split};
+
+/// Train: (1, 10, 1), (3, 10, 0), (5, 40, 1), (7, 40, 1); the rest must not count.
+fn by_hand() -> DataSet {
+    let sequences =
+        vec![vec![1., 10., 1., 3., 10., 0.], vec![1e9, -1e9, 0.], vec![5., 40., 1., 7., 40., 1.]];
+    DataSet::from_parts("by hand", 3, sequences, Some(vec![0, 2, 0])).unwrap()
+}
+
+#[test]
+fn per_channel_figures_match_a_worked_example_and_leave_the_pen() {
+    let figures = Normalisation::fit(&by_hand(), Normalise::PerChannel, 2);
+    // Deviations −3, −1, 1, 3: variance 5. Deviations ±15: variance 225.
+    assert_eq!(figures.mean, [4., 25., 0.]);
+    assert_eq!(figures.std, [5_f64.sqrt(), 15., 1.]);
+}
+
+#[test]
+fn a_scalar_pair_is_over_all_values_of_the_real_channels() {
+    let figures = Normalisation::fit(&by_hand(), Normalise::Scalar, 2);
+    // Values 1, 3, 5, 7, 10, 10, 40, 40: Σ 116, mean 14.5, Σ squares 3484, variance 435.5 − 210.25.
+    assert_eq!(figures.mean, [14.5, 14.5, 0.]);
+    assert_eq!(figures.std, [225.25_f64.sqrt(), 225.25_f64.sqrt(), 1.]);
+}
+
+#[test]
+fn none_changes_nothing() {
+    let figures = Normalisation::fit(&by_hand(), Normalise::None, 3);
+    assert_eq!(figures, Normalisation::identity(3));
+    let x = [1.5, -0., 1e-40];
+    let mut y = [9.; 3];
+    figures.apply(&x, &mut y);
+    assert_eq!(y.map(f32::to_bits), x.map(f32::to_bits));
+}
+
+#[test]
+fn a_constant_channel_gets_a_standard_deviation_of_one() {
+    let set = DataSet::from_parts("flat", 1, vec![vec![7.; 5]], None).unwrap();
+    for kind in [Normalise::PerChannel, Normalise::Scalar] {
+        let figures = Normalisation::fit(&set, kind, 1);
+        assert_eq!((figures.mean, figures.std), (vec![7.], vec![1.]));
+    }
+}
+
+#[test]
+fn two_passes_keep_a_small_spread_around_a_large_mean() {
+    let set = DataSet::from_parts("far", 1, vec![vec![16_777_214., 16_777_216.]], None).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::PerChannel, 1);
+    assert_eq!((figures.mean, figures.std), (vec![16_777_215.], vec![1.]));
+}
+
+#[test]
+fn undoing_gives_the_raw_numbers_back_to_f32_rounding() {
+    let set = counting(&[1000], None);
+    let figures = Normalisation::fit(&set, Normalise::PerChannel, 1);
+    let raw = set.sequence(0);
+    let (mut normal, mut back) = (vec![0.; 1000], vec![0.; 1000]);
+    figures.apply(raw, &mut normal);
+    figures.undo(&normal, &mut back);
+    for (x, y) in raw.iter().zip(&back) {
+        assert!((x - y).abs() <= 1000. * f32::EPSILON, "{x} {y}");
+    }
+    let n = normal.len() as f64;
+    let mean = normal.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    let square = normal.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / n;
+    assert!(mean.abs() < 1e-6 && (square - 1.).abs() < 1e-6);
+}
+
+#[test]
+fn the_way_back_to_raw_units_costs_the_logarithms_of_the_deviations() {
+    let figures = Normalisation { mean: vec![0.; 3], std: vec![2., 3., 1.] };
+    assert!((figures.log_std_sum(f64::ln) - 6_f64.ln()).abs() < 1e-15);
+}
+
+#[test]
+fn figures_and_kinds_survive_their_text() {
+    let figures = Normalisation::fit(&by_hand(), Normalise::PerChannel, 2);
+    let text = toml::to_string(&figures).unwrap();
+    assert_eq!(toml::from_str::<Normalisation>(&text).unwrap(), figures);
+    for kind in [Normalise::PerChannel, Normalise::Scalar, Normalise::None] {
+        assert_eq!(kind.to_string().parse::<Normalise>().unwrap(), kind);
+        assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+    }
+    assert_eq!(
+        refusal("mean".parse::<Normalise>()),
+        "unknown normalisation `mean`, wanted per-channel, scalar or none"
+    );
+}
+
+#[test]
+fn the_real_figures_are_those_of_their_readme() {
+    let Some(path) = real("unipen/unipen_text.npz") else { return };
+    let set = DataSet::open(path, None).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::PerChannel, 3);
+    let near = |found: &[f64], printed: [f64; 3]| {
+        found.iter().zip(printed).all(|(x, y)| (x - y).abs() <= 0.5001e-4)
+    };
+    assert!(near(&figures.mean, [0.1381, -0.0036, 0.0280]), "{figures:?}");
+    assert!(near(&figures.std, [1.2237, 0.6942, 0.1651]), "{figures:?}");
+
+    let Some(path) = real("jsb/jsb_chorales.npz") else { return };
+    let set = DataSet::open(path, None).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::Scalar, 88);
+    assert!((figures.mean[0] - 0.0443).abs() <= 0.5e-4, "{figures:?}");
+    assert!((figures.std[87] - 0.2058).abs() <= 0.5e-4, "{figures:?}");
+    assert_eq!(set.steps(Split::Train), 13_807);
+}
