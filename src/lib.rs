@@ -5,6 +5,7 @@ pub mod data;
 pub mod dist;
 pub mod error;
 pub mod kernel;
+pub mod models;
 pub mod nn;
 pub mod noise;
 pub mod ops;

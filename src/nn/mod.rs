@@ -8,6 +8,7 @@ mod gated;
 mod head;
 mod linear;
 mod module;
+mod output;
 mod tcn;
 
 pub use conv::{CausalConv1d, Past};
@@ -15,4 +16,5 @@ pub use gated::GatedBlock;
 pub use head::Head;
 pub use linear::{Linear, Mlp, NormalNet};
 pub use module::{Init, Module, module};
+pub use output::OutputNet;
 pub use tcn::{Tcn, TcnPast};

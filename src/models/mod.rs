@@ -1,0 +1,146 @@
+//! Papers: one paper, one file.
+//!
+//! A model is a plain struct of layers that computes per-step log-likelihoods and divergences; it holds no
+//! loop over numbers, no thread and no generator state. Not here: masks and losses (`train`).
+
+pub mod config;
+mod stcn;
+mod wavenet;
+
+pub use config::{ModelConfig, ModelKind};
+pub use stcn::Stcn;
+pub use wavenet::WaveNet;
+
+use crate::data::Batch;
+use crate::dist::Observation;
+use crate::error::Result;
+use crate::nn::{Head, Init, Module};
+use crate::noise::Noise;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Real, Tensor};
+use config::{Floors, HeadKind, PenDraw, Task};
+
+/// The log-likelihood and one KL per latent, each (B, T), z^1 first, kept apart: the trainer masks and adds.
+pub struct Elbo<'t> {
+    /// `ln p(x_t | ·)`
+    pub log_px: Var<'t>,
+    /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`; empty without latents.
+    pub kl: Vec<Var<'t>>,
+}
+
+/// What the number that [`SequenceModel::elbo`] adds up to may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The exact log-likelihood: no latents.
+    Exact,
+    /// A lower bound of the model's log-likelihood.
+    Lower,
+    /// Neither: the value of the released objective, whose independent draws are charged only once.
+    Objective,
+}
+
+/// A generative model of sequences.
+pub trait SequenceModel: Module + Sync + Send {
+    /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t>;
+
+    /// What the sum of its parts is.
+    fn bound(&self) -> Bound;
+
+    /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
+    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists.
+    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>>;
+
+    /// Starts sequences; `samples` are the addresses of their noise.
+    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;
+}
+
+/// Sequences under way: everything a model remembers of them. A step costs the same however long they are.
+pub trait Generator {
+    /// Draws x_t from `p(x_t | x_{<t})`, and goes on.   Result: (B, 1, D)
+    ///
+    /// `temperature` multiplies every σ and divides every logit.
+    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
+
+    /// Takes x_t as given, and goes on.   x: (B, 1, D)
+    fn observe(&mut self, x: &Tensor, noise: &Noise);
+}
+
+/// Builds a model with parameters drawn from `seed`.
+pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn SequenceModel>> {
+    config.validate()?;
+    let mut init = Init::new(seed);
+    Ok(if config.kind.has_latents() {
+        Box::new(Stcn::new(&mut init, config))
+    } else {
+        Box::new(WaveNet::new(&mut init, config))
+    })
+}
+
+/// The head that `config` names, on features of its width.
+fn head(init: &mut Init, config: &ModelConfig) -> Head {
+    let channels = match config.task {
+        Task::Ink => (config.input - 1, 1),
+        Task::Speech => (config.input, 0),
+        Task::Music => (0, config.input),
+    };
+    let components = match config.head {
+        HeadKind::Gmm | HeadKind::Bigmm => config.mixtures,
+        HeadKind::Normal | HeadKind::Bernoulli => 0,
+    };
+    let correlated = config.head == HeadKind::Bigmm;
+    let head = init.scope("head", |init| {
+        Head::new(init, config.channels, channels, components, correlated)
+    });
+    head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
+}
+
+/// Continues sequences for `steps` steps from the given `prime` (may have no steps).
+///
+/// prime: (B, P, D), result: (B, P + steps, D), the given steps first
+pub fn generate(
+    model: &dyn SequenceModel,
+    prime: &Tensor,
+    steps: usize,
+    noise: &Noise,
+    samples: &[u64],
+    temperature: Real,
+    mut progress: impl FnMut(usize),
+) -> Tensor {
+    let (batch, given, channels) = prime.btc("generate");
+    let mut generator = model.generator(samples);
+    let mut x = Tensor::zeros(&[batch, given + steps, channels]);
+    for t in 0..given + steps {
+        let row = if t < given {
+            let row = (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
+            let row = Tensor::new(&[batch, 1, channels], row.copied().collect());
+            generator.observe(&row, noise);
+            row
+        } else {
+            generator.draw(noise, temperature)
+        };
+        for (x, row) in x.data_mut().chunks_exact_mut((given + steps) * channels).zip(row.data().chunks_exact(channels)) {
+            x[t * channels..(t + 1) * channels].copy_from_slice(row);
+        }
+        progress(t + 1);
+    }
+    x
+}
+
+/// The value of every parameter, by path, in order.
+pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
+    let mut found = vec![];
+    model.visit(&mut |p| found.push((p.path(), &p.value)));
+    found
+}
+
+/// An observation of one step of every sequence, drawn.
+fn draw_step(
+    px: &Observation<'_>,
+    noise: &Noise,
+    samples: &[u64],
+    t: usize,
+    temperature: Real,
+) -> Tensor {
+    px.sample(noise, samples, t, temperature)
+}

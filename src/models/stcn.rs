@@ -1,0 +1,277 @@
+//! STCN: Stochastic Temporal Convolutional Networks (Aksan & Hilliges, ICLR 2019).
+//!
+//! | paper | here |
+//! |---|---|
+//! | d_t^l, the context of level l | `tcn`, output of block l·K |
+//! | f_p^(l), f_q^(l) | `prior`, `infer` |
+//! | f^(o) | `output`, then `head` |
+//!
+//! ```text
+//! d_t^l = Conv^(l)(d_t^{l−1}, d_{t−j}^{l−1})                           Eq. 2   bottom up
+//! p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p^(l)(z_t^{l+1}, d_{t−1}^l))   Eq. 8   top down, sees x_{<t}
+//! q̂_t^l = N(f_q^(l)(z_t^{l+1}, d_t^l))                                 Eq. 10  sees x_{≤t}
+//! q(z_t^l | z_t^{l+1}, d_t^l) ∝ q̂_t^l · p_t^l                          Eq. 11
+//! p(x_t | z_t) = f^(o)(z_t^1),   dense: f^(o)(z_t^1, …, z_t^L)         Eq. 9
+//! ```
+//! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
+
+use super::config::{Decoder, Draws, Precision};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, draw_step, head};
+use crate::data::Batch;
+use crate::dist::Normal;
+use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
+use crate::noise::Noise;
+use crate::ops::*;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Real, Tensor};
+
+/// STCN and STCN-dense.
+pub struct Stcn {
+    tcn: Tcn,
+    prior: Vec<NormalNet>,
+    infer: Vec<NormalNet>,
+    output: OutputNet,
+    head: Head,
+    config: ModelConfig,
+}
+module!(Stcn: tcn, prior, infer, output, head);
+
+/// One level of one pass down: the distributions, and where its draws went.
+struct Level<'t> {
+    prior: Normal<'t>,
+    estimate: Normal<'t>,
+    posterior: Normal<'t>,
+    /// To the prior below, and to the output (a and c of the spec); the same under [`Draws::Shared`].
+    to_prior: Var<'t>,
+    to_output: Var<'t>,
+}
+
+impl Stcn {
+    /// A model with fresh parameters.
+    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
+        let ModelConfig { latents, channels, .. } = config;
+        let levels = latents.len();
+        let stack = (config.input, *channels);
+        let tcn = Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
+        let nets = |init: &mut Init, l: usize| {
+            let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}
+            let width = config.latent_width();
+            NormalNet::new(init, channels + above, width, config.latent_layers, latents[l])
+        };
+        let prior = init.list("prior", levels, nets);
+        let infer = init.list("infer", levels, nets);
+        let y = if config.kind.is_dense() { latents.iter().sum() } else { latents[0] };
+        let output = init.scope("output", |init| match config.decoder {
+            Decoder::Pointwise => OutputNet::pointwise(init, y, *channels, config.output_layers),
+            Decoder::Gated => OutputNet::gated(init, y, *channels, config.output_layers),
+        });
+        Self { tcn, prior, infer, output, head: head(init, config), config: config.clone() }
+    }
+
+    /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each
+    pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
+        let blocks = self.tcn.forward(prepend_zero(x));
+        let ends = blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
+        ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
+    }
+
+    /// Top down, all steps in parallel; level 1 first in the result.
+    fn descend<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Vec<Level<'t>> {
+        let combine = self.combine();
+        let steps = d[0].value().shape()[1] - 1;
+        let mut levels: Vec<Level> = vec![];
+        let (mut a, mut b) = (None, None); // z^{l+1}, as the prior and as the posterior below see it
+        for l in (0..d.len()).rev() {
+            let name = format!("z.{}", l + 1);
+            let past = join(slice_time(d[l], 0, steps), a); // x_{<t}
+            let present = join(slice_time(d[l], 1, steps), b); // x_{≤t}
+            let prior = self.prior[l].forward(past); // Eq. 8
+            let estimate = self.infer[l].forward(present); // Eq. 10
+            let posterior = estimate.combined(prior, combine); // Eq. 11
+            let to_prior = posterior.rsample(noise, &name, samples);
+            let (to_posterior, to_output) = match self.config.draws {
+                Draws::Shared => (to_prior, to_prior),
+                Draws::Fresh => (
+                    posterior.rsample(noise, &format!("{name}.posterior"), samples),
+                    posterior.rsample(noise, &format!("{name}.output"), samples),
+                ),
+            };
+            (a, b) = (Some(to_prior), Some(to_posterior));
+            levels.push(Level { prior, estimate, posterior, to_prior, to_output });
+        }
+        levels.reverse(); // z^1 first, as the paper counts
+        levels
+    }
+
+    fn combine(&self) -> Combine {
+        match self.config.precision {
+            Precision::Product => Combine::Product,
+            Precision::AsReleased => Combine::AsReleased,
+        }
+    }
+
+    /// What the output network sees: z^1, or z^1 ∘ … ∘ z^L.
+    fn join_latents<'t>(&self, z: impl IntoIterator<Item = Var<'t>>) -> Var<'t> {
+        let z: Vec<Var> = z.into_iter().collect();
+        if self.config.kind.is_dense() { concat(&z) } else { z[0] }
+    }
+}
+
+impl SequenceModel for Stcn {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t> {
+        let x = tape.constant(batch.x.clone()).named("x");
+        let levels = self.descend(&self.contexts(x), noise, &batch.samples);
+        let combine = self.combine();
+        let kl = |(l, level): (usize, &Level<'t>)| {
+            level.estimate.combined_kl(level.prior, combine).named(&format!("kl.{}", l + 1))
+        };
+        let kl = levels.iter().enumerate().map(kl).collect(); // Eq. 15
+        let y = self.join_latents(levels.iter().map(|level| level.to_output));
+        let px = self.head.forward(self.output.forward(y)); // Eq. 9
+        Elbo { log_px: px.log_prob(x).named("log_px"), kl } // Eqs. 16, 17
+    }
+
+    fn bound(&self) -> Bound {
+        let fresh = self.config.draws == Draws::Fresh;
+        if fresh && self.config.kind.is_dense() { Bound::Objective } else { Bound::Lower }
+    }
+
+    /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`; under Fresh, over the draws that
+    /// the generative model has: one per level, and for the dense output a second of every level above 1.
+    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+        if self.output.looks_back() {
+            return None;
+        }
+        let tape = Tape::inference();
+        let contexts = self.contexts(tape.constant(batch.x.clone()));
+        let contexts: Vec<Tensor> = contexts.into_iter().map(Var::value).collect();
+        let weights = |draw: usize| {
+            let tape = Tape::inference();
+            let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
+            let levels = self.descend(&d, &noise.at(draw as u64), &batch.samples);
+            let y = self.join_latents(levels.iter().map(|level| level.to_output));
+            let px = self.head.forward(self.output.forward(y));
+            let mut log_w = px.log_prob(tape.constant(batch.x.clone()));
+            let fresh = self.config.draws == Draws::Fresh;
+            for (l, level) in levels.iter().enumerate() {
+                let ratio = |z| level.prior.log_prob(z) - level.posterior.log_prob(z);
+                if l > 0 || !fresh {
+                    log_w = log_w + ratio(level.to_prior);
+                }
+                if fresh && (l == 0 || self.config.kind.is_dense()) {
+                    log_w = log_w + ratio(level.to_output);
+                }
+            }
+            log_w.value()
+        };
+        Some((0..draws).map(weights).collect())
+    }
+
+    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+        let mut past = self.tcn.past(samples.len());
+        let start = Tensor::zeros(&[samples.len(), 1, self.config.input]);
+        let contexts = self.context_step(&start, &mut past);
+        let decoder = self.output.past(samples.len());
+        Box::new(Writer { model: self, samples: samples.to_vec(), past, contexts, decoder, t: 0 })
+    }
+}
+
+impl Stcn {
+    /// d_t^1 … d_t^L from x_t.
+    fn context_step(&self, x: &Tensor, past: &mut TcnPast) -> Vec<Tensor> {
+        let blocks = self.tcn.step(x, past);
+        blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1.clone()).collect()
+    }
+}
+
+/// Sequences under way (spec §10).
+struct Writer<'m> {
+    model: &'m Stcn,
+    samples: Vec<u64>,
+    past: TcnPast,
+    /// d_{t−1}^l, (B, 1, F) each
+    contexts: Vec<Tensor>,
+    decoder: Vec<Past>,
+    t: usize,
+}
+
+impl Generator for Writer<'_> {
+    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
+        let Self { model, samples, t, .. } = self;
+        let tape = Tape::inference();
+        let fresh = model.config.draws == Draws::Fresh;
+        let (mut above, mut z) = (None, vec![]);
+        for l in (0..self.contexts.len()).rev() {
+            let d = tape.constant(self.contexts[l].clone());
+            let p = model.prior[l].forward(join(d, above));
+            let name = format!("z.{}", l + 1);
+            let draw = draw_latent(p, noise, &name, samples, *t, temperature);
+            z.push(if fresh {
+                draw_latent(p, noise, &format!("{name}.output"), samples, *t, temperature)
+            } else {
+                draw
+            });
+            above = Some(draw);
+        }
+        z.reverse();
+        let y = model.join_latents(z).value();
+        let h = model.output.step(&y, &mut self.decoder);
+        let px = model.head.forward(tape.constant(h));
+        let x = draw_step(&px, noise, samples, *t, temperature);
+        self.advance(&x);
+        x
+    }
+
+    /// A decoder that looks back is fed draws of the posterior, which has seen x_t.
+    fn observe(&mut self, x: &Tensor, noise: &Noise) {
+        let before = self.contexts.clone();
+        let t = self.t;
+        self.advance(x);
+        if self.model.output.looks_back() {
+            let tape = Tape::inference();
+            let both = before.iter().zip(&self.contexts).map(|(before, now)| {
+                tape.constant(beside_in_time(before, now))
+            });
+            let levels = self.model.descend(&both.collect::<Vec<_>>(), &noise.at(t as u64), &self.samples);
+            let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();
+            self.model.output.step(&y, &mut self.decoder);
+        }
+    }
+}
+
+impl Writer<'_> {
+    fn advance(&mut self, x: &Tensor) {
+        self.contexts = self.model.context_step(x, &mut self.past);
+        self.t += 1;
+    }
+}
+
+/// `μ + temperature · σ ε_t`, ε from the address that the full pass uses for step t.
+fn draw_latent<'t>(
+    p: Normal<'t>,
+    noise: &Noise,
+    name: &str,
+    samples: &[u64],
+    t: usize,
+    temperature: Real,
+) -> Var<'t> {
+    let channels = p.mean.value().cols();
+    let mut epsilon = Tensor::zeros(&[samples.len(), 1, channels]);
+    for (row, &sample) in epsilon.data_mut().chunks_exact_mut(channels).zip(samples) {
+        noise.normals(name, sample, (t * channels) as u64, row);
+        row.iter_mut().for_each(|e| *e *= temperature);
+    }
+    rsample(p.mean, p.std, p.mean.tape().constant(epsilon))
+}
+
+/// Two steps of every sequence, (B, 1, C) each, as (B, 2, C).
+fn beside_in_time(a: &Tensor, b: &Tensor) -> Tensor {
+    let c = a.cols();
+    let rows = a.data().chunks_exact(c).zip(b.data().chunks_exact(c));
+    Tensor::new(&[a.rows(), 2, c], rows.flat_map(|(a, b)| a.iter().chain(b).copied()).collect())
+}
+
+/// `[d, z]`, or d alone at the top.
+fn join<'t>(d: Var<'t>, z: Option<Var<'t>>) -> Var<'t> {
+    z.map_or(d, |z| concat(&[d, z]))
+}
