@@ -1,7 +1,9 @@
 //! Stochastic temporal convolutional networks on a CPU.
 #![warn(missing_docs)]
 
+pub mod data;
 pub mod error;
+pub mod inspect;
 pub mod kernel;
 pub mod noise;
 pub mod parallel;

@@ -1,0 +1,3 @@
+//! Data sets: reading, making, normalising and batching sequences.
+
+pub mod handwriting;
