@@ -21,9 +21,9 @@ const GAP: f64 = 36.;
 /// No line may be higher than this …
 const HIGHEST: f64 = 360.;
 /// … nor be blown up so far that a typical pen move is longer than this.
-const LONGEST_MOVE: f64 = 14.;
+const LONGEST_MOVE: f64 = 18.;
 /// Pixels across a stroke.
-const PEN: f64 = 3.2;
+const PEN: f64 = 4.;
 const INK: &str = "#1c2a4a";
 const PRIMED: &str = "#c2582b";
 /// A move of more than this many typical moves is shortened to it: a wild sample must not shrink the

@@ -3,7 +3,7 @@
 //! A [`Writer`] bends the alphabet to habits of size, slant, spacing and joins, and wavers from letter
 //! to letter. The path is a centripetal Catmull–Rom curve through the bent points (Catmull and Rom
 //! 1974; Yuksel, Schaefer and Keyser 2011). Along it the hand moves in overlapping ballistic strokes
-//! from one sharp turn to the next, each of minimum jerk (Flash and Hogan 1985), so that the pen is
+//! from one sharp turn to the next, each of minimum jerk (Flash and Hogan 1985), and the pen is
 //! slow where the path bends, as people's pens are (Lacquaniti, Terzuolo and Viviani 1983). A tablet
 //! looks at it at fixed intervals. Only `+ − × ÷ √`: the same bits everywhere.
 
@@ -15,6 +15,10 @@ pub type Point = [f64; 2];
 
 /// Grid units per unit of the alphabet, for a writer of size 1.
 const GRID: f64 = 2.4;
+
+/// Turning by one radian takes the pen as long as going so far: its speed is `∝ 1/(1 + BEND κ)` where
+/// the path has curvature κ, much like the `κ^(−1/3)` of Lacquaniti, Terzuolo and Viviani 1983.
+const BEND: f64 = 3.5;
 
 /// Habits that one person keeps from line to line.
 ///
@@ -93,7 +97,7 @@ impl Writer {
             width: dice.between(0.85, 1.2),
             gap: if join < 0.6 { dice.between(2.2, 4.) } else { dice.between(2.2, 5.5) },
             space: dice.between(6., 12.),
-            slant: 0.14 + 0.17 * dice.bell(),
+            slant: 0.16 + 0.19 * dice.bell(),
             ascender: dice.between(0.75, 1.15),
             descender: dice.between(0.75, 1.2),
             join,
@@ -103,7 +107,7 @@ impl Writer {
             care: dice.between(0.12, 0.4),
             tremor: dice.between(0., 0.12),
             speed: dice.between(0.9, 1.15),
-            flow: dice.between(0.2, 0.38),
+            flow: dice.between(0.38, 0.5),
             forms: std::array::from_fn(|_| dice.below(2)),
             style,
         }
@@ -221,7 +225,7 @@ impl Tremor {
 /// The curve of one stroke: points close together, and where ballistic strokes meet.
 struct Path {
     points: Vec<Point>,
-    /// Length of the path up to each point.
+    /// Length of the path up to each point, plus [`BEND`] per radian turned: what time is spent on.
     length: Vec<f64>,
     /// Per ballistic stroke: how far along the path it ends, and how much the pen may round the
     /// turn there: 1 a gentle bend, 0 a corner.
@@ -244,7 +248,8 @@ impl Path {
             let a = if smooth(i) { at(i - 1) } else { mirrored(b, c) };
             let d = if smooth(i + 1) { at(i + 2) } else { mirrored(c, b) };
             for step in 1..=Self::FINE {
-                path.push(catmull_rom([a, b, c, d], step as f64 / Self::FINE as f64));
+                let point = catmull_rom([a, b, c, d], step as f64 / Self::FINE as f64);
+                path.push(point, step == 1 && !smooth(i));
             }
             let turn = |i: usize| {
                 if smooth(i) { cosine(at(i - 1), at(i), at(i + 1)) } else { -1. }
@@ -260,9 +265,17 @@ impl Path {
         path
     }
 
-    fn push(&mut self, point: Point) {
-        let last = self.points[self.points.len() - 1];
-        self.length.push(self.total() + distance(last, point));
+    fn push(&mut self, point: Point, after_corner: bool) {
+        let n = self.points.len();
+        let last = self.points[n - 1];
+        let turned = if after_corner || n < 2 {
+            0.
+        } else {
+            // The chord of the angle, 2 sin(α/2): between points so close, the angle.
+            let [a, b] = [unit(self.points[n - 2], last), unit(last, point)];
+            distance(a, b)
+        };
+        self.length.push(self.total() + distance(last, point) + BEND * turned);
         self.points.push(point);
     }
 
@@ -279,13 +292,13 @@ impl Path {
         let (mut from, mut overlap) = (0., 0.);
         for &(to, bend) in &self.ends {
             let length = to - from;
-            let duration = (0.8 + 0.9 * length.sqrt()) / speed;
+            let duration = (1.4 + 1.2 * length.sqrt()) / speed;
             let start = match moves.last() {
                 Some(&(start, before, _)) => start + before - overlap * before.min(duration),
                 None => 0.,
             };
             moves.push((start, duration, length));
-            (from, overlap) = (to, flow * (0.5 + 0.5 * bend));
+            (from, overlap) = (to, flow * (0.6 + 0.4 * bend));
         }
         let end = moves.iter().fold(0., |end, &(start, duration, _)| {
             if start + duration > end { start + duration } else { end }
@@ -325,6 +338,12 @@ fn catmull_rom([a, b, c, d]: [Point; 4], part: f64) -> Point {
     let mix = |p: Point, q: Point, from: f64, to: f64| between(p, q, (t - from) / (to - from));
     let (ab, bc, cd) = (mix(a, b, t0, t1), mix(b, c, t1, t2), mix(c, d, t2, t3));
     mix(mix(ab, bc, t0, t2), mix(bc, cd, t1, t3), t1, t2)
+}
+
+/// The direction from p to q.
+fn unit(p: Point, q: Point) -> Point {
+    let length = distance(p, q) + 1e-9;
+    [(q[0] - p[0]) / length, (q[1] - p[1]) / length]
 }
 
 fn between(p: Point, q: Point, part: f64) -> Point {

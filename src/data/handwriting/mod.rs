@@ -36,7 +36,7 @@ pub const SPLITS: [u64; 3] = [2000, 200, 200];
 
 /// Line number `index` of the collection `seed`; depends on nothing else.
 ///
-/// A line has two to four words, and the writer's number is `index / 20`.
+/// A line has two words or a few more, and the writer's number is `index / 20`.
 pub fn line(seed: u64, index: u64) -> Line {
     let writer = index / LINES_PER_WRITER;
     let text = text(&mut Dice::new(seed, "text", index));
@@ -60,10 +60,10 @@ pub fn collection(seed: u64) -> Vec<(Line, u8)> {
     })
 }
 
-/// Words until a line is full: 8 to 15 letters, a few more where the last word is long.
+/// Words until a line is full: 7 to 13 letters, a few more where the last word is long.
 fn text(dice: &mut Dice) -> String {
     let words = alphabet::words();
-    let wanted = 8 + dice.below(8);
+    let wanted = 7 + dice.below(7);
     let mut text = String::new();
     let mut letters = 0;
     while letters < wanted {
