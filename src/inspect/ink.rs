@@ -19,11 +19,13 @@ pub const WIDTH: f64 = 1600.;
 const MARGIN: f64 = 48.;
 const GAP: f64 = 36.;
 /// No line may be higher than this …
-const HIGHEST: f64 = 360.;
+const HIGHEST: f64 = 420.;
 /// … nor be blown up so far that a typical pen move is longer than this.
 const LONGEST_MOVE: f64 = 18.;
-/// Pixels across a stroke.
+/// Pixels across a stroke, where a typical pen move is as long as it may be …
 const PEN: f64 = 4.;
+/// … and at least: small writing has a thin pen.
+const FINEST_PEN: f64 = 1.5;
 const INK: &str = "#1c2a4a";
 const PRIMED: &str = "#c2582b";
 /// A move of more than this many typical moves is shortened to it: a wild sample must not shrink the
@@ -59,11 +61,17 @@ pub fn svg(lines: &[Drawing]) -> String {
     let mut y = MARGIN;
     for (dots, bounds) in dots.iter().zip(&boxes) {
         let scale = usual.min(fits(bounds));
-        let put = |dot: &Dot| {
-            [MARGIN + (dot.x - bounds[0]) * scale, y + (bounds[3] - dot.y) * scale]
-        };
+        let put =
+            |dot: &Dot| [MARGIN + (dot.x - bounds[0]) * scale, y + (bounds[3] - dot.y) * scale];
+        let pen = (PEN * scale * typical_move(dots) / LONGEST_MOVE).clamp(FINEST_PEN, PEN);
         for (primed, colour) in [(true, PRIMED), (false, INK)] {
-            path(&mut paths, dots, primed, colour, put);
+            let d = path(dots, primed, put);
+            if !d.is_empty() {
+                let _ = writeln!(
+                    paths,
+                    "<path stroke=\"{colour}\" stroke-width=\"{pen:.1}\" d=\"{d}\"/>"
+                );
+            }
         }
         y += (bounds[3] - bounds[1]) * scale + GAP;
     }
@@ -72,7 +80,7 @@ pub fn svg(lines: &[Drawing]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <g fill=\"none\" stroke-width=\"{PEN}\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n\
+         <g fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n\
          {paths}</g>\n</svg>\n"
     )
 }
@@ -81,7 +89,12 @@ pub fn svg(lines: &[Drawing]) -> String {
 #[track_caller]
 fn dots(drawing: &Drawing) -> Vec<Dot> {
     let rows = drawing.rows;
-    assert_eq!(rows.len() % 3, 0, "ink: rows are dx, dy, pen; {} numbers are no triples", rows.len());
+    assert_eq!(
+        rows.len() % 3,
+        0,
+        "ink: rows are dx, dy, pen; {} numbers are no triples",
+        rows.len()
+    );
     let moves: Vec<[f64; 2]> = rows.chunks_exact(3).map(|r| [finite(r[0]), finite(r[1])]).collect();
     let lengths = moves.iter().map(|&[dx, dy]| (dx * dx + dy * dy).sqrt());
     let limit = WILD * median(lengths.filter(|&length| length > 0.).collect()).unwrap_or(1.);
@@ -128,8 +141,8 @@ fn median(mut x: Vec<f64>) -> Option<f64> {
     x.get(x.len() / 2).copied()
 }
 
-/// Appends the path of the dots that are `primed` or are not; nothing if there are none.
-fn path(out: &mut String, dots: &[Dot], primed: bool, colour: &str, put: impl Fn(&Dot) -> [f64; 2]) {
+/// The path data of the dots that are `primed`, or of those that are not; empty if there are none.
+fn path(dots: &[Dot], primed: bool, put: impl Fn(&Dot) -> [f64; 2]) -> String {
     let mut d = String::new();
     for (i, dot) in dots.iter().enumerate() {
         if dot.primed != primed {
@@ -142,7 +155,8 @@ fn path(out: &mut String, dots: &[Dot], primed: bool, colour: &str, put: impl Fn
             // The other colour ends where this one begins.
             go(&mut d, 'M', put(&dots[i - 1]));
         }
-        let alone = !goes_on && !dots.get(i + 1).is_some_and(|next| next.drawn && next.primed == primed);
+        let alone =
+            !goes_on && !dots.get(i + 1).is_some_and(|next| next.drawn && next.primed == primed);
         if goes_on {
             go(&mut d, 'L', put(dot));
         } else if alone {
@@ -150,9 +164,7 @@ fn path(out: &mut String, dots: &[Dot], primed: bool, colour: &str, put: impl Fn
             d.push_str("h0.1");
         }
     }
-    if !d.is_empty() {
-        let _ = writeln!(out, "<path stroke=\"{colour}\" d=\"{d}\"/>");
-    }
+    d
 }
 
 /// One path command, in tenths of a pixel.

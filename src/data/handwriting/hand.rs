@@ -78,8 +78,13 @@ impl Sheet {
 }
 
 impl Writer {
-    /// Most points that a form of a letter has, with room to spare.
-    const POINTS: usize = 24;
+    /// Where in a letter's style the parts of its forms begin, so that a letter is bent alike however it
+    /// is joined; and how many points there are in all.
+    const BODY: usize = 0;
+    const ENTRY: usize = 16;
+    const EXIT: usize = 20;
+    const LIFT: usize = 26;
+    const POINTS: usize = 32;
 
     /// Somebody, as the dice fall.
     pub(super) fn new(dice: &mut Dice) -> Self {
@@ -98,7 +103,7 @@ impl Writer {
             gap: if join < 0.6 { dice.between(2.2, 4.) } else { dice.between(2.2, 5.5) },
             space: dice.between(6., 12.),
             slant: 0.16 + 0.19 * dice.bell(),
-            ascender: dice.between(0.75, 1.15),
+            ascender: dice.between(0.85, 1.2),
             descender: dice.between(0.75, 1.2),
             join,
             loops: dice.unit() < 0.6,
@@ -139,30 +144,26 @@ impl Writer {
                 height = 0.75 * height + self.wander * dice.bell();
                 let size = 1. + 0.05 * dice.bell();
                 let style = &self.style[letter as usize - 'a' as usize];
-                let mut point = 0;
-                let mut place = |knots: &[Knot], dice: &mut Dice| -> Vec<Knot> {
-                    let bent = knots.iter().map(|knot| {
-                        let [dx, dy] = style[point % Self::POINTS];
-                        point += 1;
+                let place = |knots: &[Knot], part: usize, dice: &mut Dice| -> Vec<Knot> {
+                    let bent = knots.iter().zip(&style[part..]).map(|(knot, [dx, dy])| {
                         let px = knot.x + dx + self.care * dice.bell();
                         let py = self.stretch(knot.y) + dy + self.care * dice.bell();
                         Knot { x: x + px * size * self.width, y: height + py * size, ..*knot }
                     });
                     bent.collect()
                 };
-                if let Some(from) = sheet.current.last().map(|knot| knot.y - height) {
-                    if !glyph.entry.looped || self.loops {
-                        // From a high exit the low part of an entry would be a detour.
-                        let mut entry = glyph.entry.knots.clone();
-                        entry.retain(|knot| from < 6. || knot.y > 9.5);
-                        sheet.current.extend(place(&entry, dice));
-                    }
+                let from = sheet.current.last().map(|knot| knot.y - height);
+                if let Some(from) = from.filter(|_| !glyph.entry.looped || self.loops) {
+                    // From a high exit the low part of an entry would be a detour.
+                    let mut entry = glyph.entry.knots.clone();
+                    entry.retain(|knot| from < 6. || knot.y > 9.5);
+                    sheet.current.extend(place(&entry, Self::ENTRY, dice));
                 }
-                sheet.current.extend(place(&glyph.body, dice));
+                sheet.current.extend(place(&glyph.body, Self::BODY, dice));
                 let can_exit = !glyph.exit.looped || self.loops;
                 let stays = letters.peek().is_some() && can_exit && dice.unit() < self.join;
-                let exit = place(&glyph.exit.knots, dice);
-                sheet.later.extend(glyph.lifts.iter().map(|lift| place(lift, dice)));
+                let exit = place(&glyph.exit.knots, Self::EXIT, dice);
+                sheet.later.extend(glyph.lifts.iter().map(|lift| place(lift, Self::LIFT, dice)));
                 if stays {
                     sheet.current.extend(exit);
                 } else {
@@ -300,9 +301,13 @@ impl Path {
             moves.push((start, duration, length));
             (from, overlap) = (to, flow * (0.6 + 0.4 * bend));
         }
-        let end = moves.iter().fold(0., |end, &(start, duration, _)| {
-            if start + duration > end { start + duration } else { end }
-        });
+        let end =
+            moves.iter().fold(
+                0.,
+                |end, &(start, duration, _)| {
+                    if start + duration > end { start + duration } else { end }
+                },
+            );
         let progress = |t: f64| {
             moves.iter().fold(0., |sum, &(start, duration, length)| {
                 sum + length * minimum_jerk(((t - start) / duration).clamp(0., 1.))
