@@ -4,6 +4,7 @@
 pub mod data;
 pub mod dist;
 pub mod error;
+pub mod inspect;
 pub mod kernel;
 pub mod models;
 pub mod nn;

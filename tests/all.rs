@@ -1,3 +1,4 @@
-//! The one test binary; folders mirror `src`.
+//! Every test but the private ones: one binary, a module per file of `src`.
 
 mod data;
+mod inspect;

@@ -4,6 +4,7 @@
 //! depends on a seed alone. Not here: models, noise added to data, drawings.
 
 pub mod batch;
+pub mod handwriting;
 pub mod normalise;
 pub mod npz;
 pub mod set;

@@ -1,6 +1,7 @@
 //! Data: files hostile and friendly, normalisation by hand, the order of batches.
 
 mod batch;
+mod handwriting;
 mod normalise;
 mod npz;
 mod set;

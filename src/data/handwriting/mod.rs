@@ -1,0 +1,151 @@
+//! The embedded handwriting: lines of pen movements as different writers would make them.
+//!
+//! No download and no licence but ours: a hand-drawn alphabet (`data/handwriting/alphabet.txt`), a
+//! list of words (`words.txt`), and a model of the writing hand turn a seed and a number into a
+//! line, with the same bits on every machine. Rows look like those of a digitising tablet, in the
+//! form that Graves 2013 (arXiv 1308.0850, §4) made usual. Letters are in [`alphabet`], writers and
+//! their movements in [`hand`]. Not here: normalising, batching (beside this module).
+
+pub mod alphabet;
+pub mod hand;
+
+use crate::parallel;
+use hand::{Point, Writer};
+
+/// One line: what was written, by whom, and how the pen moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The words, with one space between them.
+    pub text: String,
+    /// The writer's number in the collection.
+    pub writer: usize,
+    /// (T, 3) row-major: `dx, dy, pen`, all integers.
+    ///
+    /// `dx, dy` lead from the previous point to this one, in grid units, y upwards; a small letter is
+    /// about 25 high. `pen` is 1 on the last point of a stroke: the next row's move is made in the air.
+    /// The first point of the line is where everything starts and has no row.
+    pub samples: Vec<f32>,
+}
+
+/// How many lines one writer writes, one after the other.
+pub const LINES_PER_WRITER: u64 = 20;
+
+/// Lines of a [`collection`] in training, validation and test; multiples of [`LINES_PER_WRITER`], so
+/// that nobody writes in two of them.
+pub const SPLITS: [u64; 3] = [2000, 200, 200];
+
+/// Line number `index` of the collection `seed`; depends on nothing else.
+///
+/// A line has two words or a few more, and the writer's number is `index / 20`.
+pub fn line(seed: u64, index: u64) -> Line {
+    let writer = index / LINES_PER_WRITER;
+    let text = text(&mut Dice::new(seed, "text", index));
+    let hand = Writer::new(&mut Dice::new(seed, "writer", writer));
+    let strokes = hand.write(&text, &mut Dice::new(seed, "line", index));
+    Line { text, writer: writer as usize, samples: rows(&strokes) }
+}
+
+/// All lines, in order, each with its split: 0 training, 1 validation, 2 test ([`SPLITS`]).
+pub fn collection(seed: u64) -> Vec<(Line, u8)> {
+    const TRAIN: u64 = SPLITS[0];
+    const TRAIN_AND_VALID: u64 = SPLITS[0] + SPLITS[1];
+    let total: u64 = SPLITS.iter().sum();
+    parallel::map(total as usize, |index| {
+        let split = match index as u64 {
+            0..TRAIN => 0,
+            TRAIN..TRAIN_AND_VALID => 1,
+            _ => 2,
+        };
+        (line(seed, index as u64), split)
+    })
+}
+
+/// Words until a line is full: 7 to 13 letters, a few more where the last word is long.
+fn text(dice: &mut Dice) -> String {
+    let words = alphabet::words();
+    let wanted = 7 + dice.below(7);
+    let mut text = String::new();
+    let mut letters = 0;
+    while letters < wanted {
+        let word = words[dice.below(words.len())];
+        // A word that would run far over is put back, and another is drawn.
+        if letters + word.len() <= wanted + 3 && !(letters == 0 && word.len() + 1 >= wanted) {
+            text.push_str(if letters == 0 { "" } else { " " });
+            text.push_str(word);
+            letters += word.len();
+        }
+    }
+    text
+}
+
+/// What the tablet reports of strokes given in grid units: moves between grid points.
+///
+/// Like a real tablet it says nothing while the pen rests, so only the first move of a stroke may be
+/// (0, 0).
+fn rows(strokes: &[Vec<Point>]) -> Vec<f32> {
+    let mut rows: Vec<f32> = Vec::new();
+    let mut last: Option<Point> = None;
+    for stroke in strokes {
+        for (i, point) in stroke.iter().enumerate() {
+            let here = point.map(f64::round_ties_even);
+            if let Some(last) = last {
+                let [dx, dy] = [here[0] - last[0], here[1] - last[1]];
+                if i == 0 || dx != 0. || dy != 0. {
+                    // Sums and differences of small integers are exact; `+ 0.` turns −0 into +0.
+                    rows.extend([dx as f32 + 0., dy as f32 + 0., 0.]);
+                }
+            }
+            last = Some(here);
+        }
+        if let Some(pen) = rows.last_mut() {
+            *pen = 1.;
+        }
+    }
+    rows
+}
+
+/// Random numbers for one purpose: SplitMix64 (Steele, Lea and Flood 2014), integers only.
+///
+/// Apart from `crate::noise`, whose streams belong to a run: a collection stays what it is whatever
+/// becomes of them.
+struct Dice(u64);
+
+impl Dice {
+    /// The stream number `index` of `purpose` in the collection `seed`.
+    fn new(seed: u64, purpose: &str, index: u64) -> Self {
+        let mut dice = Self(seed);
+        for part in purpose.bytes().map(u64::from).chain([index]) {
+            dice.0 = dice.next() ^ part;
+        }
+        dice
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in [low, high).
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// Uniform among 0 … n − 1.
+    fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// Mean 0, variance 1, never beyond ±√12: four uniforms added, near enough a normal and
+    /// without its logarithm.
+    fn bell(&mut self) -> f64 {
+        let sum = self.unit() + self.unit() + self.unit() + self.unit();
+        (sum - 2.) * 3f64.sqrt()
+    }
+}

@@ -1,0 +1,175 @@
+//! Ink: pen rows drawn as SVG.
+//!
+//! Pages of nothing but paths, so that any viewer shows the same. Not here: pixels (`png`), words
+//! around a picture.
+
+use std::fmt::Write as _;
+
+/// One line of ink.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawing<'a> {
+    /// (T, 3) row-major: `dx, dy, pen`; y upwards, pen = 1 on the last point of a stroke.
+    pub rows: &'a [f32],
+    /// The first so many rows were given to the model, the others it wrote; drawn in another colour.
+    pub primed: usize,
+}
+
+/// Width of a page, in pixels.
+pub const WIDTH: f64 = 1600.;
+const MARGIN: f64 = 48.;
+const GAP: f64 = 36.;
+/// No line may be higher than this …
+const HIGHEST: f64 = 420.;
+/// … nor be blown up so far that a typical pen move is longer than this.
+const LONGEST_MOVE: f64 = 18.;
+/// Pixels across a stroke, where a typical pen move is as long as it may be …
+const PEN: f64 = 4.;
+/// … and at least: small writing has a thin pen.
+const FINEST_PEN: f64 = 1.5;
+const INK: &str = "#1c2a4a";
+const PRIMED: &str = "#c2582b";
+/// A move of more than this many typical moves is shortened to it: a wild sample must not shrink the
+/// rest to a dot, while the way back to dot an i (some 40) stays as it is.
+const WILD: f64 = 80.;
+
+/// A point of a drawing, in the units of its rows; `drawn` unless the pen came through the air.
+#[derive(Clone, Copy)]
+struct Dot {
+    x: f64,
+    y: f64,
+    drawn: bool,
+    primed: bool,
+}
+
+/// A page with the drawings below each other, as the text of an SVG file.
+///
+/// All drawings have one scale, at which the typical one fills the page's width; one that would stick
+/// out is made smaller. Panics if a drawing's rows are not triples.
+#[track_caller]
+pub fn svg(lines: &[Drawing]) -> String {
+    let dots: Vec<Vec<Dot>> = lines.iter().map(dots).collect();
+    let boxes: Vec<[f64; 4]> = dots.iter().map(|dots| bounds(dots)).collect();
+    let fits = |&[left, bottom, right, top]: &[f64; 4]| {
+        let wide = (WIDTH - 2. * MARGIN) / (right - left).max(1e-9);
+        let high = HIGHEST / (top - bottom).max(1e-9);
+        if wide < high { wide } else { high }
+    };
+    let largest = |dots: &Vec<Dot>| LONGEST_MOVE / typical_move(dots);
+    let usual = median(boxes.iter().map(fits).collect()).unwrap_or(1.);
+    let usual = usual.min(median(dots.iter().map(largest).collect()).unwrap_or(1.));
+    let mut paths = String::new();
+    let mut y = MARGIN;
+    for (dots, bounds) in dots.iter().zip(&boxes) {
+        let scale = usual.min(fits(bounds));
+        let put =
+            |dot: &Dot| [MARGIN + (dot.x - bounds[0]) * scale, y + (bounds[3] - dot.y) * scale];
+        let pen = (PEN * scale * typical_move(dots) / LONGEST_MOVE).clamp(FINEST_PEN, PEN);
+        for (primed, colour) in [(true, PRIMED), (false, INK)] {
+            let d = path(dots, primed, put);
+            if !d.is_empty() {
+                let _ = writeln!(
+                    paths,
+                    "<path stroke=\"{colour}\" stroke-width=\"{pen:.1}\" d=\"{d}\"/>"
+                );
+            }
+        }
+        y += (bounds[3] - bounds[1]) * scale + GAP;
+    }
+    let height = if lines.is_empty() { 2. * MARGIN } else { (y - GAP + MARGIN).ceil() };
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         <g fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n\
+         {paths}</g>\n</svg>\n"
+    )
+}
+
+/// The points of a drawing, the start included, wild moves shortened.
+#[track_caller]
+fn dots(drawing: &Drawing) -> Vec<Dot> {
+    let rows = drawing.rows;
+    assert_eq!(
+        rows.len() % 3,
+        0,
+        "ink: rows are dx, dy, pen; {} numbers are no triples",
+        rows.len()
+    );
+    let moves: Vec<[f64; 2]> = rows.chunks_exact(3).map(|r| [finite(r[0]), finite(r[1])]).collect();
+    let lengths = moves.iter().map(|&[dx, dy]| (dx * dx + dy * dy).sqrt());
+    let limit = WILD * median(lengths.filter(|&length| length > 0.).collect()).unwrap_or(1.);
+    let mut at = Dot { x: 0., y: 0., drawn: false, primed: drawing.primed > 0 };
+    let mut dots = vec![at];
+    let mut lifted = false;
+    for (t, [dx, dy]) in moves.into_iter().enumerate() {
+        at.x += dx.clamp(-limit, limit);
+        at.y += dy.clamp(-limit, limit);
+        at.drawn = !lifted;
+        at.primed = t < drawing.primed;
+        lifted = rows[3 * t + 2] > 0.5;
+        dots.push(at);
+    }
+    dots
+}
+
+/// Numbers that are none count as no move.
+fn finite(x: f32) -> f64 {
+    if x.is_finite() { f64::from(x) } else { 0. }
+}
+
+/// left, bottom, right, top
+fn bounds(dots: &[Dot]) -> [f64; 4] {
+    let mut b = [dots[0].x, dots[0].y, dots[0].x, dots[0].y];
+    for dot in dots {
+        b = [b[0].min(dot.x), b[1].min(dot.y), b[2].max(dot.x), b[3].max(dot.y)];
+    }
+    b
+}
+
+/// The median length of what was drawn, 1 where nothing was.
+fn typical_move(dots: &[Dot]) -> f64 {
+    let pairs = dots.windows(2).filter(|pair| pair[1].drawn);
+    let lengths = pairs.map(|pair| {
+        let (dx, dy) = (pair[1].x - pair[0].x, pair[1].y - pair[0].y);
+        (dx * dx + dy * dy).sqrt()
+    });
+    median(lengths.filter(|&length| length > 0.).collect()).unwrap_or(1.)
+}
+
+fn median(mut x: Vec<f64>) -> Option<f64> {
+    x.sort_by(f64::total_cmp);
+    x.get(x.len() / 2).copied()
+}
+
+/// The path data of the dots that are `primed`, or of those that are not; empty if there are none.
+fn path(dots: &[Dot], primed: bool, put: impl Fn(&Dot) -> [f64; 2]) -> String {
+    let mut d = String::new();
+    for (i, dot) in dots.iter().enumerate() {
+        if dot.primed != primed {
+            continue;
+        }
+        let goes_on = i > 0 && dot.drawn;
+        if !goes_on {
+            go(&mut d, 'M', put(dot));
+        } else if dots[i - 1].primed != primed {
+            // The other colour ends where this one begins.
+            go(&mut d, 'M', put(&dots[i - 1]));
+        }
+        let alone =
+            !goes_on && !dots.get(i + 1).is_some_and(|next| next.drawn && next.primed == primed);
+        if goes_on {
+            go(&mut d, 'L', put(dot));
+        } else if alone {
+            // A round cap needs some length to stand on.
+            d.push_str("h0.1");
+        }
+    }
+    d
+}
+
+/// One path command, in tenths of a pixel.
+fn go(d: &mut String, command: char, [x, y]: [f64; 2]) {
+    // `+ 0.` turns −0 into 0.
+    let tenth = |v: f64| (v * 10.).round() / 10. + 0.;
+    let _ = write!(d, "{command}{:.1} {:.1}", tenth(x), tenth(y));
+}

@@ -1,0 +1,4 @@
+//! Looking: pictures and tables of what a model read, wrote and learned. Looking changes nothing.
+
+pub mod ink;
+pub mod png;

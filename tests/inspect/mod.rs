@@ -1,0 +1,2 @@
+mod ink;
+mod png;
