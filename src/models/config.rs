@@ -1,0 +1,335 @@
+//! What a model is built from: its kind, sizes, and the switches between a paper and its released code.
+//!
+//! Every switch is an enum with both readings (decision 0008). [`ModelConfig::default`] takes the honest
+//! one of each, [`ModelConfig::as_released`] the released one. Not here: data and training (`train::config`).
+
+use crate::error::{Error, Result, nearest};
+use serde::{Deserialize, Serialize};
+
+/// An enum whose values have names that users type: one table for parsing, printing, listing, errors.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of this page.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// As it is typed and written to files.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+
+            /// The value of that name; the error names the nearest one and all others.
+            pub fn parse(name: &str) -> $crate::error::Result<Self> {
+                match Self::ALL.iter().find(|value| value.name() == name) {
+                    Some(value) => Ok(*value),
+                    None => Err($crate::models::config::unknown($what, name, &[$($text),+])),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = String::deserialize(deserializer)?;
+                Self::parse(&name).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use choice;
+
+/// The error for a name that is not in the list.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+    let near = nearest(name, known.iter().copied()).unwrap_or_default();
+    let known = known.join(", ");
+    Error::usage(format!("unknown {what} `{name}`: did you mean `{near}` (of {known})?"))
+}
+
+choice! {
+    /// Which model.
+    ModelKind, "model":
+    /// Stochastic temporal convolutional network: the output sees z¹ (Eq. 9).
+    Stcn = "stcn",
+    /// STCN whose output sees every latent.
+    StcnDense = "stcn-dense",
+    /// WaveNet, the deterministic control: the sum of all skip outputs.
+    Wavenet = "wavenet",
+    /// WaveNet whose output sees a tap of every level, "analogously to STCN-dense".
+    WavenetDense = "wavenet-dense",
+}
+
+impl ModelKind {
+    /// Whether the output sees every level.
+    pub fn is_dense(self) -> bool {
+        matches!(self, Self::StcnDense | Self::WavenetDense)
+    }
+
+    /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
+    pub fn has_latents(self) -> bool {
+        matches!(self, Self::Stcn | Self::StcnDense)
+    }
+}
+
+choice! {
+    /// The density of a step.
+    HeadKind, "head":
+    /// One diagonal Gaussian.
+    Normal = "normal",
+    /// A mixture of diagonal Gaussians with one component index for all channels.
+    Gmm = "gmm",
+    /// A mixture of bivariate Gaussians with correlation; ink only.
+    Bigmm = "bigmm",
+    /// One Bernoulli per channel; music only.
+    Bernoulli = "bernoulli",
+}
+
+choice! {
+    /// What a step of the data is.
+    Task, "task":
+    /// (dx, dy, pen): real offsets and a pen that is 1 on the last point of a stroke.
+    Ink = "ink",
+    /// A frame of real numbers.
+    Speech = "speech",
+    /// One key per channel, each 0 or 1.
+    Music = "music",
+}
+
+choice! {
+    /// Draws of one latent (stcn.md §0, row 1).
+    Draws, "kind of draws":
+    /// Paper: the same draw of z^l goes to the nets below and to the output.
+    Shared = "shared",
+    /// Release: independent draws for the prior below, the posterior below and the output; with a dense
+    /// output the objective is then no lower bound.
+    Fresh = "fresh",
+}
+
+choice! {
+    /// The spread of the combined posterior, Eq. 11 (row 2).
+    Precision, "precision":
+    /// Paper: precisions add, `σ_q² = 1/(σ̂⁻² + σ_p⁻²)`.
+    Product = "product",
+    /// Release: the same right side taken as σ_q itself, without the square root.
+    AsReleased = "as-released",
+}
+
+choice! {
+    /// Floors inside the likelihoods (row 11).
+    Floors, "kind of floors":
+    /// Paper: none; the densities integrate to 1.
+    Exact = "exact",
+    /// Release: π ≥ 1e-6, θ and 1−θ ≥ 1e-5 inside the logarithms, variance ≥ 1e-6.
+    AsReleased = "as-released",
+}
+
+choice! {
+    /// The first step of a WaveNet (row 12).
+    FirstStep, "first step":
+    /// Ours: x_1 is scored from a zero start row, T terms as STCN has.
+    Scored = "scored",
+    /// Release: x_1 is input only, T − 1 terms.
+    Skipped = "skipped",
+}
+
+choice! {
+    /// What the output of WaveNet-dense sees (row 13).
+    DenseTaps, "kind of dense taps":
+    /// Paper: the last block of every level, "analogously to STCN-dense".
+    EveryLevel = "every-level",
+    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25).
+    Release = "release",
+}
+
+choice! {
+    /// The output network of the latent models (row 9).
+    Decoder, "decoder":
+    /// Ink: 1×1 convolutions, so x_t sees z_t only, as Eq. 9 says.
+    Pointwise = "pointwise",
+    /// Speech as released: causal gated blocks, so x_t sees z_{t−5..t}.
+    Gated = "gated",
+}
+
+choice! {
+    /// The pen in samples (row 18).
+    PenDraw, "pen draw":
+    /// Drawn from its Bernoulli, as the model says.
+    Bernoulli = "bernoulli",
+    /// Release: 1 where θ > ½.
+    Threshold = "threshold",
+}
+
+/// Sizes and switches of one model; everything needed to build it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Which model.
+    pub kind: ModelKind,
+    /// The density of a step.
+    pub head: HeadKind,
+    /// What a step is; `ink` puts a pen beside the head's density.
+    pub task: Task,
+    /// D, numbers in a step.
+    pub input: usize,
+    /// F, filters of every convolution and width of the output network.
+    pub channels: usize,
+    /// Taps of a dilated convolution.
+    pub kernel_size: usize,
+    /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
+    pub latents: Vec<usize>,
+    /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each. WaveNet on ink has 6 to match
+    /// STCN's receptive field, 5 as released.
+    pub blocks_per_latent: usize,
+    /// Hidden layers of each net of a latent.
+    pub latent_layers: usize,
+    /// Their width; 0: as many as `channels`.
+    pub latent_hidden: usize,
+    /// Layers of the output network before the head.
+    pub output_layers: usize,
+    /// M, components of a mixture head.
+    pub mixtures: usize,
+    /// The output network of the latent models.
+    pub decoder: Decoder,
+    /// Draws of one latent.
+    pub draws: Draws,
+    /// The spread of the combined posterior.
+    pub precision: Precision,
+    /// Floors inside the likelihoods.
+    pub floors: Floors,
+    /// The first step of a WaveNet.
+    pub first_step: FirstStep,
+    /// What the output of WaveNet-dense sees.
+    pub dense_taps: DenseTaps,
+    /// The pen in samples.
+    pub pen_draw: PenDraw,
+}
+
+impl Default for ModelConfig {
+    /// The paper's STCN-dense on ink with a mixture head, the honest reading of every switch.
+    fn default() -> Self {
+        Self {
+            kind: ModelKind::StcnDense,
+            head: HeadKind::Gmm,
+            task: Task::Ink,
+            input: 3,
+            channels: 256,
+            kernel_size: 2,
+            latents: vec![32, 16, 8, 4, 2],
+            blocks_per_latent: 6,
+            latent_layers: 2,
+            latent_hidden: 0,
+            output_layers: 5,
+            mixtures: 20,
+            decoder: Decoder::Pointwise,
+            draws: Draws::Shared,
+            precision: Precision::Product,
+            floors: Floors::Exact,
+            first_step: FirstStep::Scored,
+            dense_taps: DenseTaps::EveryLevel,
+            pen_draw: PenDraw::Bernoulli,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// The same sizes with every switch on its released value; a WaveNet on ink loses its sixth block per
+    /// level, as 5×\[1..16\] was released.
+    pub fn as_released(self) -> Self {
+        let short = !self.kind.has_latents() && self.task == Task::Ink;
+        Self {
+            blocks_per_latent: if short {
+                self.blocks_per_latent.min(5)
+            } else {
+                self.blocks_per_latent
+            },
+            draws: Draws::Fresh,
+            precision: Precision::AsReleased,
+            floors: Floors::AsReleased,
+            first_step: FirstStep::Skipped,
+            dense_taps: DenseTaps::Release,
+            pen_draw: PenDraw::Threshold,
+            ..self
+        }
+    }
+
+    /// L, the number of levels.
+    pub fn levels(&self) -> usize {
+        self.latents.len()
+    }
+
+    /// The width of the latents' hidden layers.
+    pub fn latent_width(&self) -> usize {
+        if self.latent_hidden == 0 { self.channels } else { self.latent_hidden }
+    }
+
+    /// Whether a model can be built from this; the error says which key and the cure.
+    pub fn validate(&self) -> Result<()> {
+        if self.latents.is_empty() {
+            let cure = "give the size of each, lowest first, such as [32, 16, 8, 4, 2]";
+            return Err(Error::usage(format!("model.latents is empty: {cure}")));
+        }
+        for &size in &self.latents {
+            within("an entry of model.latents", size, 1, 1 << 16)?;
+        }
+        within("the number of model.latents", self.latents.len(), 1, 64)?;
+        within("model.input", self.input, 1, 1 << 16)?;
+        within("model.channels", self.channels, 1, 1 << 16)?;
+        within("model.kernel_size", self.kernel_size, 1, 64)?;
+        // Dilations double: 2^(K−1) rows back per tap have to stay a sensible number of rows.
+        within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
+        within("model.latent_layers", self.latent_layers, 1, 64)?;
+        within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
+        within("model.output_layers", self.output_layers, 1, 64)?;
+        within("model.mixtures", self.mixtures, 1, 1 << 12)?;
+        self.validate_head()
+    }
+
+    fn validate_head(&self) -> Result<()> {
+        let Self { head, task, input, .. } = self;
+        let complaint = match (task, head) {
+            (Task::Ink, _) if *input != 3 => format!(
+                "model.input is {input} but ink has 3 channels (dx, dy, pen): set it to 3, or \
+                 model.task to speech"
+            ),
+            (Task::Ink | Task::Speech, HeadKind::Bernoulli) => format!(
+                "head bernoulli takes keys that are 0 or 1, and model.task is {task}: choose head \
+                 normal or gmm, or the preset music-small"
+            ),
+            (Task::Music, HeadKind::Normal | HeadKind::Gmm | HeadKind::Bigmm) => format!(
+                "head {head} is a density of real numbers, and music has keys that are 0 or 1: \
+                 choose head bernoulli"
+            ),
+            (Task::Speech, HeadKind::Bigmm) => "head bigmm is a density of (dx, dy) beside a pen, \
+                 and model.task is speech: choose head normal or gmm, or an ink preset"
+                .to_string(),
+            _ => return Ok(()),
+        };
+        Err(Error::usage(complaint))
+    }
+}
+
+/// Whether `least ≤ size ≤ most`.
+pub(crate) fn within(key: &str, size: usize, least: usize, most: usize) -> Result<()> {
+    if (least..=most).contains(&size) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{key} is {size}: choose a number from {least} to {most}")))
+}

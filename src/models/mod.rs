@@ -1,0 +1,3 @@
+//! Papers: one paper, one file.
+
+pub mod config;

@@ -1,0 +1,5 @@
+//! The one test binary: its folders mirror `src`.
+
+mod models;
+mod optim;
+mod train;
