@@ -10,9 +10,11 @@ pub mod models;
 pub mod nn;
 pub mod noise;
 pub mod ops;
+pub mod optim;
 pub mod parallel;
 pub mod tape;
 pub mod tensor;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use tape::{Tape, Var};

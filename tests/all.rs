@@ -2,3 +2,6 @@
 
 mod data;
 mod inspect;
+mod models;
+mod optim;
+mod train;

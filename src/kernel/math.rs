@@ -40,3 +40,7 @@ crate::vectorised! {
         for ((f, g), y) in filter.iter_mut().zip(gate.iter_mut()).zip(y) { *f = tanh(*f); *g = sigmoid(*g); *y = *f * *g; }
     }
 }
+/// eˣ
+pub fn exp_f64(x: f64) -> f64 { x.exp() }
+/// ln x
+pub fn ln_f64(x: f64) -> f64 { x.ln() }

@@ -1,0 +1,3 @@
+//! What turns gradients into steps. Not here: whose gradients they are (`nn`, `models`).
+
+pub mod schedule;
