@@ -1,6 +1,7 @@
 //! Stochastic temporal convolutional networks on a CPU.
 #![warn(missing_docs)]
 
+pub mod choice;
 pub mod data;
 pub mod dist;
 pub mod error;

@@ -56,6 +56,8 @@ pub struct Header {
     pub step: u64,
     /// The best validation loss so far.
     pub best: Option<f64>,
+    /// The ELBO per sequence that came with it.
+    pub best_elbo: Option<f64>,
     /// The step it was seen at.
     pub best_step: u64,
     /// Checks in a row without progress.
@@ -75,6 +77,7 @@ impl Header {
             config_toml: config_toml.into(),
             step: 0,
             best: None,
+            best_elbo: None,
             best_step: 0,
             bad_checks: 0,
             mean: vec![],

@@ -6,23 +6,14 @@
 //! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
 
 use crate::error::{Error, Result, nearest};
-use crate::models::config::{HeadKind, ModelConfig, ModelKind, choice, within};
+use crate::choice::choice;
+use crate::data::Normalise;
+use crate::models::config::{HeadKind, ModelConfig, ModelKind, within};
 use crate::optim::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value, de::DeTable};
-
-choice! {
-    /// How real channels are brought to unit scale; a pen or a key never is.
-    Normalise, "normalisation":
-    /// By mean and standard deviation of each channel.
-    PerChannel = "per-channel",
-    /// By one pair for all channels, the sums divided by steps as Chung et al. (2015) did.
-    Scalar = "scalar",
-    /// Not at all.
-    None = "none",
-}
 
 choice! {
     /// How the objectives J_i of a batch's B sequences become one loss (stcn.md §6, rivals.md §9).

@@ -5,11 +5,15 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod evaluate;
 pub mod events;
+pub mod fit;
 pub mod metrics;
 pub mod presets;
 pub mod run;
+pub mod step;
 
 pub use checkpoint::Checkpoint;
 pub use config::Config;
+pub use fit::{Trained, Trainer, fit};
 pub use run::RunDir;

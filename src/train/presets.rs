@@ -3,9 +3,11 @@
 //! Within a preset all models have about the same number of parameters, the same batch, learning rate and
 //! stopping, so that any two can be compared by changing one word. Sources: stcn.md §8, rivals.md §9.
 
-use super::config::{Config, DataConfig, Normalise, Reduction, ScheduleKind, TrainConfig};
+use super::config::{Config, DataConfig, Reduction, ScheduleKind, TrainConfig};
+use crate::choice::unknown;
+use crate::data::Normalise;
 use crate::error::Result;
-use crate::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task, unknown};
+use crate::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
 use std::path::PathBuf;
 
 /// The preset of a bare `stcn train`.
