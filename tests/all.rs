@@ -2,6 +2,8 @@
 
 mod data;
 mod inspect;
+mod kernel;
 mod models;
+mod noise;
 mod optim;
 mod train;
