@@ -59,4 +59,3 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
     let known = known.join(", ");
     Error::usage(format!("unknown {what} `{name}`: did you mean `{near}` (of {known})?"))
 }
-

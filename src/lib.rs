@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod choice;
+pub mod cli;
 pub mod data;
 pub mod dist;
 pub mod error;

@@ -4,6 +4,7 @@
 //! back to a pool when the last tensor that shares them is dropped, so that a training step touches no
 //! fresh pages. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
 
+use crate::kernel::{reduce, simd::vectorise};
 use crate::parallel;
 use ndarray::{ArcArray, Array, ArrayViewD, IxDyn};
 use std::collections::BTreeMap;
@@ -144,7 +145,7 @@ impl Tensor {
         assert_eq!(self.shape(), other.shape(), "add: shapes differ");
         let other = other.data();
         parallel::chunks([self.data_mut()], |range, [sum]| {
-            sum.iter_mut().zip(&other[range]).for_each(|(sum, x)| *sum += x);
+            reduce::add(sum, &other[range]);
         });
     }
 
@@ -202,10 +203,12 @@ pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real +
     let data = inputs.map(Tensor::data);
     let mut out = Tensor::scratch(inputs[0].shape());
     parallel::chunks([out.data_mut()], |range, [out]| {
-        let data = data.map(|x| &x[range.clone()]);
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = f(data.map(|x| x[i]));
-        }
+        let data = data.map(|x| &x[range.clone()][..out.len()]);
+        vectorise(|| {
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = f(data.map(|x| x[i]));
+            }
+        });
     });
     out
 }

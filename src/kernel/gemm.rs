@@ -105,6 +105,19 @@ pub fn mul_add(a: Mat<'_>, b: Right<'_>, c: &mut [Real]) {
     product(a, b, c);
 }
 
+/// `C += A·B`, row-major, by our kernel or by matrixmultiply's: for `bench` to find the machine's roof.
+pub fn roof(a: &[Real], b: &[Real], c: &mut [Real], (m, k, n): (usize, usize, usize), ours: bool) {
+    use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
+    let (left, right) = (Mat::new(a, m, k), Mat::new(b, k, n));
+    if ours {
+        return mul_add(left, Right::Rows(right), c);
+    }
+    let left = ArrayView2::from_shape((m, k), a).expect("a is m × k");
+    let right = ArrayView2::from_shape((k, n), b).expect("b is k × n");
+    let mut c = ArrayViewMut2::from_shape((m, n), c).expect("c is m × n");
+    general_mat_mul(1., &left, &right, 1., &mut c);
+}
+
 #[cfg(feature = "f64")]
 mod double {
     use super::*;

@@ -70,6 +70,32 @@ pub fn isa() -> Isa {
     })
 }
 
+/// Runs a loop given as a closure, compiled for this CPU as [`vectorised!`](crate::vectorised) does.
+///
+/// For short bodies, which the compiler inlines into each copy; long ones are named functions.
+#[inline]
+pub fn vectorise<R>(body: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+    fn avx512<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+    match isa() {
+        // SAFETY: `isa` names only sets that were detected on this CPU.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2(body) },
+        _ => body(),
+    }
+}
+
 /// Compiles a function once per instruction set and calls the copy for this CPU.
 ///
 /// For plain loops in mul and add: the copies differ in speed, never in bits.

@@ -13,7 +13,7 @@
 //! No latents: the log-likelihood is exact.
 
 use super::config::{DenseTaps, FirstStep};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, draw_step, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, head};
 use crate::data::Batch;
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
 use crate::noise::Noise;
@@ -36,7 +36,8 @@ impl WaveNet {
     pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
         let ModelConfig { input, channels, kernel_size, .. } = *config;
         let shape = (config.levels(), config.blocks_per_latent);
-        let first = init.scope("first", |init| CausalConv1d::new(init, input, channels, kernel_size, 1));
+        let first =
+            init.scope("first", |init| CausalConv1d::new(init, input, channels, kernel_size, 1));
         let tcn = Tcn::new(init, "tcn", (channels, channels), shape, kernel_size);
         let taps = if config.kind.is_dense() { taps(config).count() } else { 1 };
         let output = init.scope("output", |init| {
@@ -86,7 +87,12 @@ impl SequenceModel for WaveNet {
         Bound::Exact
     }
 
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
         let exact = self.elbo(&Tape::inference(), batch, noise).log_px.value();
         Some(vec![exact; draws])
     }
@@ -133,7 +139,7 @@ impl Generator for Writer<'_> {
         let blocks = self.blocks().into_iter().map(|(u, h)| (tape.constant(u), tape.constant(h)));
         let features = self.model.skips(&blocks.collect::<Vec<_>>());
         let px = self.model.head.forward(self.model.output.forward(features));
-        self.last = draw_step(&px, noise, &self.samples, self.t, temperature);
+        self.last = px.sample(noise, &self.samples, self.t, temperature);
         self.t += 1;
         self.last.clone()
     }

@@ -30,7 +30,8 @@ impl Adam {
     #[track_caller]
     pub fn with_moments(mut self, means: Vec<Tensor>, squares: Vec<Tensor>) -> Self {
         for (old, new) in [(&self.means, &means), (&self.squares, &squares)] {
-            let same = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.shape() == b.shape());
+            let same =
+                old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.shape() == b.shape());
             assert!(same, "Adam: moments of another model");
         }
         (self.means, self.squares) = (means, squares);

@@ -5,9 +5,9 @@
 //! column. No key may be absent: 0 or "" means off or none, as each key's page says.
 //! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
 
-use crate::error::{Error, Result, nearest};
 use crate::choice::choice;
 use crate::data::Normalise;
+use crate::error::{Error, Result, nearest};
 use crate::models::config::{HeadKind, ModelConfig, ModelKind, within};
 use crate::optim::schedule::Schedule;
 use serde::{Deserialize, Serialize};

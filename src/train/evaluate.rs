@@ -102,7 +102,8 @@ pub fn evaluate(
             }
         }
         if plan.iwae > 0 {
-            let weights = model.importance_weights(&batch, &Noise::new(plan.seed, "iwae"), plan.iwae);
+            let weights =
+                model.importance_weights(&batch, &Noise::new(plan.seed, "iwae"), plan.iwae);
             importance.extend(weights.map(|w| per_sequence(&log_mean_exp(&w), &batch.lengths)));
         }
         done += batch.lengths.len();
@@ -112,7 +113,12 @@ pub fn evaluate(
     let importance: Vec<f64> = importance.concat();
     let iwae = (!importance.is_empty()).then(|| {
         let sum = importance.iter().fold(0., |sum, x| sum + x);
-        Iwae { k: plan.iwae, seq: sum / count, se: standard_error(&importance), step: sum / steps as f64 }
+        Iwae {
+            k: plan.iwae,
+            seq: sum / count,
+            se: standard_error(&importance),
+            step: sum / steps as f64,
+        }
     });
     by_draw.iter_mut().for_each(|sum| *sum /= count);
     let nats = total / steps as f64 - normalisation.log_std_sum(ln_f64); // of a cell of raw units

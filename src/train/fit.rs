@@ -12,6 +12,7 @@ use super::step::{Report, reduce, update};
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window, handwriting};
 use crate::error::{Error, Result};
 use crate::models::{self, SequenceModel, config::Task};
+use crate::nn::Init;
 use crate::optim::Adam;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
@@ -58,7 +59,9 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     if found != wanted {
         let (head, preset) = (config.model.head, &config.preset);
         let cure = "choose a preset for this data (`stcn list` shows them) or set model.input";
-        let what = format!("has D = {found} channels, head {head} of preset {preset} takes {wanted}: {cure}");
+        let what = format!(
+            "has D = {found} channels, head {head} of preset {preset} takes {wanted}: {cure}"
+        );
         return Err(Error::invalid(set.name(), what));
     }
     match config.model.task {
@@ -76,7 +79,7 @@ impl Trainer {
         let set = open_data(&mut config)?;
         let real = if config.model.task == Task::Ink { 2 } else { set.channels() };
         let normalisation = Normalisation::fit(&set, config.data.normalise, real);
-        let model = models::build(&config.model, config.seed)?;
+        let model = models::build(&config.model, Init::new(config.seed))?;
         let train = &config.train;
         let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
         let (tape, progress) = (Tape::new(), Progress::default());
@@ -135,7 +138,8 @@ impl Trainer {
 
     fn epochs(&self) -> Result<Epochs<'_>> {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
-        let batching = Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
+        let batching =
+            Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
         Epochs::new(&self.set, &self.normalisation, Split::Train, batching)
     }
 
@@ -225,7 +229,11 @@ impl Trainer {
 }
 
 /// Puts the tensors of a checkpoint into a model; every parameter must be there, under its path, in its shape.
-pub fn load_parameters(model: &mut dyn SequenceModel, params: Vec<Named>, path: &Path) -> Result<()> {
+pub fn load_parameters(
+    model: &mut dyn SequenceModel,
+    params: Vec<Named>,
+    path: &Path,
+) -> Result<()> {
     let mut found = params.into_iter();
     let mut wrong = None;
     model.visit_mut(&mut |p| {
@@ -303,8 +311,17 @@ const REPORT: u64 = 10;
 
 /// The columns of `metrics.csv` after `step`.
 const COLUMNS: [&str; 11] = [
-    "epoch", "seconds", "loss", "elbo_seq", "log_px_seq", "kl_seq", "kl_weight", "lr", "grad_norm",
-    "valid_elbo_seq", "valid_loss",
+    "epoch",
+    "seconds",
+    "loss",
+    "elbo_seq",
+    "log_px_seq",
+    "kl_seq",
+    "kl_weight",
+    "lr",
+    "grad_norm",
+    "valid_elbo_seq",
+    "valid_loss",
 ];
 
 /// Runs to the end; gives why it ended and the SHA-256 of the last checkpoint.
@@ -327,9 +344,8 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         let report = trainer.step()?;
         watch.updated(&report, trainer);
         let step = report.step;
-        let (at_end, check_due) =
-            (last == Some(step), step.is_multiple_of(trainer.config.train.eval_every));
-        let checked = if check_due || at_end { trainer.check() } else { None };
+        let check_due = step.is_multiple_of(trainer.config.train.eval_every);
+        let checked = if check_due { trainer.check() } else { None };
         if checked.is_some() || step.is_multiple_of(REPORT) {
             let row = [
                 Some(trainer.epoch() as f64),
@@ -356,7 +372,7 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             watch.checked(checked, trainer);
             saved = trainer.checkpoint().save(&run.latest())?;
             if checked.best {
-                trainer.checkpoint().save(&run.best())?;
+                save_best(trainer, run)?;
             }
             if checked.stop {
                 break End::EarlyStop;
@@ -372,21 +388,32 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             }
         }
     };
-    if trainer.progress.best_step < trainer.progress.step || saved.is_empty() {
-        // Stopped between two checks: one more, so that the best model is one that was looked at.
-        let due = !trainer.progress.step.is_multiple_of(trainer.config.train.eval_every);
-        if let Some(checked) = due.then(|| trainer.check()).flatten() {
+    let progress = trainer.progress;
+    if saved.is_empty() || !progress.step.is_multiple_of(trainer.config.train.eval_every) {
+        saved = trainer.checkpoint().save(&run.latest())?;
+        // A check off the schedule, so that the last model is looked at too: it may give the best file, but
+        // leaves no trace in the state, or a run cut in two would differ from one that was not.
+        if let Some(checked) = trainer.check() {
             watch.checked(&checked, trainer);
             if checked.best {
-                trainer.checkpoint().save(&run.best())?;
+                save_best(trainer, run)?;
             }
+            trainer.progress = progress;
         }
-        saved = trainer.checkpoint().save(&run.latest())?;
     }
     if !run.best().exists() {
-        trainer.checkpoint().save(&run.best())?; // no validation part: the last is the best
+        save_best(trainer, run)?; // no validation part: the last is the best
     }
     Ok((end, saved))
+}
+
+/// Writes `best.stcn`, unless a check off the schedule left a better one there.
+fn save_best(trainer: &Trainer, run: &RunDir) -> Result<()> {
+    let known = Checkpoint::load(&run.best()).ok().and_then(|known| known.header.best);
+    if known.zip(trainer.progress.best).is_some_and(|(known, now)| known < now) {
+        return Ok(());
+    }
+    trainer.checkpoint().save(&run.best()).map(drop)
 }
 
 /// A finished or running run, to evaluate and sample from.
@@ -420,7 +447,7 @@ impl Trained {
         if let Some(config) = config {
             own.data.path = config.data.path;
         }
-        let mut model = models::build(&own.model, own.seed)?;
+        let mut model = models::build(&own.model, Init::zeros())?;
         load_parameters(&mut *model, checkpoint.params, path)?;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         Ok(Self { config: own, model, normalisation, step: header.step })

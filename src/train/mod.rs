@@ -8,6 +8,7 @@ pub mod config;
 pub mod evaluate;
 pub mod events;
 pub mod fit;
+pub mod gradients;
 pub mod metrics;
 pub mod presets;
 pub mod run;

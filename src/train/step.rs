@@ -101,7 +101,8 @@ pub fn update(
     let grad_norm = grads.as_ref().map_or(f64::NAN, |grads| gradient_norm(model, grads));
     let (Some(grads), true) = (grads, grad_norm.is_finite()) else {
         let place = tape.first_non_finite();
-        let place = place.unwrap_or_else(|| "no value of the forward pass, so in the gradients".into());
+        let place =
+            place.unwrap_or_else(|| "no value of the forward pass, so in the gradients".into());
         return Err(ErrorKind::Diverged(format!(
             "step {step}: loss {value}, gradient norm {grad_norm}; first not finite: {place}; nothing \
              was updated: lower train.lr, or look for outliers in the data"
