@@ -136,7 +136,11 @@ impl Tensor {
 
     /// `y = f(x)`, elementwise.
     pub fn map(&self, f: impl Fn(Real) -> Real + Sync) -> Self {
-        zip([self], |[x]| f(x))
+        zip(
+            [self],
+            #[inline(always)]
+            |[x]| f(x),
+        )
     }
 
     /// `self += other`, elementwise; shapes must agree.
@@ -203,12 +207,21 @@ pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real +
     let data = inputs.map(Tensor::data);
     let mut out = Tensor::scratch(inputs[0].shape());
     parallel::chunks([out.data_mut()], |range, [out]| {
-        let data = data.map(|x| &x[range.clone()][..out.len()]);
-        vectorise(|| {
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = f(data.map(|x| x[i]));
-            }
-        });
+        let data = data.map(|x| &x[range.clone()]);
+        vectorise(
+            #[inline(always)]
+            || {
+                let n = out.len();
+                let data = data.map(|x| &x[..n]); // equal lengths, so that no index needs a check
+                for i in 0..n {
+                    let mut x = [0.; N];
+                    for (x, data) in x.iter_mut().zip(&data) {
+                        *x = data[i];
+                    }
+                    out[i] = f(x);
+                }
+            },
+        );
     });
     out
 }

@@ -20,10 +20,26 @@ pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
     };
     let a = x.value().map(math::tanh);
     let s = g.value().map(math::sigmoid);
-    let y = zip([&a, &s], |[a, s]| a * s);
+    let y = zip(
+        [&a, &s],
+        #[inline(always)]
+        |[a, s]| a * s,
+    );
     x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
-        gx.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
-        gg.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
+        gx.add(|| {
+            zip(
+                [gy, &a, &s],
+                #[inline(always)]
+                |[gy, a, s]| gy * s * (1. - a * a),
+            )
+        });
+        gg.add(|| {
+            zip(
+                [gy, &a, &s],
+                #[inline(always)]
+                |[gy, a, s]| gy * a * s * (1. - s),
+            )
+        });
     })
 }
 
