@@ -368,9 +368,11 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             let tags: Vec<(&str, f64)> = tags.iter().map(|(name, x)| (name.as_str(), *x)).collect();
             events.scalars(now(), step, &tags)?;
         }
+        if check_due {
+            saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation part
+        }
         if let Some(checked) = &checked {
             watch.checked(checked, trainer);
-            saved = trainer.checkpoint().save(&run.latest())?;
             if checked.best {
                 save_best(trainer, run)?;
             }
@@ -401,8 +403,8 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             trainer.progress = progress;
         }
     }
-    if !run.best().exists() {
-        save_best(trainer, run)?; // no validation part: the last is the best
+    if trainer.set.split(Split::Valid).is_empty() {
+        save_best(trainer, run)?; // nothing to tell by: the last is the best
     }
     Ok((end, saved))
 }
