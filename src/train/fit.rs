@@ -50,10 +50,14 @@ pub struct Progress {
 /// and writes its fingerprint into `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
     let path = config.data.path.clone();
+    let missing = match config.data.split.as_str() {
+        "" => None,
+        rule => Some(rule.parse()?),
+    };
     let set = if path.as_os_str().is_empty() {
         handwriting::data_set()?
     } else {
-        DataSet::open(&path, None)?
+        DataSet::open(&path, missing)?
     };
     let (found, wanted) = (set.channels(), config.model.input);
     if found != wanted {
