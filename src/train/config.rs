@@ -274,9 +274,12 @@ impl Config {
 
     /// Whether a run can be made of this; the error says which key and the cure.
     pub fn validate(&self) -> Result<()> {
-        if i64::try_from(self.seed).is_err() {
-            let most = i64::MAX;
-            return Err(Error::usage(format!("seed is {}: choose one up to {most}", self.seed)));
+        // TOML has no larger numbers, and these two come from words of their own, which have.
+        for (key, value) in [("seed", self.seed), ("train.steps", self.train.steps)] {
+            if i64::try_from(value).is_err() {
+                let most = i64::MAX;
+                return Err(Error::usage(format!("{key} is {value}: choose one up to {most}")));
+            }
         }
         if self.data.path.to_str().is_none() {
             let path = self.data.path.display();
