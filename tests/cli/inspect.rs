@@ -6,8 +6,11 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Shape and numbers of every tensor, and the metadata key `stcn`.
-fn dump(lab: &Lab, name: &str) -> (BTreeMap<String, (Vec<usize>, Vec<f32>)>, Value) {
+/// Shape and numbers by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Every tensor, and the metadata key `stcn`.
+fn dump(lab: &Lab, name: &str) -> (Tensors, Value) {
     let bytes = lab.read(name);
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let metadata = metadata.metadata().clone().unwrap();
