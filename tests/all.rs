@@ -2,3 +2,5 @@
 
 mod data;
 mod inspect;
+mod models;
+mod nn;
