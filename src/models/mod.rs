@@ -49,7 +49,8 @@ pub trait SequenceModel: Module + Sync + Send {
 
     /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
     /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists.
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>>;
+    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize)
+    -> Option<Vec<Tensor>>;
 
     /// Starts sequences; `samples` are the addresses of their noise.
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;
@@ -89,9 +90,8 @@ fn head(init: &mut Init, config: &ModelConfig) -> Head {
         HeadKind::Normal | HeadKind::Bernoulli => 0,
     };
     let correlated = config.head == HeadKind::Bigmm;
-    let head = init.scope("head", |init| {
-        Head::new(init, config.channels, channels, components, correlated)
-    });
+    let head = init
+        .scope("head", |init| Head::new(init, config.channels, channels, components, correlated));
     head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
 }
 
@@ -112,14 +112,19 @@ pub fn generate(
     let mut x = Tensor::zeros(&[batch, given + steps, channels]);
     for t in 0..given + steps {
         let row = if t < given {
-            let row = (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
+            let row =
+                (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
             let row = Tensor::new(&[batch, 1, channels], row.copied().collect());
             generator.observe(&row, noise);
             row
         } else {
             generator.draw(noise, temperature)
         };
-        for (x, row) in x.data_mut().chunks_exact_mut((given + steps) * channels).zip(row.data().chunks_exact(channels)) {
+        for (x, row) in x
+            .data_mut()
+            .chunks_exact_mut((given + steps) * channels)
+            .zip(row.data().chunks_exact(channels))
+        {
             x[t * channels..(t + 1) * channels].copy_from_slice(row);
         }
         progress(t + 1);

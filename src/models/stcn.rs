@@ -52,7 +52,8 @@ impl Stcn {
         let ModelConfig { latents, channels, .. } = config;
         let levels = latents.len();
         let stack = (config.input, *channels);
-        let tcn = Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
+        let tcn =
+            Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
         let nets = |init: &mut Init, l: usize| {
             let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}
             let width = config.latent_width();
@@ -71,7 +72,8 @@ impl Stcn {
     /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each
     pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
         let blocks = self.tcn.forward(prepend_zero(x));
-        let ends = blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
+        let ends =
+            blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
@@ -187,7 +189,12 @@ impl SequenceModel for Stcn {
 
     /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`; under Fresh, over the draws that
     /// the generative model has: one per level, and for the dense output a second of every level above 1.
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
         if self.output.looks_back() {
             return None;
         }
@@ -229,7 +236,10 @@ impl Stcn {
     /// d_t^1 … d_t^L from x_t.
     fn context_step(&self, x: &Tensor, past: &mut TcnPast) -> Vec<Tensor> {
         let blocks = self.tcn.step(x, past);
-        blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1.clone()).collect()
+        blocks
+            .chunks(self.config.blocks_per_latent)
+            .map(|level| level[level.len() - 1].1.clone())
+            .collect()
     }
 }
 
@@ -264,9 +274,10 @@ impl Generator for Writer<'_> {
         self.advance(x);
         if self.model.output.looks_back() {
             let tape = Tape::inference();
-            let both = before.iter().zip(&self.contexts).map(|(before, now)| {
-                tape.constant(beside_in_time(before, now))
-            });
+            let both = before
+                .iter()
+                .zip(&self.contexts)
+                .map(|(before, now)| tape.constant(beside_in_time(before, now)));
             let both: Vec<Var> = both.collect();
             let levels = self.model.descend(&both, t, noise, &self.samples);
             let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();

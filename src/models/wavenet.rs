@@ -37,7 +37,8 @@ impl WaveNet {
     pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
         let ModelConfig { input, channels, kernel_size, .. } = *config;
         let shape = (config.levels(), config.blocks_per_latent);
-        let first = init.scope("first", |init| CausalConv1d::new(init, input, channels, kernel_size, 1));
+        let first =
+            init.scope("first", |init| CausalConv1d::new(init, input, channels, kernel_size, 1));
         let tcn = Tcn::new(init, "tcn", (channels, channels), shape, kernel_size);
         let taps = if config.kind.is_dense() { taps(config).count() } else { 1 };
         let output = init.scope("output", |init| {
@@ -101,7 +102,12 @@ impl SequenceModel for WaveNet {
         Bound::Exact
     }
 
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
         let exact = self.elbo(&Tape::inference(), batch, noise).log_px.value();
         Some(vec![exact; draws])
     }

@@ -1,9 +1,10 @@
 //! Model configs: both readings of every switch, and refusals that name the key and the cure.
 
-use stcn::models::config::{
-    Decoder, DenseTaps, Draws, FirstStep, Floors, HeadKind, ModelConfig, ModelKind, PenDraw, Precision, Task,
-};
 use stcn::models::build;
+use stcn::models::config::{
+    Decoder, DenseTaps, Draws, FirstStep, Floors, HeadKind, ModelConfig, ModelKind, PenDraw,
+    Precision, Task,
+};
 
 fn refused(config: &ModelConfig) -> String {
     config.validate().expect_err("accepted").to_string()
@@ -12,7 +13,10 @@ fn refused(config: &ModelConfig) -> String {
 #[test]
 fn the_default_is_the_honest_reading_and_as_released_the_other() {
     let honest = ModelConfig::default();
-    assert_eq!((honest.draws, honest.precision, honest.floors), (Draws::Shared, Precision::Product, Floors::Exact));
+    assert_eq!(
+        (honest.draws, honest.precision, honest.floors),
+        (Draws::Shared, Precision::Product, Floors::Exact)
+    );
     assert_eq!((honest.first_step, honest.dense_taps), (FirstStep::Scored, DenseTaps::EveryLevel));
     assert_eq!(honest.pen_draw, PenDraw::Bernoulli);
     let released = honest.clone().as_released();
@@ -20,7 +24,10 @@ fn the_default_is_the_honest_reading_and_as_released_the_other() {
         (released.draws, released.precision, released.floors),
         (Draws::Fresh, Precision::AsReleased, Floors::AsReleased)
     );
-    assert_eq!((released.first_step, released.dense_taps), (FirstStep::Skipped, DenseTaps::Release));
+    assert_eq!(
+        (released.first_step, released.dense_taps),
+        (FirstStep::Skipped, DenseTaps::Release)
+    );
     assert_eq!(released.pen_draw, PenDraw::Threshold);
     // Nothing else moves, but the depth of a WaveNet on ink.
     assert_eq!((released.latents, released.blocks_per_latent), (honest.latents.clone(), 6));
@@ -65,7 +72,8 @@ fn a_config_survives_a_file_and_a_stray_key_does_not() {
     let config = ModelConfig { kind: ModelKind::Wavenet, ..ModelConfig::default().as_released() };
     let text = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), config);
-    let stray = toml::from_str::<ModelConfig>(&format!("{text}\nmixture = 3\n")).unwrap_err().to_string();
+    let stray =
+        toml::from_str::<ModelConfig>(&format!("{text}\nmixture = 3\n")).unwrap_err().to_string();
     assert!(stray.contains("unknown field `mixture`"), "{stray}");
 }
 
@@ -74,10 +82,16 @@ fn sizes_that_no_model_has_are_refused_by_their_key() {
     type Spoil = fn(&mut ModelConfig);
     let cases: [(Spoil, &str); 8] = [
         (|c| c.latents = vec![], "model.latents is empty"),
-        (|c| c.latents = vec![3, 0], "an entry of model.latents is 0: choose a number from 1 to 65536"),
+        (
+            |c| c.latents = vec![3, 0],
+            "an entry of model.latents is 0: choose a number from 1 to 65536",
+        ),
         (|c| c.channels = 0, "model.channels is 0"),
         (|c| c.kernel_size = 0, "model.kernel_size is 0"),
-        (|c| c.blocks_per_latent = 25, "model.blocks_per_latent is 25: choose a number from 1 to 24"),
+        (
+            |c| c.blocks_per_latent = 25,
+            "model.blocks_per_latent is 25: choose a number from 1 to 24",
+        ),
         (|c| c.latent_layers = 0, "model.latent_layers is 0"),
         (|c| c.output_layers = 0, "model.output_layers is 0"),
         (|c| c.mixtures = 0, "model.mixtures is 0"),

@@ -62,7 +62,13 @@ fn assert_counts(config: ModelConfig, [stack, latents, decoder, normal, gmm]: [u
         };
         found[i] += p.value.len();
     });
-    assert_eq!(found, [stack, latents, decoder, head(&config, 0)], "{} {}", config.kind, config.task);
+    assert_eq!(
+        found,
+        [stack, latents, decoder, head(&config, 0)],
+        "{} {}",
+        config.kind,
+        config.task
+    );
     let total = model.parameter_count();
     assert_eq!([total, total - found[3] + head(&config, 20)], [normal, gmm]);
 }
@@ -97,15 +103,15 @@ fn stcn_on_ink_has_as_many_parameters_as_the_table_says() {
 #[test]
 fn stcn_with_the_papers_ink_latents_has_as_many_parameters_as_the_table_says() {
     // Only latent nets and decoder differ from the rows above: the stack is one narrow block per level.
-    let paper = |kind| ModelConfig {
-        latents: vec![32, 16, 8, 5, 2],
-        head: HeadKind::Normal,
-        ..ink(kind)
-    };
+    let paper =
+        |kind| ModelConfig { latents: vec![32, 16, 8, 5, 2], head: HeadKind::Normal, ..ink(kind) };
     let [plain, dense] = [ModelKind::Stcn, ModelKind::StcnDense].map(|kind| {
         let config = paper(kind);
         let narrow = ModelConfig { blocks_per_latent: 1, ..config };
-        ["prior", "infer", "output", "head"].map(|part| count(&narrow, &[part])).iter().sum::<usize>()
+        ["prior", "infer", "output", "head"]
+            .map(|part| count(&narrow, &[part]))
+            .iter()
+            .sum::<usize>()
     });
     assert_eq!([9_595_392 + plain, 9_595_392 + dense], [12_596_481, 12_604_417]);
     assert_eq!([12_621_153 - 12_596_481, 12_629_089 - 12_604_417], [25_957 - 1_285; 2]);
@@ -152,7 +158,8 @@ fn wavenet_on_speech_has_as_many_parameters_as_the_table_says() {
 fn the_small_partners_keep_the_budget_of_their_rivals() {
     let small = |config: ModelConfig, channels| {
         let speech = config.task == Task::Speech;
-        let (latents, mixtures) = if speech { (vec![64, 32, 16, 8, 4], 5) } else { (INK.into(), 20) };
+        let (latents, mixtures) =
+            if speech { (vec![64, 32, 16, 8, 4], 5) } else { (INK.into(), 20) };
         ModelConfig { channels, latents, mixtures, ..config }
     };
     let rows = [
@@ -166,8 +173,9 @@ fn the_small_partners_keep_the_budget_of_their_rivals() {
         (small(speech(ModelKind::WavenetDense), 74), [903_103, 782_728]),
     ];
     for (config, want) in rows {
-        let found = [HeadKind::Gmm, HeadKind::Normal]
-            .map(|head| build(&ModelConfig { head, ..config.clone() }, 1).unwrap().parameter_count());
+        let found = [HeadKind::Gmm, HeadKind::Normal].map(|head| {
+            build(&ModelConfig { head, ..config.clone() }, 1).unwrap().parameter_count()
+        });
         assert_eq!(found, want, "{} {}", config.kind, config.task);
     }
 }

@@ -17,7 +17,11 @@ fn variants() -> impl Iterator<Item = ModelConfig> {
         }
         let with = |(decoder, draws)| ModelConfig { decoder, draws, ..config.clone() };
         let decoders = [Decoder::Pointwise, Decoder::Gated];
-        decoders.into_iter().flat_map(|d| [(d, Draws::Shared), (d, Draws::Fresh)]).map(with).collect()
+        decoders
+            .into_iter()
+            .flat_map(|d| [(d, Draws::Shared), (d, Draws::Fresh)])
+            .map(with)
+            .collect()
     })
 }
 
@@ -37,7 +41,12 @@ fn every_step_drawn_is_the_step_of_one_pass_over_the_whole() {
         let x = grown(&*model, &nothing(&config, 3), &SAMPLES);
         assert!(x.is_finite());
         assert!(row(&x, 0, STEPS - 1) != row(&x, 0, 1) || config.task == Task::Music);
-        assert!(model.redraw(&x, 0, &noise(), &SAMPLES) == x, "{} {}", name(&config), config.decoder);
+        assert!(
+            model.redraw(&x, 0, &noise(), &SAMPLES) == x,
+            "{} {}",
+            name(&config),
+            config.decoder
+        );
     }
 }
 
@@ -50,7 +59,12 @@ fn a_primed_sequence_goes_on_as_one_pass_over_the_whole_would() {
         for b in 0..3 {
             (0..11).for_each(|t| assert_eq!(row(&x, b, t), row(&prime, b, t)));
         }
-        assert!(model.redraw(&x, 11, &noise(), &SAMPLES) == x, "{} {}", name(&config), config.decoder);
+        assert!(
+            model.redraw(&x, 11, &noise(), &SAMPLES) == x,
+            "{} {}",
+            name(&config),
+            config.decoder
+        );
     }
 }
 
@@ -86,7 +100,8 @@ fn observing_what_was_drawn_changes_nothing_after() {
 fn a_sequence_does_not_depend_on_its_neighbours_nor_on_threads() {
     for config in variants() {
         let model = model(&config);
-        let all = |sequences: usize| grown(&*model, &nothing(&config, sequences), &SAMPLES[..sequences]);
+        let all =
+            |sequences: usize| grown(&*model, &nothing(&config, sequences), &SAMPLES[..sequences]);
         let together = all(3);
         for (b, &sample) in SAMPLES.iter().enumerate() {
             let alone = grown(&*model, &nothing(&config, 1), &[sample]);
@@ -108,7 +123,8 @@ fn sequences_of_other_samples_or_noise_differ() {
         let model = model(&config);
         let x = grown(&*model, &nothing(&config, 2), &[1, 2]);
         assert_ne!(row(&x, 0, 0), row(&x, 1, 0));
-        let at = generate(&*model, &nothing(&config, 2), STEPS, &noise().at(1), &[1, 2], 1., |_| ());
+        let at =
+            generate(&*model, &nothing(&config, 2), STEPS, &noise().at(1), &[1, 2], 1., |_| ());
         assert_ne!(row(&x, 0, 0), row(&at, 0, 0));
     }
 }

@@ -8,7 +8,10 @@ use stcn::{Real, Tensor};
 /// Both kinds of draws where there are any.
 fn every_with_draws() -> impl Iterator<Item = ModelConfig> {
     every().flat_map(|config| {
-        let fresh = config.kind.has_latents().then(|| ModelConfig { draws: Draws::Fresh, ..config.clone() });
+        let fresh = config
+            .kind
+            .has_latents()
+            .then(|| ModelConfig { draws: Draws::Fresh, ..config.clone() });
         [Some(config), fresh].into_iter().flatten()
     })
 }
@@ -48,7 +51,11 @@ fn nothing_of_an_earlier_step_changes_with_the_present() {
                 let what = (node.rule.name, node.label, t, name(&config));
                 assert_eq!(row(value, 1, t), row(node.value, 1, t), "{what:?}");
             }
-            assert_eq!(row(value, 0, steps - 1), row(node.value, 0, steps - 1), "the other sequence");
+            assert_eq!(
+                row(value, 0, steps - 1),
+                row(node.value, 0, steps - 1),
+                "the other sequence"
+            );
             seen += 1;
         });
         assert!(seen > 20, "{seen} nodes");
@@ -73,10 +80,12 @@ fn what_a_step_is_drawn_from_does_not_see_that_step() {
         let draw = |x: &Tensor| model.redraw(x, 0, &noise(), &batch.samples);
         let before = draw(&batch.x);
         let after = draw(&moved(&batch.x, 1, j, 0));
-        (0..=j).for_each(|t| assert_eq!(row(&before, 1, t), row(&after, 1, t), "{}", name(&config)));
+        (0..=j)
+            .for_each(|t| assert_eq!(row(&before, 1, t), row(&after, 1, t), "{}", name(&config)));
         // Keys may stay as they are while their θ moves; real numbers may not.
         assert!(
-            config.task == Task::Music || (j + 1..steps).any(|t| row(&before, 1, t) != row(&after, 1, t)),
+            config.task == Task::Music
+                || (j + 1..steps).any(|t| row(&before, 1, t) != row(&after, 1, t)),
             "{}: does not look back at all",
             name(&config)
         );

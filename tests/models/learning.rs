@@ -46,9 +46,10 @@ fn train(model: &mut dyn Model, steps: usize, lr: Real, data: impl Fn(u64) -> Ba
         let elbo = model.elbo(&tape, &batch, &noise);
         let weights = vec![-1. / batch.steps() as Real; batch.lengths.len()];
         let anneal = (3. * (step + 1) as Real / steps as Real).min(1.);
-        let total = elbo.kl.iter().fold(sum_masked(elbo.log_px, &batch.lengths, &weights), |sum, &kl| {
-            sum - affine(sum_masked(kl, &batch.lengths, &weights), anneal, 0.)
-        });
+        let total =
+            elbo.kl.iter().fold(sum_masked(elbo.log_px, &batch.lengths, &weights), |sum, &kl| {
+                sum - affine(sum_masked(kl, &batch.lengths, &weights), anneal, 0.)
+            });
         let grads = tape.backward(total, Keep::Leaves);
         adam.update(model, lr, &grads);
         full
@@ -99,7 +100,10 @@ fn where_steps_have_two_modes_latents_beat_one_gaussian() {
     let [stcn, dense, wavenet, wavenet_dense] = learnt.collect::<Vec<_>>().try_into().unwrap();
     // One Gaussian over both modes: ½ ln 2πe(1 + 0.01) = 1.424 nats at best. Two modes: ln 2 + ½ ln 2πe·0.01
     // = −0.19.
-    assert!(wavenet > 1.37 && wavenet_dense > 1.37, "{wavenet} {wavenet_dense}: better than it can be");
+    assert!(
+        wavenet > 1.37 && wavenet_dense > 1.37,
+        "{wavenet} {wavenet_dense}: better than it can be"
+    );
     assert!(stcn < 0.9 && dense < 0.9, "{stcn} {dense}");
 }
 

@@ -100,7 +100,8 @@ impl Model for WaveNet {
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {
     let (b, t, c) = (lengths.len(), *lengths.iter().max().unwrap(), config.input);
-    let mut x = Noise::new(3, "data").normal_tensor("x", &(10..10 + b as u64).collect::<Vec<_>>(), t, c);
+    let mut x =
+        Noise::new(3, "data").normal_tensor("x", &(10..10 + b as u64).collect::<Vec<_>>(), t, c);
     for (i, x) in x.data_mut().iter_mut().enumerate() {
         let (row, channel) = (i / c, i % c);
         if config.task == Task::Music || (config.task == Task::Ink && channel == 2) {

@@ -2,9 +2,7 @@
 
 use super::{assert_close, batch, every, masked_sums, model, name, noise, tiny};
 use stcn::data::Batch;
-use stcn::models::config::{
-    Decoder, Draws, HeadKind, ModelConfig, ModelKind, Precision, Task,
-};
+use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, Precision, Task};
 use stcn::models::{Bound, SequenceModel, Stcn, build};
 use stcn::nn::{Init, Module};
 use stcn::tape::{Keep, Tape};
@@ -111,12 +109,16 @@ fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
             let config = tiny(kind, (Task::Ink, HeadKind::Gmm));
             let config = ModelConfig { precision, ..config };
             let batch = batch(&config, &[9, 4]);
-            let [shared, fresh] = [(&tapes[0], Draws::Shared), (&tapes[1], Draws::Fresh)].map(
-                |(tape, draws)| {
+            let [shared, fresh] =
+                [(&tapes[0], Draws::Shared), (&tapes[1], Draws::Fresh)].map(|(tape, draws)| {
                     let config = ModelConfig { draws, ..config.clone() };
-                    model(&config).elbo(tape, &batch, &noise()).kl.iter().map(|kl| kl.value()).collect::<Vec<_>>()
-                },
-            );
+                    model(&config)
+                        .elbo(tape, &batch, &noise())
+                        .kl
+                        .iter()
+                        .map(|kl| kl.value())
+                        .collect::<Vec<_>>()
+                });
             assert_eq!(shared[1], fresh[1]);
             assert_ne!(shared[0], fresh[0]); // its estimate hears another draw of z²
             let z = |tape: &Tape, label| tape.find(label).unwrap().value();
@@ -230,7 +232,8 @@ fn the_released_dense_objective_exceeds_the_likelihood_by_the_closed_form() {
         let total = elbo.kl.iter().fold(elbo.log_px, |sum, &kl| sum - kl).value();
         super::bounds::mean_and_error(&masked_sums(&total, &batch.lengths))
     };
-    let log_normal = |variance: f64| -0.5 * (std::f64::consts::TAU * variance).ln() - x * x / (2. * variance);
+    let log_normal =
+        |variance: f64| -0.5 * (std::f64::consts::TAU * variance).ln() - x * x / (2. * variance);
     let (exact, two_draws) = (log_normal(1. + s * s), log_normal(0.5 + s * s));
     let p = 1. / (s * s);
     let excess = 0.5 * ((1. + p) / (1. + p / 2.)).ln();

@@ -5,7 +5,9 @@ use stcn::nn::CausalConv1d;
 #[test]
 fn a_step_is_a_row_of_the_whole_to_the_bit() {
     // Widths around those of a vector and of a block of columns; reach (K−1)δ from 0 to 6.
-    for (inputs, outputs, taps, dilation) in [(3, 5, 1, 1), (1, 1, 2, 1), (7, 70, 2, 4), (17, 129, 3, 3)] {
+    for (inputs, outputs, taps, dilation) in
+        [(3, 5, 1, 1), (1, 1, 2, 1), (7, 70, 2, 4), (17, 129, 3, 3)]
+    {
         let conv = lively(|init| CausalConv1d::new(init, inputs, outputs, taps, dilation));
         let x = normals(&[3, 15, inputs]);
         let tape = Tape::inference();
@@ -13,7 +15,11 @@ fn a_step_is_a_row_of_the_whole_to_the_bit() {
         let mut past = conv.past(3);
         for t in 0..15 {
             past.push(step(&x, t));
-            assert_eq!(conv.step(&past), step(&whole, t), "{inputs}→{outputs}, {taps} taps, step {t}");
+            assert_eq!(
+                conv.step(&past),
+                step(&whole, t),
+                "{inputs}→{outputs}, {taps} taps, step {t}"
+            );
         }
     }
 }

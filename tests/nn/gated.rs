@@ -13,7 +13,11 @@ fn a_step_is_a_row_of_the_whole_to_the_bit() {
         let mut past = block.past(3);
         for t in 0..11 {
             let stepped = block.step(&step(&x, t), &mut past);
-            assert_eq!(stepped, (step(&u.value(), t), step(&y.value(), t)), "{inputs}→{outputs} step {t}");
+            assert_eq!(
+                stepped,
+                (step(&u.value(), t), step(&y.value(), t)),
+                "{inputs}→{outputs} step {t}"
+            );
         }
     }
 }

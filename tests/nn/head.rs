@@ -60,7 +60,8 @@ fn equal_components_are_one_normal_and_their_order_is_nothing() {
     let (m, dims) = (4, 2);
     let mut mixture = lively(|init| Head::new(init, 4, (dims, 0), m, false));
     let plain = lively(|init| Head::new(init, 4, (dims, 0), 0, false));
-    let grid: Vec<Vec<Real>> = normals(&[1, 20, 2]).data().chunks(2).map(<[Real]>::to_vec).collect();
+    let grid: Vec<Vec<Real>> =
+        normals(&[1, 20, 2]).data().chunks(2).map(<[Real]>::to_vec).collect();
     let order = [2, 0, 3, 1];
     let before = densities(&mixture, &grid);
     mixture.visit_mut(&mut |p| {
@@ -92,7 +93,8 @@ fn a_correlation_of_zero_is_the_diagonal_mixture() {
     let grid: Vec<Vec<Real>> =
         normals(&[1, 20, 2]).data().chunks(2).map(|x| vec![x[0], x[1], 1.]).collect();
     let close = |head: &Head| {
-        let pairs: Vec<_> = densities(head, &grid).into_iter().zip(densities(&diagonal, &grid)).collect();
+        let pairs: Vec<_> =
+            densities(head, &grid).into_iter().zip(densities(&diagonal, &grid)).collect();
         pairs.iter().all(|(a, b)| (a - b).abs() < 1e-5 * a)
     };
     assert!(!close(&correlated));

@@ -13,7 +13,8 @@ fn a_linear_layer_is_weight_times_input_plus_bias() {
     let rectified = layer.forward_relu(tape.constant(x.clone())).value();
     for (i, &found) in y.data().iter().enumerate() {
         let (row, o) = (i / 2, i % 2);
-        let want: f64 = (0..3).map(|i| f64::from(x.data()[row * 3 + i]) * f64::from(w[i * 2 + o])).sum();
+        let want: f64 =
+            (0..3).map(|i| f64::from(x.data()[row * 3 + i]) * f64::from(w[i * 2 + o])).sum();
         let off = f64::from(found) - want - f64::from(b[o]);
         assert!(off.abs() < 16. * 2f64.powi(-24), "{off}"); // 4 roundings of sums below 4
         assert_eq!(rectified.data()[i], if found > 0. { found } else { 0. });
@@ -25,7 +26,12 @@ fn hidden_layers_are_numbered_from_one_and_rectified() {
     let net = lively(|init| Mlp::new(init, 3, 5, 2));
     let mut paths = vec![];
     net.visit(&mut |p| paths.push((p.path().to_string(), p.value.shape().to_vec())));
-    let want = [("1.weight", vec![3, 5]), ("1.bias", vec![5]), ("2.weight", vec![5, 5]), ("2.bias", vec![5])];
+    let want = [
+        ("1.weight", vec![3, 5]),
+        ("1.bias", vec![5]),
+        ("2.weight", vec![5, 5]),
+        ("2.bias", vec![5]),
+    ];
     assert_eq!(paths, want.map(|(path, shape)| (path.to_string(), shape)));
     let y = net.forward(Tape::inference().constant(normals(&[1, 50, 3]))).value();
     assert!(y.data().iter().all(|&y| y >= 0.) && y.data().contains(&0.));

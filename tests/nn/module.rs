@@ -25,7 +25,14 @@ fn parameters_are_numbered_and_named_in_order_of_declaration() {
     let mut pair = pair(1, false);
     let found = all(&pair);
     let paths: Vec<&str> = found.iter().map(|(_, path, _)| path.as_str()).collect();
-    let want = ["first.weight", "first.bias", "second.1.weight", "second.1.bias", "second.2.weight", "second.2.bias"];
+    let want = [
+        "first.weight",
+        "first.bias",
+        "second.1.weight",
+        "second.1.bias",
+        "second.2.weight",
+        "second.2.bias",
+    ];
     assert_eq!(paths, want);
     assert!(found.iter().enumerate().all(|(i, (number, ..))| *number == i));
     let mut again = vec![];
@@ -58,12 +65,20 @@ fn weights_fill_the_glorot_interval_evenly_and_biases_are_zero() {
         let n = w.len() as f64;
         let largest = w.iter().fold(0., |top: f64, &w| top.max(f64::from(w).abs()));
         // The largest of n even numbers misses the end by 1/n on average, by 10/n once in e¹⁰.
-        assert!(largest <= bound * (1. + 1e-6) && largest > bound * (1. - 10. / n), "{}: {largest} of {bound}", p.path());
+        assert!(
+            largest <= bound * (1. + 1e-6) && largest > bound * (1. - 10. / n),
+            "{}: {largest} of {bound}",
+            p.path()
+        );
         let mean = w.iter().map(|&w| f64::from(w)).sum::<f64>() / n;
         let variance = w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n;
         // Standard errors: bound/√(3n) of the mean, bound²·√(4/45n) of the mean square; five of each.
         assert!(mean.abs() < 5. * bound / (3. * n).sqrt(), "{}: mean {mean}", p.path());
         let off = (variance - bound * bound / 3.).abs();
-        assert!(off < 5. * bound * bound * (4. / (45. * n)).sqrt(), "{}: variance {variance}", p.path());
+        assert!(
+            off < 5. * bound * bound * (4. / (45. * n)).sqrt(),
+            "{}: variance {variance}",
+            p.path()
+        );
     });
 }

@@ -1,7 +1,7 @@
 use super::{lively, normals, step};
+use stcn::Tensor;
 use stcn::nn::Tcn;
 use stcn::tape::{Keep, Tape};
-use stcn::Tensor;
 
 #[test]
 fn a_step_is_a_row_of_the_whole_to_the_bit_beyond_the_receptive_field() {
