@@ -77,14 +77,14 @@ impl WaveNet {
     }
 }
 
-/// The blocks (from 0) whose outputs WaveNet-dense sees.
+/// The blocks (from 0) whose outputs WaveNet-dense sees; the last is always one of them.
 fn taps(config: &ModelConfig) -> impl Iterator<Item = usize> {
     let every = match config.dense_taps {
         DenseTaps::EveryLevel => 1,
         DenseTaps::Release => 2, // levels 1, 3, 5
     };
-    let per_level = config.blocks_per_latent;
-    (0..config.levels()).step_by(every).map(move |level| (level + 1) * per_level - 1)
+    let (levels, per_level) = (config.levels(), config.blocks_per_latent);
+    ((levels - 1) % every..levels).step_by(every).map(move |level| (level + 1) * per_level - 1)
 }
 
 impl SequenceModel for WaveNet {

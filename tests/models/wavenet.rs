@@ -3,7 +3,8 @@
 use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
 use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
 use stcn::models::{Bound, build};
-use stcn::{Tape, Tensor};
+use stcn::Tensor;
+use stcn::tape::{Keep, Tape};
 
 fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
     let mut batch = batch(config, &[x.shape()[1]]);
@@ -57,6 +58,19 @@ fn the_released_taps_are_levels_one_three_and_five() {
     };
     assert_eq!(width(DenseTaps::EveryLevel), 5);
     assert_eq!(width(DenseTaps::Release), 3);
+    // An even number of levels ends in a tap too: found on 2026-11-22 as a level that learnt nothing.
+    for levels in 1..5 {
+        let config = ModelConfig {
+            latents: vec![1; levels],
+            dense_taps: DenseTaps::Release,
+            ..config.clone()
+        };
+        let model = model(&config);
+        let tape = Tape::new();
+        let loss = super::loss(&*model, &tape, &batch(&config, &[6]), &noise());
+        let grads = tape.backward(loss, Keep::Leaves);
+        model.visit(&mut |p| assert!(grads.param(p).squared_norm() > 0., "{}", p.path()));
+    }
     // Whether they are the right three: zero what the output network makes of a tap, and see which blocks
     // still matter. Block 10, the end of level 5, is heard through the third tap alone.
     let config = ModelConfig { dense_taps: DenseTaps::Release, ..config };
