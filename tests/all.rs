@@ -6,4 +6,5 @@ mod kernel;
 mod models;
 mod noise;
 mod optim;
+mod tidy;
 mod train;
