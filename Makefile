@@ -56,7 +56,7 @@ size: ## lines per floor and the longest files: a look, not a limit
 book: ## the documentation, in a browser
 	cargo doc --no-deps --open
 
-train: ## MODEL= PRESET= OUT=: train a model on the embedded handwriting
+train: ## MODEL= PRESET= OUT=: train on the embedded handwriting; other data: stcn train --data
 	$(STCN) train --model $(MODEL) --preset $(PRESET) --out $(OUT)
 
 sample: ## OUT=: draw from a run
@@ -72,6 +72,5 @@ data: ## the embedded handwriting: what it holds, and how to see it
 	@$(STCN) data show embedded
 	@echo "To draw its first lines: stcn data show embedded --out lines.png"
 
-clean: ## everything built and every run in runs/: gone
+clean: ## what cargo built; runs/ stays
 	cargo clean
-	rm -rf runs

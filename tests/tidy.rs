@@ -27,13 +27,14 @@ const OUTSIDE: [&str; 2] = ["lib", "book"];
 const SHORT_SIGHTED: [(&str, usize); 2] = [("data", 1), ("inspect", 5)];
 
 /// Imports from the same floor or from above, each with its reason. One that nobody needs has to go.
-const STAIRS: [(&str, &str, &str); 6] = [
+const STAIRS: [(&str, &str, &str); 7] = [
     ("choice", "error", "a word that is none of the choices"),
     ("parallel", "error", "a pool that does not start"),
     ("tensor", "parallel", "elementwise work is shared out"),
     ("tensor", "kernel", "upwards, for speed: elementwise loops and sums in vectors"),
     ("noise", "kernel", "the quantile's logarithm and polynomials"),
     ("optim", "nn", "the trait that hands out parameters; no layer"),
+    ("main", "cli", "one door"),
 ];
 
 /// What `lib.rs` re-exports at the root, and macros, which live there too.
@@ -676,7 +677,7 @@ mod seen_red {
             ("a // b\nc", "a     \nc"),
             ("a /* b /* c */ d */ e", "a                   e"),
             (r#"a("\"b", 'c', '\'', '"') + d"#, "a(     ,    ,     ,    ) + d"),
-            (r##"r"a" br#"b"c"# for r in x"##, "                for r in x"),
+            (r##"r"a" br#"b"c"# for r in x"##, "               for r in x"),
             ("fn f<'t>(x: &'t str)", "fn f<'t>(x: &'t str)"),
             ("\"Σ\" + 'σ'", "     +     "),
         ] {
