@@ -89,9 +89,16 @@ pub fn clipped_softplus(x: Var, low: Real, high: Real) -> Var {
         x,
         &RULE,
         #[inline(always)]
-        move |x| math::softplus(x).clamp(low, high),
+        move |x| inside(math::softplus(x), low, high),
         df,
     )
+}
+
+/// `clamp` without its check that low ≤ high, which would keep the loop from being vectorised.
+#[inline(always)]
+fn inside(x: Real, low: Real, high: Real) -> Real {
+    let x = if x > low { x } else { low };
+    if x < high { x } else { high }
 }
 
 /// `y = eˣ`
