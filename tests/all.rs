@@ -4,6 +4,7 @@ mod data;
 mod inspect;
 mod kernel;
 mod models;
+mod nn;
 mod noise;
 mod optim;
 mod train;
