@@ -2,6 +2,7 @@
 //!
 //! `std` is a standard deviation, always.
 
+use super::one_shape;
 use crate::kernel::math::{ln, ln_1p};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
@@ -21,6 +22,7 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
         vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
     };
     let [xs, m, s] = [x, mean, std].map(Var::value);
+    one_shape(RULE.name, [&xs, &m, &s]);
     let log_prob = zip([&xs, &m, &s], |[x, m, s]| {
         let u = (x - m) / s;
         -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
@@ -64,8 +66,9 @@ pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
         Rule {
             name: "rsample", forward: "z = μ + σ ε", vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ"
         };
-    let (s, e) = (std.value(), noise.value());
-    let z = zip([&mean.value(), &s, &e], |[m, s, e]| m + s * e);
+    let [m, s, e] = [mean, std, noise].map(Var::value);
+    one_shape(RULE.name, [&m, &s, &e]);
+    let z = zip([&m, &s, &e], |[m, s, e]| m + s * e);
     mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
         gm.add(|| gz.clone());
         gs.add(|| zip([gz, &e], |[gz, e]| gz * e));
@@ -107,6 +110,7 @@ pub fn combined_mean<'t>(
     };
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
     let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
     mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
         gm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
@@ -133,6 +137,7 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
         vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
     };
     let (s, ps) = (std.value(), prior_std.value());
+    one_shape(RULE.name, [&s, &ps]);
     let released = combine == Combine::AsReleased;
     let value = move |s: Real, ps: Real| {
         let (_, r) = weights(s, ps);
@@ -173,6 +178,7 @@ pub fn combined_kl<'t>(
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
     let released = combine == Combine::AsReleased;
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
     let kl = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| {
         let (w, r) = weights(s, ps);
         let moved = w * (m - pm) / ps;
