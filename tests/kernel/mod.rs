@@ -1,0 +1,6 @@
+//! Kernels against their plain loops, to the bit, under every instruction set of this CPU.
+
+mod causal_conv;
+mod gemm;
+mod reduce;
+mod simd;
