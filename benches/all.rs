@@ -1,7 +1,6 @@
 //! Times with baselines: `make bench`; `make bench-save` before a change, `make bench-diff` after it.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use std::hint::black_box;
 use stcn::data::Batch;
 use stcn::kernel::causal_conv::CausalConv;
 use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
@@ -13,11 +12,13 @@ use stcn::optim::Adam;
 use stcn::train::Config;
 use stcn::train::step::update;
 use stcn::{Real, Tape, Tensor};
+use std::hint::black_box;
 
 /// One row tile of a product, at the widths of the presets.
 fn products(c: &mut Criterion) {
     let mut group = c.benchmark_group("product, one thread");
-    for (m, k, n) in [(128, 256, 256), (128, 64, 64), (128, 54, 54), (128, 32, 32), (128, 256, 40)] {
+    for (m, k, n) in [(128, 256, 256), (128, 64, 64), (128, 54, 54), (128, 32, 32), (128, 256, 40)]
+    {
         let (a, b, mut out) = (vec![0.5; m * k], vec![0.25; k * n], vec![0.; m * n]);
         group.throughput(Throughput::Elements((2 * m * k * n) as u64));
         group.bench_function(format!("{m}x{k}x{n} in place"), |bench| {

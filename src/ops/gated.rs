@@ -1,6 +1,7 @@
 //! The gated unit of WaveNet, alone and with its two convolutions.
 
 use super::conv::sizes;
+use super::one_shape;
 use crate::kernel::{math, reduce};
 use crate::parallel::Work;
 use crate::tape::{Rule, Var};
@@ -19,28 +20,13 @@ pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
         forward: "y = tanh(x) σ(g)",
         vjp: "x̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)",
     };
+    one_shape(RULE.name, [&x.value(), &g.value()]);
     let a = x.value().map(math::tanh);
     let s = g.value().map(math::sigmoid);
-    let y = zip(
-        [&a, &s],
-        #[inline(always)]
-        |[a, s]| a * s,
-    );
+    let y = zip([&a, &s], |[a, s]| a * s);
     x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
-        gx.add(|| {
-            zip(
-                [gy, &a, &s],
-                #[inline(always)]
-                |[gy, a, s]| gy * s * (1. - a * a),
-            )
-        });
-        gg.add(|| {
-            zip(
-                [gy, &a, &s],
-                #[inline(always)]
-                |[gy, a, s]| gy * a * s * (1. - s),
-            )
-        });
+        gx.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
+        gg.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
     })
 }
 
@@ -62,7 +48,8 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
     };
     let (xs, [wf, bf, wg, bg]) = (x.value(), [filter.0, filter.1, gate.0, gate.1].map(Var::value));
     let conv = sizes(RULE.name, &xs, &wf, &bf, dilation);
-    assert_eq!(wf.shape(), wg.shape(), "gated_conv: filter and gate differ in shape");
+    let (filter_shapes, gate_shapes) = ([wf.shape(), bf.shape()], [wg.shape(), bg.shape()]);
+    assert_eq!(filter_shapes, gate_shapes, "gated_conv: filter and gate differ in shape");
     let (o, shape) = (conv.outputs, [conv.batch, conv.time, conv.outputs]);
     let [mut y, mut a, mut s] = std::array::from_fn(|_| Tensor::scratch(&shape));
     conv.tiles([&mut y, &mut a, &mut s].map(Tensor::data_mut), o, |tile, [y, a, s]| {

@@ -36,11 +36,7 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
     let y = layer.forward(|y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
     let outputs = y.clone();
     x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| {
-        let gu = crate::tensor::zip(
-            [gy, &outputs],
-            #[inline(always)]
-            |[gy, y]| if y > 0. { gy } else { 0. },
-        );
+        let gu = crate::tensor::zip([gy, &outputs], |[gy, y]| if y > 0. { gy } else { 0. });
         layer.backward(&gu, slots);
     })
 }

@@ -1,9 +1,9 @@
 //! What is particular to WaveNet.
 
 use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
+use stcn::Tensor;
 use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
 use stcn::models::{Bound, build};
-use stcn::Tensor;
 use stcn::tape::{Keep, Tape};
 
 fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
