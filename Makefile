@@ -3,7 +3,6 @@ MODEL  ?= stcn-dense
 PRESET ?= ink-tiny
 OUT    ?= runs/$(PRESET)-$(MODEL)
 STCN   := cargo run --quiet --release --
-BENCH  := $(if $(wildcard benches/all.rs),cargo bench --bench all --,@echo no bench yet, so nothing of:)
 
 .PHONY: help demo test check gradcheck deny slow bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
@@ -42,13 +41,13 @@ slow: ## the ignored tests in release: overfitting, kills, exhaustive arithmetic
 	cargo test --release -- --ignored
 
 bench: ## time kernels, ops and training steps
-	$(BENCH)
+	cargo bench --bench all
 
 bench-save: ## the same, kept to compare with
-	$(BENCH) --save-baseline before
+	cargo bench --bench all -- --save-baseline before
 
 bench-diff: ## the same, against what bench-save kept
-	$(BENCH) --baseline before
+	cargo bench --bench all -- --baseline before
 
 size: ## lines per floor and the longest files: a look, not a limit
 	@cargo test --quiet --test all -- --exact tidy::lines_per_floor --nocapture
