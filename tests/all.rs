@@ -1,6 +1,16 @@
 //! Every test but the private ones: one binary, a module per file of `src`.
 
 mod data;
+mod dist;
 mod inspect;
+mod kernel;
 mod models;
 mod nn;
+mod noise;
+mod ops;
+mod optim;
+mod parallel;
+mod tape;
+mod tensor;
+mod tidy;
+mod train;

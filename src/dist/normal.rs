@@ -2,6 +2,7 @@
 
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::parallel;
 use crate::tape::Var;
 use crate::tensor::{Real, Tensor};
 
@@ -32,11 +33,11 @@ impl<'t> Normal<'t> {
         temperature: Real,
     ) -> Var<'t> {
         let (_, t, c) = self.mean.value().btc("rsample");
-        let mut epsilon = Tensor::zeros(&[samples.len(), t, c]);
-        for (row, &sample) in epsilon.data_mut().chunks_exact_mut(t * c).zip(samples) {
-            noise.normals(name, sample, (first * c) as u64, row);
+        let mut epsilon = Tensor::scratch(&[samples.len(), t, c]);
+        parallel::rows([epsilon.data_mut()], [t * c], 1, |range, [row]| {
+            noise.normals(name, samples[range.start], (first * c) as u64, row);
             row.iter_mut().for_each(|e| *e *= temperature);
-        }
+        });
         let epsilon = self.mean.tape().constant(epsilon).named(&format!("noise.{name}"));
         rsample(self.mean, self.std, epsilon).named(name)
     }

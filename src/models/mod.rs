@@ -12,7 +12,6 @@ pub use stcn::Stcn;
 pub use wavenet::WaveNet;
 
 use crate::data::Batch;
-use crate::dist::Observation;
 use crate::error::Result;
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
@@ -67,10 +66,9 @@ pub trait Generator {
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 
-/// Builds a model with parameters drawn from `seed`.
-pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn SequenceModel>> {
+/// Builds a model with parameters from `init`.
+pub fn build(config: &ModelConfig, mut init: Init) -> Result<Box<dyn SequenceModel>> {
     config.validate()?;
-    let mut init = Init::new(seed);
     Ok(if config.kind.has_latents() {
         Box::new(Stcn::new(&mut init, config))
     } else {
@@ -137,17 +135,6 @@ pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     let mut found = vec![];
     model.visit(&mut |p| found.push((p.path(), &p.value)));
     found
-}
-
-/// An observation of one step of every sequence, drawn.
-fn draw_step(
-    px: &Observation<'_>,
-    noise: &Noise,
-    samples: &[u64],
-    t: usize,
-    temperature: Real,
-) -> Tensor {
-    px.sample(noise, samples, t, temperature)
 }
 
 /// The first `n` steps of `a`, the others of `b`.   (B, T, C) each

@@ -16,7 +16,7 @@
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
 use super::config::{Decoder, Draws, Precision};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, draw_step, first_steps, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
@@ -262,7 +262,7 @@ impl Generator for Writer<'_> {
         let y = model.dream(&d, *t, noise, samples, temperature).value();
         let h = model.output.step(&y, &mut self.decoder);
         let px = model.head.forward(tape.constant(h));
-        let x = draw_step(&px, noise, samples, *t, temperature);
+        let x = px.sample(noise, samples, *t, temperature);
         self.advance(&x);
         x
     }

@@ -13,7 +13,7 @@
 //! No latents: the log-likelihood is exact.
 
 use super::config::{DenseTaps, FirstStep};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, draw_step, first_steps, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
@@ -154,7 +154,7 @@ impl Generator for Writer<'_> {
         let blocks = self.blocks().into_iter().map(|(u, h)| (tape.constant(u), tape.constant(h)));
         let features = self.model.skips(&blocks.collect::<Vec<_>>());
         let px = self.model.head.forward(self.model.output.forward(features));
-        self.last = draw_step(&px, noise, &self.samples, self.t, temperature);
+        self.last = px.sample(noise, &self.samples, self.t, temperature);
         self.t += 1;
         self.last.clone()
     }

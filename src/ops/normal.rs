@@ -2,6 +2,7 @@
 //!
 //! `std` is a standard deviation, always.
 
+use super::one_shape;
 use crate::kernel::math::{ln, ln_1p};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
@@ -21,19 +22,28 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
         vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
     };
     let [xs, m, s] = [x, mean, std].map(Var::value);
-    let log_prob = zip([&xs, &m, &s], |[x, m, s]| {
-        let u = (x - m) / s;
-        -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
-    });
+    one_shape(RULE.name, [&xs, &m, &s]);
+    let log_prob = zip(
+        [&xs, &m, &s],
+        #[inline(always)]
+        |[x, m, s]| {
+            let u = (x - m) / s;
+            -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
+        },
+    );
     x.tape().record(&RULE, [x, mean, std], add_up(&log_prob), move |gy, [gx, gm, gs]| {
         let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
         gm.add(|| times_rows(zip([&xs, &m, &s], slope), gy, 1.));
         gx.add(|| times_rows(zip([&xs, &m, &s], slope), gy, -1.));
         gs.add(|| {
-            let slope = zip([&xs, &m, &s], |[x, m, s]| {
-                let u = (x - m) / s;
-                (u * u - 1.) / s
-            });
+            let slope = zip(
+                [&xs, &m, &s],
+                #[inline(always)]
+                |[x, m, s]| {
+                    let u = (x - m) / s;
+                    (u * u - 1.) / s
+                },
+            );
             times_rows(slope, gy, 1.)
         });
     })
@@ -64,8 +74,9 @@ pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
         Rule {
             name: "rsample", forward: "z = μ + σ ε", vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ"
         };
-    let (s, e) = (std.value(), noise.value());
-    let z = zip([&mean.value(), &s, &e], |[m, s, e]| m + s * e);
+    let [m, s, e] = [mean, std, noise].map(Var::value);
+    one_shape(RULE.name, [&m, &s, &e]);
+    let z = zip([&m, &s, &e], |[m, s, e]| m + s * e);
     mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
         gm.add(|| gz.clone());
         gs.add(|| zip([gz, &e], |[gz, e]| gz * e));
@@ -107,6 +118,7 @@ pub fn combined_mean<'t>(
     };
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
     let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
     mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
         gm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
@@ -133,6 +145,7 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
         vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
     };
     let (s, ps) = (std.value(), prior_std.value());
+    one_shape(RULE.name, [&s, &ps]);
     let released = combine == Combine::AsReleased;
     let value = move |s: Real, ps: Real| {
         let (_, r) = weights(s, ps);
@@ -145,10 +158,14 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
             zip([gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
         });
         gps.add(|| {
-            zip([gy, &s, &ps], |[gy, s, ps]| {
-                let (_, r) = weights(s, ps);
-                gy * if released { 2. * ps * r * r } else { r * r.sqrt() }
-            })
+            zip(
+                [gy, &s, &ps],
+                #[inline(always)]
+                |[gy, s, ps]| {
+                    let (_, r) = weights(s, ps);
+                    gy * if released { 2. * ps * r * r } else { r * r.sqrt() }
+                },
+            )
         });
     })
 }
@@ -173,14 +190,29 @@ pub fn combined_kl<'t>(
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
     let released = combine == Combine::AsReleased;
-    let kl = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| {
-        let (w, r) = weights(s, ps);
-        let moved = w * (m - pm) / ps;
-        let (ratio, g) = (ps / s, ps * r);
-        let spread =
-            if released { 0.5 * (g * g - 1.) - ln(g) } else { 0.5 * (ln_1p(ratio * ratio) - w) };
-        spread + 0.5 * moved * moved
-    });
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
+    // One loop each: a branch inside would keep it from being vectorised.
+    let kl = if released {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, r) = weights(s, ps);
+                let (moved, g) = (w * (m - pm) / ps, ps * r);
+                0.5 * (g * g - 1.) - ln(g) + 0.5 * moved * moved
+            },
+        )
+    } else {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, ratio) = (weights(s, ps).0, ps / s);
+                let moved = w * (m - pm) / ps;
+                0.5 * (ln_1p(ratio * ratio) - w) + 0.5 * moved * moved
+            },
+        )
+    };
     mean.tape().record(&RULE, inputs, add_up(&kl), move |gy, [gm, gs, gpm, gps]| {
         let slope = |[m, s, pm, ps]: [Real; 4]| {
             let w = weights(s, ps).0;

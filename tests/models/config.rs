@@ -1,128 +1,112 @@
-//! Model configs: both readings of every switch, and refusals that name the key and the cure.
+use stcn::models::config::*;
 
-use stcn::models::build;
-use stcn::models::config::{
-    Decoder, DenseTaps, Draws, FirstStep, Floors, HeadKind, ModelConfig, ModelKind, PenDraw,
-    Precision, Task,
-};
-
-fn refused(config: &ModelConfig) -> String {
-    config.validate().expect_err("accepted").to_string()
+#[test]
+fn the_default_is_the_honest_reading_of_every_switch() {
+    let config = ModelConfig::default();
+    assert_eq!(config.draws, Draws::Shared);
+    assert_eq!(config.precision, Precision::Product);
+    assert_eq!(config.floors, Floors::Exact);
+    assert_eq!(config.first_step, FirstStep::Scored);
+    assert_eq!(config.dense_taps, DenseTaps::EveryLevel);
+    assert_eq!(config.pen_draw, PenDraw::Bernoulli);
+    config.validate().unwrap();
 }
 
 #[test]
-fn the_default_is_the_honest_reading_and_as_released_the_other() {
-    let honest = ModelConfig::default();
-    assert_eq!(
-        (honest.draws, honest.precision, honest.floors),
-        (Draws::Shared, Precision::Product, Floors::Exact)
-    );
-    assert_eq!((honest.first_step, honest.dense_taps), (FirstStep::Scored, DenseTaps::EveryLevel));
-    assert_eq!(honest.pen_draw, PenDraw::Bernoulli);
-    let released = honest.clone().as_released();
-    assert_eq!(
-        (released.draws, released.precision, released.floors),
-        (Draws::Fresh, Precision::AsReleased, Floors::AsReleased)
-    );
-    assert_eq!(
-        (released.first_step, released.dense_taps),
-        (FirstStep::Skipped, DenseTaps::Release)
-    );
-    assert_eq!(released.pen_draw, PenDraw::Threshold);
-    // Nothing else moves, but the depth of a WaveNet on ink.
-    assert_eq!((released.latents, released.blocks_per_latent), (honest.latents.clone(), 6));
-    let wavenet = ModelConfig { kind: ModelKind::Wavenet, ..honest };
-    assert_eq!(wavenet.clone().as_released().blocks_per_latent, 5);
-    let speech = ModelConfig { task: Task::Speech, input: 200, blocks_per_latent: 5, ..wavenet };
-    assert_eq!(speech.as_released().blocks_per_latent, 5);
+fn as_released_takes_the_released_reading_of_every_switch() {
+    let config = ModelConfig::default().as_released();
+    assert_eq!(config.draws, Draws::Fresh);
+    assert_eq!(config.precision, Precision::AsReleased);
+    assert_eq!(config.floors, Floors::AsReleased);
+    assert_eq!(config.first_step, FirstStep::Skipped);
+    assert_eq!(config.dense_taps, DenseTaps::Release);
+    assert_eq!(config.pen_draw, PenDraw::Threshold);
+    assert_eq!(config.blocks_per_latent, 6);
+    config.validate().unwrap();
 }
 
 #[test]
-fn every_choice_is_read_as_it_is_written() {
-    fn both_ways<T: Copy + PartialEq + std::fmt::Debug>(
-        all: &[T],
-        name: impl Fn(T) -> &'static str,
-        parse: impl Fn(&str) -> stcn::Result<T>,
-    ) {
-        all.iter().for_each(|&value| assert_eq!(parse(name(value)).unwrap(), value));
+fn wavenet_on_ink_was_released_with_25_blocks() {
+    let config = ModelConfig { kind: ModelKind::Wavenet, ..ModelConfig::default() };
+    assert_eq!(config.levels() * config.blocks_per_latent, 30);
+    let released = config.as_released();
+    assert_eq!(released.levels() * released.blocks_per_latent, 25);
+}
+
+#[test]
+fn the_hidden_width_of_latents_follows_the_channels_unless_set() {
+    let config = ModelConfig { channels: 54, ..ModelConfig::default() };
+    assert_eq!(config.latent_width(), 54);
+    assert_eq!(ModelConfig { latent_hidden: 10, ..config }.latent_width(), 10);
+}
+
+#[test]
+fn names_parse_back_to_their_values() {
+    for &kind in ModelKind::ALL {
+        assert_eq!(ModelKind::parse(kind.name()).unwrap(), kind);
     }
-    both_ways(ModelKind::ALL, ModelKind::name, ModelKind::parse);
-    both_ways(HeadKind::ALL, HeadKind::name, HeadKind::parse);
-    both_ways(Task::ALL, Task::name, Task::parse);
-    both_ways(Draws::ALL, Draws::name, Draws::parse);
-    both_ways(Precision::ALL, Precision::name, Precision::parse);
-    both_ways(Floors::ALL, Floors::name, Floors::parse);
-    both_ways(FirstStep::ALL, FirstStep::name, FirstStep::parse);
-    both_ways(DenseTaps::ALL, DenseTaps::name, DenseTaps::parse);
-    both_ways(Decoder::ALL, Decoder::name, Decoder::parse);
-    both_ways(PenDraw::ALL, PenDraw::name, PenDraw::parse);
-}
-
-#[test]
-fn a_misspelt_choice_is_answered_with_the_nearest() {
-    let message = ModelKind::parse("scn-dense").unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "unknown model `scn-dense`: did you mean `stcn-dense` (of stcn, stcn-dense, wavenet, wavenet-dense)?"
-    );
-}
-
-#[test]
-fn a_config_survives_a_file_and_a_stray_key_does_not() {
-    let config = ModelConfig { kind: ModelKind::Wavenet, ..ModelConfig::default().as_released() };
-    let text = toml::to_string(&config).unwrap();
-    assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), config);
-    let stray =
-        toml::from_str::<ModelConfig>(&format!("{text}\nmixture = 3\n")).unwrap_err().to_string();
-    assert!(stray.contains("unknown field `mixture`"), "{stray}");
-}
-
-#[test]
-fn sizes_that_no_model_has_are_refused_by_their_key() {
-    type Spoil = fn(&mut ModelConfig);
-    let cases: [(Spoil, &str); 8] = [
-        (|c| c.latents = vec![], "model.latents is empty"),
-        (
-            |c| c.latents = vec![3, 0],
-            "an entry of model.latents is 0: choose a number from 1 to 65536",
-        ),
-        (|c| c.channels = 0, "model.channels is 0"),
-        (|c| c.kernel_size = 0, "model.kernel_size is 0"),
-        (
-            |c| c.blocks_per_latent = 25,
-            "model.blocks_per_latent is 25: choose a number from 1 to 24",
-        ),
-        (|c| c.latent_layers = 0, "model.latent_layers is 0"),
-        (|c| c.output_layers = 0, "model.output_layers is 0"),
-        (|c| c.mixtures = 0, "model.mixtures is 0"),
-    ];
-    for (spoil, want) in cases {
-        let mut config = ModelConfig::default();
-        spoil(&mut config);
-        let found = refused(&config);
-        assert!(found.contains(want), "{found}");
-        assert!(build(&config, 1).is_err());
+    for &head in HeadKind::ALL {
+        assert_eq!(HeadKind::parse(&head.to_string()).unwrap(), head);
     }
 }
 
 #[test]
-fn a_head_that_does_not_fit_the_task_is_refused_with_one_that_does() {
-    let with = |task, input, head| ModelConfig { task, input, head, ..ModelConfig::default() };
-    for (config, cure) in [
-        (with(Task::Ink, 2, HeadKind::Gmm), "set it to 3"),
-        (with(Task::Ink, 3, HeadKind::Bernoulli), "choose head normal or gmm"),
-        (with(Task::Speech, 200, HeadKind::Bernoulli), "choose head normal or gmm"),
-        (with(Task::Speech, 200, HeadKind::Bigmm), "choose head normal or gmm"),
-        (with(Task::Music, 88, HeadKind::Normal), "choose head bernoulli"),
-        (with(Task::Music, 88, HeadKind::Bigmm), "choose head bernoulli"),
-    ] {
-        assert!(refused(&config).contains(cure), "{}", refused(&config));
-    }
-    for (task, input, head) in [
-        (Task::Ink, 3, HeadKind::Bigmm),
-        (Task::Speech, 1, HeadKind::Normal),
-        (Task::Music, 88, HeadKind::Bernoulli),
-    ] {
-        with(task, input, head).validate().unwrap();
-    }
+fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
+    assert_eq!(
+        ModelKind::parse("wavnet").unwrap_err().to_string(),
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense)?"
+    );
+    assert_eq!(
+        HeadKind::parse("gmmm").unwrap_err().to_string(),
+        "unknown head `gmmm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli)?"
+    );
+}
+
+fn complaint(change: impl FnOnce(&mut ModelConfig)) -> String {
+    let mut config = ModelConfig::default();
+    change(&mut config);
+    config.validate().unwrap_err().to_string()
+}
+
+#[test]
+fn sizes_that_no_model_has_are_refused() {
+    assert_eq!(
+        complaint(|c| c.channels = 0),
+        "model.channels is 0: choose a number from 1 to 65536"
+    );
+    assert_eq!(
+        complaint(|c| c.latents = vec![]),
+        "model.latents is empty: give the size of each, lowest first, such as [32, 16, 8, 4, 2]"
+    );
+    assert_eq!(
+        complaint(|c| c.latents = vec![4, 0]),
+        "an entry of model.latents is 0: choose a number from 1 to 65536"
+    );
+    assert_eq!(
+        complaint(|c| c.blocks_per_latent = 64),
+        "model.blocks_per_latent is 64: choose a number from 1 to 24"
+    );
+}
+
+#[test]
+fn heads_that_do_not_suit_the_data_are_refused_with_one_that_does() {
+    assert_eq!(
+        complaint(|c| c.input = 4),
+        "model.input is 4 but ink has 3 channels (dx, dy, pen): set it to 3, or model.task to speech"
+    );
+    assert_eq!(
+        complaint(|c| c.head = HeadKind::Bernoulli),
+        "head bernoulli takes keys that are 0 or 1, and model.task is ink: choose head normal or gmm, \
+         or the preset music-small"
+    );
+    assert_eq!(
+        complaint(|c| c.task = Task::Music),
+        "head gmm is a density of real numbers, and music has keys that are 0 or 1: choose head \
+         bernoulli"
+    );
+    assert_eq!(
+        complaint(|c| (c.task, c.head) = (Task::Speech, HeadKind::Bigmm)),
+        "head bigmm is a density of (dx, dy) beside a pen, and model.task is speech: choose head \
+         normal or gmm, or an ink preset"
+    );
 }
