@@ -50,7 +50,8 @@ fn gradients_of_combined_mean_combined_std_combined_kl() {
                 let inputs = four(&shape);
                 super::gradcheck(&inputs[alone..=alone], |x| {
                     let tape = x[0].tape();
-                    let at = |i: usize| if i == alone { x[0] } else { tape.constant(inputs[i].clone()) };
+                    let at =
+                        |i: usize| if i == alone { x[0] } else { tape.constant(inputs[i].clone()) };
                     kl(&[at(0), at(1), at(2), at(3)], how)
                 });
             }
