@@ -4,6 +4,7 @@
 //! back to a pool when the last tensor that shares them is dropped, so that a training step touches no
 //! fresh pages. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
 
+use crate::kernel::{reduce, simd::vectorise};
 use crate::parallel;
 use ndarray::{ArcArray, Array, ArrayViewD, IxDyn};
 use std::collections::BTreeMap;
@@ -135,7 +136,11 @@ impl Tensor {
 
     /// `y = f(x)`, elementwise.
     pub fn map(&self, f: impl Fn(Real) -> Real + Sync) -> Self {
-        zip([self], |[x]| f(x))
+        zip(
+            [self],
+            #[inline(always)]
+            |[x]| f(x),
+        )
     }
 
     /// `self += other`, elementwise; shapes must agree.
@@ -144,7 +149,7 @@ impl Tensor {
         assert_eq!(self.shape(), other.shape(), "add: shapes differ");
         let other = other.data();
         parallel::chunks([self.data_mut()], |range, [sum]| {
-            sum.iter_mut().zip(&other[range]).for_each(|(sum, x)| *sum += x);
+            reduce::add(sum, &other[range]);
         });
     }
 
@@ -203,9 +208,20 @@ pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real +
     let mut out = Tensor::scratch(inputs[0].shape());
     parallel::chunks([out.data_mut()], |range, [out]| {
         let data = data.map(|x| &x[range.clone()]);
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = f(data.map(|x| x[i]));
-        }
+        vectorise(
+            #[inline(always)]
+            || {
+                let n = out.len();
+                let data = data.map(|x| &x[..n]); // equal lengths, so that no index needs a check
+                for i in 0..n {
+                    let mut x = [0.; N];
+                    for (x, data) in x.iter_mut().zip(&data) {
+                        *x = data[i];
+                    }
+                    out[i] = f(x);
+                }
+            },
+        );
     });
     out
 }

@@ -4,47 +4,18 @@
 //! Not here: the shift of a log-likelihood back to raw units, which is `steps · Σ ln std`.
 
 use super::set::{DataSet, Split};
-use crate::error::Error;
+use crate::choice::choice;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
-/// Which numbers share a mean and a standard deviation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Normalise {
+choice! {
+    /// Which numbers share a mean and a standard deviation.
+    Normalise, "normalisation":
     /// One pair per channel.
-    #[default]
-    PerChannel,
+    PerChannel = "per-channel",
     /// One pair over all values, as for frames of speech.
-    Scalar,
+    Scalar = "scalar",
     /// The data as it is, as for binary rolls.
-    None,
-}
-
-impl Normalise {
-    const NAMES: [(&'static str, Self); 3] =
-        [("per-channel", Self::PerChannel), ("scalar", Self::Scalar), ("none", Self::None)];
-}
-
-impl fmt::Display for Normalise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, _) = Self::NAMES[*self as usize];
-        f.write_str(name)
-    }
-}
-
-impl FromStr for Normalise {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self, Error> {
-        let found = Self::NAMES.iter().find(|(name, _)| *name == word);
-        found.map(|(_, kind)| *kind).ok_or_else(|| {
-            Error::usage(format!(
-                "unknown normalisation `{word}`, wanted per-channel, scalar or none"
-            ))
-        })
-    }
+    None = "none",
 }
 
 /// `y_d = (x_d − mean_d) / std_d` for every channel d.

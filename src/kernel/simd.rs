@@ -70,6 +70,32 @@ pub fn isa() -> Isa {
     })
 }
 
+/// Runs a loop given as a closure, compiled for this CPU as [`vectorised!`](crate::vectorised) does.
+///
+/// For short bodies, which the compiler inlines into each copy; long ones are named functions.
+#[inline]
+pub fn vectorise<R>(body: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+    fn avx512<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+    match isa() {
+        // SAFETY: `isa` names only sets that were detected on this CPU.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2(body) },
+        _ => body(),
+    }
+}
+
 /// Compiles a function once per instruction set and calls the copy for this CPU.
 ///
 /// For plain loops in mul and add: the copies differ in speed, never in bits.
@@ -251,7 +277,7 @@ impl Simd for Four {
             if cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") {
                 self.0[i].mul_add(b.0[i], c.0[i])
             } else {
-                super::math::soft_fma(self.0[i], b.0[i], c.0[i])
+                software_fma(self.0[i], b.0[i], c.0[i])
             }
         }))
     }
@@ -259,4 +285,10 @@ impl Simd for Four {
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
     }
+}
+
+/// Not inlined: unrolled into every kernel it would be most of the program.
+#[inline(never)]
+fn software_fma(a: f32, b: f32, c: f32) -> f32 {
+    super::math::soft_fma(a, b, c)
 }

@@ -3,66 +3,9 @@
 //! Every switch is an enum with both readings (decision 0008). [`ModelConfig::default`] takes the honest
 //! one of each, [`ModelConfig::as_released`] the released one. Not here: data and training (`train::config`).
 
-use crate::error::{Error, Result, nearest};
+use crate::choice::choice;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// An enum whose values have names that users type: one table for parsing, printing, listing, errors.
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$value_doc])* $value,)+
-        }
-
-        impl $name {
-            /// Every value, in the order of this page.
-            pub const ALL: &'static [Self] = &[$(Self::$value),+];
-
-            /// As it is typed and written to files.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$value => $text,)+
-                }
-            }
-
-            /// The value of that name; the error names the nearest one and all others.
-            pub fn parse(name: &str) -> $crate::error::Result<Self> {
-                match Self::ALL.iter().find(|value| value.name() == name) {
-                    Some(value) => Ok(*value),
-                    None => Err($crate::models::config::unknown($what, name, &[$($text),+])),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.name())
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.name())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let name = String::deserialize(deserializer)?;
-                Self::parse(&name).map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
-pub(crate) use choice;
-
-/// The error for a name that is not in the list.
-pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
-    let near = nearest(name, known.iter().copied()).unwrap_or_default();
-    let known = known.join(", ");
-    Error::usage(format!("unknown {what} `{name}`: did you mean `{near}` (of {known})?"))
-}
 
 choice! {
     /// Which model.
@@ -155,7 +98,8 @@ choice! {
     DenseTaps, "kind of dense taps":
     /// Paper: the last block of every level, "analogously to STCN-dense".
     EveryLevel = "every-level",
-    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25).
+    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25); of every second level,
+    /// the last included, where there are not 5.
     Release = "release",
 }
 

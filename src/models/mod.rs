@@ -12,7 +12,6 @@ pub use stcn::Stcn;
 pub use wavenet::WaveNet;
 
 use crate::data::Batch;
-use crate::dist::Observation;
 use crate::error::Result;
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
@@ -49,7 +48,8 @@ pub trait SequenceModel: Module + Sync + Send {
 
     /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
     /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists.
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>>;
+    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize)
+    -> Option<Vec<Tensor>>;
 
     /// Starts sequences; `samples` are the addresses of their noise.
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;
@@ -66,10 +66,9 @@ pub trait Generator {
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 
-/// Builds a model with parameters drawn from `seed`.
-pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn SequenceModel>> {
+/// Builds a model with parameters from `init`.
+pub fn build(config: &ModelConfig, mut init: Init) -> Result<Box<dyn SequenceModel>> {
     config.validate()?;
-    let mut init = Init::new(seed);
     Ok(if config.kind.has_latents() {
         Box::new(Stcn::new(&mut init, config))
     } else {
@@ -89,9 +88,8 @@ fn head(init: &mut Init, config: &ModelConfig) -> Head {
         HeadKind::Normal | HeadKind::Bernoulli => 0,
     };
     let correlated = config.head == HeadKind::Bigmm;
-    let head = init.scope("head", |init| {
-        Head::new(init, config.channels, channels, components, correlated)
-    });
+    let head = init
+        .scope("head", |init| Head::new(init, config.channels, channels, components, correlated));
     head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
 }
 
@@ -112,14 +110,19 @@ pub fn generate(
     let mut x = Tensor::zeros(&[batch, given + steps, channels]);
     for t in 0..given + steps {
         let row = if t < given {
-            let row = (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
+            let row =
+                (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
             let row = Tensor::new(&[batch, 1, channels], row.copied().collect());
             generator.observe(&row, noise);
             row
         } else {
             generator.draw(noise, temperature)
         };
-        for (x, row) in x.data_mut().chunks_exact_mut((given + steps) * channels).zip(row.data().chunks_exact(channels)) {
+        for (x, row) in x
+            .data_mut()
+            .chunks_exact_mut((given + steps) * channels)
+            .zip(row.data().chunks_exact(channels))
+        {
             x[t * channels..(t + 1) * channels].copy_from_slice(row);
         }
         progress(t + 1);
@@ -134,13 +137,12 @@ pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     found
 }
 
-/// An observation of one step of every sequence, drawn.
-fn draw_step(
-    px: &Observation<'_>,
-    noise: &Noise,
-    samples: &[u64],
-    t: usize,
-    temperature: Real,
-) -> Tensor {
-    px.sample(noise, samples, t, temperature)
+/// The first `n` steps of `a`, the others of `b`.   (B, T, C) each
+fn first_steps(n: usize, a: &Tensor, b: &Tensor) -> Tensor {
+    let (_, t, c) = b.btc("first_steps");
+    let mut y = b.clone();
+    for (y, a) in y.data_mut().chunks_exact_mut(t * c).zip(a.data().chunks_exact(t * c)) {
+        y[..n * c].copy_from_slice(&a[..n * c]);
+    }
+    y
 }

@@ -16,7 +16,7 @@
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
 use super::config::{Decoder, Draws, Precision};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, draw_step, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
@@ -52,7 +52,8 @@ impl Stcn {
         let ModelConfig { latents, channels, .. } = config;
         let levels = latents.len();
         let stack = (config.input, *channels);
-        let tcn = Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
+        let tcn =
+            Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
         let nets = |init: &mut Init, l: usize| {
             let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}
             let width = config.latent_width();
@@ -71,12 +72,20 @@ impl Stcn {
     /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each
     pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
         let blocks = self.tcn.forward(prepend_zero(x));
-        let ends = blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
+        let ends =
+            blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
-    /// Top down, all steps in parallel; level 1 first in the result.
-    fn descend<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Vec<Level<'t>> {
+    /// Top down, all steps in parallel; level 1 first in the result. The second row of `d` belongs to
+    /// step `first` of the sequences, from 0.
+    fn descend<'t>(
+        &self,
+        d: &[Var<'t>],
+        first: usize,
+        noise: &Noise,
+        samples: &[u64],
+    ) -> Vec<Level<'t>> {
         let combine = self.combine();
         let steps = d[0].value().shape()[1] - 1;
         let mut levels: Vec<Level> = vec![];
@@ -88,19 +97,61 @@ impl Stcn {
             let prior = self.prior[l].forward(past); // Eq. 8
             let estimate = self.infer[l].forward(present); // Eq. 10
             let posterior = estimate.combined(prior, combine); // Eq. 11
-            let to_prior = posterior.rsample(noise, &name, samples);
+            let draw = |name: &str| posterior.rsample_from(first, noise, name, samples, 1.);
+            let to_prior = draw(&name);
             let (to_posterior, to_output) = match self.config.draws {
                 Draws::Shared => (to_prior, to_prior),
-                Draws::Fresh => (
-                    posterior.rsample(noise, &format!("{name}.posterior"), samples),
-                    posterior.rsample(noise, &format!("{name}.output"), samples),
-                ),
+                Draws::Fresh => {
+                    (draw(&format!("{name}.posterior")), draw(&format!("{name}.output")))
+                }
             };
             (a, b) = (Some(to_prior), Some(to_posterior));
             levels.push(Level { prior, estimate, posterior, to_prior, to_output });
         }
         levels.reverse(); // z^1 first, as the paper counts
         levels
+    }
+
+    /// Top down with every latent drawn from its prior: what the output network sees of the steps `first`,
+    /// `first + 1`, … of sequences whose contexts of the steps before are `d`.
+    fn dream<'t>(
+        &self,
+        d: &[Var<'t>],
+        first: usize,
+        noise: &Noise,
+        samples: &[u64],
+        temperature: Real,
+    ) -> Var<'t> {
+        let (mut above, mut z) = (None, vec![]);
+        for l in (0..d.len()).rev() {
+            let prior = self.prior[l].forward(join(d[l], above)); // Eq. 8
+            let name = format!("z.{}", l + 1);
+            let draw = |name: &str| prior.rsample_from(first, noise, name, samples, temperature);
+            let to_prior = draw(&name);
+            z.push(match self.config.draws {
+                Draws::Shared => to_prior,
+                Draws::Fresh => draw(&format!("{name}.output")),
+            });
+            above = Some(to_prior);
+        }
+        z.reverse();
+        self.join_latents(z)
+    }
+
+    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
+    ///
+    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
+    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
+    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        let tape = Tape::inference();
+        let d = self.contexts(tape.constant(x.clone()));
+        let before: Vec<Var> = d.iter().map(|&d| slice_time(d, 0, x.shape()[1])).collect();
+        let dreamt = self.dream(&before, 0, noise, samples, 1.).value();
+        let levels = self.descend(&d, 0, noise, samples);
+        let seen = self.join_latents(levels.iter().map(|level| level.to_output)).value();
+        let y = tape.constant(first_steps(given, &seen, &dreamt));
+        let px = self.head.forward(self.output.forward(y)); // Eq. 9
+        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 
     fn combine(&self) -> Combine {
@@ -120,7 +171,7 @@ impl Stcn {
 impl SequenceModel for Stcn {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let levels = self.descend(&self.contexts(x), noise, &batch.samples);
+        let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let combine = self.combine();
         let kl = |(l, level): (usize, &Level<'t>)| {
             level.estimate.combined_kl(level.prior, combine).named(&format!("kl.{}", l + 1))
@@ -138,7 +189,12 @@ impl SequenceModel for Stcn {
 
     /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`; under Fresh, over the draws that
     /// the generative model has: one per level, and for the dense output a second of every level above 1.
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
         if self.output.looks_back() {
             return None;
         }
@@ -148,7 +204,7 @@ impl SequenceModel for Stcn {
         let weights = |draw: usize| {
             let tape = Tape::inference();
             let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
-            let levels = self.descend(&d, &noise.at(draw as u64), &batch.samples);
+            let levels = self.descend(&d, 0, &noise.at(draw as u64), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
             let px = self.head.forward(self.output.forward(y));
             let mut log_w = px.log_prob(tape.constant(batch.x.clone()));
@@ -180,7 +236,10 @@ impl Stcn {
     /// d_t^1 … d_t^L from x_t.
     fn context_step(&self, x: &Tensor, past: &mut TcnPast) -> Vec<Tensor> {
         let blocks = self.tcn.step(x, past);
-        blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1.clone()).collect()
+        blocks
+            .chunks(self.config.blocks_per_latent)
+            .map(|level| level[level.len() - 1].1.clone())
+            .collect()
     }
 }
 
@@ -199,25 +258,11 @@ impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let Self { model, samples, t, .. } = self;
         let tape = Tape::inference();
-        let fresh = model.config.draws == Draws::Fresh;
-        let (mut above, mut z) = (None, vec![]);
-        for l in (0..self.contexts.len()).rev() {
-            let d = tape.constant(self.contexts[l].clone());
-            let p = model.prior[l].forward(join(d, above));
-            let name = format!("z.{}", l + 1);
-            let draw = draw_latent(p, noise, &name, samples, *t, temperature);
-            z.push(if fresh {
-                draw_latent(p, noise, &format!("{name}.output"), samples, *t, temperature)
-            } else {
-                draw
-            });
-            above = Some(draw);
-        }
-        z.reverse();
-        let y = model.join_latents(z).value();
+        let d: Vec<Var> = self.contexts.iter().map(|d| tape.constant(d.clone())).collect();
+        let y = model.dream(&d, *t, noise, samples, temperature).value();
         let h = model.output.step(&y, &mut self.decoder);
         let px = model.head.forward(tape.constant(h));
-        let x = draw_step(&px, noise, samples, *t, temperature);
+        let x = px.sample(noise, samples, *t, temperature);
         self.advance(&x);
         x
     }
@@ -229,10 +274,12 @@ impl Generator for Writer<'_> {
         self.advance(x);
         if self.model.output.looks_back() {
             let tape = Tape::inference();
-            let both = before.iter().zip(&self.contexts).map(|(before, now)| {
-                tape.constant(beside_in_time(before, now))
-            });
-            let levels = self.model.descend(&both.collect::<Vec<_>>(), &noise.at(t as u64), &self.samples);
+            let both = before
+                .iter()
+                .zip(&self.contexts)
+                .map(|(before, now)| tape.constant(beside_in_time(before, now)));
+            let both: Vec<Var> = both.collect();
+            let levels = self.model.descend(&both, t, noise, &self.samples);
             let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();
             self.model.output.step(&y, &mut self.decoder);
         }
@@ -244,24 +291,6 @@ impl Writer<'_> {
         self.contexts = self.model.context_step(x, &mut self.past);
         self.t += 1;
     }
-}
-
-/// `μ + temperature · σ ε_t`, ε from the address that the full pass uses for step t.
-fn draw_latent<'t>(
-    p: Normal<'t>,
-    noise: &Noise,
-    name: &str,
-    samples: &[u64],
-    t: usize,
-    temperature: Real,
-) -> Var<'t> {
-    let channels = p.mean.value().cols();
-    let mut epsilon = Tensor::zeros(&[samples.len(), 1, channels]);
-    for (row, &sample) in epsilon.data_mut().chunks_exact_mut(channels).zip(samples) {
-        noise.normals(name, sample, (t * channels) as u64, row);
-        row.iter_mut().for_each(|e| *e *= temperature);
-    }
-    rsample(p.mean, p.std, p.mean.tape().constant(epsilon))
 }
 
 /// Two steps of every sequence, (B, 1, C) each, as (B, 2, C).

@@ -65,7 +65,8 @@ pub use crate::module;
 
 /// Hands out named, numbered, seeded parameters while a model is being built.
 pub struct Init {
-    noise: Noise,
+    /// `None`: all zeros.
+    noise: Option<Noise>,
     path: Vec<String>,
     next: usize,
 }
@@ -73,7 +74,12 @@ pub struct Init {
 impl Init {
     /// Parameters drawn from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { noise: Noise::new(seed, "init"), path: vec![], next: 0 }
+        Self { noise: Some(Noise::new(seed, "init")), path: vec![], next: 0 }
+    }
+
+    /// Parameters that are all zero: to count them, or to be filled from a file.
+    pub fn zeros() -> Self {
+        Self { noise: None, path: vec![], next: 0 }
     }
 
     /// Builds a part whose parameters' paths begin with `name`.
@@ -102,8 +108,10 @@ impl Init {
         let path = self.path("weight");
         let bound = (6. / (fan_in + fan_out) as f64).sqrt() as Real;
         let mut value = Tensor::zeros(shape);
-        self.noise.uniforms(&path, 0, 0, value.data_mut());
-        value.data_mut().iter_mut().for_each(|u| *u = bound * (2. * *u - 1.));
+        if let Some(noise) = &self.noise {
+            noise.uniforms(&path, 0, 0, value.data_mut());
+            value.data_mut().iter_mut().for_each(|u| *u = bound * (2. * *u - 1.));
+        }
         self.param(path, value)
     }
 

@@ -48,7 +48,10 @@ impl OutputNet {
     /// One step.   y_t: (B, 1, in) → (B, 1, width)
     pub fn step(&self, y: &Tensor, past: &mut [Past]) -> Tensor {
         let tape = Tape::inference();
-        let y = self.pointwise.as_ref().map_or(y.clone(), |net| net.forward(tape.constant(y.clone())).value());
+        let y = self
+            .pointwise
+            .as_ref()
+            .map_or(y.clone(), |net| net.forward(tape.constant(y.clone())).value());
         self.gated.iter().zip(past).fold(y, |h, (block, past)| block.step(&h, past).1)
     }
 }

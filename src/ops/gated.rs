@@ -3,6 +3,7 @@
 use super::conv::sizes;
 use super::one_shape;
 use crate::kernel::{math, reduce};
+use crate::parallel::Work;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
 use crate::vectorised;
@@ -65,25 +66,20 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
             let [gy, a, s] = [gy, &a, &s].map(|t| &t.data()[range.clone()]);
             gated_gradients(gy, a, s, gf, gg);
         });
-        gx.update(|gx, first| {
-            let [wf, wg] = [&wf, &wg].map(|w| conv.pack(w.data()));
-            conv.tiles([gx], conv.inputs, |tile, [gx]| {
-                if first {
-                    gx.fill(0.);
-                }
-                conv.grad_x(gf.data(), &wf, tile, gx);
-                conv.grad_x(gg.data(), &wg, tile, gx);
-            });
-        });
-        if gwf.is_needed() && gwg.is_needed() {
-            let both = [gf.data(), gg.data()]; // one pass over x for the two
-            gwf.accumulate(|gwf| gwg.accumulate(|gwg| conv.grad_w(xs.data(), both, [gwf, gwg])));
-        } else {
-            gwf.accumulate(|gw| conv.grad_w(xs.data(), [gf.data()], [gw]));
-            gwg.accumulate(|gw| conv.grad_w(xs.data(), [gg.data()], [gw]));
+        let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
+        let mut work = Work::new();
+        if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
+            conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
         }
-        gbf.accumulate(|gb| reduce::add_columns(gf.data(), gb));
-        gbg.accumulate(|gb| reduce::add_columns(gg.data(), gb));
+        for (g, gw, gb) in [(&gf, gwf, gbf), (&gg, gwg, gbg)] {
+            if let Some(gw) = gw.zeroed_target() {
+                conv.queue_grad_w(&mut work, xs.data(), g.data(), gw);
+            }
+            if let Some(gb) = gb.zeroed_target() {
+                reduce::queue_add_columns(&mut work, g.data(), gb);
+            }
+        }
+        work.run();
     })
 }
 

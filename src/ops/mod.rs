@@ -7,6 +7,7 @@
 
 mod arith;
 mod bernoulli;
+mod check;
 mod conv;
 mod gated;
 mod linear;
@@ -20,6 +21,7 @@ use crate::tensor::Tensor;
 
 pub use arith::{affine, clip};
 pub use bernoulli::bernoulli_log_prob;
+pub use check::checks;
 pub use conv::causal_conv1d;
 pub use gated::{gated_conv, gated_tanh};
 pub use linear::{linear, linear_relu};

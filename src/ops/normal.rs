@@ -23,19 +23,27 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
     };
     let [xs, m, s] = [x, mean, std].map(Var::value);
     one_shape(RULE.name, [&xs, &m, &s]);
-    let log_prob = zip([&xs, &m, &s], |[x, m, s]| {
-        let u = (x - m) / s;
-        -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
-    });
+    let log_prob = zip(
+        [&xs, &m, &s],
+        #[inline(always)]
+        |[x, m, s]| {
+            let u = (x - m) / s;
+            -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
+        },
+    );
     x.tape().record(&RULE, [x, mean, std], add_up(&log_prob), move |gy, [gx, gm, gs]| {
         let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
         gm.add(|| times_rows(zip([&xs, &m, &s], slope), gy, 1.));
         gx.add(|| times_rows(zip([&xs, &m, &s], slope), gy, -1.));
         gs.add(|| {
-            let slope = zip([&xs, &m, &s], |[x, m, s]| {
-                let u = (x - m) / s;
-                (u * u - 1.) / s
-            });
+            let slope = zip(
+                [&xs, &m, &s],
+                #[inline(always)]
+                |[x, m, s]| {
+                    let u = (x - m) / s;
+                    (u * u - 1.) / s
+                },
+            );
             times_rows(slope, gy, 1.)
         });
     })
@@ -150,10 +158,14 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
             zip([gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
         });
         gps.add(|| {
-            zip([gy, &s, &ps], |[gy, s, ps]| {
-                let (_, r) = weights(s, ps);
-                gy * if released { 2. * ps * r * r } else { r * r.sqrt() }
-            })
+            zip(
+                [gy, &s, &ps],
+                #[inline(always)]
+                |[gy, s, ps]| {
+                    let (_, r) = weights(s, ps);
+                    gy * if released { 2. * ps * r * r } else { r * r.sqrt() }
+                },
+            )
         });
     })
 }
@@ -179,14 +191,28 @@ pub fn combined_kl<'t>(
     let [m, s, pm, ps] = inputs.map(Var::value);
     let released = combine == Combine::AsReleased;
     one_shape(RULE.name, [&m, &s, &pm, &ps]);
-    let kl = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| {
-        let (w, r) = weights(s, ps);
-        let moved = w * (m - pm) / ps;
-        let (ratio, g) = (ps / s, ps * r);
-        let spread =
-            if released { 0.5 * (g * g - 1.) - ln(g) } else { 0.5 * (ln_1p(ratio * ratio) - w) };
-        spread + 0.5 * moved * moved
-    });
+    // One loop each: a branch inside would keep it from being vectorised.
+    let kl = if released {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, r) = weights(s, ps);
+                let (moved, g) = (w * (m - pm) / ps, ps * r);
+                0.5 * (g * g - 1.) - ln(g) + 0.5 * moved * moved
+            },
+        )
+    } else {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, ratio) = (weights(s, ps).0, ps / s);
+                let moved = w * (m - pm) / ps;
+                0.5 * (ln_1p(ratio * ratio) - w) + 0.5 * moved * moved
+            },
+        )
+    };
     mean.tape().record(&RULE, inputs, add_up(&kl), move |gy, [gm, gs, gpm, gps]| {
         let slope = |[m, s, pm, ps]: [Real; 4]| {
             let w = weights(s, ps).0;

@@ -14,6 +14,14 @@ pub struct Check {
 }
 
 impl Check {
+    /// The numeric side from `at(h)`, the value h along the direction: central differences of two widths,
+    /// so that the h² error drops out (Richardson).
+    pub fn from_values(exact: f64, at: &mut dyn FnMut(f64) -> f64) -> Self {
+        let mut central = |h: f64| (at(h) - at(-h)) / (2. * h);
+        let h = if size_of::<Real>() == 8 { 1e-4 } else { 1e-2 };
+        Self { exact, numeric: (4. * central(h / 2.) - central(h)) / 3. }
+    }
+
     /// |exact − numeric| relative to the larger of them (and of 10⁻⁶, for gradients that vanish).
     pub fn relative_error(&self) -> f64 {
         let Self { exact, numeric } = self;
@@ -44,16 +52,12 @@ pub fn gradcheck(inputs: &[Tensor], f: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> 
     let terms = vars.iter().zip(&direction).filter_map(|(&x, u)| Some(dot(grads.wrt(x)?, u)));
     let exact = terms.fold(0., |sum, term| sum + term);
 
-    let at = |h: f64| {
+    Check::from_values(exact, &mut |h| {
         let tape = Tape::inference();
         let moved = inputs
             .iter()
             .zip(&direction)
             .map(|(x, u)| tape.constant(crate::tensor::zip([x, u], |[x, u]| x + h as Real * u)));
         dot(&f(&tape, &moved.collect::<Vec<_>>()).value(), &v)
-    };
-    let central = |h: f64| (at(h) - at(-h)) / (2. * h);
-    let h = if size_of::<Real>() == 8 { 1e-4 } else { 1e-2 };
-    let numeric = (4. * central(h / 2.) - central(h)) / 3.; // Richardson: the h² error drops out
-    Check { exact, numeric }
+    })
 }

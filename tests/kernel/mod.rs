@@ -2,5 +2,6 @@
 
 mod causal_conv;
 mod gemm;
+mod math;
 mod reduce;
 mod simd;

@@ -149,3 +149,10 @@ impl Dice {
         (sum - 2.) * 3f64.sqrt()
     }
 }
+
+/// The collection of seed 0 as a data set: what is trained on when no data is named.
+pub fn data_set() -> crate::error::Result<super::DataSet> {
+    let (lines, split): (Vec<_>, Vec<_>) = collection(0).into_iter().unzip();
+    let sequences = lines.into_iter().map(|line| line.samples).collect();
+    super::DataSet::from_parts("the embedded handwriting", 3, sequences, Some(split))
+}

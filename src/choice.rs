@@ -1,0 +1,61 @@
+//! Enums whose values users type, and the error for a word that is none of them.
+
+use crate::error::{Error, nearest};
+
+/// An enum whose values have names that users type: one table for parsing, printing, listing, errors.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of this page.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// As it is typed and written to files.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+
+            /// The value of that name; the error names the nearest one and all others.
+            pub fn parse(name: &str) -> $crate::error::Result<Self> {
+                match Self::ALL.iter().find(|value| value.name() == name) {
+                    Some(value) => Ok(*value),
+                    None => Err($crate::choice::unknown($what, name, &[$($text),+])),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = String::deserialize(deserializer)?;
+                Self::parse(&name).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use choice;
+
+/// The error for a name that is not in the list.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+    let near = nearest(name, known.iter().copied()).unwrap_or_default();
+    let known = known.join(", ");
+    Error::usage(format!("unknown {what} `{name}`: did you mean `{near}` (of {known})?"))
+}

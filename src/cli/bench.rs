@@ -1,0 +1,210 @@
+//! `stcn bench`: times of training steps and of generation, on random data.
+
+use super::args::{BenchGenerate, BenchStep, Choose};
+use super::{print_json, thousands};
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::models::{self, SequenceModel, config::Task};
+use crate::nn::Init;
+use crate::noise::Noise;
+use crate::optim::Adam;
+use crate::parallel;
+use crate::tape::Tape;
+use crate::tensor::Tensor;
+use crate::train::Config;
+use crate::train::config::Choice;
+use crate::train::step::update;
+use serde_json::json;
+use std::time::Instant;
+
+fn resolve(words: &Choose) -> Result<(Config, Box<dyn SequenceModel>)> {
+    let config = Config::resolve(&Choice {
+        preset: words.preset.as_deref(),
+        model: words.model.as_deref(),
+        head: words.head.as_deref(),
+        file: None,
+        set: &words.set,
+    })?;
+    let model = models::build(&config.model, Init::new(config.seed))?;
+    Ok((config, model))
+}
+
+pub(super) fn step(words: BenchStep) -> Result<()> {
+    if words.time == 0 || words.steps == 0 || words.batch == Some(0) {
+        return Err(Error::usage("--batch, --time and --steps take 1 or more"));
+    }
+    let (config, mut model) = resolve(&words.choose)?;
+    let batch = random_batch(&config, words.batch.unwrap_or(config.train.batch), words.time);
+    let train = &config.train;
+    let mut adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
+    let gflop = flops(&*model, &batch, &config) * 1e-9;
+    let mut tape = Tape::new();
+    let mut times = vec![];
+    for step in 1..=words.steps as u64 + 2 {
+        let start = Instant::now();
+        update(&mut *model, &mut adam, &mut tape, &batch, &config, step)?;
+        times.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    times.drain(..2);
+    let memory = peak_memory_mb(); // before the roof's own buffers
+    let (median, least) = (median(&mut times), times[0]);
+    let (speed, roof) = (gflop / median * 1e3, gemm_roof());
+    let (b, t, threads) = (batch.lengths.len(), words.time, parallel::threads());
+    let params = model.parameter_count();
+    if words.json {
+        let mut line = json!({
+            "model": config.model.kind, "head": config.model.head, "params": params, "batch": b,
+            "time": t, "threads": threads, "steps": words.steps, "step_ms_median": median,
+            "step_ms_min": least, "gflop_per_step": gflop, "gflops": speed,
+            "gemm_roof_gflops": roof, "roof_fraction": speed / roof,
+        });
+        if let Some(memory) = memory {
+            line["rss_mb"] = memory.into();
+        }
+        print_json(&line);
+        return Ok(());
+    }
+    let (kind, head, params) = (config.model.kind, config.model.head, thousands(params));
+    println!("{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {threads} threads");
+    println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", words.steps);
+    println!(
+        "products: {gflop:.1} GFLOP a step, {speed:.0} GFLOP/s, {:.0} % of this machine's {roof:.0}",
+        100. * speed / roof
+    );
+    if let Some(memory) = memory {
+        println!("memory: {memory:.0} MB at its peak");
+    }
+    Ok(())
+}
+
+pub(super) fn generate(words: BenchGenerate) -> Result<()> {
+    if words.steps == 0 || words.count == 0 {
+        return Err(Error::usage("--steps and --count take 1 or more"));
+    }
+    let (config, model) = resolve(&words.choose)?;
+    let samples: Vec<u64> = (0..words.count as u64).collect();
+    let noise = Noise::new(config.seed, "sample");
+    let mut generator = model.generator(&samples);
+    let mut times = vec![];
+    for _ in 0..words.steps {
+        let start = Instant::now();
+        generator.draw(&noise, 1.);
+        times.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    // The median of the 50 steps around one.
+    let around = |t: usize| {
+        let window = times.get(t.saturating_sub(25)..t + 25)?;
+        Some(median(&mut window.to_vec()))
+    };
+    let (early, late) = (around(100), around(words.steps.saturating_sub(25)));
+    let middle = median(&mut times.clone());
+    let params = model.parameter_count();
+    if words.json {
+        let mut line = json!({
+            "model": config.model.kind, "params": params, "count": words.count,
+            "steps": words.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
+        });
+        let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", peak_memory_mb())];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                line[name] = value.into();
+            }
+        }
+        print_json(&line);
+        return Ok(());
+    }
+    let count = words.count;
+    println!(
+        "{}, {} parameters, {count} sequence(s) at once",
+        config.model.kind,
+        thousands(params)
+    );
+    println!(
+        "a step: {middle:.3} ms (median of {}), {:.0} steps/s",
+        words.steps,
+        1e3 * count as f64 / middle
+    );
+    if let (Some(early), Some(late)) = (early, late) {
+        println!("at step 100: {early:.3} ms, at the end: {late:.3} ms");
+    }
+    Ok(())
+}
+
+/// Sorts and takes the middle.
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Standard normals; bits where the data has bits.
+fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
+    let channels = config.model.input;
+    let mut x = Tensor::zeros(&[batch, time, channels]);
+    Noise::new(0, "bench").normals("x", 0, 0, x.data_mut());
+    let bits = match config.model.task {
+        Task::Ink => channels - 1,
+        Task::Speech => channels,
+        Task::Music => 0,
+    };
+    for row in x.data_mut().chunks_exact_mut(channels) {
+        row[bits..].iter_mut().for_each(|x| *x = if *x > 1. { 1. } else { 0. });
+    }
+    Batch { x, lengths: vec![time; batch], samples: (0..batch as u64).collect() }
+}
+
+/// Floating-point operations of the products of one training step: two per multiply-add, forward, and
+/// again for the gradients of weights and of inputs that have one.
+fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
+    let tape = Tape::new();
+    model.elbo(&tape, batch, &Noise::new(config.seed, "bench"));
+    let (mut tracked, mut shapes, mut total) = (vec![], vec![], 0.);
+    tape.each(|node| {
+        let products = match node.rule.name {
+            "linear" | "linear_relu" | "causal_conv1d" => 1.,
+            "gated_conv" => 2.,
+            _ => 0.,
+        };
+        if products > 0. {
+            let weights: usize = shapes[node.inputs[1].index()];
+            let passes = if tracked[node.inputs[0].index()] { 3. } else { 2. };
+            total += 2. * products * passes * node.value.rows() as f64 * weights as f64;
+        }
+        tracked.push(node.tracked);
+        shapes.push(node.value.len());
+    });
+    total
+}
+
+/// GFLOP/s of plain f32 matrix products on all threads at once, 512 × 256 × 256 each: the better of
+/// matrixmultiply's kernel and ours.
+fn gemm_roof() -> f64 {
+    let (m, k, n) = (512, 256, 256);
+    let run = |ours: bool| {
+        let times = 200;
+        let start = Instant::now();
+        parallel::map(parallel::threads(), |_| {
+            let (a, b) = (vec![0.5; m * k], vec![0.25; k * n]);
+            let mut c = vec![0.; m * n];
+            for _ in 0..times {
+                crate::kernel::gemm::roof(&a, &b, &mut c, (m, k, n), ours);
+            }
+            c[0]
+        });
+        let flops = (2 * m * k * n * times * parallel::threads()) as f64;
+        flops * 1e-9 / start.elapsed().as_secs_f64()
+    };
+    let mut best = 0.;
+    for ours in [true, false, true, false, true, false] {
+        let speed = run(ours);
+        best = if speed > best { speed } else { best };
+    }
+    best
+}
+
+/// The most memory this process has held, where the system tells (Linux).
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024.)
+}

@@ -1,0 +1,99 @@
+//! `stcn evaluate`: bounds, told as what they are.
+
+use super::args::Evaluate;
+use super::{print_json, thousands};
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::models::Bound;
+use crate::train::Trained;
+use crate::train::evaluate::{Evaluation, Plan, evaluate};
+use crate::train::fit::open_data;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+pub(super) fn run(words: Evaluate) -> Result<()> {
+    let split: Split = words.split.parse()?;
+    let mut trained = Trained::open(&words.run)?;
+    if let Some(data) = words.data {
+        trained.config.data.path = data;
+    }
+    let set = open_data(&mut trained.config)?;
+    if set.split(split).is_empty() {
+        let what = format!("has no sequence in split {split}: choose another --split");
+        return Err(Error::invalid(set.name(), what));
+    }
+    let plan = Plan { split, draws: words.draws, iwae: words.iwae, seed: words.seed };
+    let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+    let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
+        bar.set_position((1000. * share) as u64);
+    });
+    bar.finish_and_clear();
+    if words.json {
+        print_json(&fields(&trained, split, &value));
+    } else {
+        say(&trained, split, words.iwae, &value);
+    }
+    Ok(())
+}
+
+fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Value {
+    let kl_seq = value.kl.iter().fold(0., |sum, kl| sum + kl);
+    let mut line = json!({
+        "model": trained.config.model.kind, "head": trained.config.model.head,
+        "params": trained.model.parameter_count(), "split": split.to_string(),
+        "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
+        "elbo_seq": value.elbo_seq, "elbo_se": value.elbo_se, "elbo_step": value.elbo_step,
+        "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
+        "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective,
+    });
+    if let Some(se) = value.elbo_se_draws {
+        line["elbo_se_draws"] = se.into();
+    }
+    if let Some(iwae) = value.iwae {
+        line["iwae_k"] = iwae.k.into();
+        line["iwae_seq"] = iwae.seq.into();
+        line["iwae_se"] = iwae.se.into();
+        line["iwae_step"] = iwae.step.into();
+    }
+    line
+}
+
+fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
+    let model = &trained.config.model;
+    let params = thousands(trained.model.parameter_count());
+    println!("{}, head {}, {params} parameters, step {}", model.kind, model.head, trained.step);
+    let (sequences, steps) = (thousands(value.sequences), thousands(value.steps));
+    println!(
+        "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"
+    );
+    let name = match value.bound {
+        Bound::Exact => "log-likelihood (exact)",
+        Bound::Lower => "ELBO (a lower bound)",
+        Bound::Objective => "released objective (no bound: its draws are charged only once)",
+    };
+    let draws = value
+        .elbo_se_draws
+        .map_or(String::new(), |se| format!(", of which {se:.2} from its {} draws", value.draws));
+    println!(
+        "{name}: {:.2} ± {:.2} nats/sequence (standard error{draws})",
+        value.elbo_seq, value.elbo_se
+    );
+    println!(
+        "  per step {:.4} nats; {:.3} bits per channel in raw units",
+        value.elbo_step, value.bits_per_dim
+    );
+    if !value.kl.is_empty() {
+        let kl = value.kl.iter().enumerate().map(|(l, kl)| format!("z.{} {kl:.2}", l + 1));
+        let kl: Vec<_> = kl.collect();
+        println!("  ln p(x|z) {:.2}, KL per latent: {}", value.log_px_seq, kl.join(", "));
+    }
+    if let Some(iwae) = value.iwae {
+        let ratio = if value.bound == Bound::Objective { " of the two-draw model" } else { "" };
+        println!(
+            "IWAE-{} per step{ratio}: {:.2} ± {:.2} nats/sequence, {:.4} per step",
+            iwae.k, iwae.seq, iwae.se, iwae.step
+        );
+    } else if asked > 0 {
+        println!("IWAE: not given, for this model's decoder looks back and couples the steps");
+    }
+}

@@ -1,0 +1,51 @@
+//! `stcn gradcheck`: every op, and every parameter of small models, against finite differences.
+
+use super::args::Gradcheck;
+use super::print_json;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::{ModelKind, config::HeadKind};
+use crate::tape::Check;
+use crate::train::gradients::{check_model, models};
+use serde_json::json;
+
+/// The largest relative error that passes, in f64.
+const TOLERANCE: f64 = 1e-6;
+
+pub(super) fn run(words: Gradcheck) -> Result<()> {
+    let kind = words.model.as_deref().map(ModelKind::parse).transpose()?;
+    let head = words.head.as_deref().map(HeadKind::parse).transpose()?;
+    if cfg!(not(feature = "f64")) {
+        return Err(Error::usage(
+            "this stcn computes in f32, too coarse for finite differences: from a checkout, run \
+             `cargo run --release --features f64 -- gradcheck`",
+        ));
+    }
+    let (mut checked, mut failed) = (0, 0);
+    let mut report = |name: &str, check: Check| {
+        let (error, ok) = (check.relative_error(), check.relative_error() <= TOLERANCE);
+        checked += 1;
+        failed += usize::from(!ok);
+        if words.json {
+            print_json(&json!({ "op_or_param": name, "max_rel_error": error, "ok": ok }));
+        } else {
+            println!("{error:9.1e}  {}  {name}", if ok { "ok  " } else { "FAIL" });
+        }
+    };
+    for (name, check) in crate::ops::checks() {
+        report(name, check);
+    }
+    for config in models(kind, head) {
+        let name = format!("{} {}", config.kind, config.head);
+        for (path, check) in check_model(&config)? {
+            report(&format!("{name} {path}"), check);
+        }
+    }
+    if failed > 0 {
+        let what = format!("{failed} of {checked} gradients are off by more than {TOLERANCE:e}");
+        return Err(ErrorKind::Diverged(what).into());
+    }
+    if !words.json {
+        println!("{checked} gradients agree with finite differences to {TOLERANCE:e}");
+    }
+    Ok(())
+}

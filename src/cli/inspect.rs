@@ -1,0 +1,73 @@
+//! `stcn inspect`: one pass of a trained model, open to look at.
+
+use super::args::Inspect;
+use crate::data::{Batch, Split, Window};
+use crate::error::{Error, Result, nearest};
+use crate::inspect::{dump::Dump, table};
+use crate::noise::Noise;
+use crate::optim::schedule::kl_weight;
+use crate::tape::{Keep, Tape};
+use crate::train::Trained;
+use crate::train::fit::open_data;
+use crate::train::step::{loss, per_sequence};
+use serde_json::json;
+
+pub(super) fn run(words: Inspect) -> Result<()> {
+    if words.batch == 0 || words.steps == 0 {
+        return Err(Error::usage("--batch and --steps take 1 or more"));
+    }
+    let mut trained = Trained::open(&words.run)?;
+    let set = open_data(&mut trained.config)?;
+    let windows: Vec<Window> = set
+        .split(Split::Train)
+        .into_iter()
+        .take(words.batch)
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|&i| {
+            let whole = Window::whole(&set, i);
+            Window { steps: whole.steps.min(words.steps), ..whole }
+        })
+        .collect();
+    let batch = Batch::new(&set, &trained.normalisation, &windows);
+    let config = &trained.config;
+    let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
+    let tape = Tape::new();
+    let noise = Noise::new(config.seed, "train").at(trained.step);
+    let elbo = trained.model.elbo(&tape, &batch, &noise);
+    let (log_px, kl) = (elbo.log_px, elbo.kl.clone());
+    let loss = loss(&elbo, &batch.lengths, weight, config.train.reduction);
+    let grads = tape.backward(loss, Keep::All);
+
+    if let Some(name) = &words.node {
+        let text = table::explain(&tape, &grads, name).ok_or_else(|| {
+            let mut labels = vec![];
+            tape.each(|node| labels.push(node.label.to_string()));
+            let known = labels.iter().map(String::as_str).filter(|label| !label.is_empty());
+            let near = nearest(name, known).unwrap_or_default();
+            Error::usage(format!(
+                "no node is called {name}: did you mean {near}? --table shows all"
+            ))
+        })?;
+        print!("{text}");
+    }
+    if words.table || (words.node.is_none() && words.dump.is_none()) {
+        print!("{}", table::table(&tape, &grads));
+    }
+    if let Some(path) = &words.dump {
+        let total = |x: crate::Var| {
+            per_sequence(&x.value(), &batch.lengths).iter().fold(0., |sum, x| sum + x)
+        };
+        let mut dump = Dump::default();
+        dump.add("input.x", &batch.x);
+        dump.add("input.mask", &batch.mask());
+        dump.add_pass(&tape, &grads);
+        let about = json!({
+            "config": config, "loss": f64::from(loss.value().item()), "kl_weight": weight,
+            "log_px_sum": total(log_px), "kl_sum": kl.iter().map(|&kl| total(kl)).collect::<Vec<_>>(),
+        });
+        dump.save(path, &about)?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! `stcn sample`: sequences drawn from a trained model, as numbers and as pictures.
+
+use super::args::Sample;
+use super::print_json;
+use crate::data::{DataSet, Split, handwriting, npz};
+use crate::error::{Error, Result};
+use crate::inspect::{ink, png};
+use crate::models::{config::Task, generate};
+use crate::noise::Noise;
+use crate::tensor::{Real, Tensor};
+use crate::train::Trained;
+use crate::train::fit::open_data;
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::path::Path;
+
+/// Steps of a sample where nothing tells how long sequences are.
+const STEPS: usize = 400;
+
+pub(super) fn run(words: Sample) -> Result<()> {
+    if words.count == 0 {
+        return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
+    }
+    if !(words.temperature >= 0. && words.temperature.is_finite()) {
+        return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
+    }
+    let mut trained = Trained::open(&words.run)?;
+    let channels = trained.config.model.input;
+    let given = words.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
+    let mut given = given.unwrap_or_default();
+    given.truncate(words.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
+    let primed = given.len() / channels;
+    let steps = words.steps.unwrap_or_else(|| usual_length(&mut trained));
+    std::fs::create_dir_all(&words.out).map_err(Error::write(&words.out))?;
+
+    let prime = given.iter().map(|&x| Real::from(x)).collect::<Vec<_>>().repeat(words.count);
+    let prime = Tensor::new(&[words.count, primed, channels], prime);
+    let samples: Vec<u64> = (0..words.count as u64).collect();
+    let bar =
+        if words.json { ProgressBar::hidden() } else { ProgressBar::new((primed + steps) as u64) };
+    let noise = Noise::new(words.seed, "sample");
+    let temperature = words.temperature.max(1e-6) as Real; // 0: the likeliest of everything
+    let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
+        bar.set_position(t as u64);
+    });
+    bar.finish_and_clear();
+    if !drawn.is_finite() {
+        return Err(crate::error::ErrorKind::Diverged(
+            "the model drew numbers that are not finite: train it further, or lower --temperature"
+                .into(),
+        )
+        .into());
+    }
+
+    let rows = trained.raw(&drawn);
+    let mut files = vec![write_npz(&words.out.join("sample.npz"), &rows, channels)?];
+    if trained.config.model.task == Task::Ink {
+        let lines: Vec<_> = rows.iter().map(|rows| ink::Drawing { rows, primed }).collect();
+        files.extend(draw(&words.out.join("sample"), &ink::svg(&lines))?);
+    }
+    if words.json {
+        print_json(
+            &json!({ "count": words.count, "steps": steps, "primed": primed, "files": files }),
+        );
+    } else {
+        files.iter().for_each(|file| println!("{file}"));
+    }
+    Ok(())
+}
+
+/// `stem.svg`, and `stem.png` if this build has it.
+fn draw(stem: &Path, svg: &str) -> Result<Vec<String>> {
+    let path = stem.with_extension("svg");
+    std::fs::write(&path, svg).map_err(Error::write(&path))?;
+    let mut files = vec![path.display().to_string()];
+    if cfg!(feature = "png") {
+        let path = stem.with_extension("png");
+        png::png(svg, &path)?;
+        files.push(path.display().to_string());
+    }
+    Ok(files)
+}
+
+fn write_npz(path: &Path, rows: &[Vec<f32>], channels: usize) -> Result<String> {
+    let lengths = rows.iter().map(|rows| (rows.len() / channels) as i64).collect();
+    let split = Some(vec![0; rows.len()]);
+    npz::write(path, &npz::Flat { channels, samples: rows.concat(), lengths, split })?;
+    Ok(path.display().to_string())
+}
+
+/// The normalised rows of `FILE:INDEX`.
+fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
+    let wrong = || Error::usage(format!("--prime {prime}: want FILE:INDEX, such as lines.npz:12"));
+    let (file, index) = prime.rsplit_once(':').ok_or_else(wrong)?;
+    let index: usize = index.parse().map_err(|_| wrong())?;
+    let set = open(Path::new(file))?;
+    let (found, wanted) = (set.channels(), trained.config.model.input);
+    if found != wanted {
+        let what = format!(
+            "has D = {found} channels, the model takes {wanted}: prime with data of its kind"
+        );
+        return Err(Error::invalid(file, what));
+    }
+    if index == 0 || index > set.len() {
+        let what = format!("has sequences 1 to {}, not {index}", set.len());
+        return Err(Error::invalid(file, what));
+    }
+    let raw = set.sequence(index - 1);
+    let mut rows = vec![0.; raw.len()];
+    trained.normalisation.apply(raw, &mut rows);
+    Ok(rows)
+}
+
+/// A data set by its file, or the embedded one by the word.
+pub(super) fn open(file: &Path) -> Result<DataSet> {
+    if file == Path::new("embedded") {
+        return handwriting::data_set();
+    }
+    DataSet::open(file, Some(crate::data::MissingSplit::AllTrain))
+}
+
+/// The median length of the data the run was trained on, if it is still there.
+fn usual_length(trained: &mut Trained) -> usize {
+    let set = open_data(&mut trained.config).ok();
+    let summary = set.and_then(|set| set.summary(Split::Train));
+    summary.map_or(STEPS, |summary| summary.median as usize)
+}

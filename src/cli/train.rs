@@ -1,0 +1,247 @@
+//! `stcn train`: a run, and what is seen of it while it goes.
+
+use super::args::Train;
+use super::{print_json, thousands};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::simd::isa;
+use crate::train::config::{Choice, Config};
+use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
+use crate::train::step::Report;
+use crate::train::{Checkpoint, RunDir};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Set by Ctrl-C and SIGTERM.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn run(words: Train) -> Result<()> {
+    if words.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
+        return Err(Error::usage("--minutes takes a number above 0, such as 20"));
+    }
+    let (mut trainer, run, _lock) = match &words.resume {
+        Some(root) => resume(&words, root.clone())?,
+        None => start(&words)?,
+    };
+    // A second handler in one process is refused; the first does the same.
+    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
+    let last = trainer.last_step();
+    if !words.json {
+        introduce(&trainer, &run);
+    }
+    let mut screen = Screen::new(&words, last, &trainer);
+    let ended = fit(&mut trainer, &run, &mut screen);
+    screen.bar.finish_and_clear();
+    let (end, sha256) = ended?;
+    screen.conclude(end, &sha256, &trainer, &run);
+    match end {
+        End::Interrupted => Err(ErrorKind::Interrupted.into()),
+        End::Done | End::EarlyStop => Ok(()),
+    }
+}
+
+type Started = (Trainer, RunDir, crate::train::run::Lock);
+
+fn start(words: &Train) -> Result<Started> {
+    let mut set = words.choose.set.clone();
+    let mut add = |key: &str, value: String| set.push(format!("{key}={value}"));
+    if let Some(data) = &words.data {
+        let absolute = std::path::absolute(data).map_err(Error::read(data))?;
+        add("data.path", format!("'{}'", absolute.display()));
+    }
+    words.seed.into_iter().for_each(|seed| add("seed", seed.to_string()));
+    words.steps.into_iter().for_each(|steps| add("train.steps", steps.to_string()));
+    let config = Config::resolve(&Choice {
+        preset: words.choose.preset.as_deref(),
+        model: words.choose.model.as_deref(),
+        head: words.choose.head.as_deref(),
+        file: words.config.as_deref(),
+        set: &set,
+    })?;
+    let out = words.out.clone().unwrap_or_else(|| {
+        PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
+    });
+    let trainer = Trainer::new(config)?; // looks at the data before anything is written
+    let (run, lock) = RunDir::create(&out, trainer.config())?;
+    Ok((trainer, run, lock))
+}
+
+fn resume(words: &Train, root: PathBuf) -> Result<Started> {
+    let run = RunDir::open(&root)?;
+    let lock = run.lock()?;
+    let mut config = run.read_config()?;
+    if let Some(data) = &words.data {
+        config.data.path = std::path::absolute(data).map_err(Error::read(data))?;
+    }
+    for set in &words.choose.set {
+        config.set(set)?;
+    }
+    words.steps.into_iter().for_each(|steps| config.train.steps = steps);
+    config.validate()?;
+    let checkpoint = Checkpoint::load(&run.latest())?;
+    if checkpoint.header.arithmetic != crate::train::checkpoint::ARITHMETIC {
+        let (found, own) = (checkpoint.header.arithmetic, crate::train::checkpoint::ARITHMETIC);
+        eprintln!(
+            "warning: the checkpoint was made by arithmetic {found}, this stcn has {own}: the run goes on, \
+             but not to the bits it would have had"
+        );
+    }
+    let trainer = Trainer::resume(config, checkpoint, &run.latest())?;
+    run.write_config(trainer.config())?;
+    Ok((trainer, run, lock))
+}
+
+fn introduce(trainer: &Trainer, run: &RunDir) {
+    let (config, set) = (trainer.config(), trainer.set());
+    let count = trainer.model().parameter_count();
+    let (kind, head, preset) = (config.model.kind, config.model.head, &config.preset);
+    eprintln!("{kind}, head {head}, preset {preset}: {} parameters", thousands(count));
+    for split in crate::data::Split::ALL {
+        if let Some(summary) = set.summary(split) {
+            eprintln!("{}: {summary}", set.name().display());
+        }
+    }
+    let threads = crate::parallel::threads();
+    let isa = isa().name();
+    eprintln!("run {}, seed {}, {threads} threads, {isa}", run.root().display(), config.seed);
+}
+
+/// A progress bar on a terminal, a line per check elsewhere, or JSON.
+struct Screen {
+    bar: ProgressBar,
+    json: bool,
+    terminal: bool,
+    start: Instant,
+    first: u64,
+    end: Option<Instant>,
+    saved: Instant,
+    last: Option<Report>,
+    best: Option<f64>,
+}
+
+/// Time between two checkpoints at most, whatever the schedule of checks.
+const SAVE_EVERY: Duration = Duration::from_secs(120);
+
+impl Screen {
+    fn new(words: &Train, last: Option<u64>, trainer: &Trainer) -> Self {
+        let first = trainer.progress().step;
+        let bar = match last {
+            _ if words.json => ProgressBar::hidden(),
+            Some(last) => ProgressBar::new(last).with_position(first),
+            None => ProgressBar::no_length().with_position(first),
+        };
+        let style = "{bar:24} {pos}/{len} {msg} {per_sec} {elapsed}<{eta}";
+        bar.set_style(ProgressStyle::with_template(style).expect("a template of indicatif's"));
+        let start = Instant::now();
+        Self {
+            terminal: !bar.is_hidden(),
+            bar,
+            json: words.json,
+            start,
+            first,
+            end: words.minutes.map(|minutes| start + Duration::from_secs_f64(60. * minutes)),
+            saved: start,
+            last: None,
+            best: trainer.progress().best_elbo,
+        }
+    }
+
+    fn fields(&self, report: &Report, trainer: &Trainer) -> serde_json::Value {
+        let seconds = self.start.elapsed().as_secs_f64();
+        json!({
+            "step": report.step, "epoch": trainer.epoch(), "seconds": seconds,
+            "loss": report.loss, "elbo_seq": report.elbo(), "log_px_seq": report.log_px,
+            "kl_seq": report.kl_sum(), "kl_weight": report.kl_weight, "lr": report.lr,
+            "grad_norm": report.grad_norm,
+            "steps_per_s": (report.step - self.first) as f64 / seconds,
+        })
+    }
+
+    fn conclude(&self, end: End, sha256: &str, trainer: &Trainer, run: &RunDir) {
+        let progress = trainer.progress();
+        let best = self.best.or(progress.best_elbo);
+        let seconds = self.start.elapsed().as_secs_f64();
+        if self.json {
+            let mut line = json!({
+                "done": end != End::Interrupted, "step": progress.step, "seconds": seconds,
+                "run": run.root(), "checkpoint_sha256": sha256,
+            });
+            if let Some(best) = best {
+                line["best_elbo_seq"] = best.into();
+            }
+            return print_json(&line);
+        }
+        let why = match end {
+            End::Done => "done",
+            End::EarlyStop => "stopped: the validation bound rises no more",
+            End::Interrupted => "interrupted",
+        };
+        let best = best.map_or(String::new(), |best| {
+            format!(", best validation ELBO {best:.1} nats/sequence")
+        });
+        let (step, root) = (progress.step, run.root().display());
+        eprintln!("{why} at step {step} after {seconds:.0} s{best}");
+        if end == End::Interrupted {
+            eprintln!("go on with:  stcn train --resume {root}");
+        } else {
+            eprintln!("checkpoint {sha256}");
+            eprintln!(
+                "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {root}/samples"
+            );
+        }
+    }
+}
+
+impl Watch for Screen {
+    fn updated(&mut self, report: &Report, trainer: &Trainer) {
+        self.bar.set_position(report.step);
+        if self.terminal && (report.step.is_multiple_of(5) || self.last.is_none()) {
+            let (loss, elbo, kl) = (report.loss, report.elbo(), report.kl_sum());
+            let valid = self.best.map_or(String::new(), |best| format!(" best valid {best:.1}"));
+            self.bar.set_message(format!("loss {loss:.3} ELBO {elbo:.1} KL {kl:.1}{valid}"));
+        }
+        if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
+            print_json(&self.fields(report, trainer));
+        }
+        self.last = Some(report.clone());
+    }
+
+    fn checked(&mut self, checked: &Checked, trainer: &Trainer) {
+        let (step, elbo) = (trainer.progress().step, checked.value.elbo_seq);
+        if checked.best {
+            self.best = Some(elbo);
+        }
+        if self.json {
+            let report = self.last.clone();
+            let mut line = report.map_or(json!({ "step": step }), |r| self.fields(&r, trainer));
+            line["valid_elbo_seq"] = elbo.into();
+            line["best"] = checked.best.into();
+            return print_json(&line);
+        }
+        let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
+        let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
+        let star = if checked.best { "  *" } else { "" };
+        let seconds = self.start.elapsed().as_secs_f64();
+        let line = format!(
+            "step {step:>6}  {seconds:>5.0} s  validation ELBO {elbo:>9.1} nats/sequence, {:.3} per step{kl}{star}",
+            checked.value.elbo_step
+        );
+        if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
+    }
+
+    fn wish(&mut self) -> Wish {
+        let now = Instant::now();
+        if STOP.load(Ordering::SeqCst) {
+            Wish::Interrupt
+        } else if self.end.is_some_and(|end| now >= end) {
+            Wish::Stop
+        } else if now - self.saved > SAVE_EVERY {
+            self.saved = now;
+            Wish::Save
+        } else {
+            Wish::GoOn
+        }
+    }
+}

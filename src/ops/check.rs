@@ -1,0 +1,84 @@
+//! Every op against finite differences: one line an op, at points away from its kinks.
+//!
+//! Meaningful in f64 (feature `f64`). Behind `stcn gradcheck`; the tests hold every rule to a line here.
+
+use super::*;
+use crate::noise::Noise;
+use crate::tape::{Check, Tape, Var, gradcheck};
+use crate::tensor::Tensor;
+
+/// Each op's name with exact and numeric derivative along a random direction.
+pub fn checks() -> Vec<(&'static str, Check)> {
+    let mut found = vec![];
+    let mut check = |name, inputs: &[Tensor], f: &dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>| {
+        found.push((name, gradcheck(inputs, |_: &Tape, x: &[Var]| f(x))));
+    };
+    let (a, b, c) = (normal("a", &[2, 3, 4]), normal("b", &[2, 3, 4]), normal("c", &[2, 3, 4]));
+    let positive = |name| normal(name, &[2, 3, 4]).map(|x| 0.3 + x * x);
+    let (p, q) = (positive("p"), positive("q"));
+    let (ab, pairs) = ([a.clone(), b.clone()], [a.clone(), p.clone(), b.clone(), q.clone()]);
+
+    check("add", &ab, &|x| x[0] + x[1]);
+    check("sub", &ab, &|x| x[0] - x[1]);
+    check("mul", &ab, &|x| x[0] * x[1]);
+    check("affine", &ab, &|x| affine(x[0], 1.7, 0.3));
+    check("clip", &ab, &|x| clip(x[0], -0.8, 0.9));
+    check("tanh", &ab, &|x| tanh(x[0]));
+    check("sigmoid", &ab, &|x| sigmoid(x[0]));
+    check("relu", &ab, &|x| relu(x[0]));
+    check("softplus", &ab, &|x| softplus(x[0]));
+    check("clipped_softplus", &ab, &|x| clipped_softplus(x[0], 0.4, 1.1));
+    check("exp", &ab, &|x| exp(x[0]));
+    check("ln", &[p.clone()], &|x| ln(x[0]));
+    check("recip", &[p.clone()], &|x| recip(x[0]));
+    check("square", &ab, &|x| square(x[0]));
+    check("sqrt", &[p.clone()], &|x| sqrt(x[0]));
+    check("sum", &ab, &|x| sum(x[0]));
+    check("sum_channels", &ab, &|x| sum_channels(x[0]));
+    check("sum_masked", &[normal("m", &[2, 5])], &|x| sum_masked(x[0], &[5, 2], &[0.5, -2.]));
+    check("concat", &ab, &|x| concat(&[x[0], x[1], x[0]]));
+    check("slice_channels", &ab, &|x| slice_channels(x[0], 1, 2));
+    check("prepend_zero", &ab, &|x| prepend_zero(x[0]));
+    check("slice_time", &ab, &|x| slice_time(x[0], 1, 2));
+    check("gated_tanh", &ab, &|x| gated_tanh(x[0], x[1]));
+
+    let layer = [a.clone(), normal("w", &[4, 5]), normal("v", &[5])];
+    check("linear", &layer, &|x| linear(x[0], x[1], x[2]));
+    check("linear_relu", &layer, &|x| linear_relu(x[0], x[1], x[2]));
+    let conv = |name| [normal(name, &[2, 4, 5]), normal("bias", &[5])];
+    let ([wf, bf], [wg, bg]) = (conv("f"), conv("g"));
+    let long = normal("long", &[2, 7, 4]);
+    let both = [long, wf, bf, wg, bg];
+    check("causal_conv1d", &both, &|x| causal_conv1d(x[0], x[1], x[2], 2));
+    check("gated_conv", &both, &|x| gated_conv(x[0], (x[1], x[2]), (x[3], x[4]), 3));
+
+    check("normal_log_prob", &[a.clone(), b, p.clone()], &|x| normal_log_prob(x[0], x[1], x[2]));
+    check("rsample", &[a.clone(), p, c], &|x| rsample(x[0], x[1], x[2]));
+    for how in [Combine::Product, Combine::AsReleased] {
+        check("combined_mean", &pairs, &|x| combined_mean((x[0], x[1]), (x[2], x[3])));
+        check("combined_std", &pairs, &|x| combined_std(x[1], x[3], how));
+        check("combined_kl", &pairs, &|x| combined_kl((x[0], x[1]), (x[2], x[3]), how));
+    }
+    let row = |name, width| normal(name, &[2, 3, width]);
+    let mixture = [row("x", 2), row("l", 3), row("mean", 6), row("s", 6).map(|x| 0.4 + x * x)];
+    let correlated =
+        [&mixture[..], &[row("rho", 3).map(|x| 0.9 * crate::kernel::math::tanh(x))]].concat();
+    for floor in [0., 0.2] {
+        check("mixture_log_prob", &mixture, &|x| mixture_log_prob(x[0], x[1], x[2], x[3], floor));
+        check("bivariate_mixture_log_prob", &correlated, &|x| {
+            bivariate_mixture_log_prob(x[0], x[1], x[2], x[3], x[4], floor)
+        });
+        let e = a.map(|x| if x > 0. { 1. } else { 0. });
+        check("bernoulli_log_prob", &[row("logits", 4)], &|x| {
+            bernoulli_log_prob(x[0].tape().constant(e.clone()), x[0], floor)
+        });
+    }
+    found
+}
+
+/// Standard normals from a stream of their own.
+fn normal(name: &str, shape: &[usize]) -> Tensor {
+    let mut x = Tensor::zeros(shape);
+    Noise::new(5, "ops").normals(name, 0, 0, x.data_mut());
+    x
+}

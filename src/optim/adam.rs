@@ -1,0 +1,117 @@
+//! Adam, and the clip of the gradient's norm.
+
+use crate::nn::Module;
+use crate::parallel;
+use crate::tape::Grads;
+use crate::tensor::{Real, Tensor};
+use crate::vectorised;
+
+/// Adam with the two moments of every parameter. Source: Kingma & Ba 2015, in the form of its §2.
+///
+/// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `θ ← θ − α_t m/(√v + ε)`, `α_t = lr √(1−β₂ᵗ)/(1−β₁ᵗ)`.
+pub struct Adam {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    /// m and v, in the order of the model's parameters.
+    means: Vec<Tensor>,
+    squares: Vec<Tensor>,
+}
+
+impl Adam {
+    /// Zero moments for every parameter of `model`.
+    pub fn new(model: &(impl Module + ?Sized), beta1: f64, beta2: f64, eps: f64) -> Self {
+        let mut means = vec![];
+        model.visit(&mut |p| means.push(Tensor::zeros(p.value.shape())));
+        Self { beta1, beta2, eps, squares: means.clone(), means }
+    }
+
+    /// With the moments of a checkpoint.
+    #[track_caller]
+    pub fn with_moments(mut self, means: Vec<Tensor>, squares: Vec<Tensor>) -> Self {
+        for (old, new) in [(&self.means, &means), (&self.squares, &squares)] {
+            let same =
+                old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.shape() == b.shape());
+            assert!(same, "Adam: moments of another model");
+        }
+        (self.means, self.squares) = (means, squares);
+        self
+    }
+
+    /// The moments m and v, in the order of the model's parameters.
+    pub fn moments(&self) -> (&[Tensor], &[Tensor]) {
+        (&self.means, &self.squares)
+    }
+
+    /// One update with the gradients times `scale`; `step` counts from 1.
+    pub fn update(
+        &mut self,
+        model: &mut (impl Module + ?Sized),
+        grads: &Grads,
+        scale: Real,
+        lr: f64,
+        step: u64,
+    ) {
+        let corrected = (1. - power(self.beta2, step)).sqrt() / (1. - power(self.beta1, step));
+        let moments = Moments {
+            beta1: self.beta1 as Real,
+            beta2: self.beta2 as Real,
+            eps: self.eps as Real,
+            alpha: (lr * corrected) as Real,
+            scale,
+        };
+        let mut state = self.means.iter_mut().zip(&mut self.squares);
+        model.visit_mut(&mut |p| {
+            let (m, v) = state.next().expect("Adam: a parameter more than at the start");
+            let g = grads.param(p).data();
+            let outputs = [p.value.data_mut(), m.data_mut(), v.data_mut()];
+            parallel::chunks(outputs, |range, [p, m, v]| update(p, m, v, &g[range], moments));
+        });
+    }
+}
+
+/// The numbers of one update.
+#[derive(Clone, Copy)]
+struct Moments {
+    beta1: Real,
+    beta2: Real,
+    eps: Real,
+    alpha: Real,
+    scale: Real,
+}
+
+vectorised! {
+    fn update(p: &mut [Real], m: &mut [Real], v: &mut [Real], g: &[Real], k: Moments) {
+        for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+            let g = g * k.scale;
+            *m = k.beta1 * *m + (1. - k.beta1) * g;
+            *v = k.beta2 * *v + (1. - k.beta2) * (g * g);
+            *p -= k.alpha * *m / (v.sqrt() + k.eps);
+        }
+    }
+}
+
+/// `base^n` by squaring: the same bits everywhere, unlike `powi`.
+fn power(mut base: f64, mut n: u64) -> f64 {
+    let mut product = 1.;
+    while n > 0 {
+        if n & 1 == 1 {
+            product *= base;
+        }
+        base *= base;
+        n >>= 1;
+    }
+    product
+}
+
+/// `‖g‖₂` over all parameters, in f64: squares summed per parameter, then by their number.
+pub fn gradient_norm(model: &(impl Module + ?Sized), grads: &Grads) -> f64 {
+    let mut sum = 0.;
+    model.visit(&mut |p| sum += grads.param(p).squared_norm());
+    sum.sqrt()
+}
+
+/// `min(1, most/‖g‖)`: what a gradient of that norm is scaled by; `most` 0 does not clip.
+pub fn clip_scale(norm: f64, most: f64) -> f64 {
+    if most > 0. && norm > most { most / norm } else { 1. }
+}

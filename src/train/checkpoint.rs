@@ -1,0 +1,326 @@
+//! Checkpoints: a frame of our own that survives a kill and a full disk, and detects every flipped bit.
+//!
+//! ```text
+//! magic     8 bytes   "STCN\r\n\x1a\n": a transfer that touches line ends shows at once
+//! format    u32       FORMAT
+//! header    section   serde + bincode: Header, then path and shape of every parameter
+//! params    section   the numbers, raw little-endian f32, in the order of the header
+//! adam.m    section   Adam's means, same order and shapes, or empty
+//! adam.v    section   Adam's mean squares, likewise
+//!
+//! section = name (8 bytes, zero-padded) · length (u64) · payload · SHA-256 of format, name, length, payload
+//! ```
+//!
+//! Everything little-endian. The bytes depend on the run's state alone (no clock, path, thread count or
+//! host), so their SHA-256 is the `checkpoint_sha256` that two machines compare. Nothing is parsed before
+//! its checksum held, and nothing is allocated beyond the file's own size.
+//! Not here: which numbers a resumed run needs beyond these (none: noise and order follow from seed and step).
+
+use crate::error::{Error, Result};
+use crate::tensor::{Real, Tensor};
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The first bytes of every checkpoint.
+pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
+
+/// The layout of the file; a checkpoint of another number is not read.
+pub const FORMAT: u32 = 1;
+
+/// The bits that a training step gives; moves whenever any of them does (arithmetic.md §11).
+pub const ARITHMETIC: u32 = 1;
+
+/// A parameter by the path that tables, dumps and errors call it too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// Such as `tcn.3.filter.weight`.
+    pub path: String,
+    /// Its numbers.
+    pub value: Tensor,
+}
+
+/// Everything about a run but its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`ARITHMETIC`] of the program that wrote it; another number resumes with a warning only.
+    pub arithmetic: u32,
+    /// Version of the crate that wrote it.
+    pub crate_version: String,
+    /// [`Config::portable_toml`](super::Config::portable_toml), the data's fingerprint included.
+    pub config_toml: String,
+    /// Updates made.
+    pub step: u64,
+    /// The best validation loss so far.
+    pub best: Option<f64>,
+    /// The ELBO per sequence that came with it.
+    pub best_elbo: Option<f64>,
+    /// The step it was seen at.
+    pub best_step: u64,
+    /// Checks in a row without progress.
+    pub bad_checks: u64,
+    /// What was subtracted from each channel of the data.
+    pub mean: Vec<f64>,
+    /// What each channel was divided by after that.
+    pub std: Vec<f64>,
+}
+
+impl Header {
+    /// At step 0 of the run that `config_toml` describes, on data that needs no normalisation.
+    pub fn new(config_toml: impl Into<String>) -> Self {
+        Self {
+            arithmetic: ARITHMETIC,
+            crate_version: env!("CARGO_PKG_VERSION").into(),
+            config_toml: config_toml.into(),
+            step: 0,
+            best: None,
+            best_elbo: None,
+            best_step: 0,
+            bad_checks: 0,
+            mean: vec![],
+            std: vec![],
+        }
+    }
+}
+
+/// The state of a run at one step, complete: a run resumed from it makes the same bits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Everything but the tensors.
+    pub header: Header,
+    /// The parameters, in the model's order.
+    pub params: Vec<Named>,
+    /// Adam's means, in the same order and shapes; empty if not kept.
+    pub adam_m: Vec<Tensor>,
+    /// Adam's mean squares, likewise.
+    pub adam_v: Vec<Tensor>,
+}
+
+/// What the header section holds.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    header: Header,
+    /// Path and shape of every parameter.
+    directory: Vec<(String, Vec<u64>)>,
+}
+
+/// Sections in the order of the file.
+const SECTIONS: [&str; 4] = ["header", "params", "adam.m", "adam.v"];
+
+impl Checkpoint {
+    /// Writes the file so that at any moment, kill and full disk included, `path` is either the whole old
+    /// checkpoint or the whole new one. Gives the SHA-256 of the bytes in hex.
+    pub fn save(&self, path: &Path) -> Result<String> {
+        let bytes = self.to_bytes();
+        write_whole(path, &bytes)?;
+        Ok(hex(&Sha256::digest(&bytes)))
+    }
+
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let about = fs::metadata(path).map_err(Error::read(path))?;
+        if !about.is_file() {
+            return Err(Error::invalid(
+                path,
+                "is not a file, want a checkpoint such as latest.stcn",
+            ));
+        }
+        let bytes = fs::read(path).map_err(Error::read(path))?;
+        Self::from_bytes(&bytes).map_err(|what| Error::invalid(path, what))
+    }
+
+    /// The bytes of the file. Panics if Adam's state does not match the parameters.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        for state in [&self.adam_m, &self.adam_v] {
+            let fits = state.iter().zip(&self.params).all(|(t, p)| t.shape() == p.value.shape());
+            let whole = state.is_empty() || state.len() == self.params.len();
+            assert!(fits && whole, "checkpoint: Adam's state does not match the parameters");
+        }
+        let shape = |t: &Tensor| t.shape().iter().map(|&n| n as u64).collect();
+        let directory = self.params.iter().map(|p| (p.path.clone(), shape(&p.value))).collect();
+        let stored = Stored { header: self.header.clone(), directory };
+        let header = bincode::DefaultOptions::new().serialize(&stored).expect("text and numbers");
+        let payloads = [
+            header,
+            raw(self.params.iter().map(|p| &p.value)),
+            raw(&self.adam_m),
+            raw(&self.adam_v),
+        ];
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(FORMAT.to_le_bytes());
+        for (name, payload) in SECTIONS.iter().zip(payloads) {
+            let frame = frame(name, payload.len() as u64);
+            bytes.extend(frame);
+            bytes.extend(&payload);
+            bytes.extend(checksum(&frame, &payload));
+        }
+        bytes
+    }
+
+    /// The reverse of [`to_bytes`](Self::to_bytes), or the rest of a sentence after the file's name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.is_empty() {
+            return Err("is empty, want an stcn checkpoint: take another copy".into());
+        }
+        let mut rest = bytes;
+        // A file cut inside the magic is cut short; anything else there is another kind of file.
+        if !MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
+            return Err("is not an stcn checkpoint".into());
+        }
+        take(&mut rest, MAGIC.len() as u64)?;
+        let format = take(&mut rest, 4)?.try_into().map(u32::from_le_bytes).expect("4 bytes");
+        match format {
+            FORMAT => (),
+            0 => return Err("is damaged (format 0): take another copy".into()),
+            newer => {
+                return Err(format!(
+                    "was written by a newer stcn (format {newer}; this one reads {FORMAT}): upgrade"
+                ));
+            }
+        }
+        let [header, params, adam_m, adam_v] = sections(&mut rest)?;
+        if !rest.is_empty() {
+            let n = rest.len();
+            return Err(format!("has {n} bytes too many after its end: take another copy"));
+        }
+
+        // The limit keeps a length inside the header from asking for more than the header has.
+        let options = bincode::DefaultOptions::new().with_limit(header.len() as u64);
+        let stored: Stored = options
+            .deserialize(header)
+            .map_err(|e| format!("has a header that this stcn cannot read ({e}): upgrade"))?;
+        let mut shapes = vec![];
+        for (path, shape) in &stored.directory {
+            shapes.push(known_shape(shape).ok_or_else(|| {
+                format!("gives {path} the impossible shape {shape:?}: take another copy")
+            })?);
+        }
+        let values = tensors("params", params, &shapes)?;
+        let paths = stored.directory.into_iter().map(|(path, _)| path);
+        Ok(Self {
+            header: stored.header,
+            params: paths.zip(values).map(|(path, value)| Named { path, value }).collect(),
+            adam_m: if adam_m.is_empty() { vec![] } else { tensors("adam.m", adam_m, &shapes)? },
+            adam_v: if adam_v.is_empty() { vec![] } else { tensors("adam.v", adam_v, &shapes)? },
+        })
+    }
+}
+
+/// The SHA-256 of a file's bytes in hex; of a checkpoint, its `checkpoint_sha256`.
+pub fn sha256_of(path: &Path) -> Result<String> {
+    Ok(hex(&Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Replaces `path` by `bytes`, whole or not at all: a temporary neighbour, synced, then renamed over it.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = temporary(path);
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Nothing more can be done if this fails too, and the first failure is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.and_then(|()| sync_directory(path)).map_err(Error::write(path))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// `.latest.stcn.tmp` beside `latest.stcn`: the same directory, or a rename would be a copy.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+/// Makes the rename itself survive a power cut, where directories can be synced.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Name and length in front of a payload.
+fn frame(name: &str, length: u64) -> [u8; 16] {
+    let mut frame = [0; 16];
+    frame[..name.len()].copy_from_slice(name.as_bytes());
+    frame[8..].copy_from_slice(&length.to_le_bytes());
+    frame
+}
+
+fn checksum(frame: &[u8], payload: &[u8]) -> [u8; 32] {
+    let sum = Sha256::new().chain_update(FORMAT.to_le_bytes()).chain_update(frame);
+    sum.chain_update(payload).finalize().into()
+}
+
+/// The next `n` bytes.
+fn take<'a>(rest: &mut &'a [u8], n: u64) -> Result<&'a [u8], String> {
+    let cut = usize::try_from(n).ok().and_then(|n| rest.split_at_checked(n));
+    let (taken, after) = cut.ok_or("is cut short or damaged: take another copy")?;
+    *rest = after;
+    Ok(taken)
+}
+
+/// The payloads in the order of [`SECTIONS`], their checksums held.
+fn sections<'a>(rest: &mut &'a [u8]) -> Result<[&'a [u8]; 4], String> {
+    let mut payloads: [&[u8]; 4] = [&[]; 4];
+    for (name, payload) in SECTIONS.iter().zip(&mut payloads) {
+        let found = take(rest, 16)?;
+        let length = found[8..].try_into().map(u64::from_le_bytes).expect("8 bytes");
+        *payload = take(rest, length)?;
+        let sum = take(rest, 32)?;
+        if checksum(found, payload) != sum || found != frame(name, length) {
+            return Err(format!("is damaged in its section {name}: take another copy"));
+        }
+    }
+    Ok(payloads)
+}
+
+/// A shape that a tensor can have, its size a number of this machine.
+fn known_shape(shape: &[u64]) -> Option<Vec<usize>> {
+    let sizes: Option<Vec<usize>> = shape.iter().map(|&n| n.try_into().ok()).collect();
+    let sizes = sizes.filter(|sizes| (1..=4).contains(&sizes.len()))?;
+    // Axes of length 0 count as 1, as ndarray does: (0, 2⁶³) is no shape either.
+    sizes.iter().try_fold(4isize, |bytes, &n| bytes.checked_mul(n.max(1).try_into().ok()?))?;
+    Some(sizes)
+}
+
+/// Little-endian f32, one tensor after the other; f64 builds round.
+#[allow(clippy::unnecessary_cast)] // Real is f64 under the feature
+fn raw<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<u8> {
+    let mut bytes = vec![];
+    for tensor in tensors {
+        bytes.reserve(4 * tensor.len());
+        tensor.data().iter().for_each(|&x| bytes.extend((x as f32).to_le_bytes()));
+    }
+    bytes
+}
+
+/// The reverse of [`raw`]; what is allocated is what `bytes` holds.
+fn tensors(section: &str, bytes: &[u8], shapes: &[Vec<usize>]) -> Result<Vec<Tensor>, String> {
+    let size = |shape: &Vec<usize>| shape.iter().product::<usize>() * 4;
+    let want = shapes.iter().map(size).try_fold(0usize, |sum, n| sum.checked_add(n));
+    if want != Some(bytes.len()) {
+        let complaint = "bytes, which is not what its shapes take: take another copy";
+        return Err(format!("has a section {section} of {} {complaint}", bytes.len()));
+    }
+    let mut rest = bytes;
+    let mut tensor = |shape: &Vec<usize>| {
+        let (mine, after) = rest.split_at(size(shape));
+        rest = after;
+        let number = |b: &[u8]| Real::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Tensor::new(shape, mine.chunks_exact(4).map(number).collect())
+    };
+    Ok(shapes.iter().map(&mut tensor).collect())
+}

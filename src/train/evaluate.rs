@@ -1,0 +1,176 @@
+//! How good a model is on a part of a data set: bounds with their standard errors.
+
+use super::step::per_sequence;
+use crate::data::{Batch, DataSet, Limit, Normalisation, Split, in_order};
+use crate::kernel::math::{exp_f64, ln_f64};
+use crate::models::{Bound, SequenceModel};
+use crate::noise::Noise;
+use crate::tape::Tape;
+use crate::tensor::Tensor;
+
+/// Values of one part of a data set, in nats of normalised data; `_seq` per sequence, `_step` per step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// How many sequences.
+    pub sequences: usize,
+    /// How many steps they have together.
+    pub steps: usize,
+    /// Independent draws of all latents that the ELBO is the mean of.
+    pub draws: usize,
+    /// Mean over sequences of the mean over draws of `ln p(x|z) − KL`.
+    pub elbo_seq: f64,
+    /// Its standard error over sequences.
+    pub elbo_se: f64,
+    /// The standard error over draws alone: what more draws would remove. `None` for a single draw.
+    pub elbo_se_draws: Option<f64>,
+    /// Per step of all sequences.
+    pub elbo_step: f64,
+    /// `E_q ln p(x | z)`
+    pub log_px_seq: f64,
+    /// One per latent, z^1 first.
+    pub kl: Vec<f64>,
+    /// Importance-weighted bound, where the model has one per step.
+    pub iwae: Option<Iwae>,
+    /// Bits of a cell one raw unit wide, per channel: the ELBO with the normalisation undone.
+    pub bits_per_dim: f64,
+    /// What the ELBO may be called.
+    pub bound: Bound,
+    /// Sum over time of the objective of every sequence, mean over draws, in the order of the data set.
+    pub per_sequence: Vec<f64>,
+}
+
+/// `Σ_t ln (1/K) Σ_k w_t^k`, K draws of the latents per step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Iwae {
+    /// Draws.
+    pub k: usize,
+    /// Mean over sequences.
+    pub seq: f64,
+    /// Its standard error over sequences.
+    pub se: f64,
+    /// Per step.
+    pub step: f64,
+}
+
+/// What to evaluate, and how thoroughly.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Which part.
+    pub split: Split,
+    /// Draws of the latents for the ELBO; a model without latents needs one.
+    pub draws: usize,
+    /// Draws of the importance-weighted bound; 0 leaves it out.
+    pub iwae: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// Sequences and padded steps of one batch: bounds the memory of a pass.
+const LIMIT: Limit = Limit { sequences: 32, steps: 16 * 1024 };
+
+/// Evaluates; `progress` gets the share done, from 0 to 1.
+pub fn evaluate(
+    model: &dyn SequenceModel,
+    set: &DataSet,
+    normalisation: &Normalisation,
+    plan: Plan,
+    mut progress: impl FnMut(f64),
+) -> Evaluation {
+    let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
+    let noise = Noise::new(plan.seed, "evaluate");
+    let (sequences, steps) = (set.split(plan.split).len(), set.steps(plan.split));
+    let mut objectives = vec![]; // per sequence: mean over draws
+    let mut by_draw = vec![0.; draws]; // sums over sequences
+    let (mut log_px, mut kl): (f64, Vec<f64>) = (0., vec![]);
+    let mut importance = vec![];
+    let mut done = 0;
+    let count = sequences as f64;
+    for batch in in_order(set, normalisation, plan.split, LIMIT) {
+        let first = objectives.len();
+        objectives.resize(first + batch.lengths.len(), 0.);
+        for (draw, by_draw) in by_draw.iter_mut().enumerate() {
+            let pass = forward(model, &batch, &noise.at(draw as u64));
+            kl.resize(pass.kl.len(), 0.);
+            for (i, &log) in pass.log_px.iter().enumerate() {
+                let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[i]);
+                objectives[first + i] += (log - spent) / draws as f64;
+                *by_draw += log - spent;
+                log_px += log / draws as f64;
+            }
+            for (kl, of_batch) in kl.iter_mut().zip(&pass.kl) {
+                *kl += of_batch.iter().fold(0., |sum, x| sum + x) / draws as f64;
+            }
+        }
+        if plan.iwae > 0 {
+            let weights =
+                model.importance_weights(&batch, &Noise::new(plan.seed, "iwae"), plan.iwae);
+            importance.extend(weights.map(|w| per_sequence(&log_mean_exp(&w), &batch.lengths)));
+        }
+        done += batch.lengths.len();
+        progress(done as f64 / count);
+    }
+    let total = objectives.iter().fold(0., |sum, x| sum + x);
+    let importance: Vec<f64> = importance.concat();
+    let iwae = (!importance.is_empty()).then(|| {
+        let sum = importance.iter().fold(0., |sum, x| sum + x);
+        Iwae {
+            k: plan.iwae,
+            seq: sum / count,
+            se: standard_error(&importance),
+            step: sum / steps as f64,
+        }
+    });
+    by_draw.iter_mut().for_each(|sum| *sum /= count);
+    let nats = total / steps as f64 - normalisation.log_std_sum(ln_f64); // of a cell of raw units
+    Evaluation {
+        sequences,
+        steps,
+        draws,
+        elbo_seq: total / count,
+        elbo_se: standard_error(&objectives),
+        elbo_se_draws: (draws > 1).then(|| standard_error(&by_draw)),
+        elbo_step: total / steps as f64,
+        log_px_seq: log_px / count,
+        kl: kl.into_iter().map(|kl| kl / count).collect(),
+        iwae,
+        bits_per_dim: -nats / (std::f64::consts::LN_2 * set.channels() as f64),
+        bound: model.bound(),
+        per_sequence: objectives,
+    }
+}
+
+/// One pass: per sequence, `ln p(x|z)` and one KL per latent.
+struct Pass {
+    log_px: Vec<f64>,
+    kl: Vec<Vec<f64>>,
+}
+
+fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
+    let tape = Tape::inference();
+    let elbo = model.elbo(&tape, batch, noise);
+    let sums = |x: crate::Var| per_sequence(&x.value(), &batch.lengths);
+    Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+}
+
+/// `ln (1/K) Σ_k e^{x_k}`, elementwise over K tensors, shifted by the largest.
+fn log_mean_exp(x: &[Tensor]) -> Tensor {
+    let mut out = Tensor::zeros(x[0].shape());
+    for (i, out) in out.data_mut().iter_mut().enumerate() {
+        let of_k = || x.iter().map(|x| x.data()[i] as f64);
+        let top = of_k().fold(f64::NEG_INFINITY, |top, x| if x > top { x } else { top });
+        let sum = of_k().fold(0., |sum, x| sum + exp_f64(x - top));
+        *out = (top + ln_f64(sum / x.len() as f64)) as crate::Real;
+    }
+    out
+}
+
+/// `s/√n` with the sample standard deviation s; 0 for fewer than two numbers.
+fn standard_error(x: &[f64]) -> f64 {
+    let n = x.len() as f64;
+    if x.len() < 2 {
+        return 0.;
+    }
+    let mean = x.iter().fold(0., |sum, x| sum + x) / n;
+    let squares = x.iter().fold(0., |sum, x| sum + (x - mean) * (x - mean));
+    (squares / (n - 1.) / n).sqrt()
+}

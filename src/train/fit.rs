@@ -1,0 +1,467 @@
+//! A run: updates, checks on the validation part, checkpoints, and when to stop.
+//!
+//! Not here: what one update does (`step`), how good a model is (`evaluate`), what is shown (`cli`).
+
+use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
+use super::config::Config;
+use super::evaluate::{Evaluation, Plan, evaluate};
+use super::events::Events;
+use super::metrics::{Metrics, now};
+use super::run::RunDir;
+use super::step::{Report, reduce, update};
+use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window, handwriting};
+use crate::error::{Error, Result};
+use crate::models::{self, SequenceModel, config::Task};
+use crate::nn::Init;
+use crate::optim::Adam;
+use crate::tape::Tape;
+use crate::tensor::Tensor;
+use std::path::Path;
+
+/// A model, its data and its optimiser at one step; everything an update needs.
+pub struct Trainer {
+    config: Config,
+    set: DataSet,
+    normalisation: Normalisation,
+    model: Box<dyn SequenceModel>,
+    adam: Adam,
+    tape: Tape,
+    progress: Progress,
+    /// The batches of the epoch under way.
+    epoch: Option<(u64, Vec<Vec<Window>>)>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Updates made.
+    pub step: u64,
+    /// The least validation loss so far, in the training reduction with KL weight 1.
+    pub best: Option<f64>,
+    /// The ELBO per sequence that came with it.
+    pub best_elbo: Option<f64>,
+    /// When.
+    pub best_step: u64,
+    /// Checks in a row without progress.
+    pub bad_checks: u64,
+}
+
+/// Opens the data that `config` names, or makes the embedded handwriting; checks that it suits the model
+/// and writes its fingerprint into `config`.
+pub fn open_data(config: &mut Config) -> Result<DataSet> {
+    let path = config.data.path.clone();
+    let set = if path.as_os_str().is_empty() {
+        handwriting::data_set()?
+    } else {
+        DataSet::open(&path, None)?
+    };
+    let (found, wanted) = (set.channels(), config.model.input);
+    if found != wanted {
+        let (head, preset) = (config.model.head, &config.preset);
+        let cure = "choose a preset for this data (`stcn list` shows them) or set model.input";
+        let what = format!(
+            "has D = {found} channels, head {head} of preset {preset} takes {wanted}: {cure}"
+        );
+        return Err(Error::invalid(set.name(), what));
+    }
+    match config.model.task {
+        Task::Ink => set.check_ink()?,
+        Task::Music => set.check_binary()?,
+        Task::Speech => (),
+    }
+    config.data.fingerprint = set.fingerprint().into();
+    Ok(set)
+}
+
+impl Trainer {
+    /// At step 0.
+    pub fn new(mut config: Config) -> Result<Self> {
+        let set = open_data(&mut config)?;
+        let real = if config.model.task == Task::Ink { 2 } else { set.channels() };
+        let normalisation = Normalisation::fit(&set, config.data.normalise, real);
+        let model = models::build(&config.model, Init::new(config.seed))?;
+        let train = &config.train;
+        let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
+        let (tape, progress) = (Tape::new(), Progress::default());
+        let trainer = Self { config, set, normalisation, model, adam, tape, progress, epoch: None };
+        trainer.epochs()?; // says at once if there is nothing to train on
+        Ok(trainer)
+    }
+
+    /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
+    pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
+        let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
+        let wanted = config.data.fingerprint.clone();
+        let mut trainer = Self::new(config)?;
+        let found = trainer.set.fingerprint();
+        if !wanted.is_empty() && wanted != found {
+            let what = format!(
+                "is not the data this run began with (fingerprint {}…, want {}…): give it back its file",
+                &found[..12],
+                &wanted[..12.min(wanted.len())]
+            );
+            return Err(Error::invalid(trainer.set.name(), what));
+        }
+        load_parameters(&mut *trainer.model, params, path)?;
+        if adam_m.is_empty() && header.step > 0 {
+            let what = "holds weights only, not the optimiser's state: resume from latest.stcn";
+            return Err(Error::invalid(path, what));
+        }
+        if !adam_m.is_empty() {
+            trainer.adam = trainer.adam.with_moments(adam_m, adam_v);
+        }
+        trainer.normalisation = Normalisation { mean: header.mean, std: header.std };
+        trainer.progress = Progress {
+            step: header.step,
+            best: header.best,
+            best_elbo: header.best_elbo,
+            best_step: header.best_step,
+            bad_checks: header.bad_checks,
+        };
+        Ok(trainer)
+    }
+
+    /// One update.
+    pub fn step(&mut self) -> Result<Report> {
+        let (epoch, index) = self.epochs()?.position(self.progress.step);
+        if self.epoch.as_ref().is_none_or(|(known, _)| *known != epoch) {
+            self.epoch = Some((epoch, self.epochs()?.epoch(epoch)));
+        }
+        let (_, windows) = self.epoch.as_ref().expect("just made");
+        let batch = Batch::new(&self.set, &self.normalisation, &windows[index]);
+        let step = self.progress.step + 1;
+        let report =
+            update(&mut *self.model, &mut self.adam, &mut self.tape, &batch, &self.config, step)?;
+        self.progress.step = step;
+        Ok(report)
+    }
+
+    fn epochs(&self) -> Result<Epochs<'_>> {
+        let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
+        let batching =
+            Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
+        Epochs::new(&self.set, &self.normalisation, Split::Train, batching)
+    }
+
+    /// How many updates the config asks for at most; `None`: no end but early stopping.
+    pub fn last_step(&self) -> Option<u64> {
+        let train = &self.config.train;
+        let per_epoch = self.epochs().map_or(0, |epochs| epochs.batches_per_epoch() as u64);
+        let by_epochs = (train.epochs > 0).then_some(train.epochs * per_epoch);
+        let by_steps = (train.steps > 0).then_some(train.steps);
+        by_epochs.into_iter().chain(by_steps).min()
+    }
+
+    /// The ELBO of the validation part, one draw; notes whether it is the best yet. `None` without one.
+    pub fn check(&mut self) -> Option<Checked> {
+        let split = Split::Valid;
+        if self.set.split(split).is_empty() {
+            return None;
+        }
+        let plan = Plan { split, draws: 1, iwae: 0, seed: self.config.seed };
+        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
+        let lengths: Vec<usize> =
+            self.set.split(split).into_iter().map(|i| self.set.length(i)).collect();
+        let (train, progress) = (&self.config.train, &mut self.progress);
+        let loss = reduce(&value.per_sequence, &lengths, train.reduction);
+        let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
+        let best = progress.best.is_none_or(|best| loss <= best);
+        if fell {
+            progress.bad_checks = 0;
+        } else if progress.step > train.after_step {
+            progress.bad_checks += 1;
+        }
+        if best {
+            progress.best = Some(loss);
+            progress.best_elbo = Some(value.elbo_seq);
+            progress.best_step = progress.step;
+        }
+        let stop = train.early_stop && progress.bad_checks >= train.patience;
+        Some(Checked { value, loss, best, stop })
+    }
+
+    /// Everything a resumed run needs.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut params = vec![];
+        self.model.visit(&mut |p| {
+            params.push(Named { path: p.path().into(), value: p.value.clone() });
+        });
+        let (m, v) = self.adam.moments();
+        let Progress { step, best, best_elbo, best_step, bad_checks } = self.progress;
+        let header = Header {
+            arithmetic: ARITHMETIC,
+            step,
+            best,
+            best_elbo,
+            best_step,
+            bad_checks,
+            mean: self.normalisation.mean.clone(),
+            std: self.normalisation.std.clone(),
+            ..Header::new(self.config.portable_toml())
+        };
+        Checkpoint { header, params, adam_m: m.to_vec(), adam_v: v.to_vec() }
+    }
+
+    /// The config, with the data's fingerprint.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data.
+    pub fn set(&self) -> &DataSet {
+        &self.set
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn SequenceModel {
+        &*self.model
+    }
+
+    /// Where the run stands.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Passes over the data so far.
+    pub fn epoch(&self) -> u64 {
+        self.epochs().map_or(0, |epochs| epochs.position(self.progress.step.max(1) - 1).0)
+    }
+}
+
+/// Puts the tensors of a checkpoint into a model; every parameter must be there, under its path, in its shape.
+pub fn load_parameters(
+    model: &mut dyn SequenceModel,
+    params: Vec<Named>,
+    path: &Path,
+) -> Result<()> {
+    let mut found = params.into_iter();
+    let mut wrong = None;
+    model.visit_mut(&mut |p| {
+        let describe = |x: Option<&Named>| {
+            x.map_or("nothing".into(), |x| format!("{} {:?}", x.path, x.value.shape()))
+        };
+        match found.next() {
+            Some(Named { path, value }) if path == p.path() && value.shape() == p.value.shape() => {
+                p.value = value;
+            }
+            other => {
+                let wanted = format!("{} {:?}", p.path(), p.value.shape());
+                wrong.get_or_insert((describe(other.as_ref()), wanted));
+            }
+        }
+    });
+    let extra = found.next().map(|x| (x.path, "no more parameters".to_string()));
+    match wrong.or(extra) {
+        None => Ok(()),
+        Some((found, wanted)) => {
+            let cure = "it belongs to another config";
+            Err(Error::invalid(path, format!("holds {found} where the model has {wanted}: {cure}")))
+        }
+    }
+}
+
+/// What a check on the validation part found.
+pub struct Checked {
+    /// The values.
+    pub value: Evaluation,
+    /// In the training reduction.
+    pub loss: f64,
+    /// Whether no check was better.
+    pub best: bool,
+    /// Whether patience is at its end.
+    pub stop: bool,
+}
+
+/// What whoever watches a run wants of it next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing.
+    GoOn,
+    /// A checkpoint now.
+    Save,
+    /// An end, as if the last step were reached.
+    Stop,
+    /// An end at once, after saving.
+    Interrupt,
+}
+
+/// Whoever watches a run: sees every report, and may ask for an end.
+pub trait Watch {
+    /// After every update.
+    fn updated(&mut self, report: &Report, trainer: &Trainer);
+    /// After every check.
+    fn checked(&mut self, checked: &Checked, trainer: &Trainer);
+    /// Asked after every update.
+    fn wish(&mut self) -> Wish;
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The last step, or the time given, was reached.
+    Done,
+    /// Patience was at its end.
+    EarlyStop,
+    /// Whoever watched asked for it; the state is saved.
+    Interrupted,
+}
+
+/// Updates between two rows of the metrics.
+const REPORT: u64 = 10;
+
+/// The columns of `metrics.csv` after `step`.
+const COLUMNS: [&str; 11] = [
+    "epoch",
+    "seconds",
+    "loss",
+    "elbo_seq",
+    "log_px_seq",
+    "kl_seq",
+    "kl_weight",
+    "lr",
+    "grad_norm",
+    "valid_elbo_seq",
+    "valid_loss",
+];
+
+/// Runs to the end; gives why it ended and the SHA-256 of the last checkpoint.
+pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result<(End, String)> {
+    let start = now();
+    let first = trainer.progress.step;
+    let mut metrics = Metrics::resume(&run.metrics(), &COLUMNS, first)?;
+    let mut events = Events::create(run.root(), start)?;
+    let last = trainer.last_step();
+    let mut saved = if first == 0 {
+        trainer.checkpoint().save(&run.latest())? // a run killed from here on can be resumed
+    } else {
+        events.restart(start, first + 1)?;
+        String::new()
+    };
+    let end = loop {
+        if last.is_some_and(|last| trainer.progress.step >= last) {
+            break End::Done;
+        }
+        let report = trainer.step()?;
+        watch.updated(&report, trainer);
+        let step = report.step;
+        let check_due = step.is_multiple_of(trainer.config.train.eval_every);
+        let checked = if check_due { trainer.check() } else { None };
+        if checked.is_some() || step.is_multiple_of(REPORT) {
+            let row = [
+                Some(trainer.epoch() as f64),
+                Some(now() - start),
+                Some(report.loss),
+                Some(report.elbo()),
+                Some(report.log_px),
+                Some(report.kl_sum()),
+                Some(report.kl_weight),
+                Some(report.lr),
+                Some(report.grad_norm),
+                checked.as_ref().map(|checked| checked.value.elbo_seq),
+                checked.as_ref().map(|checked| checked.loss),
+            ];
+            metrics.row(step, &row)?;
+            let names = COLUMNS.iter().zip(row).filter_map(|(name, x)| Some((*name, x?)));
+            let kl = report.kl.iter().enumerate().map(|(l, kl)| (format!("kl/z.{}", l + 1), *kl));
+            let tags = names.map(|(name, x)| (format!("train/{name}"), x)).chain(kl);
+            let tags: Vec<(String, f64)> = tags.collect();
+            let tags: Vec<(&str, f64)> = tags.iter().map(|(name, x)| (name.as_str(), *x)).collect();
+            events.scalars(now(), step, &tags)?;
+        }
+        if let Some(checked) = &checked {
+            watch.checked(checked, trainer);
+            saved = trainer.checkpoint().save(&run.latest())?;
+            if checked.best {
+                save_best(trainer, run)?;
+            }
+            if checked.stop {
+                break End::EarlyStop;
+            }
+        }
+        match watch.wish() {
+            Wish::GoOn => (),
+            Wish::Save => saved = trainer.checkpoint().save(&run.latest())?,
+            Wish::Stop => break End::Done,
+            Wish::Interrupt => {
+                saved = trainer.checkpoint().save(&run.latest())?;
+                return Ok((End::Interrupted, saved));
+            }
+        }
+    };
+    let progress = trainer.progress;
+    if saved.is_empty() || !progress.step.is_multiple_of(trainer.config.train.eval_every) {
+        saved = trainer.checkpoint().save(&run.latest())?;
+        // A check off the schedule, so that the last model is looked at too: it may give the best file, but
+        // leaves no trace in the state, or a run cut in two would differ from one that was not.
+        if let Some(checked) = trainer.check() {
+            watch.checked(&checked, trainer);
+            if checked.best {
+                save_best(trainer, run)?;
+            }
+            trainer.progress = progress;
+        }
+    }
+    if !run.best().exists() {
+        save_best(trainer, run)?; // no validation part: the last is the best
+    }
+    Ok((end, saved))
+}
+
+/// Writes `best.stcn`, unless a check off the schedule left a better one there.
+fn save_best(trainer: &Trainer, run: &RunDir) -> Result<()> {
+    let known = Checkpoint::load(&run.best()).ok().and_then(|known| known.header.best);
+    if known.zip(trainer.progress.best).is_some_and(|(known, now)| known < now) {
+        return Ok(());
+    }
+    trainer.checkpoint().save(&run.best()).map(drop)
+}
+
+/// A finished or running run, to evaluate and sample from.
+pub struct Trained {
+    /// The run's config.
+    pub config: Config,
+    /// Its model, with the parameters of the checkpoint.
+    pub model: Box<dyn SequenceModel>,
+    /// The normalisation it was trained under.
+    pub normalisation: Normalisation,
+    /// Updates behind it.
+    pub step: u64,
+}
+
+impl Trained {
+    /// The best checkpoint of a run directory, or the latest if there is no best yet, or a checkpoint file.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.is_file() {
+            return Self::load(path, None);
+        }
+        let run = RunDir::open(path)?;
+        let file = if run.best().exists() { run.best() } else { run.latest() };
+        Self::load(&file, Some(run.read_config()?))
+    }
+
+    fn load(path: &Path, config: Option<Config>) -> Result<Self> {
+        let checkpoint = Checkpoint::load(path)?;
+        let header = checkpoint.header;
+        // The checkpoint knows its sizes; the run directory knows where the data lies.
+        let mut own = Config::from_toml(&header.config_toml, path)?;
+        if let Some(config) = config {
+            own.data.path = config.data.path;
+        }
+        let mut model = models::build(&own.model, Init::zeros())?;
+        load_parameters(&mut *model, checkpoint.params, path)?;
+        let normalisation = Normalisation { mean: header.mean, std: header.std };
+        Ok(Self { config: own, model, normalisation, step: header.step })
+    }
+
+    /// Rows in raw units from rows the model drew.   x: (B, T, D), result: one flat (T, D) per sequence
+    pub fn raw(&self, x: &Tensor) -> Vec<Vec<f32>> {
+        let (_, t, d) = x.btc("raw");
+        let undo = |rows: &[crate::Real]| {
+            let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
+            let mut raw = vec![0.; rows.len()];
+            self.normalisation.undo(&rows, &mut raw);
+            raw
+        };
+        x.data().chunks_exact((t * d).max(1)).map(undo).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Gradients of whole models against finite differences, parameter by parameter.
+
+use crate::data::Batch;
+use crate::error::Result;
+use crate::models::config::{HeadKind, Task};
+use crate::models::{self, ModelConfig, ModelKind, SequenceModel};
+use crate::nn::Init;
+use crate::noise::Noise;
+use crate::tape::{Check, Keep, Tape};
+use crate::tensor::{Real, Tensor};
+use crate::train::config::Reduction;
+use crate::train::step::loss;
+
+/// Small configs of every model with every head that suits, or of the ones named.
+pub fn models(kind: Option<ModelKind>, head: Option<HeadKind>) -> Vec<ModelConfig> {
+    let kinds = ModelKind::ALL.iter().filter(|k| kind.is_none_or(|kind| kind == **k));
+    let heads = || HeadKind::ALL.iter().filter(|h| head.is_none_or(|head| head == **h));
+    kinds.flat_map(|&kind| heads().map(move |&head| small(kind, head))).collect()
+}
+
+fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
+    let (task, input) = if head == HeadKind::Bernoulli { (Task::Music, 4) } else { (Task::Ink, 3) };
+    ModelConfig {
+        kind,
+        head,
+        task,
+        input,
+        channels: 5,
+        latents: vec![3, 2],
+        blocks_per_latent: 2,
+        output_layers: 2,
+        mixtures: 3,
+        ..ModelConfig::default()
+    }
+}
+
+/// The loss of one batch, along a random direction of each parameter by itself.
+pub fn check_model(config: &ModelConfig) -> Result<Vec<(String, Check)>> {
+    let mut model = models::build(config, Init::new(3))?;
+    // Biases start at zero, where rectifiers have their kink: move off it.
+    let noise = Noise::new(17, "gradients");
+    model.visit_mut(&mut |p| {
+        let mut moved = Tensor::zeros(p.value.shape());
+        noise.normals(p.path(), 0, 0, moved.data_mut());
+        p.value.add_assign(&moved.map(|x| 0.1 * x));
+    });
+    let batch = batch(config, &noise);
+    let tape = Tape::new();
+    let grads = tape.backward(value(&*model, &tape, &batch), Keep::Leaves);
+    let mut exact = vec![];
+    model.visit(&mut |p| exact.push((p.path().to_string(), grads.param(p).clone())));
+
+    let mut found = vec![];
+    for (number, (path, gradient)) in exact.into_iter().enumerate() {
+        let mut u = Tensor::zeros(gradient.shape());
+        noise.at(1).normals(&path, 0, 0, u.data_mut());
+        let exact = crate::tensor::zip([&gradient, &u], |[g, u]| g * u).sum();
+        let mut at = |h: f64| {
+            let mut original = None;
+            model.visit_mut(&mut |p| {
+                if p.number() == number {
+                    original = Some(p.value.clone());
+                    p.value.add_assign(&u.map(|u| h as Real * u));
+                }
+            });
+            let tape = Tape::inference();
+            let loss = f64::from(value(&*model, &tape, &batch).value().item());
+            model.visit_mut(&mut |p| {
+                if p.number() == number {
+                    p.value = original.take().expect("taken above");
+                }
+            });
+            loss
+        };
+        found.push((path, Check::from_values(exact, &mut at)));
+    }
+    Ok(found)
+}
+
+/// Two sequences, the second shorter.
+fn batch(config: &ModelConfig, noise: &Noise) -> Batch {
+    let mut x = Tensor::zeros(&[2, 6, config.input]);
+    noise.normals("x", 0, 0, x.data_mut());
+    let bits = if config.task == Task::Ink { config.input - 1 } else { 0 };
+    if config.task != Task::Speech {
+        for row in x.data_mut().chunks_exact_mut(config.input) {
+            row[bits..].iter_mut().for_each(|x| *x = if *x > 0. { 1. } else { 0. });
+        }
+    }
+    Batch { x, lengths: vec![6, 4], samples: vec![0, 1] }
+}
+
+fn value<'t>(model: &dyn SequenceModel, tape: &'t Tape, batch: &Batch) -> crate::Var<'t> {
+    let elbo = model.elbo(tape, batch, &Noise::new(29, "gradients"));
+    loss(&elbo, &batch.lengths, 0.7, Reduction::MeanStep)
+}

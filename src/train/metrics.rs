@@ -1,0 +1,83 @@
+//! `metrics.csv`: a header and numbers, one row per report, written through at once.
+//!
+//! Also the one clock of the floors below `cli`. Not here: what is measured (the trainer), TensorBoard (`events`).
+
+use crate::error::{Error, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970, for stamps on files that promise no bits.
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0., |since| since.as_secs_f64())
+}
+
+/// A `metrics.csv` that is being written. Its first column is `step`.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+    columns: usize,
+}
+
+impl Metrics {
+    /// A new file with the header `step,columns…`.
+    pub fn create(path: &Path, columns: &[&str]) -> Result<Self> {
+        let file = File::create(path).map_err(Error::write(path))?;
+        let mut metrics = Self { path: path.into(), file, columns: columns.len() };
+        metrics.write(&header(columns))?;
+        Ok(metrics)
+    }
+
+    /// The file of a run that goes on after `step`: rows of later steps, and a row that a kill cut short,
+    /// are dropped, since the run is about to write them again. A missing file is created.
+    pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
+        if !path.exists() {
+            return Self::create(path, columns);
+        }
+        let text = fs::read_to_string(path).map_err(Error::read(path))?;
+        let mut lines = text.split_inclusive('\n');
+        let (found, wanted) = (lines.next().unwrap_or_default(), header(columns));
+        if found != wanted {
+            let (found, wanted) = (found.trim_end(), wanted.trim_end());
+            let what = format!("has the columns {found}, want {wanted}: move it away");
+            return Err(Error::invalid(path, what));
+        }
+        let kept = lines.take_while(|line| line.ends_with('\n') && step_of(line) <= Some(step));
+        let length = found.len() + kept.map(str::len).sum::<usize>();
+        let file = OpenOptions::new().write(true).open(path).map_err(Error::write(path))?;
+        let mut metrics = Self { path: path.into(), file, columns: columns.len() };
+        let cut = metrics.file.set_len(length as u64);
+        cut.and_then(|()| metrics.file.seek(SeekFrom::End(0))).map_err(Error::write(path))?;
+        Ok(metrics)
+    }
+
+    /// One row; a value that does not apply is left empty. Numbers are printed so that they read back to
+    /// the same bits.
+    #[track_caller]
+    pub fn row(&mut self, step: u64, values: &[Option<f64>]) -> Result<()> {
+        let (found, wanted) = (values.len(), self.columns);
+        assert_eq!(found, wanted, "metrics: got {found} values for {wanted} columns");
+        let mut line = step.to_string();
+        for value in values {
+            line.push(',');
+            line.extend(value.map(|value| value.to_string()));
+        }
+        line.push('\n');
+        self.write(&line)
+    }
+
+    fn write(&mut self, line: &str) -> Result<()> {
+        self.file.write_all(line.as_bytes()).map_err(Error::write(&self.path))
+    }
+}
+
+fn header(columns: &[&str]) -> String {
+    format!("step,{}\n", columns.join(","))
+}
+
+/// The step of a row; a row without one is treated as of no step at all, and kept.
+fn step_of(line: &str) -> Option<u64> {
+    line.split(',').next()?.trim().parse().ok()
+}

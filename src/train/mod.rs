@@ -1,0 +1,20 @@
+//! Practice: what a run is made of besides the model.
+//!
+//! Here: the config and its presets, the run directory, checkpoints, metrics and TensorBoard events.
+//! Not here: words typed (`cli`), equations (`models`).
+
+pub mod checkpoint;
+pub mod config;
+pub mod evaluate;
+pub mod events;
+pub mod fit;
+pub mod gradients;
+pub mod metrics;
+pub mod presets;
+pub mod run;
+pub mod step;
+
+pub use checkpoint::Checkpoint;
+pub use config::Config;
+pub use fit::{Trained, Trainer, fit};
+pub use run::RunDir;

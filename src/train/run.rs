@@ -1,0 +1,124 @@
+//! The run directory: where a run keeps its config, metrics, checkpoints and samples, and who may write it.
+//!
+//! ```text
+//! config.toml · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · samples/ · lock
+//! ```
+//!
+//! Not here: what is written into the files (`checkpoint`, `metrics`, `events`).
+
+use super::checkpoint::write_whole;
+use super::config::{Choice, Config};
+use crate::error::{Error, Result};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The directory of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+/// The right to write a run: held while this lives, and given back by the system if the process is killed.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl RunDir {
+    /// A new run: directories and `config.toml`. Refused if there is a run already.
+    pub fn create(root: &Path, config: &Config) -> Result<(Self, Lock)> {
+        let run = Self { root: root.into() };
+        if root.exists() && !root.is_dir() {
+            let cure = "choose another --out";
+            return Err(Error::invalid(root, format!("is a file, want a directory: {cure}")));
+        }
+        fs::create_dir_all(root).map_err(Error::write(root))?;
+        // Locked before looking, or two processes could both find it empty.
+        let lock = run.lock()?;
+        if run.config_path().exists() || run.latest().exists() {
+            let cure = format!(
+                "resume it with `stcn train --resume {}` or choose another --out",
+                root.display()
+            );
+            return Err(Error::invalid(root, format!("holds a run already: {cure}")));
+        }
+        for directory in [run.root.join("checkpoint"), run.samples()] {
+            fs::create_dir_all(&directory).map_err(Error::write(&directory))?;
+        }
+        run.write_config(config)?;
+        Ok((run, lock))
+    }
+
+    /// A run that is there, to be read, or to be written after [`lock`](Self::lock).
+    pub fn open(root: &Path) -> Result<Self> {
+        let run = Self { root: root.into() };
+        if !root.exists() {
+            let what =
+                "is not there, want the directory of a run: train one with `stcn train --out DIR`";
+            return Err(Error::invalid(root, what));
+        }
+        if !run.config_path().is_file() {
+            let what =
+                "holds no run (no config.toml): name the directory given to `stcn train --out`";
+            return Err(Error::invalid(root, what));
+        }
+        Ok(run)
+    }
+
+    /// Takes the right to write, or says that another process has it.
+    pub fn lock(&self) -> Result<Lock> {
+        let path = self.root.join("lock");
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(Error::write(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let what = "is being written by another stcn: wait for it or choose another --out";
+                Err(Error::invalid(&self.root, what))
+            }
+            Err(TryLockError::Error(e)) => Err(Error::write(&path)(e)),
+        }
+    }
+
+    /// Writes `config.toml`, again when a resumed run has other settings.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        let version = env!("CARGO_PKG_VERSION");
+        let head = format!("# Resolved by stcn {version}; `stcn train --config` reads it back.\n");
+        write_whole(&self.config_path(), (head + &config.to_toml()).as_bytes())
+    }
+
+    /// Reads `config.toml`.
+    pub fn read_config(&self) -> Result<Config> {
+        Config::resolve(&Choice { file: Some(&self.config_path()), ..Choice::default() })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything that was resolved.
+    pub fn config_path(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// One row per report.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.csv")
+    }
+
+    /// The last checkpoint.
+    pub fn latest(&self) -> PathBuf {
+        self.root.join("checkpoint").join("latest.stcn")
+    }
+
+    /// The checkpoint of the best validation loss.
+    pub fn best(&self) -> PathBuf {
+        self.root.join("checkpoint").join("best.stcn")
+    }
+
+    /// Sequences drawn while training.
+    pub fn samples(&self) -> PathBuf {
+        self.root.join("samples")
+    }
+}

@@ -1,0 +1,115 @@
+//! One update: from a batch to the loss, back, and on.
+
+use super::config::{Config, Reduction};
+use crate::data::Batch;
+use crate::error::{ErrorKind, Result};
+use crate::models::{Elbo, SequenceModel};
+use crate::noise::Noise;
+use crate::ops::sum_masked;
+use crate::optim::schedule::{kl_weight, lr};
+use crate::optim::{Adam, clip_scale, gradient_norm};
+use crate::tape::{Keep, Tape, Var};
+use crate::tensor::{Real, Tensor};
+
+/// What one update saw. Values are means over the batch's sequences, in nats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Updates made, this one included.
+    pub step: u64,
+    /// In the training reduction, with the KL weight of this step.
+    pub loss: f64,
+    /// `ln p(x | z)`
+    pub log_px: f64,
+    /// One per latent, z^1 first.
+    pub kl: Vec<f64>,
+    /// The weight of the KL in the loss.
+    pub kl_weight: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Norm of the gradient before the clip.
+    pub grad_norm: f64,
+}
+
+impl Report {
+    /// Σ_l KL_l
+    pub fn kl_sum(&self) -> f64 {
+        self.kl.iter().fold(0., |sum, kl| sum + kl)
+    }
+
+    /// The objective with weight 1.
+    pub fn elbo(&self) -> f64 {
+        self.log_px - self.kl_sum()
+    }
+}
+
+/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t)`, with c_i as the reduction has it.
+pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
+    let shares = shares(lengths, reduction);
+    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
+    let nll = sum_masked(elbo.log_px, lengths, &scaled(-1.));
+    let weighted = scaled(weight);
+    elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted)).named("loss")
+}
+
+/// c_i: what the objective of each sequence counts in the loss.
+fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
+    let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);
+    let share = |&length: &usize| match reduction {
+        Reduction::MeanStep => 1. / (count * length as f64),
+        Reduction::MeanSequence => 1. / count,
+        Reduction::PerStep => 1. / steps,
+    };
+    lengths.iter().map(share).collect()
+}
+
+/// `−Σ_i c_i J_i` from the objectives of sequences.
+pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f64 {
+    let terms = objectives.iter().zip(shares(lengths, reduction));
+    terms.fold(0., |sum, (objective, share)| sum - objective * share)
+}
+
+/// `Σ_{t < len} x_{b,t}` of every sequence, in f64 over time.   x: (B, T)
+pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
+    let rows = x.data().chunks_exact(x.cols()).zip(lengths);
+    rows.map(|(row, &len)| row[..len].iter().fold(0., |sum, &x| sum + x as f64)).collect()
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().fold(0., |sum, x| sum + x) / x.len() as f64
+}
+
+/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite.
+pub fn update(
+    model: &mut dyn SequenceModel,
+    adam: &mut Adam,
+    tape: &mut Tape,
+    batch: &Batch,
+    config: &Config,
+    step: u64,
+) -> Result<Report> {
+    let train = &config.train;
+    let weight = kl_weight(train.kl_anneal, step);
+    let rate = lr(train.schedule(), train.lr, step);
+    let noise = Noise::new(config.seed, "train").at(step);
+    tape.reset();
+    let elbo = model.elbo(tape, batch, &noise);
+    let of_batch = |x: Var| mean(&per_sequence(&x.value(), &batch.lengths));
+    let (log_px, kl) = (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
+    let loss = loss(&elbo, &batch.lengths, weight, train.reduction);
+    let value = loss.value().item() as f64;
+    let grads = value.is_finite().then(|| tape.backward(loss, Keep::Leaves));
+    let grad_norm = grads.as_ref().map_or(f64::NAN, |grads| gradient_norm(model, grads));
+    let (Some(grads), true) = (grads, grad_norm.is_finite()) else {
+        let place = tape.first_non_finite();
+        let place =
+            place.unwrap_or_else(|| "no value of the forward pass, so in the gradients".into());
+        return Err(ErrorKind::Diverged(format!(
+            "step {step}: loss {value}, gradient norm {grad_norm}; first not finite: {place}; nothing \
+             was updated: lower train.lr, or look for outliers in the data"
+        ))
+        .into());
+    };
+    tape.reset(); // before the update, or each parameter is copied on write
+    adam.update(model, &grads, clip_scale(grad_norm, train.grad_clip) as Real, rate, step);
+    Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm })
+}

@@ -1,0 +1,112 @@
+use stcn::models::config::*;
+
+#[test]
+fn the_default_is_the_honest_reading_of_every_switch() {
+    let config = ModelConfig::default();
+    assert_eq!(config.draws, Draws::Shared);
+    assert_eq!(config.precision, Precision::Product);
+    assert_eq!(config.floors, Floors::Exact);
+    assert_eq!(config.first_step, FirstStep::Scored);
+    assert_eq!(config.dense_taps, DenseTaps::EveryLevel);
+    assert_eq!(config.pen_draw, PenDraw::Bernoulli);
+    config.validate().unwrap();
+}
+
+#[test]
+fn as_released_takes_the_released_reading_of_every_switch() {
+    let config = ModelConfig::default().as_released();
+    assert_eq!(config.draws, Draws::Fresh);
+    assert_eq!(config.precision, Precision::AsReleased);
+    assert_eq!(config.floors, Floors::AsReleased);
+    assert_eq!(config.first_step, FirstStep::Skipped);
+    assert_eq!(config.dense_taps, DenseTaps::Release);
+    assert_eq!(config.pen_draw, PenDraw::Threshold);
+    assert_eq!(config.blocks_per_latent, 6);
+    config.validate().unwrap();
+}
+
+#[test]
+fn wavenet_on_ink_was_released_with_25_blocks() {
+    let config = ModelConfig { kind: ModelKind::Wavenet, ..ModelConfig::default() };
+    assert_eq!(config.levels() * config.blocks_per_latent, 30);
+    let released = config.as_released();
+    assert_eq!(released.levels() * released.blocks_per_latent, 25);
+}
+
+#[test]
+fn the_hidden_width_of_latents_follows_the_channels_unless_set() {
+    let config = ModelConfig { channels: 54, ..ModelConfig::default() };
+    assert_eq!(config.latent_width(), 54);
+    assert_eq!(ModelConfig { latent_hidden: 10, ..config }.latent_width(), 10);
+}
+
+#[test]
+fn names_parse_back_to_their_values() {
+    for &kind in ModelKind::ALL {
+        assert_eq!(ModelKind::parse(kind.name()).unwrap(), kind);
+    }
+    for &head in HeadKind::ALL {
+        assert_eq!(HeadKind::parse(&head.to_string()).unwrap(), head);
+    }
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
+    assert_eq!(
+        ModelKind::parse("wavnet").unwrap_err().to_string(),
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense)?"
+    );
+    assert_eq!(
+        HeadKind::parse("gmmm").unwrap_err().to_string(),
+        "unknown head `gmmm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli)?"
+    );
+}
+
+fn complaint(change: impl FnOnce(&mut ModelConfig)) -> String {
+    let mut config = ModelConfig::default();
+    change(&mut config);
+    config.validate().unwrap_err().to_string()
+}
+
+#[test]
+fn sizes_that_no_model_has_are_refused() {
+    assert_eq!(
+        complaint(|c| c.channels = 0),
+        "model.channels is 0: choose a number from 1 to 65536"
+    );
+    assert_eq!(
+        complaint(|c| c.latents = vec![]),
+        "model.latents is empty: give the size of each, lowest first, such as [32, 16, 8, 4, 2]"
+    );
+    assert_eq!(
+        complaint(|c| c.latents = vec![4, 0]),
+        "an entry of model.latents is 0: choose a number from 1 to 65536"
+    );
+    assert_eq!(
+        complaint(|c| c.blocks_per_latent = 64),
+        "model.blocks_per_latent is 64: choose a number from 1 to 24"
+    );
+}
+
+#[test]
+fn heads_that_do_not_suit_the_data_are_refused_with_one_that_does() {
+    assert_eq!(
+        complaint(|c| c.input = 4),
+        "model.input is 4 but ink has 3 channels (dx, dy, pen): set it to 3, or model.task to speech"
+    );
+    assert_eq!(
+        complaint(|c| c.head = HeadKind::Bernoulli),
+        "head bernoulli takes keys that are 0 or 1, and model.task is ink: choose head normal or gmm, \
+         or the preset music-small"
+    );
+    assert_eq!(
+        complaint(|c| c.task = Task::Music),
+        "head gmm is a density of real numbers, and music has keys that are 0 or 1: choose head \
+         bernoulli"
+    );
+    assert_eq!(
+        complaint(|c| (c.task, c.head) = (Task::Speech, HeadKind::Bigmm)),
+        "head bigmm is a density of (dx, dy) beside a pen, and model.task is speech: choose head \
+         normal or gmm, or an ink preset"
+    );
+}

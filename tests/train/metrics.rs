@@ -1,0 +1,80 @@
+use stcn::train::metrics::{Metrics, now};
+use std::fs;
+use tempfile::TempDir;
+
+const COLUMNS: [&str; 2] = ["loss", "valid"];
+
+#[test]
+fn metrics_are_a_header_and_numbers_that_read_back_to_the_bit() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    let mut metrics = Metrics::create(&path, &COLUMNS).unwrap();
+    metrics.row(1, &[Some(0.1 + 0.2), None]).unwrap();
+    // Written through: a kill after a report loses nothing.
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "step,loss,valid\n1,0.30000000000000004,\n");
+    metrics.row(2, &[Some(1.), Some(-1e-8)]).unwrap();
+    assert!(fs::read_to_string(&path).unwrap().ends_with("\n2,1,-0.00000001\n"));
+}
+
+#[test]
+fn resuming_drops_later_rows_and_a_row_cut_short() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    let mut metrics = Metrics::create(&path, &COLUMNS).unwrap();
+    for step in 1..=4 {
+        metrics.row(step, &[Some(1.), None]).unwrap();
+    }
+    drop(metrics);
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{whole}5,1")).unwrap();
+
+    let mut metrics = Metrics::resume(&path, &COLUMNS, 2).unwrap();
+    metrics.row(3, &[Some(1.), None]).unwrap();
+    metrics.row(4, &[Some(1.), None]).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+
+    fs::write(&path, format!("{whole}5,1")).unwrap();
+    Metrics::resume(&path, &COLUMNS, 5).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+}
+
+#[test]
+fn resuming_without_a_file_starts_one() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    Metrics::resume(&path, &COLUMNS, 7).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "step,loss,valid\n");
+}
+
+#[test]
+fn other_columns_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    fs::write(&path, "time,loss\n").unwrap();
+    assert_eq!(
+        Metrics::resume(&path, &COLUMNS, 7).unwrap_err().to_string(),
+        format!(
+            "{}: has the columns time,loss, want step,loss,valid: move it away",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let error = Metrics::create("/nowhere/metrics.csv".as_ref(), &COLUMNS).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write /nowhere/metrics.csv: "), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "metrics: got 1 values for 2 columns")]
+fn a_row_has_a_value_per_column() {
+    let dir = TempDir::new().unwrap();
+    Metrics::create(&dir.path().join("metrics.csv"), &COLUMNS).unwrap().row(1, &[None]).unwrap();
+}
+
+#[test]
+fn the_clock_is_after_this_was_written() {
+    assert!(now() > 1.7e9);
+}

@@ -1,0 +1,6 @@
+mod checkpoint;
+mod config;
+mod events;
+mod metrics;
+mod presets;
+mod run;

@@ -1,0 +1,135 @@
+use stcn::models::config::*;
+use stcn::train::config::{Config, Reduction, ScheduleKind};
+use stcn::train::presets::PRESETS;
+use std::path::Path;
+
+fn preset(name: &str, model: &str, head: &str) -> Config {
+    Config::preset(name, Some(model), Some(head)).unwrap()
+}
+
+#[test]
+fn every_preset_with_every_model_and_fitting_head_is_valid_and_survives_toml() {
+    for (name, _) in PRESETS {
+        let task = Config::preset(name, None, None).unwrap().model.task;
+        for kind in ModelKind::ALL {
+            for head in HeadKind::ALL {
+                let fits = match head {
+                    HeadKind::Bernoulli => task == Task::Music,
+                    HeadKind::Bigmm => task == Task::Ink,
+                    HeadKind::Normal | HeadKind::Gmm => task != Task::Music,
+                };
+                let config = Config::preset(name, Some(kind.name()), Some(head.name()));
+                assert_eq!(config.is_ok(), fits, "{name} {kind} {head}: {config:?}");
+                for config in config.into_iter().flat_map(|c| [c.clone(), c.as_released()]) {
+                    let text = config.to_toml();
+                    assert_eq!(Config::from_toml(&text, Path::new("x.toml")).unwrap(), config);
+                    assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_usual_model_is_stcn_dense_with_the_head_of_the_data() {
+    let head =
+        |name| Config::preset(name, None, None).map(|c| (c.model.kind, c.model.head)).unwrap();
+    assert_eq!(head("ink-tiny"), (ModelKind::StcnDense, HeadKind::Gmm));
+    assert_eq!(head("speech"), (ModelKind::StcnDense, HeadKind::Gmm));
+    assert_eq!(head("music-small"), (ModelKind::StcnDense, HeadKind::Bernoulli));
+    assert_eq!(Config::default().preset, "ink-tiny");
+}
+
+#[test]
+fn an_unknown_preset_is_answered_with_the_nearest_and_all_others() {
+    assert_eq!(
+        Config::preset("ink-smal", None, None).unwrap_err().to_string(),
+        "unknown preset `ink-smal`: did you mean `ink-small` (of ink-tiny, ink-small, ink, \
+         speech-small, speech, speech-large, music-small)?"
+    );
+}
+
+#[test]
+fn the_paper_presets_have_the_papers_numbers() {
+    let ink = preset("ink", "stcn-dense", "gmm");
+    assert_eq!((ink.model.channels, ink.model.blocks_per_latent, ink.model.levels()), (256, 6, 5));
+    assert_eq!((ink.train.batch, ink.train.lr, ink.train.lr_rate), (20, 5e-4, 0.92));
+    assert_eq!((ink.train.reduction, ink.train.eval_every), (Reduction::MeanStep, 500));
+    assert_eq!((ink.train.kl_anneal, ink.train.after_step, ink.train.epochs), (10_000, 10_000, 80));
+    let speech = preset("speech", "stcn", "normal");
+    assert_eq!((speech.model.input, speech.model.decoder), (200, Decoder::Gated));
+    assert_eq!(speech.model.latents, [256, 128, 64, 32, 16]);
+    assert_eq!((speech.train.reduction, speech.data.crop), (Reduction::MeanSequence, 40));
+    assert_eq!(preset("speech-large", "stcn-dense", "gmm").model.channels, 512);
+}
+
+#[test]
+fn small_presets_follow_the_rivals_page() {
+    let small = preset("ink-small", "stcn-dense", "gmm");
+    assert_eq!((small.train.batch, small.data.crop, small.train.steps), (16, 256, 5000));
+    assert_eq!((small.train.schedule, small.train.lr_floor), (ScheduleKind::Cosine, 1e-4));
+    assert_eq!((small.train.reduction, small.train.kl_anneal), (Reduction::PerStep, 1000));
+    assert_eq!((small.train.eval_every, small.train.patience), (250, 10));
+}
+
+#[test]
+fn a_wavenet_is_trained_as_the_stcn_beside_it_unless_as_released() {
+    for (name, ..) in PRESETS.iter().filter(|(name, _)| *name != "music-small") {
+        assert_eq!(preset(name, "wavenet", "gmm").train, preset(name, "stcn", "gmm").train);
+    }
+    let released = preset("ink", "wavenet", "gmm").as_released();
+    assert_eq!((released.train.batch, released.train.lr_rate), (32, 0.95));
+    assert_eq!(released.model.blocks_per_latent, 5);
+    assert_eq!(preset("speech", "wavenet", "gmm").as_released().train.lr_rate, 0.92);
+    assert_eq!(preset("ink", "stcn", "gmm").as_released().train.lr_rate, 0.92);
+}
+
+/// The formulas of stcn.md §9.
+fn parameters(c: &ModelConfig) -> usize {
+    let (f, levels, latent) = (c.channels, c.levels(), c.kind.has_latents());
+    let lin = |i, o| i * o + o;
+    let block = |i: usize| 2 * (2 * i * f + f) + lin(f, f) + if i == f { 0 } else { lin(i, f) };
+    let blocks = levels * c.blocks_per_latent;
+    let (stack, output) = if latent {
+        let up = |l: usize| c.latents.get(l + 1).unwrap_or(&0);
+        let net = |(l, &n)| 4 * (lin(f + up(l), f) + lin(f, f) + lin(f, n));
+        let latents: usize = c.latents.iter().enumerate().map(net).sum();
+        let y = if c.kind.is_dense() { c.latents.iter().sum() } else { c.latents[0] };
+        let output = match c.decoder {
+            Decoder::Pointwise => lin(y, f) + 4 * lin(f, f),
+            Decoder::Gated => block(y) + 4 * block(f),
+        };
+        (block(c.input) + (blocks - 1) * block(f) + latents, output)
+    } else {
+        let taps = if c.kind.is_dense() { levels } else { 1 };
+        (2 * c.input * f + f + blocks * block(f), lin(f * taps, f) + lin(f, f))
+    };
+    let real = if c.task == Task::Ink { c.input - 1 } else { c.input };
+    let pen = if c.task == Task::Ink { lin(f, 1) } else { 0 };
+    let head = match c.head {
+        HeadKind::Normal => 2 * lin(f, real),
+        HeadKind::Gmm => 2 * lin(f, real * c.mixtures) + lin(f, c.mixtures),
+        HeadKind::Bigmm => 5 * lin(f, c.mixtures) + lin(f, c.mixtures),
+        HeadKind::Bernoulli => lin(f, c.input),
+    };
+    stack + output + head + pen
+}
+
+#[test]
+fn models_of_a_preset_have_the_parameter_counts_of_the_specification() {
+    let count = |name, model, head| parameters(&preset(name, model, head).model);
+    for (name, head, counts) in [
+        ("ink-small", "gmm", [589_597, 591_217, 596_789, 592_777]),
+        ("ink-small", "normal", [584_317, 585_937, 590_741, 586_825]),
+        ("speech-small", "gmm", [909_281, 901_130, 902_605, 903_103]),
+        ("speech-small", "normal", [811_376, 804_830, 780_625, 782_728]),
+        ("ink", "gmm", [12_619_101, 12_626_781, 10_012_773, 10_274_917]),
+        ("speech", "gmm", [15_296_020, 15_669_012, 10_506_580, 10_768_724]),
+        ("ink-tiny", "gmm", [113_333, 113_717, 111_249, 113_987]),
+        ("music-small", "bernoulli", [611_832, 613_452, 606_510, 602_341]),
+    ] {
+        let models = ["stcn", "stcn-dense", "wavenet", "wavenet-dense"];
+        assert_eq!(models.map(|model| count(name, model, head)), counts, "{name} {head}");
+    }
+    assert_eq!(count("speech-large", "stcn-dense", "gmm"), 55_183_124);
+}
