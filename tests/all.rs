@@ -12,4 +12,5 @@ mod optim;
 mod parallel;
 mod tape;
 mod tensor;
+mod tidy;
 mod train;

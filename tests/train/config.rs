@@ -1,5 +1,6 @@
+use stcn::data::Normalise;
 use stcn::models::config::*;
-use stcn::train::config::{Choice, Config, Normalise, ScheduleKind};
+use stcn::train::config::{Choice, Config, ScheduleKind};
 use std::path::Path;
 use tempfile::TempDir;
 
