@@ -59,6 +59,16 @@ fn long_sequences_are_cut_the_same() {
     twins(&inputs, 0., |x| slice_channels(concat(&[x[0], x[1]]), 2, 1) * x[1], |x| x[1] * x[1]);
 }
 
+#[test]
+fn steps_outside_a_cut_get_a_gradient_of_zero() {
+    // Long enough for a recycled buffer, which is NaN in debug builds until written.
+    let found = pass(&[numbers(&[2, 900, 2], 1)], |x| slice_time(x[0], 100, 500));
+    for g in found[1].data().chunks(900 * 2) {
+        assert!(g[..200].iter().chain(&g[1200..]).all(|&g| g == 0.));
+        assert!(g[200..1200].iter().all(|&g| g != 0.));
+    }
+}
+
 macro_rules! refused {
     ($($name:ident $sentence:literal $op:expr;)*) => { $(
         #[test]
