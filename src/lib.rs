@@ -1,6 +1,81 @@
-//! Stochastic temporal convolutional networks on a CPU.
+//! Stochastic temporal convolutional networks on a CPU: a tape, kernels, models, training and a command
+//! line, with the same bits on every machine and every gradient open to look at.
+//!
+//! STCN (Aksan & Hilliges, ICLR 2019) models sequences of real numbers, such as handwriting or speech: a
+//! stack of dilated causal convolutions reads the past, and a ladder of random variables, one for each
+//! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data.
+//!
+//! The promise: **same seed, same bits**, on any number of threads, any x86-64 or aarch64 CPU, in debug and
+//! release builds, and after being killed and resumed ([how](book::decisions::d0005)).
+//!
+//! # One pass, and the way back
+//! ```
+//! use stcn::data::Batch;
+//! use stcn::models::{self, ModelConfig};
+//! use stcn::ops::{affine, sum};
+//! use stcn::{Result, Tape, Tensor, nn::Init, noise::Noise, tape::Keep};
+//!
+//! fn main() -> Result<()> {
+//!     // Two latents over three blocks each; a step is a pen's move and whether the stroke ends: (dx, dy, pen).
+//!     let small = ModelConfig { channels: 8, latents: vec![4, 2], blocks_per_latent: 3, ..Default::default() };
+//!     let model = models::build(&small, Init::new(1))?;
+//!     let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.]); // a square
+//!     let batch = Batch { x, lengths: vec![4], samples: vec![0] };
+//!
+//!     let tape = Tape::new();
+//!     let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"));
+//!     let nll = affine(sum(elbo.log_px), -1., 0.);
+//!     let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum(kl)); // Eqs. 15 to 17
+//!     let grads = tape.backward(loss, Keep::All);
+//!
+//!     // Every node of the pass can be asked, by its name in the paper.
+//!     let z2 = tape.find("z.2").expect("the upper latent");
+//!     let gradient = grads.wrt(z2).expect("the loss depends on it");
+//!     assert_eq!(gradient.shape(), [1, 4, 2]); // one sequence, four steps, two numbers
+//!     for term in tape.explain(&grads, z2) {
+//!         println!("from node {}, {}: {}", term.consumer.index(), term.rule.name, term.rule.vjp);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//! Training, evaluation, drawing and inspection are the binary's: `stcn train` learns from handwriting
+//! that the program makes itself.
+//!
+//! # The floors
+//! A module imports only from floors below its own; `tests/tidy.rs` holds the house to it.
+//!
+//! | floor | | modules |
+//! |---|---|---|
+//! | 8 | the door | [`cli`]: one file a command |
+//! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint · [`inspect`]: table, dump, ink |
+//! | 6 | papers | [`models`]: one paper, one file |
+//! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
+//! | 4 | probability | [`dist`]: log-probability, draws, divergence |
+//! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
+//! | 2 | the tape | [`tape`]: what was computed, and the walk back |
+//! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
+//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] |
+//!
+//! Outside: the [`book`], with the decisions and what would change our mind.
+//!
+//! # Symbols
+//! | paper | here | |
+//! |---|---|---|
+//! | x_t | `x` (B, T, D) | a step of the data; batch, time, channel, always in this order |
+//! | d_t^l | node `d.l` (B, T + 1, F) | context of level l: the last block of the level, over (0, x_1 … x_T) |
+//! | z_t^l | node `z.l` (B, T, C) | latent of level l; l = 1 is nearest to the data |
+//! | p(z_t^l ∣ ·), f_p^(l) | `prior.l` | Eq. 8: sees x_{<t} and z^{l+1} |
+//! | q̂(z_t^l ∣ ·), f_q^(l) | `infer.l` | Eq. 10: sees x_{≤t} and z^{l+1} |
+//! | q(z_t^l ∣ ·) | [`Normal::combined`](dist::Normal::combined) | Eq. 11: estimate and prior by their precisions |
+//! | f^(o) | `output`, `head` | Eq. 9: from z^1, or from all z^l when dense |
+//! | KL_l | node `kl.l` (B, T) | Eq. 15, per step and level |
+//! | ln p(x_t ∣ z_t) | node `log_px` (B, T) | Eqs. 16, 17, per step |
+//! | x̄ | `gx`, and `gy` for the one that comes in | the gradient of the loss at x |
+//!
+//! What users see counts from 1 as the paper does; code counts from 0.
 #![warn(missing_docs)]
 
+pub mod book;
 pub mod choice;
 pub mod cli;
 pub mod data;

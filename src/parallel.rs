@@ -20,6 +20,29 @@ pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
+/// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
+#[derive(Default)]
+pub struct Work<'a> {
+    tasks: Vec<Box<dyn FnOnce() + Send + 'a>>,
+}
+
+impl<'a> Work<'a> {
+    /// Nothing to do yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One task more; it owns what it writes.
+    pub fn add(&mut self, task: impl FnOnce() + Send + 'a) {
+        self.tasks.push(Box::new(task));
+    }
+
+    /// Does everything, on any thread, in any order.
+    pub fn run(self) {
+        each(self.tasks, |task| task());
+    }
+}
+
 /// Runs `job` on every task, on any thread, in any order; tasks own what they write.
 pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
     if tasks.len() <= 1 {
@@ -74,14 +97,13 @@ pub struct Tile {
 }
 
 /// Cuts outputs of shape (batch, time, widths\[i\]) into tiles of at most `rows_per_tile` steps of one
-/// sequence, evenly, and runs `job(tile, pieces)` on each.
-pub fn tiles<T: Send, const N: usize>(
-    mut outputs: [&mut [T]; N],
+/// sequence, evenly.
+pub fn cut<'a, T, const N: usize>(
+    mut outputs: [&'a mut [T]; N],
     widths: [usize; N],
     (batch, time): (usize, usize),
     rows_per_tile: usize,
-    job: impl Fn(Tile, [&mut [T]; N]) + Sync,
-) {
+) -> Vec<(Tile, [&'a mut [T]; N])> {
     let per_sequence = time.div_ceil(rows_per_tile).max(1);
     let mut tasks = Vec::with_capacity(batch * per_sequence);
     for b in 0..batch {
@@ -91,6 +113,18 @@ pub fn tiles<T: Send, const N: usize>(
             tasks.push((Tile { batch: b, time }, pieces));
         }
     }
+    tasks
+}
+
+/// Runs `job(tile, pieces)` on every tile of [`cut`].
+pub fn tiles<T: Send, const N: usize>(
+    outputs: [&mut [T]; N],
+    widths: [usize; N],
+    shape: (usize, usize),
+    rows_per_tile: usize,
+    job: impl Fn(Tile, [&mut [T]; N]) + Sync,
+) {
+    let tasks = cut(outputs, widths, shape, rows_per_tile);
     each(tasks, |(tile, pieces)| job(tile, pieces));
 }
 

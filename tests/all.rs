@@ -3,9 +3,16 @@
 mod cli;
 mod common;
 mod data;
+mod dist;
 mod inspect;
 mod kernel;
 mod models;
+mod nn;
 mod noise;
+mod ops;
 mod optim;
+mod parallel;
+mod tape;
+mod tensor;
+mod tidy;
 mod train;

@@ -2,7 +2,9 @@
 
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::parallel;
 use crate::tape::Var;
+use crate::tensor::{Real, Tensor};
 
 /// A diagonal normal over the last axis.   mean, std: (B, T, C)
 #[derive(Clone, Copy)]
@@ -17,8 +19,25 @@ impl<'t> Normal<'t> {
     /// `z = μ + σ ⊙ ε`, with ε the noise at the address (`name`, sample, t, channel), on the tape as
     /// `noise.<name>`; z bears `name`.
     pub fn rsample(self, noise: &Noise, name: &str, samples: &[u64]) -> Var<'t> {
+        self.rsample_from(0, noise, name, samples, 1.)
+    }
+
+    /// The same for steps that are `first`, `first + 1`, … of their sequences, with `temperature · ε`:
+    /// a pass over a part of a sequence sees the noise that a pass over the whole sees there.
+    pub fn rsample_from(
+        self,
+        first: usize,
+        noise: &Noise,
+        name: &str,
+        samples: &[u64],
+        temperature: Real,
+    ) -> Var<'t> {
         let (_, t, c) = self.mean.value().btc("rsample");
-        let epsilon = noise.normal_tensor(name, samples, t, c);
+        let mut epsilon = Tensor::scratch(&[samples.len(), t, c]);
+        parallel::rows([epsilon.data_mut()], [t * c], 1, |range, [row]| {
+            noise.normals(name, samples[range.start], (first * c) as u64, row);
+            row.iter_mut().for_each(|e| *e *= temperature);
+        });
         let epsilon = self.mean.tape().constant(epsilon).named(&format!("noise.{name}"));
         rsample(self.mean, self.std, epsilon).named(name)
     }

@@ -170,7 +170,9 @@ fn draw_density(
 /// The index at which the cumulated softmax of `logits / temperature` passes `chance`.
 fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
     let top = logits.iter().fold(Real::NEG_INFINITY, |top, &l| if l > top { l } else { top });
-    let weights: Vec<Real> = logits.iter().map(|&l| exp((l - top) / temperature)).collect();
+    // The likeliest has weight 1 also at temperature 0, where (l − top)/0 is no number.
+    let weight = |&l: &Real| if l == top { 1. } else { exp((l - top) / temperature) };
+    let weights: Vec<Real> = logits.iter().map(weight).collect();
     let mut left = chance * weights.iter().fold(0., |sum, w| sum + w);
     for (k, w) in weights.iter().enumerate() {
         left -= w;

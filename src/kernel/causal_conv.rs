@@ -6,11 +6,14 @@
 //! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
 
 use super::gemm::{Mat, Packed, Right, mul_add};
-use crate::parallel::{self, Tile};
+use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
 /// Steps of one tile: its rows of x and y stay in a core's second cache.
 pub const TILE: usize = 128;
+
+/// Weights of a tap below this are packed by one thread: waking another takes longer.
+const SMALL: usize = 1 << 14;
 
 /// The sizes of one convolution.   x: (batch, time, inputs), w: (taps, inputs, outputs), y: (batch, time, outputs)
 #[derive(Clone, Copy, Debug)]
@@ -96,16 +99,39 @@ impl CausalConv {
         }
     }
 
-    /// Packs w for [`grad_x`](Self::grad_x).
+    /// Packs w for [`queue_grad_x`](Self::queue_grad_x).
     pub fn pack(&self, w: &[Real]) -> PackedTaps {
         let (i, o) = (self.inputs, self.outputs);
-        PackedTaps(parallel::map(self.taps, |j| {
-            Packed::new(Mat::new(&w[j * i * o..], i, o).transposed())
-        }))
+        let tap = |j| Packed::new(Mat::new(&w[j * i * o..], i, o).transposed());
+        PackedTaps(if i * o < SMALL {
+            (0..self.taps).map(tap).collect()
+        } else {
+            parallel::map(self.taps, tap)
+        })
+    }
+
+    /// Queues the gradient of x from several (ȳ, w), in order: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ`; stores instead of
+    /// adding if it is the `first` to come.
+    pub fn queue_grad_x<'a, const N: usize>(
+        &self,
+        work: &mut Work<'a>,
+        from: [(&'a [Real], &'a PackedTaps); N],
+        gx: &'a mut [Real],
+        first: bool,
+    ) {
+        let conv = *self;
+        for (tile, [gx]) in parallel::cut([gx], [self.inputs], (self.batch, self.time), TILE) {
+            work.add(move || {
+                if first {
+                    gx.fill(0.);
+                }
+                from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx));
+            });
+        }
     }
 
     /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`.
-    pub fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real]) {
+    fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real]) {
         let (i, o) = (self.inputs, self.outputs);
         let gy = &gy[tile.batch * self.time * o..][..self.time * o];
         for (j, w) in w.0.iter().enumerate() {
@@ -118,23 +144,33 @@ impl CausalConv {
         }
     }
 
-    /// `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t` for several ȳ at once, one w̄ each.
-    pub fn grad_w<const N: usize>(&self, x: &[Real], gy: [&[Real]; N], gw: [&mut [Real]; N]) {
-        let Self { batch, time, inputs: i, outputs: o, taps, .. } = *self;
-        let rows = i.div_ceil(8).clamp(12, 48); // enough rectangles for eight threads
-        parallel::tiles(gw, [o; N], (taps, i), rows, |tile, mut gw| {
-            let reach = self.reach(tile.batch);
-            if reach >= time {
-                return;
-            }
-            for b in 0..batch {
-                let x = Mat::new(&x[b * time * i..], time - reach, i).columns(tile.time.clone());
-                for (gy, gw) in gy.iter().zip(&mut gw) {
-                    let gy = Mat::new(&gy[(b * time + reach) * o..], time - reach, o);
-                    mul_add(x.transposed(), Right::Rows(gy), gw);
-                }
-            }
-        });
+    /// Queues `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`: rectangles of w̄, each over the sequences in index order.
+    pub fn queue_grad_w<'a>(
+        &self,
+        work: &mut Work<'a>,
+        x: &'a [Real],
+        gy: &'a [Real],
+        gw: &'a mut [Real],
+    ) {
+        let conv = *self;
+        let rows = self.inputs.div_ceil(8).clamp(12, 48); // enough rectangles for eight threads
+        for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
+            work.add(move || conv.grad_w(x, gy, &tile, gw));
+        }
+    }
+
+    /// The rectangle of w̄ that `tile` names: a tap as its batch, rows of wⱼ as its time.
+    fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real]) {
+        let Self { batch, time, inputs: i, outputs: o, .. } = *self;
+        let reach = self.reach(tile.batch);
+        if reach >= time {
+            return;
+        }
+        for b in 0..batch {
+            let x = Mat::new(&x[b * time * i..], time - reach, i).columns(tile.time.clone());
+            let gy = Mat::new(&gy[(b * time + reach) * o..], time - reach, o);
+            mul_add(x.transposed(), Right::Rows(gy), gw);
+        }
     }
 
     /// Runs `job` over the tiles of tensors shaped like y.
@@ -146,10 +182,5 @@ impl CausalConv {
     ) {
         let shape = (self.batch, self.time);
         parallel::tiles(outputs, [width; N], shape, TILE, |tile, pieces| job(&tile, pieces));
-    }
-
-    /// Where the rows of `tile` begin in a tensor `width` channels wide.
-    pub fn offset(&self, tile: &Tile, width: usize) -> usize {
-        (tile.batch * self.time + tile.time.start) * width
     }
 }

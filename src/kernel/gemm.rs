@@ -159,6 +159,8 @@ mod single {
     /// registers, or 12 of 16, leave room for a row of B and one broadcast.
     const ROWS_32: usize = 12;
     const ROWS_16: usize = 6;
+    /// NEON has 32 registers of four; without FMA every multiply-add is a call.
+    const ROWS_FOUR: usize = if cfg!(target_arch = "aarch64") { 12 } else { 2 };
 
     /// Columns of one packed panel.
     fn width() -> usize {
@@ -260,26 +262,26 @@ mod single {
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
     unsafe fn avx512(p: Product) {
         // SAFETY: the caller's.
-        unsafe { run::<std::arch::x86_64::__m512>(p, ROWS_32) }
+        unsafe { run::<std::arch::x86_64::__m512, ROWS_32>(p) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn avx2(p: Product) {
         // SAFETY: the caller's.
-        unsafe { run::<std::arch::x86_64::__m256>(p, ROWS_16) }
+        unsafe { run::<std::arch::x86_64::__m256, ROWS_16>(p) }
     }
 
     unsafe fn four(p: Product) {
         // SAFETY: the caller's.
-        unsafe { run::<Four>(p, ROWS_32) }
+        unsafe { run::<Four, ROWS_FOUR>(p) }
     }
 
     /// Panels of k outermost (they are the definition), then panels of B, which stay in the first
     /// cache while strips of rows pass by.
     #[inline(always)]
-    unsafe fn run<V: Simd>(p: Product, most_rows: usize) {
-        let strips = p.m.div_ceil(most_rows);
+    unsafe fn run<V: Simd, const MOST: usize>(p: Product) {
+        let strips = p.m.div_ceil(MOST);
         for start in (0..p.k).step_by(PANEL) {
             let k = PANEL.min(p.k - start);
             for (panel, column) in (0..p.n).step_by(2 * V::LANES).enumerate() {
@@ -296,7 +298,7 @@ mod single {
                             c: p.c.add(row * p.n + column),
                             ..p
                         };
-                        strip_of_rows::<V>(tile, columns);
+                        strip_of_rows::<V, MOST>(tile, columns);
                     }
                 }
             }
@@ -305,13 +307,13 @@ mod single {
 
     /// One strip of C, `p.m` rows of at most two vectors.
     #[inline(always)]
-    unsafe fn strip_of_rows<V: Simd>(p: Product, columns: usize) {
+    unsafe fn strip_of_rows<V: Simd, const MOST: usize>(p: Product, columns: usize) {
         macro_rules! rows {
             ($($rows:literal)*) => {
                 // SAFETY: the caller's.
                 unsafe {
                     match p.m {
-                        $($rows => if columns == 2 * V::LANES {
+                        $($rows if $rows <= MOST => if columns == 2 * V::LANES {
                             micro::<V, $rows, 2, false>(p, V::LANES)
                         } else if columns > V::LANES {
                             micro::<V, $rows, 2, true>(p, columns - V::LANES)

@@ -1,27 +1,38 @@
 //! Sums in an order that shapes decide.
 
-use crate::parallel;
+use crate::parallel::Work;
 use crate::tensor::Real;
 use crate::vectorised;
 
 /// Rows of one partial sum.
 const ROWS: usize = 256;
+/// Columns of one task.
+const COLUMNS: usize = 64;
 
-/// `sums[c] += Σ_r x[r, c]`: the gradient of a bias.   x: (rows, columns), columns = sums.len()
+/// Queues `sums[c] += Σ_r x[r, c]`: the gradient of a bias.   x: (rows, columns), columns = sums.len()
 ///
 /// Partials of 256 rows, each summed in row order, are added in order.
-pub fn add_columns(x: &[Real], sums: &mut [Real]) {
-    let columns = sums.len();
-    if columns == 0 {
-        return;
+pub fn queue_add_columns<'a>(work: &mut Work<'a>, x: &'a [Real], sums: &'a mut [Real]) {
+    let total = sums.len();
+    for (i, sums) in sums.chunks_mut(COLUMNS).enumerate() {
+        work.add(move || add_columns(x, total, i * COLUMNS, sums));
     }
-    let partials = parallel::map(x.len().div_ceil(ROWS * columns), |i| {
-        let rows = &x[i * ROWS * columns..x.len().min((i + 1) * ROWS * columns)];
-        let mut partial = vec![0.; columns];
-        rows.chunks_exact(columns).for_each(|row| add(&mut partial, row));
-        partial
-    });
-    partials.iter().for_each(|partial| add(sums, partial));
+}
+
+vectorised! {
+    /// Columns `first .. first + sums.len()` of x, whose rows have `total`.
+    fn add_columns(x: &[Real], total: usize, first: usize, sums: &mut [Real]) {
+        let mut partial = [0.; COLUMNS];
+        let partial = &mut partial[..sums.len()];
+        for rows in x.chunks(ROWS * total) {
+            partial.fill(0.);
+            for row in rows.chunks_exact(total) {
+                let row = &row[first..first + partial.len()];
+                partial.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+            }
+            sums.iter_mut().zip(&*partial).for_each(|(sum, x)| *sum += x);
+        }
+    }
 }
 
 vectorised! {

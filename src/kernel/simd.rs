@@ -277,7 +277,7 @@ impl Simd for Four {
             if cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") {
                 self.0[i].mul_add(b.0[i], c.0[i])
             } else {
-                super::math::soft_fma(self.0[i], b.0[i], c.0[i])
+                software_fma(self.0[i], b.0[i], c.0[i])
             }
         }))
     }
@@ -285,4 +285,10 @@ impl Simd for Four {
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
     }
+}
+
+/// Not inlined: unrolled into every kernel it would be most of the program.
+#[inline(never)]
+fn software_fma(a: f32, b: f32, c: f32) -> f32 {
+    super::math::soft_fma(a, b, c)
 }

@@ -98,7 +98,8 @@ choice! {
     DenseTaps, "kind of dense taps":
     /// Paper: the last block of every level, "analogously to STCN-dense".
     EveryLevel = "every-level",
-    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25).
+    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25); of every second level,
+    /// the last included, where there are not 5.
     Release = "release",
 }
 

@@ -136,3 +136,13 @@ pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     model.visit(&mut |p| found.push((p.path(), &p.value)));
     found
 }
+
+/// The first `n` steps of `a`, the others of `b`.   (B, T, C) each
+fn first_steps(n: usize, a: &Tensor, b: &Tensor) -> Tensor {
+    let (_, t, c) = b.btc("first_steps");
+    let mut y = b.clone();
+    for (y, a) in y.data_mut().chunks_exact_mut(t * c).zip(a.data().chunks_exact(t * c)) {
+        y[..n * c].copy_from_slice(&a[..n * c]);
+    }
+    y
+}

@@ -16,7 +16,7 @@
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
 use super::config::{Decoder, Draws, Precision};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
@@ -77,8 +77,15 @@ impl Stcn {
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
-    /// Top down, all steps in parallel; level 1 first in the result.
-    fn descend<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Vec<Level<'t>> {
+    /// Top down, all steps in parallel; level 1 first in the result. The second row of `d` belongs to
+    /// step `first` of the sequences, from 0.
+    fn descend<'t>(
+        &self,
+        d: &[Var<'t>],
+        first: usize,
+        noise: &Noise,
+        samples: &[u64],
+    ) -> Vec<Level<'t>> {
         let combine = self.combine();
         let steps = d[0].value().shape()[1] - 1;
         let mut levels: Vec<Level> = vec![];
@@ -90,19 +97,61 @@ impl Stcn {
             let prior = self.prior[l].forward(past); // Eq. 8
             let estimate = self.infer[l].forward(present); // Eq. 10
             let posterior = estimate.combined(prior, combine); // Eq. 11
-            let to_prior = posterior.rsample(noise, &name, samples);
+            let draw = |name: &str| posterior.rsample_from(first, noise, name, samples, 1.);
+            let to_prior = draw(&name);
             let (to_posterior, to_output) = match self.config.draws {
                 Draws::Shared => (to_prior, to_prior),
-                Draws::Fresh => (
-                    posterior.rsample(noise, &format!("{name}.posterior"), samples),
-                    posterior.rsample(noise, &format!("{name}.output"), samples),
-                ),
+                Draws::Fresh => {
+                    (draw(&format!("{name}.posterior")), draw(&format!("{name}.output")))
+                }
             };
             (a, b) = (Some(to_prior), Some(to_posterior));
             levels.push(Level { prior, estimate, posterior, to_prior, to_output });
         }
         levels.reverse(); // z^1 first, as the paper counts
         levels
+    }
+
+    /// Top down with every latent drawn from its prior: what the output network sees of the steps `first`,
+    /// `first + 1`, … of sequences whose contexts of the steps before are `d`.
+    fn dream<'t>(
+        &self,
+        d: &[Var<'t>],
+        first: usize,
+        noise: &Noise,
+        samples: &[u64],
+        temperature: Real,
+    ) -> Var<'t> {
+        let (mut above, mut z) = (None, vec![]);
+        for l in (0..d.len()).rev() {
+            let prior = self.prior[l].forward(join(d[l], above)); // Eq. 8
+            let name = format!("z.{}", l + 1);
+            let draw = |name: &str| prior.rsample_from(first, noise, name, samples, temperature);
+            let to_prior = draw(&name);
+            z.push(match self.config.draws {
+                Draws::Shared => to_prior,
+                Draws::Fresh => draw(&format!("{name}.output")),
+            });
+            above = Some(to_prior);
+        }
+        z.reverse();
+        self.join_latents(z)
+    }
+
+    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
+    ///
+    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
+    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
+    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        let tape = Tape::inference();
+        let d = self.contexts(tape.constant(x.clone()));
+        let before: Vec<Var> = d.iter().map(|&d| slice_time(d, 0, x.shape()[1])).collect();
+        let dreamt = self.dream(&before, 0, noise, samples, 1.).value();
+        let levels = self.descend(&d, 0, noise, samples);
+        let seen = self.join_latents(levels.iter().map(|level| level.to_output)).value();
+        let y = tape.constant(first_steps(given, &seen, &dreamt));
+        let px = self.head.forward(self.output.forward(y)); // Eq. 9
+        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 
     fn combine(&self) -> Combine {
@@ -122,7 +171,7 @@ impl Stcn {
 impl SequenceModel for Stcn {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let levels = self.descend(&self.contexts(x), noise, &batch.samples);
+        let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let combine = self.combine();
         let kl = |(l, level): (usize, &Level<'t>)| {
             level.estimate.combined_kl(level.prior, combine).named(&format!("kl.{}", l + 1))
@@ -155,7 +204,7 @@ impl SequenceModel for Stcn {
         let weights = |draw: usize| {
             let tape = Tape::inference();
             let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
-            let levels = self.descend(&d, &noise.at(draw as u64), &batch.samples);
+            let levels = self.descend(&d, 0, &noise.at(draw as u64), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
             let px = self.head.forward(self.output.forward(y));
             let mut log_w = px.log_prob(tape.constant(batch.x.clone()));
@@ -209,22 +258,8 @@ impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let Self { model, samples, t, .. } = self;
         let tape = Tape::inference();
-        let fresh = model.config.draws == Draws::Fresh;
-        let (mut above, mut z) = (None, vec![]);
-        for l in (0..self.contexts.len()).rev() {
-            let d = tape.constant(self.contexts[l].clone());
-            let p = model.prior[l].forward(join(d, above));
-            let name = format!("z.{}", l + 1);
-            let draw = draw_latent(p, noise, &name, samples, *t, temperature);
-            z.push(if fresh {
-                draw_latent(p, noise, &format!("{name}.output"), samples, *t, temperature)
-            } else {
-                draw
-            });
-            above = Some(draw);
-        }
-        z.reverse();
-        let y = model.join_latents(z).value();
+        let d: Vec<Var> = self.contexts.iter().map(|d| tape.constant(d.clone())).collect();
+        let y = model.dream(&d, *t, noise, samples, temperature).value();
         let h = model.output.step(&y, &mut self.decoder);
         let px = model.head.forward(tape.constant(h));
         let x = px.sample(noise, samples, *t, temperature);
@@ -243,8 +278,8 @@ impl Generator for Writer<'_> {
                 .iter()
                 .zip(&self.contexts)
                 .map(|(before, now)| tape.constant(beside_in_time(before, now)));
-            let levels =
-                self.model.descend(&both.collect::<Vec<_>>(), &noise.at(t as u64), &self.samples);
+            let both: Vec<Var> = both.collect();
+            let levels = self.model.descend(&both, t, noise, &self.samples);
             let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();
             self.model.output.step(&y, &mut self.decoder);
         }
@@ -256,24 +291,6 @@ impl Writer<'_> {
         self.contexts = self.model.context_step(x, &mut self.past);
         self.t += 1;
     }
-}
-
-/// `μ + temperature · σ ε_t`, ε from the address that the full pass uses for step t.
-fn draw_latent<'t>(
-    p: Normal<'t>,
-    noise: &Noise,
-    name: &str,
-    samples: &[u64],
-    t: usize,
-    temperature: Real,
-) -> Var<'t> {
-    let channels = p.mean.value().cols();
-    let mut epsilon = Tensor::zeros(&[samples.len(), 1, channels]);
-    for (row, &sample) in epsilon.data_mut().chunks_exact_mut(channels).zip(samples) {
-        noise.normals(name, sample, (t * channels) as u64, row);
-        row.iter_mut().for_each(|e| *e *= temperature);
-    }
-    rsample(p.mean, p.std, p.mean.tape().constant(epsilon))
 }
 
 /// Two steps of every sequence, (B, 1, C) each, as (B, 2, C).

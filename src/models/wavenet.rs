@@ -13,8 +13,9 @@
 //! No latents: the log-likelihood is exact.
 
 use super::config::{DenseTaps, FirstStep};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
+use crate::dist::Observation;
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
 use crate::noise::Noise;
 use crate::ops::*;
@@ -46,6 +47,24 @@ impl WaveNet {
         Self { first, tcn, output, head: head(init, config), config: config.clone() }
     }
 
+    /// `p(x_t | x_{<t})` of every step.   x: (B, T, D)
+    fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
+        let steps = x.value().shape()[1];
+        let inputs = slice_time(prepend_zero(x), 0, steps); // 0, x_1 … x_{T−1}
+        let blocks = self.tcn.forward(self.first.forward(inputs));
+        self.head.forward(self.output.forward(self.skips(&blocks)))
+    }
+
+    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
+    ///
+    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
+    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
+    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        let tape = Tape::inference();
+        let px = self.predict(tape.constant(x.clone()));
+        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
+    }
+
     /// What the output network sees, from the (u, h) of every block.
     fn skips<'t>(&self, blocks: &[(Var<'t>, Var<'t>)]) -> Var<'t> {
         relu(if self.config.kind.is_dense() {
@@ -58,24 +77,20 @@ impl WaveNet {
     }
 }
 
-/// The blocks (from 0) whose outputs WaveNet-dense sees.
+/// The blocks (from 0) whose outputs WaveNet-dense sees; the last is always one of them.
 fn taps(config: &ModelConfig) -> impl Iterator<Item = usize> {
     let every = match config.dense_taps {
         DenseTaps::EveryLevel => 1,
         DenseTaps::Release => 2, // levels 1, 3, 5
     };
-    let per_level = config.blocks_per_latent;
-    (0..config.levels()).step_by(every).map(move |level| (level + 1) * per_level - 1)
+    let (levels, per_level) = (config.levels(), config.blocks_per_latent);
+    ((levels - 1) % every..levels).step_by(every).map(move |level| (level + 1) * per_level - 1)
 }
 
 impl SequenceModel for WaveNet {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let steps = batch.x.shape()[1];
-        let inputs = slice_time(prepend_zero(x), 0, steps); // 0, x_1 … x_{T−1}
-        let blocks = self.tcn.forward(self.first.forward(inputs));
-        let px = self.head.forward(self.output.forward(self.skips(&blocks)));
-        let log_px = px.log_prob(x);
+        let log_px = self.predict(x).log_prob(x);
         let log_px = match self.config.first_step {
             FirstStep::Scored => log_px,
             FirstStep::Skipped => skip_first(log_px),

@@ -1,5 +1,6 @@
 //! Sums, differences, products; a scale and a shift.
 
+use super::one_shape;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, zip};
 
@@ -10,11 +11,9 @@ impl std::ops::Add for Var<'_> {
     #[track_caller]
     fn add(self, other: Self) -> Self {
         static RULE: Rule = Rule { name: "add", forward: "z = x + y", vjp: "x̄ = z̄   ȳ = z̄" };
-        let z = zip(
-            [&self.value(), &other.value()],
-            #[inline(always)]
-            |[x, y]| x + y,
-        );
+        let (x, y) = (self.value(), other.value());
+        one_shape(RULE.name, [&x, &y]);
+        let z = zip([&x, &y], |[x, y]| x + y);
         self.tape().record(&RULE, [self, other], z, |gz, [gx, gy]| {
             gx.add(|| gz.clone());
             gy.add(|| gz.clone());
@@ -30,11 +29,9 @@ impl std::ops::Sub for Var<'_> {
     fn sub(self, other: Self) -> Self {
         static RULE: Rule =
             Rule { name: "sub", forward: "z = x − y", vjp: "x̄ = z̄   ȳ = −z̄" };
-        let z = zip(
-            [&self.value(), &other.value()],
-            #[inline(always)]
-            |[x, y]| x - y,
-        );
+        let (x, y) = (self.value(), other.value());
+        one_shape(RULE.name, [&x, &y]);
+        let z = zip([&x, &y], |[x, y]| x - y);
         self.tape().record(&RULE, [self, other], z, |gz, [gx, gy]| {
             gx.add(|| gz.clone());
             gy.add(|| gz.map(|gz| -gz));
@@ -51,26 +48,11 @@ impl std::ops::Mul for Var<'_> {
         static RULE: Rule =
             Rule { name: "mul", forward: "z = x ⊙ y", vjp: "x̄ = z̄ y   ȳ = z̄ x" };
         let (x, y) = (self.value(), other.value());
-        let z = zip(
-            [&x, &y],
-            #[inline(always)]
-            |[x, y]| x * y,
-        );
+        one_shape(RULE.name, [&x, &y]);
+        let z = zip([&x, &y], |[x, y]| x * y);
         self.tape().record(&RULE, [self, other], z, move |gz, [gx, gy]| {
-            gx.add(|| {
-                zip(
-                    [gz, &y],
-                    #[inline(always)]
-                    |[gz, y]| gz * y,
-                )
-            });
-            gy.add(|| {
-                zip(
-                    [gz, &x],
-                    #[inline(always)]
-                    |[gz, x]| gz * x,
-                )
-            });
+            gx.add(|| zip([gz, &y], |[gz, y]| gz * y));
+            gy.add(|| zip([gz, &x], |[gz, x]| gz * x));
         })
     }
 }
@@ -92,12 +74,6 @@ pub fn clip(x: Var, low: Real, high: Real) -> Var {
     let inputs = x.value();
     let y = inputs.map(|x| x.clamp(low, high));
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-        gx.add(|| {
-            zip(
-                [gy, &inputs],
-                #[inline(always)]
-                |[gy, x]| if low < x && x < high { gy } else { 0. },
-            )
-        })
+        gx.add(|| zip([gy, &inputs], |[gy, x]| if low < x && x < high { gy } else { 0. }))
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::reduce;
+use crate::parallel::Work;
 use crate::tape::{Rule, Var};
 use crate::tensor::Tensor;
 
@@ -25,17 +26,18 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
     });
     x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
         let gy = gy.data();
-        gx.update(|gx, first| {
-            let w = conv.pack(ws.data());
-            conv.tiles([gx], conv.inputs, |tile, [gx]| {
-                if first {
-                    gx.fill(0.);
-                }
-                conv.grad_x(gy, &w, tile, gx);
-            });
-        });
-        gw.accumulate(|gw| conv.grad_w(xs.data(), [gy], [gw]));
-        gb.accumulate(|gb| reduce::add_columns(gy, gb));
+        let packed = gx.is_needed().then(|| conv.pack(ws.data()));
+        let mut work = Work::new();
+        if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
+            conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
+        }
+        if let Some(gw) = gw.zeroed_target() {
+            conv.queue_grad_w(&mut work, xs.data(), gy, gw);
+        }
+        if let Some(gb) = gb.zeroed_target() {
+            reduce::queue_add_columns(&mut work, gy, gb);
+        }
+        work.run();
     })
 }
 

@@ -1,7 +1,9 @@
 //! The gated unit of WaveNet, alone and with its two convolutions.
 
 use super::conv::sizes;
+use super::one_shape;
 use crate::kernel::{math, reduce};
+use crate::parallel::Work;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
 use crate::vectorised;
@@ -18,28 +20,13 @@ pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
         forward: "y = tanh(x) σ(g)",
         vjp: "x̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)",
     };
+    one_shape(RULE.name, [&x.value(), &g.value()]);
     let a = x.value().map(math::tanh);
     let s = g.value().map(math::sigmoid);
-    let y = zip(
-        [&a, &s],
-        #[inline(always)]
-        |[a, s]| a * s,
-    );
+    let y = zip([&a, &s], |[a, s]| a * s);
     x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
-        gx.add(|| {
-            zip(
-                [gy, &a, &s],
-                #[inline(always)]
-                |[gy, a, s]| gy * s * (1. - a * a),
-            )
-        });
-        gg.add(|| {
-            zip(
-                [gy, &a, &s],
-                #[inline(always)]
-                |[gy, a, s]| gy * a * s * (1. - s),
-            )
-        });
+        gx.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
+        gg.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
     })
 }
 
@@ -61,7 +48,8 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
     };
     let (xs, [wf, bf, wg, bg]) = (x.value(), [filter.0, filter.1, gate.0, gate.1].map(Var::value));
     let conv = sizes(RULE.name, &xs, &wf, &bf, dilation);
-    assert_eq!(wf.shape(), wg.shape(), "gated_conv: filter and gate differ in shape");
+    let (filter_shapes, gate_shapes) = ([wf.shape(), bf.shape()], [wg.shape(), bg.shape()]);
+    assert_eq!(filter_shapes, gate_shapes, "gated_conv: filter and gate differ in shape");
     let (o, shape) = (conv.outputs, [conv.batch, conv.time, conv.outputs]);
     let [mut y, mut a, mut s] = std::array::from_fn(|_| Tensor::scratch(&shape));
     conv.tiles([&mut y, &mut a, &mut s].map(Tensor::data_mut), o, |tile, [y, a, s]| {
@@ -78,25 +66,20 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
             let [gy, a, s] = [gy, &a, &s].map(|t| &t.data()[range.clone()]);
             gated_gradients(gy, a, s, gf, gg);
         });
-        gx.update(|gx, first| {
-            let [wf, wg] = [&wf, &wg].map(|w| conv.pack(w.data()));
-            conv.tiles([gx], conv.inputs, |tile, [gx]| {
-                if first {
-                    gx.fill(0.);
-                }
-                conv.grad_x(gf.data(), &wf, tile, gx);
-                conv.grad_x(gg.data(), &wg, tile, gx);
-            });
-        });
-        if gwf.is_needed() && gwg.is_needed() {
-            let both = [gf.data(), gg.data()]; // one pass over x for the two
-            gwf.accumulate(|gwf| gwg.accumulate(|gwg| conv.grad_w(xs.data(), both, [gwf, gwg])));
-        } else {
-            gwf.accumulate(|gw| conv.grad_w(xs.data(), [gf.data()], [gw]));
-            gwg.accumulate(|gw| conv.grad_w(xs.data(), [gg.data()], [gw]));
+        let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
+        let mut work = Work::new();
+        if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
+            conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
         }
-        gbf.accumulate(|gb| reduce::add_columns(gf.data(), gb));
-        gbg.accumulate(|gb| reduce::add_columns(gg.data(), gb));
+        for (g, gw, gb) in [(&gf, gwf, gbf), (&gg, gwg, gbg)] {
+            if let Some(gw) = gw.zeroed_target() {
+                conv.queue_grad_w(&mut work, xs.data(), g.data(), gw);
+            }
+            if let Some(gb) = gb.zeroed_target() {
+                reduce::queue_add_columns(&mut work, g.data(), gb);
+            }
+        }
+        work.run();
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::reduce;
+use crate::parallel::Work;
 use crate::tape::{Rule, Var};
 use crate::tensor::Tensor;
 
@@ -35,11 +36,7 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
     let y = layer.forward(|y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
     let outputs = y.clone();
     x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| {
-        let gu = crate::tensor::zip(
-            [gy, &outputs],
-            #[inline(always)]
-            |[gy, y]| if y > 0. { gy } else { 0. },
-        );
+        let gu = crate::tensor::zip([gy, &outputs], |[gy, y]| if y > 0. { gy } else { 0. });
         layer.backward(&gu, slots);
     })
 }
@@ -86,16 +83,17 @@ impl Linear {
 
     fn backward(&self, gy: &Tensor, [gx, gw, gb]: &mut [crate::tape::Slot; 3]) {
         let (conv, x, gy) = (&self.conv, self.x.data(), gy.data());
-        gx.update(|gx, first| {
-            let w = conv.pack(self.w.data());
-            conv.tiles([gx], conv.inputs, |tile, [gx]| {
-                if first {
-                    gx.fill(0.);
-                }
-                conv.grad_x(gy, &w, tile, gx);
-            });
-        });
-        gw.accumulate(|gw| conv.grad_w(x, [gy], [gw]));
-        gb.accumulate(|gb| reduce::add_columns(gy, gb));
+        let packed = gx.is_needed().then(|| conv.pack(self.w.data()));
+        let mut work = Work::new();
+        if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
+            conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
+        }
+        if let Some(gw) = gw.zeroed_target() {
+            conv.queue_grad_w(&mut work, x, gy, gw);
+        }
+        if let Some(gb) = gb.zeroed_target() {
+            reduce::queue_add_columns(&mut work, gy, gb);
+        }
+        work.run();
     }
 }

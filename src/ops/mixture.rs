@@ -29,12 +29,9 @@ pub fn mixture_log_prob<'t>(
         forward: "y = logsumexp_k(ln π_k + Σ_d ln N(x_d; μ_dk, σ_dk))",
         vjp: "ℓ̄ = ȳ (r − π)   μ̄ = ȳ r u/σ   σ̄ = ȳ r (u² − 1)/σ   x̄ = −Σ_k μ̄",
     };
-    let dims = x.value().cols();
-    let components = logits.value().cols();
-    for (name, p) in [("mean", mean), ("std", std)] {
-        let (found, want) = (p.value().cols(), dims * components);
-        assert_eq!(found, want, "mixture_log_prob: {name} has {found} channels, want {want}");
-    }
+    let (dims, components) = (x.value().cols(), logits.value().cols());
+    let (rows, wide) = (logits.value().rows(), dims * components);
+    fits(RULE.name, rows, [("x", x, dims), ("mean", mean, wide), ("std", std, wide)]);
     record(&RULE, x, logits, [mean, std], floor, diagonal, diagonal_slopes)
 }
 
@@ -63,7 +60,23 @@ pub fn bivariate_mixture_log_prob<'t>(
         "bivariate_mixture_log_prob: x has {} channels",
         x.value().cols()
     );
+    let (rows, m) = (logits.value().rows(), logits.value().cols());
+    fits(
+        RULE.name,
+        rows,
+        [("mean", mean, 2 * m), ("std", std, 2 * m), ("rho", rho, m), ("x", x, 2)],
+    );
     record(&RULE, x, logits, [mean, std, rho], floor, bivariate, bivariate_slopes)
+}
+
+/// Panics unless every input has as many rows as the logits, and its own number of channels.
+#[track_caller]
+fn fits<const N: usize>(op: &str, rows: usize, inputs: [(&str, Var<'_>, usize); N]) {
+    for (name, x, want) in inputs {
+        let (found, x_rows) = (x.value().cols(), x.value().rows());
+        assert_eq!(found, want, "{op}: {name} has {found} channels, want {want}");
+        assert_eq!(x_rows, rows, "{op}: {name} has {x_rows} rows, logits {rows}");
+    }
 }
 
 /// `out_k += ln N_k(x)` from the parameters of one row.
@@ -90,7 +103,6 @@ fn record<'t, const P: usize>(
 ) -> Var<'t> {
     let (xs, ls, ps) = (x.value(), logits.value(), params.map(Var::value));
     let (b, t, m) = ls.btc(rule.name);
-    assert_eq!(xs.rows(), b * t, "{}: x has {} rows, logits {}", rule.name, xs.rows(), b * t);
     let rows_per_tile = (CHUNK / ps[0].cols()).max(1);
     let row = move |i: usize, xs: &Tensor, ls: &Tensor, ps: &[Tensor; P], joint: &mut [Real]| {
         log_softmax(row_of(ls, i), floor, joint);

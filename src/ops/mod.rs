@@ -17,6 +17,8 @@ mod reduce;
 mod shape;
 mod unary;
 
+use crate::tensor::Tensor;
+
 pub use arith::{affine, clip};
 pub use bernoulli::bernoulli_log_prob;
 pub use check::checks;
@@ -28,3 +30,11 @@ pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_p
 pub use reduce::{sum, sum_channels, sum_masked};
 pub use shape::{concat, prepend_zero, slice_channels, slice_time};
 pub use unary::{clipped_softplus, exp, ln, recip, relu, sigmoid, softplus, sqrt, square, tanh};
+
+/// Panics in the op's name if its inputs differ in shape.
+#[track_caller]
+fn one_shape<const N: usize>(op: &str, inputs: [&Tensor; N]) {
+    for x in inputs {
+        assert_eq!(x.shape(), inputs[0].shape(), "{op}: shapes differ");
+    }
+}

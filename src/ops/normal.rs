@@ -2,6 +2,7 @@
 //!
 //! `std` is a standard deviation, always.
 
+use super::one_shape;
 use crate::kernel::math::{ln, ln_1p};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
@@ -21,6 +22,7 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
         vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
     };
     let [xs, m, s] = [x, mean, std].map(Var::value);
+    one_shape(RULE.name, [&xs, &m, &s]);
     let log_prob = zip(
         [&xs, &m, &s],
         #[inline(always)]
@@ -72,28 +74,13 @@ pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
         Rule {
             name: "rsample", forward: "z = μ + σ ε", vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ"
         };
-    let (s, e) = (std.value(), noise.value());
-    let z = zip(
-        [&mean.value(), &s, &e],
-        #[inline(always)]
-        |[m, s, e]| m + s * e,
-    );
+    let [m, s, e] = [mean, std, noise].map(Var::value);
+    one_shape(RULE.name, [&m, &s, &e]);
+    let z = zip([&m, &s, &e], |[m, s, e]| m + s * e);
     mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
         gm.add(|| gz.clone());
-        gs.add(|| {
-            zip(
-                [gz, &e],
-                #[inline(always)]
-                |[gz, e]| gz * e,
-            )
-        });
-        ge.add(|| {
-            zip(
-                [gz, &s],
-                #[inline(always)]
-                |[gz, s]| gz * s,
-            )
-        });
+        gs.add(|| zip([gz, &e], |[gz, e]| gz * e));
+        ge.add(|| zip([gz, &s], |[gz, s]| gz * s));
     })
 }
 
@@ -131,44 +118,17 @@ pub fn combined_mean<'t>(
     };
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
-    let y = zip(
-        [&m, &s, &pm, &ps],
-        #[inline(always)]
-        |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm),
-    );
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
+    let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
     mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
-        gm.add(|| {
-            zip(
-                [gy, &s, &ps],
-                #[inline(always)]
-                |[gy, s, ps]| gy * weights(s, ps).0,
-            )
-        });
-        gpm.add(|| {
-            zip(
-                [gy, &s, &ps],
-                #[inline(always)]
-                |[gy, s, ps]| gy * weights(s, ps).1,
-            )
-        });
+        gm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
+        gpm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).1));
         let turn = |[gy, m, s, pm, ps]: [Real; 5]| {
             let (w, r) = weights(s, ps);
             2. * gy * w * r * (m - pm)
         };
-        gs.add(|| {
-            zip(
-                [gy, &m, &s, &pm, &ps],
-                #[inline(always)]
-                |x| -turn(x) / x[2],
-            )
-        });
-        gps.add(|| {
-            zip(
-                [gy, &m, &s, &pm, &ps],
-                #[inline(always)]
-                |x| turn(x) / x[4],
-            )
-        });
+        gs.add(|| zip([gy, &m, &s, &pm, &ps], |x| -turn(x) / x[2]));
+        gps.add(|| zip([gy, &m, &s, &pm, &ps], |x| turn(x) / x[4]));
     })
 }
 
@@ -185,24 +145,17 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
         vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
     };
     let (s, ps) = (std.value(), prior_std.value());
+    one_shape(RULE.name, [&s, &ps]);
     let released = combine == Combine::AsReleased;
     let value = move |s: Real, ps: Real| {
         let (_, r) = weights(s, ps);
         if released { ps * ps * r } else { ps * r.sqrt() }
     };
-    let y = zip(
-        [&s, &ps],
-        #[inline(always)]
-        |[s, ps]| value(s, ps),
-    );
+    let y = zip([&s, &ps], |[s, ps]| value(s, ps));
     std.tape().record(&RULE, [std, prior_std], y, move |gy, [gs, gps]| {
         let twice = if released { 2. } else { 1. };
         gs.add(|| {
-            zip(
-                [gy, &s, &ps],
-                #[inline(always)]
-                |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s,
-            )
+            zip([gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
         });
         gps.add(|| {
             zip(
@@ -237,21 +190,29 @@ pub fn combined_kl<'t>(
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
     let released = combine == Combine::AsReleased;
-    let kl = zip(
-        [&m, &s, &pm, &ps],
-        #[inline(always)]
-        |[m, s, pm, ps]| {
-            let (w, r) = weights(s, ps);
-            let moved = w * (m - pm) / ps;
-            let (ratio, g) = (ps / s, ps * r);
-            let spread = if released {
-                0.5 * (g * g - 1.) - ln(g)
-            } else {
-                0.5 * (ln_1p(ratio * ratio) - w)
-            };
-            spread + 0.5 * moved * moved
-        },
-    );
+    one_shape(RULE.name, [&m, &s, &pm, &ps]);
+    // One loop each: a branch inside would keep it from being vectorised.
+    let kl = if released {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, r) = weights(s, ps);
+                let (moved, g) = (w * (m - pm) / ps, ps * r);
+                0.5 * (g * g - 1.) - ln(g) + 0.5 * moved * moved
+            },
+        )
+    } else {
+        zip(
+            [&m, &s, &pm, &ps],
+            #[inline(always)]
+            |[m, s, pm, ps]| {
+                let (w, ratio) = (weights(s, ps).0, ps / s);
+                let moved = w * (m - pm) / ps;
+                0.5 * (ln_1p(ratio * ratio) - w) + 0.5 * moved * moved
+            },
+        )
+    };
     mean.tape().record(&RULE, inputs, add_up(&kl), move |gy, [gm, gs, gpm, gps]| {
         let slope = |[m, s, pm, ps]: [Real; 4]| {
             let w = weights(s, ps).0;

@@ -48,6 +48,9 @@ pub fn sum_masked<'t>(x: Var<'t>, lengths: &[usize], weights: &[Real]) -> Var<'t
         panic!("sum_masked: want (B, T), got {:?}", inputs.shape())
     };
     assert_eq!((lengths.len(), weights.len()), (b, b), "sum_masked: one length, one weight each");
+    for len in lengths {
+        assert!(*len <= t, "sum_masked: length {len} of {t} steps");
+    }
     let one = |(row, (&len, &weight)): (&[Real], (&usize, &Real))| {
         f64::from(weight) * row[..len].iter().fold(0., |sum, &x| sum + f64::from(x))
     };

@@ -72,7 +72,10 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
     let rows = inputs.data().chunks_exact(total);
     let y = Tensor::new(&shape, rows.flat_map(|r| r[start..start + len].iter().copied()).collect());
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-        gx.accumulate(|gx| {
+        gx.update(|gx, first| {
+            if first {
+                gx.fill(0.);
+            }
             for (gx, gy) in gx.chunks_exact_mut(total).zip(gy.data().chunks_exact(len)) {
                 write(&mut gx[start..start + len], gy, false);
             }

@@ -15,13 +15,7 @@ fn unary<'t>(
     let y = inputs.map(f);
     let outputs = y.clone();
     x.tape().record(rule, [x], y, move |gy, [gx]| {
-        gx.add(|| {
-            zip(
-                [gy, &inputs, &outputs],
-                #[inline(always)]
-                |[gy, x, y]| gy * df(x, y),
-            )
-        })
+        gx.add(|| zip([gy, &inputs, &outputs], |[gy, x, y]| gy * df(x, y)))
     })
 }
 
@@ -89,9 +83,16 @@ pub fn clipped_softplus(x: Var, low: Real, high: Real) -> Var {
         x,
         &RULE,
         #[inline(always)]
-        move |x| math::softplus(x).clamp(low, high),
+        move |x| inside(math::softplus(x), low, high),
         df,
     )
+}
+
+/// `clamp` without its check that low ≤ high, which would keep the loop from being vectorised.
+#[inline(always)]
+fn inside(x: Real, low: Real, high: Real) -> Real {
+    let x = if x > low { x } else { low };
+    if x < high { x } else { high }
 }
 
 /// `y = eˣ`

@@ -27,26 +27,31 @@ impl Slot {
         }
     }
 
-    /// Adds in place: `write(g, first)` adds to `g`, or, if it is the first to come (`first`), stores to
-    /// every element of `g`, whose contents are then unspecified. Spares a zero fill and a pass.
-    pub fn update(&mut self, write: impl FnOnce(&mut [Real], bool)) {
+    /// Where to add in place: the running sum, and whether this is the first to come; then its contents are
+    /// unspecified and every element must be stored. `None` if nothing upstream wants this gradient.
+    pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
         if !self.needed {
-            return;
+            return None;
         }
-        match &mut self.grad {
-            Some(grad) => write(grad.data_mut(), false),
-            none => write(none.insert(Tensor::scratch(&self.shape)).data_mut(), true),
-        }
+        let first = self.grad.is_none();
+        let grad = self.grad.get_or_insert_with(|| Tensor::scratch(&self.shape));
+        Some((grad.data_mut(), first))
     }
 
-    /// Adds in place to zeros or to what has come before: for small gradients, as of a bias.
-    pub fn accumulate(&mut self, add: impl FnOnce(&mut [Real])) {
-        self.update(|g, first| {
-            if first {
-                g.fill(0.);
-            }
-            add(g);
-        });
+    /// The same with zeros in place of unspecified contents: for small gradients, as of a bias.
+    pub fn zeroed_target(&mut self) -> Option<&mut [Real]> {
+        let (grad, first) = self.target()?;
+        if first {
+            grad.fill(0.);
+        }
+        Some(grad)
+    }
+
+    /// `write(g, first)` on the [`target`](Self::target), if there is one.
+    pub fn update(&mut self, write: impl FnOnce(&mut [Real], bool)) {
+        if let Some((grad, first)) = self.target() {
+            write(grad, first);
+        }
     }
 }
 

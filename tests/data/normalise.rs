@@ -81,7 +81,7 @@ fn figures_and_kinds_survive_their_text() {
     let text = toml::to_string(&figures).unwrap();
     assert_eq!(toml::from_str::<Normalisation>(&text).unwrap(), figures);
     for kind in [Normalise::PerChannel, Normalise::Scalar, Normalise::None] {
-        assert_eq!(Normalise::parse(kind.name()).unwrap(), kind);
+        assert_eq!(Normalise::parse(&kind.to_string()).unwrap(), kind);
         assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
     }
     assert_eq!(

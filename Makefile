@@ -1,0 +1,75 @@
+# Each target is a line or two; everything real lives in cargo or in the binary.
+MODEL  ?= stcn-dense
+PRESET ?= ink-tiny
+OUT    ?= runs/$(PRESET)-$(MODEL)
+STCN   := cargo run --quiet --release --
+
+.PHONY: help demo test check gradcheck deny slow bench bench-save bench-diff size book
+.PHONY: train sample evaluate inspect data clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+demo: ## train on the embedded handwriting, evaluate, draw: start here
+	rm -rf runs/demo
+	cargo run --release -- train --preset ink-tiny --out runs/demo
+	$(STCN) evaluate runs/demo --iwae 16
+	$(STCN) sample runs/demo --out runs/demo/samples
+	@echo
+	@echo "A small STCN has learnt to move a pen, from handwriting that the program made itself. Above stand the"
+	@echo "bounds on how likely it finds lines that it never saw; its own lines are in runs/demo/samples/sample.svg."
+	@echo "Next: make inspect OUT=runs/demo (every node of a pass, with its gradient), make train MODEL=wavenet"
+	@echo "(another model, same data), stcn train --resume runs/demo --steps 3000 (longer), make book (how it works)."
+
+test: ## laws, twins, same bits, the house itself, doctests
+	cargo test
+
+check: ## format, lints, docs, tests and gradients: before every commit that matters
+	cargo fmt --check && cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	$(MAKE) test gradcheck deny
+
+gradcheck: ## every op and every model's parameters against finite differences, in f64
+	cargo test --features f64 --test all -- ops:: tape:: dist:: nn:: models::
+	cargo run --features f64 -- gradcheck
+
+deny: ## licences and advisories of what we depend on, where cargo-deny is installed
+	@if cargo deny --version > /dev/null 2>&1; then cargo deny check; \
+	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"; fi
+
+slow: ## the ignored tests in release: overfitting, kills, exhaustive arithmetic
+	cargo test --release -- --ignored
+
+bench: ## time kernels, ops and training steps
+	cargo bench --bench all
+
+bench-save: ## the same, kept to compare with
+	cargo bench --bench all -- --save-baseline before
+
+bench-diff: ## the same, against what bench-save kept
+	cargo bench --bench all -- --baseline before
+
+size: ## lines per floor and the longest files: a look, not a limit
+	@cargo test --quiet --test all -- --exact tidy::lines_per_floor --nocapture
+
+book: ## the documentation, in a browser
+	cargo doc --no-deps --open
+
+train: ## MODEL= PRESET= OUT=: train on the embedded handwriting; other data: stcn train --data
+	$(STCN) train --model $(MODEL) --preset $(PRESET) --out $(OUT)
+
+sample: ## OUT=: draw from a run
+	$(STCN) sample $(OUT) --out $(OUT)/samples
+
+evaluate: ## OUT=: bounds of a run on its validation part
+	$(STCN) evaluate $(OUT)
+
+inspect: ## OUT=: one pass of a run, every node with value and gradient
+	$(STCN) inspect $(OUT)
+
+data: ## the embedded handwriting: what it holds, and how to see it
+	@$(STCN) data show embedded
+	@echo "To draw its first lines: stcn data show embedded --out lines.png"
+
+clean: ## what cargo built; runs/ stays
+	cargo clean

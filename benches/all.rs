@@ -1,0 +1,119 @@
+//! Times with baselines: `make bench`; `make bench-save` before a change, `make bench-diff` after it.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use stcn::data::Batch;
+use stcn::kernel::causal_conv::CausalConv;
+use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
+use stcn::kernel::math;
+use stcn::models::{self, SequenceModel};
+use stcn::nn::Init;
+use stcn::noise::Noise;
+use stcn::optim::Adam;
+use stcn::train::Config;
+use stcn::train::step::update;
+use stcn::{Real, Tape, Tensor};
+use std::hint::black_box;
+
+/// One row tile of a product, at the widths of the presets.
+fn products(c: &mut Criterion) {
+    let mut group = c.benchmark_group("product, one thread");
+    for (m, k, n) in [(128, 256, 256), (128, 64, 64), (128, 54, 54), (128, 32, 32), (128, 256, 40)]
+    {
+        let (a, b, mut out) = (vec![0.5; m * k], vec![0.25; k * n], vec![0.; m * n]);
+        group.throughput(Throughput::Elements((2 * m * k * n) as u64));
+        group.bench_function(format!("{m}x{k}x{n} in place"), |bench| {
+            bench.iter(|| {
+                let right = Right::Rows(Mat::new(black_box(&b), k, n));
+                mul_add(Mat::new(black_box(&a), m, k), right, &mut out)
+            })
+        });
+        let packed = Packed::new(Mat::new(&b, k, n));
+        group.bench_function(format!("{m}x{k}x{n} packed"), |bench| {
+            bench.iter(|| mul_add(Mat::new(black_box(&a), m, k), Right::Packed(&packed), &mut out))
+        });
+    }
+}
+
+/// A dilated convolution, B20 T201 K2, forward.
+fn convolutions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("causal convolution, forward");
+    for channels in [32, 64, 256] {
+        let conv = CausalConv {
+            batch: 20,
+            time: 201,
+            inputs: channels,
+            outputs: channels,
+            taps: 2,
+            dilation: 4,
+        };
+        let x: Vec<Real> = vec![0.5; 20 * 201 * channels];
+        let (w, mut y) = (vec![0.1; 2 * channels * channels], x.clone());
+        group.throughput(Throughput::Elements((4 * 20 * 201 * channels * channels) as u64));
+        group.bench_function(format!("{channels} channels"), |bench| {
+            bench.iter(|| {
+                conv.tiles([&mut y], channels, |tile, [y]| conv.forward(black_box(&x), &w, tile, y))
+            })
+        });
+    }
+}
+
+/// Elementary functions over a slice that fits the second cache.
+fn functions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("elementary functions");
+    let x: Vec<Real> = (0..16_384).map(|i| i as Real * 1e-3 - 8.).collect();
+    group.throughput(Throughput::Elements(x.len() as u64));
+    let functions: [(&str, fn(&mut [Real])); 4] = [
+        ("exp", math::map_exp),
+        ("tanh", math::map_tanh),
+        ("sigmoid", math::map_sigmoid),
+        ("softplus", math::map_softplus),
+    ];
+    for (name, f) in functions {
+        let mut y = x.clone();
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                y.copy_from_slice(&x);
+                f(black_box(&mut y))
+            })
+        });
+    }
+}
+
+/// A training step of every small model, and a step of generation.
+fn steps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("ink-tiny, B16 T100");
+    group.sample_size(20);
+    for kind in ["stcn", "stcn-dense", "wavenet", "wavenet-dense"] {
+        let config = Config::preset("ink-tiny", Some(kind), None).expect("a preset");
+        let init = Init::new(config.seed);
+        let mut model = models::build(&config.model, init).expect("a valid config");
+        let mut x = Tensor::zeros(&[16, 100, 3]);
+        Noise::new(0, "bench").normals("x", 0, 0, x.data_mut());
+        x.data_mut().chunks_mut(3).for_each(|row| row[2] = if row[2] > 1. { 1. } else { 0. });
+        let batch = Batch { x, lengths: vec![100; 16], samples: (0..16).collect() };
+        let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+        let (mut tape, mut step) = (Tape::new(), 0);
+        group.bench_function(format!("training step, {kind}"), |bench| {
+            bench.iter(|| {
+                step += 1;
+                update(&mut *model, &mut adam, &mut tape, &batch, &config, step).expect("finite")
+            })
+        });
+        generation(&mut group, &*model, kind);
+    }
+}
+
+fn generation(
+    group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
+    model: &dyn SequenceModel,
+    kind: &str,
+) {
+    let mut generator = model.generator(&[0]);
+    let noise = Noise::new(1, "sample");
+    group.bench_function(format!("generated step, {kind}"), |bench| {
+        bench.iter(|| generator.draw(&noise, 1.))
+    });
+}
+
+criterion_group!(benches, products, convolutions, functions, steps);
+criterion_main!(benches);

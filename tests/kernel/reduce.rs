@@ -1,0 +1,35 @@
+//! Sums over rows.
+
+use crate::ops::numbers;
+use stcn::Real;
+use stcn::kernel::reduce::{add, add_columns};
+
+#[test]
+fn columns_are_added_in_partials_of_256_rows() {
+    for (rows, columns) in [(0, 3), (1, 1), (255, 4), (256, 3), (257, 5), (1000, 37)] {
+        let x = numbers(&[rows * columns], 1);
+        let before = numbers(&[columns], 2);
+        let mut want = before.data().to_vec();
+        for partial in x.data().chunks(256 * columns) {
+            for (c, want) in want.iter_mut().enumerate() {
+                let column = partial.iter().skip(c).step_by(columns);
+                *want += column.fold(0., |sum, x| sum + x);
+            }
+        }
+        let mut found = before.data().to_vec();
+        add_columns(x.data(), &mut found);
+        assert_eq!(found, want, "{rows} rows of {columns}");
+    }
+}
+
+#[test]
+fn no_columns_are_no_work() {
+    add_columns(&[], &mut []);
+}
+
+#[test]
+fn add_adds_elementwise() {
+    let mut sum: Vec<Real> = (0..37).map(|i| i as Real).collect();
+    add(&mut sum, &[1.; 37]);
+    assert!(sum.iter().enumerate().all(|(i, &x)| x == i as Real + 1.));
+}

@@ -1,0 +1,171 @@
+//! Generation: a step at a time is the whole sequence at once, to the bit.
+
+use super::{Model, batch, every, model, name, noise, rearranged, row};
+use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, PenDraw, Task};
+use stcn::models::generate;
+use stcn::{Real, Tensor};
+
+/// Longer than anything looks back: contexts 7 rows, WaveNet 8, a gated decoder 3 more.
+const STEPS: usize = 24;
+const SAMPLES: [u64; 3] = [4, 0, 9];
+
+/// Both decoders and both kinds of draws where a model has them.
+fn variants() -> impl Iterator<Item = ModelConfig> {
+    every().flat_map(|config| {
+        if !config.kind.has_latents() {
+            return vec![config];
+        }
+        let with = |(decoder, draws)| ModelConfig { decoder, draws, ..config.clone() };
+        let decoders = [Decoder::Pointwise, Decoder::Gated];
+        decoders
+            .into_iter()
+            .flat_map(|d| [(d, Draws::Shared), (d, Draws::Fresh)])
+            .map(with)
+            .collect()
+    })
+}
+
+fn grown(model: &dyn Model, prime: &Tensor, samples: &[u64]) -> Tensor {
+    let steps = STEPS - prime.shape()[1];
+    generate(model, prime, steps, &noise(), samples, 1., |_| ())
+}
+
+fn nothing(config: &ModelConfig, sequences: usize) -> Tensor {
+    Tensor::zeros(&[sequences, 0, config.input])
+}
+
+#[test]
+fn every_step_drawn_is_the_step_of_one_pass_over_the_whole() {
+    for config in variants() {
+        let model = model(&config);
+        let x = grown(&*model, &nothing(&config, 3), &SAMPLES);
+        assert!(x.is_finite());
+        assert!(row(&x, 0, STEPS - 1) != row(&x, 0, 1) || config.task == Task::Music);
+        assert!(
+            model.redraw(&x, 0, &noise(), &SAMPLES) == x,
+            "{} {}",
+            name(&config),
+            config.decoder
+        );
+    }
+}
+
+#[test]
+fn a_primed_sequence_goes_on_as_one_pass_over_the_whole_would() {
+    for config in variants() {
+        let model = model(&config);
+        let prime = batch(&config, &[11, 11, 11]).x;
+        let x = grown(&*model, &prime, &SAMPLES);
+        for b in 0..3 {
+            (0..11).for_each(|t| assert_eq!(row(&x, b, t), row(&prime, b, t)));
+        }
+        assert!(
+            model.redraw(&x, 11, &noise(), &SAMPLES) == x,
+            "{} {}",
+            name(&config),
+            config.decoder
+        );
+    }
+}
+
+#[test]
+fn the_given_steps_are_looked_at() {
+    // Keys may stay as they are while their θ moves; real numbers may not.
+    for config in variants().filter(|config| config.task != Task::Music) {
+        let model = model(&config);
+        let prime = batch(&config, &[11, 11, 11]).x;
+        let other = prime.map(|x| 1. - x);
+        let [a, b] = [prime, other].map(|prime| grown(&*model, &prime, &SAMPLES));
+        assert!((11..STEPS).any(|t| row(&a, 0, t) != row(&b, 0, t)), "{}", name(&config));
+    }
+}
+
+#[test]
+fn observing_what_was_drawn_changes_nothing_after() {
+    // Not so behind a gated decoder: it is fed the posterior's latents of what is given.
+    for config in variants().filter(|c| c.decoder == Decoder::Pointwise) {
+        let model = model(&config);
+        let x = grown(&*model, &nothing(&config, 3), &SAMPLES);
+        let prime = rearranged(
+            &stcn::data::Batch { x: x.clone(), lengths: vec![11; 3], samples: vec![0; 3] },
+            &[0, 1, 2],
+            0,
+            0.,
+        );
+        assert!(grown(&*model, &prime.x, &SAMPLES) == x, "{}", name(&config));
+    }
+}
+
+#[test]
+fn a_sequence_does_not_depend_on_its_neighbours_nor_on_threads() {
+    for config in variants() {
+        let model = model(&config);
+        let all =
+            |sequences: usize| grown(&*model, &nothing(&config, sequences), &SAMPLES[..sequences]);
+        let together = all(3);
+        for (b, &sample) in SAMPLES.iter().enumerate() {
+            let alone = grown(&*model, &nothing(&config, 1), &[sample]);
+            (0..STEPS).for_each(|t| {
+                assert_eq!(row(&alone, 0, t), row(&together, b, t), "{}", name(&config));
+            });
+        }
+        for threads in [1, 3] {
+            let there = stcn::parallel::with_threads(threads, || all(3)).unwrap();
+            assert!(there == together, "{} on {threads} threads", name(&config));
+        }
+    }
+}
+
+#[test]
+fn sequences_of_other_samples_or_noise_differ() {
+    for kind in ModelKind::ALL {
+        let config = super::tiny(*kind, (Task::Speech, HeadKind::Normal));
+        let model = model(&config);
+        let x = grown(&*model, &nothing(&config, 2), &[1, 2]);
+        assert_ne!(row(&x, 0, 0), row(&x, 1, 0));
+        let at =
+            generate(&*model, &nothing(&config, 2), STEPS, &noise().at(1), &[1, 2], 1., |_| ());
+        assert_ne!(row(&x, 0, 0), row(&at, 0, 0));
+    }
+}
+
+#[test]
+fn without_noise_fresh_draws_are_shared_ones() {
+    // Temperature 0 makes every ε equal: both kinds of draws are then one, to the bit.
+    for kind in [ModelKind::Stcn, ModelKind::StcnDense] {
+        for decoder in [Decoder::Pointwise, Decoder::Gated] {
+            let [shared, fresh] = [Draws::Shared, Draws::Fresh].map(|draws| {
+                let config = super::tiny(kind, (Task::Speech, HeadKind::Normal));
+                let config = ModelConfig { decoder, draws, ..config };
+                let none = nothing(&config, 2);
+                generate(&*model(&config), &none, STEPS, &noise(), &[1, 2], 0., |_| ())
+            });
+            assert!(shared == fresh, "{kind} {decoder}");
+        }
+    }
+}
+
+#[test]
+fn keys_and_pens_are_zeros_and_ones_and_a_threshold_draws_no_chance() {
+    for config in every() {
+        let first = match config.task {
+            Task::Ink => 2,
+            Task::Music => 0,
+            Task::Speech => continue,
+        };
+        let x = grown(&*model(&config), &nothing(&config, 3), &SAMPLES);
+        let bits = |x: &Tensor| -> Vec<Real> {
+            x.data().chunks_exact(config.input).flat_map(|row| row[first..].to_vec()).collect()
+        };
+        assert!(bits(&x).iter().all(|&bit| bit == 0. || bit == 1.));
+        assert!(bits(&x).contains(&0.) && bits(&x).contains(&1.), "{}", name(&config));
+        // Twice the same first step from different noise: only a threshold gives the same pen throughout.
+        if !config.kind.has_latents() {
+            let config = ModelConfig { pen_draw: PenDraw::Threshold, ..config.clone() };
+            let x = grown(&*model(&config), &nothing(&config, 3), &SAMPLES);
+            let first_bits = |b: usize| row(&x, b, 0)[first..].to_vec();
+            assert_eq!(first_bits(0), first_bits(1));
+            assert_eq!(first_bits(0), first_bits(2));
+        }
+    }
+}

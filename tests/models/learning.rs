@@ -1,0 +1,122 @@
+//! Learning: slow, so asked for by `make slow`.
+
+use super::{Model, batch, every, loss, model, name, noise, tiny};
+use stcn::data::Batch;
+use stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
+use stcn::noise::Noise;
+use stcn::ops::*;
+use stcn::tape::{Keep, Tape};
+use stcn::{Real, Tensor};
+
+/// Adam as stcn.md §7 has it, for a test: moments by parameter number.
+#[derive(Default)]
+struct Adam {
+    moments: Vec<(Vec<Real>, Vec<Real>)>,
+    step: i32,
+}
+
+impl Adam {
+    fn update(&mut self, model: &mut dyn Model, lr: Real, grads: &stcn::tape::Grads) {
+        self.step += 1;
+        let (b1, b2): (Real, Real) = (0.9, 0.999);
+        let rate = lr * (1. - b2.powi(self.step)).sqrt() / (1. - b1.powi(self.step));
+        model.visit_mut(&mut |p| {
+            if self.moments.len() <= p.number() {
+                self.moments.push((vec![0.; p.value.len()], vec![0.; p.value.len()]));
+            }
+            let (m, v) = &mut self.moments[p.number()];
+            let grad = grads.param(p).data().to_vec();
+            for (((x, g), m), v) in p.value.data_mut().iter_mut().zip(grad).zip(m).zip(v) {
+                *m = b1 * *m + (1. - b1) * g;
+                *v = b2 * *v + (1. - b2) * g * g;
+                *x -= rate * *m / (v.sqrt() + 1e-8);
+            }
+        });
+    }
+}
+
+/// Trains for `steps`, the KL's weight rising over the first third; the losses per step, at full weight.
+fn train(model: &mut dyn Model, steps: usize, lr: Real, data: impl Fn(u64) -> Batch) -> Vec<Real> {
+    let mut adam = Adam::default();
+    let one = |step: usize| {
+        let batch = data(step as u64);
+        let tape = Tape::new();
+        let noise = noise().at(step as u64);
+        let full = loss(model, &tape, &batch, &noise).value().item();
+        let elbo = model.elbo(&tape, &batch, &noise);
+        let weights = vec![-1. / batch.steps() as Real; batch.lengths.len()];
+        let anneal = (3. * (step + 1) as Real / steps as Real).min(1.);
+        let total =
+            elbo.kl.iter().fold(sum_masked(elbo.log_px, &batch.lengths, &weights), |sum, &kl| {
+                sum - affine(sum_masked(kl, &batch.lengths, &weights), anneal, 0.)
+            });
+        let grads = tape.backward(total, Keep::Leaves);
+        adam.update(model, lr, &grads);
+        full
+    };
+    (0..steps).map(one).collect()
+}
+
+/// Steps of +1 or −1 by the toss of a coin, give or take 0.1: two modes, and nothing in the past to tell
+/// which comes.
+fn two_modes(config: &ModelConfig, step: u64) -> Batch {
+    let (b, t) = (16, 20);
+    let samples: Vec<u64> = (0..b as u64).collect();
+    let noise = Noise::new(9, "coins").at(step);
+    let mut coins = Tensor::zeros(&[b, t, 1]);
+    noise.uniforms("coin", 0, 0, coins.data_mut());
+    let x = stcn::tensor::zip([&coins, &noise.normal_tensor("x", &samples, t, 1)], |[coin, e]| {
+        0.1 * e + if coin < 0.5 { -1. } else { 1. }
+    });
+    assert_eq!(config.input, 1);
+    Batch { x, lengths: vec![t; b], samples }
+}
+
+#[test]
+#[ignore = "seconds long: make slow"]
+fn where_steps_have_two_modes_latents_beat_one_gaussian() {
+    let mean = |losses: &[Real]| losses.iter().sum::<Real>() / losses.len() as Real;
+    let learnt = ModelKind::ALL.iter().map(|&kind| {
+        let config = ModelConfig {
+            input: 1,
+            channels: 16,
+            decoder: Decoder::Pointwise,
+            ..tiny(kind, (Task::Speech, HeadKind::Normal))
+        };
+        let mut model = model(&config);
+        let losses = train(&mut *model, 600, 3e-3, |step| two_modes(&config, step));
+        let (first, last) = (mean(&losses[..20]), mean(&losses[losses.len() - 50..]));
+        eprintln!("{kind}: {first} to {last} nats a step");
+        if kind.has_latents() {
+            assert!(last < first);
+            let batch = two_modes(&config, 1_000_000);
+            let tape = Tape::inference();
+            let kl = model.elbo(&tape, &batch, &noise()).kl;
+            let kl: f64 = kl.iter().map(|kl| kl.value().sum()).sum::<f64>() / batch.steps() as f64;
+            assert!(kl > 0.3, "{kind} does not use its latents: KL {kl}"); // one bit is 0.69
+        }
+        last
+    });
+    let [stcn, dense, wavenet, wavenet_dense] = learnt.collect::<Vec<_>>().try_into().unwrap();
+    // One Gaussian over both modes: ½ ln 2πe(1 + 0.01) = 1.424 nats at best. Two modes: ln 2 + ½ ln 2πe·0.01
+    // = −0.19.
+    assert!(
+        wavenet > 1.37 && wavenet_dense > 1.37,
+        "{wavenet} {wavenet_dense}: better than it can be"
+    );
+    assert!(stcn < 0.9 && dense < 0.9, "{stcn} {dense}");
+}
+
+#[test]
+#[ignore = "seconds long: make slow"]
+fn every_model_learns_one_batch_by_heart() {
+    for config in every() {
+        let config = ModelConfig { channels: 12, ..config };
+        let mut model = model(&config);
+        let batch = batch(&config, &[8, 6]);
+        let losses = train(&mut *model, 400, 5e-3, |_| batch.clone());
+        let (first, last) = (losses[0], losses[380..].iter().sum::<Real>() / 20.);
+        eprintln!("{}: {first} to {last}", name(&config));
+        assert!(last < first - 1., "{}: {first} to {last}", name(&config));
+    }
+}

@@ -1,0 +1,134 @@
+//! What is particular to WaveNet.
+
+use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
+use stcn::Tensor;
+use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
+use stcn::models::{Bound, build};
+use stcn::tape::{Keep, Tape};
+
+fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
+    let mut batch = batch(config, &[x.shape()[1]]);
+    batch.x = x.clone();
+    model(config).elbo(&Tape::inference(), &batch, &noise()).log_px.value()
+}
+
+#[test]
+fn a_prediction_sees_as_many_rows_as_the_dilations_add_up_to() {
+    // 1 + (k−1)(1 + Σδ) with Σδ = 2·(1+2): 8 rows, the last of them x_{t−1}.
+    for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
+        let config = tiny(kind, (Task::Speech, HeadKind::Normal));
+        let (t, field) = (19, 8);
+        let x = batch(&config, &[20]).x;
+        let seen = |from: usize| {
+            let mut other = x.clone();
+            other.data_mut()[from * 2] += 0.5;
+            row(&log_px(&config, &x), 0, t) != row(&log_px(&config, &other), 0, t)
+        };
+        assert!(seen(t - field), "{kind}");
+        assert!(!seen(t - field - 1), "{kind}");
+    }
+}
+
+#[test]
+fn a_skipped_first_step_leaves_all_others_as_they_were() {
+    for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
+        let scored = tiny(kind, (Task::Ink, HeadKind::Gmm));
+        let skipped = ModelConfig { first_step: FirstStep::Skipped, ..scored.clone() };
+        let x = batch(&scored, &[6]).x;
+        let (scored, skipped) = (log_px(&scored, &x), log_px(&skipped, &x));
+        assert_ne!(row(&scored, 0, 0), [0.]);
+        assert_eq!(row(&skipped, 0, 0), [0.]);
+        (1..6).for_each(|t| assert_eq!(row(&scored, 0, t), row(&skipped, 0, t)));
+    }
+}
+
+#[test]
+fn the_released_taps_are_levels_one_three_and_five() {
+    let config = tiny(ModelKind::WavenetDense, (Task::Speech, HeadKind::Normal));
+    let config = ModelConfig { latents: vec![1; 5], ..config };
+    let width = |dense_taps| {
+        let mut inputs = 0;
+        let model = build(&ModelConfig { dense_taps, ..config.clone() }, 1).unwrap();
+        model.visit(&mut |p| {
+            if p.path() == "output.1.weight" {
+                inputs = p.value.shape()[0];
+            }
+        });
+        inputs / config.channels
+    };
+    assert_eq!(width(DenseTaps::EveryLevel), 5);
+    assert_eq!(width(DenseTaps::Release), 3);
+    // An even number of levels ends in a tap too: found on 2026-11-22 as a level that learnt nothing.
+    for levels in 1..5 {
+        let config = ModelConfig {
+            latents: vec![1; levels],
+            dense_taps: DenseTaps::Release,
+            ..config.clone()
+        };
+        let model = model(&config);
+        let tape = Tape::new();
+        let loss = super::loss(&*model, &tape, &batch(&config, &[6]), &noise());
+        let grads = tape.backward(loss, Keep::Leaves);
+        model.visit(&mut |p| assert!(grads.param(p).squared_norm() > 0., "{}", p.path()));
+    }
+    // Whether they are the right three: zero what the output network makes of a tap, and see which blocks
+    // still matter. Block 10, the end of level 5, is heard through the third tap alone.
+    let config = ModelConfig { dense_taps: DenseTaps::Release, ..config };
+    let x = batch(&config, &[6]).x;
+    let value = |deaf: Option<usize>, broken: &str| {
+        let mut model = model(&config);
+        model.visit_mut(&mut |p| {
+            if let (Some(tap), "output.1.weight") = (deaf, p.path()) {
+                let n = config.channels * config.channels;
+                p.value.data_mut()[tap * n..][..n].fill(0.);
+            }
+            if p.path().starts_with(broken) {
+                p.value.data_mut().fill(0.5);
+            }
+        });
+        let batch = stcn::data::Batch { x: x.clone(), lengths: vec![6], samples: vec![0] };
+        model.elbo(&Tape::inference(), &batch, &noise()).log_px.value()
+    };
+    for (tap, last_block, next_tap) in [(1, "tcn.6.", 2), (2, "tcn.10.", 0)] {
+        assert_ne!(value(None, "none"), value(None, last_block));
+        let deaf = |broken| value(Some(tap), broken);
+        let heard_elsewhere = next_tap != 0; // later blocks stand on earlier ones
+        assert_eq!(deaf("none") != deaf(last_block), heard_elsewhere, "tap {tap}");
+    }
+}
+
+#[test]
+fn the_likelihood_is_exact_whatever_the_noise() {
+    let config = tiny(ModelKind::Wavenet, (Task::Ink, HeadKind::Bigmm));
+    let (model, batch) = (model(&config), batch(&config, &[9, 4]));
+    assert_eq!(model.bound(), Bound::Exact);
+    let elbo = |noise| model.elbo(&Tape::inference(), &batch, &noise).log_px.value();
+    assert_eq!(elbo(noise()), elbo(noise().at(5)));
+    let weights = model.importance_weights(&batch, &noise(), 3).unwrap();
+    assert_eq!(weights, vec![elbo(noise()); 3]);
+}
+
+#[test]
+fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
+    for (task, head, want) in [
+        (Task::Ink, HeadKind::Normal, -1.7979984),
+        (Task::Ink, HeadKind::Gmm, -1.7979984),
+        (Task::Ink, HeadKind::Bigmm, -1.7979984),
+        (Task::Speech, HeadKind::Normal, -110.4851225),
+        (Task::Speech, HeadKind::Gmm, -110.4851225),
+    ] {
+        for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
+            let input = if task == Task::Ink { 3 } else { 200 };
+            let config = ModelConfig { input, ..tiny(kind, (task, head)) };
+            let mut model = model(&config);
+            model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
+            let mut batch = batch(&config, &[5]);
+            batch.x.data_mut().fill(0.);
+            let found = model.elbo(&Tape::inference(), &batch, &noise()).log_px.value();
+            // At most 200 terms are added in f32, each sum rounded to 2⁻²⁴ of the total at most.
+            let tolerance = 200. * f64::abs(want) * 2f64.powi(-24);
+            assert_close(masked_sums(&found, &[1])[0], want, tolerance, "log p(0)");
+            assert_eq!(row(&found, 0, 0), row(&found, 0, 4));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use super::{lively, normals, step};
+use stcn::nn::{GatedBlock, Module};
+use stcn::ops::*;
+use stcn::tape::Tape;
+
+#[test]
+fn a_step_is_a_row_of_the_whole_to_the_bit() {
+    for (inputs, outputs) in [(3, 6), (6, 6), (20, 33)] {
+        let block = lively(|init| GatedBlock::new(init, inputs, outputs, 2, 3));
+        let x = normals(&[3, 11, inputs]);
+        let tape = Tape::inference();
+        let (u, y) = block.forward(tape.constant(x.clone()));
+        let mut past = block.past(3);
+        for t in 0..11 {
+            let stepped = block.step(&step(&x, t), &mut past);
+            assert_eq!(
+                stepped,
+                (step(&u.value(), t), step(&y.value(), t)),
+                "{inputs}→{outputs} step {t}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_residual_is_added_after_the_skip_is_taken() {
+    let tape = Tape::inference();
+    let x = tape.constant(normals(&[2, 7, 5]));
+    let same = lively(|init| GatedBlock::new(init, 5, 5, 2, 1));
+    let (u, y) = same.forward(x);
+    assert_eq!(y.value(), (u + x).value());
+    let mut paths = vec![];
+    same.visit(&mut |p| paths.push(p.path().to_string()));
+    assert!(!paths.iter().any(|path| path.starts_with("project")), "{paths:?}");
+}
+
+#[test]
+fn a_block_has_two_convolutions_a_mix_and_a_projection_where_widths_differ() {
+    let count = |i, o| lively(|init| GatedBlock::new(init, i, o, 2, 1)).parameter_count();
+    let conv = |i: usize, o: usize| 2 * i * o + o;
+    let lin = |i: usize, o: usize| i * o + o;
+    assert_eq!(count(3, 7), 2 * conv(3, 7) + lin(7, 7) + lin(3, 7));
+    assert_eq!(count(7, 7), 2 * conv(7, 7) + lin(7, 7));
+}
+
+#[test]
+fn the_unit_is_tanh_of_the_filter_times_sigmoid_of_the_gate() {
+    let (x, block) = (normals(&[2, 6, 4]), lively(|init| GatedBlock::new(init, 4, 3, 2, 2)));
+    let tape = Tape::new();
+    let (u, _) = block.forward(tape.constant(x.clone()));
+    let part = |name: &str| {
+        let [w, b] = ["weight", "bias"].map(|p| tape.find(&format!("{name}.{p}")).unwrap());
+        (w, b)
+    };
+    let conv = |name| {
+        let (w, b) = part(name);
+        causal_conv1d(tape.constant(x.clone()), w, b, 2)
+    };
+    let (w, b) = part("mix");
+    let composed = linear(tanh(conv("filter")) * sigmoid(conv("gate")), w, b).value();
+    // Three products of numbers below 1, in the same arithmetic: a few roundings of 2⁻²⁴.
+    let off = stcn::tensor::zip([&composed, &u.value()], |[a, b]| (a - b).abs());
+    assert!(off.data().iter().all(|&off| off < 1e-6), "{off:?}");
+}

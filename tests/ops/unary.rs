@@ -1,0 +1,91 @@
+//! Functions of one number.
+
+use super::{pass, twins, value};
+use stcn::ops::*;
+use stcn::tape::Var;
+use stcn::{Real, Tensor};
+
+type Op = for<'t> fn(Var<'t>) -> Var<'t>;
+
+#[cfg(feature = "f64")]
+#[test]
+fn gradients_of_the_smooth_ones() {
+    use super::{gradcheck, numbers, positive};
+    let anywhere: [(&str, Op); 5] = [
+        ("tanh", tanh),
+        ("sigmoid", sigmoid),
+        ("softplus", softplus),
+        ("exp", exp),
+        ("square", square),
+    ];
+    for (i, (name, op)) in anywhere.into_iter().enumerate() {
+        println!("{name}");
+        gradcheck(&[numbers(&[2, 3, 4], i as u64)], |x| op(x[0]));
+        gradcheck(&[numbers(&[1, 1, 1], i as u64)], |x| op(x[0]));
+    }
+    let right_of_zero: [(&str, Op); 3] = [("ln", ln), ("recip", recip), ("sqrt", sqrt)];
+    for (i, (name, op)) in right_of_zero.into_iter().enumerate() {
+        println!("{name}");
+        gradcheck(&[positive(&[2, 3, 4], i as u64)], |x| op(x[0]));
+    }
+}
+
+#[cfg(feature = "f64")]
+#[test]
+fn gradients_of_those_with_kinks_on_both_sides() {
+    use super::gradcheck;
+    gradcheck(&[Tensor::new(&[6], vec![-2., -0.7, -0.1, 0.1, 0.8, 3.])], |x| relu(x[0]));
+    // softplus is 0.693 at 0: below, between and above the ends.
+    let x = Tensor::new(&[7], vec![-9., -2., -0.5, 0., 0.4, 1.2, 4.]);
+    gradcheck(&[x], |x| clipped_softplus(x[0], 0.2, 1.));
+}
+
+#[test]
+fn relu_is_zero_with_zero_slope_up_to_zero() {
+    let x = Tensor::new(&[5], vec![-3., -0., 0., 0.5, 2.]);
+    let slopes = pass(&[x], |x| relu(x[0]));
+    assert_eq!(slopes[0].data(), [0., 0., 0., 0.5, 2.]);
+    assert_eq!(slopes[1].data()[..3], [0.; 3]);
+    assert!(slopes[1].data()[3..].iter().all(|&g| g != 0.));
+}
+
+#[test]
+fn clipped_softplus_is_clip_of_softplus() {
+    let x = Tensor::new(&[8], vec![-90., -9., -2., -0.5, 0., 0.4, 1.2, 90.]);
+    // The same functions, so the same bits.
+    twins(&[x.clone()], 0., |x| clipped_softplus(x[0], 0.2, 1.), |x| clip(softplus(x[0]), 0.2, 1.));
+    twins(&[x], 0., |x| clipped_softplus(x[0], 1e-3, 5.), |x| clip(softplus(x[0]), 1e-3, 5.));
+}
+
+#[test]
+fn clipped_softplus_has_no_gradient_outside() {
+    let slopes =
+        pass(&[Tensor::new(&[4], vec![-90., -9., 6., 90.])], |x| clipped_softplus(x[0], 1e-3, 5.));
+    assert_eq!(slopes[0].data(), [1e-3, 1e-3, 5., 5.]);
+    assert_eq!(slopes[1].data(), [0.; 4]);
+}
+
+#[test]
+fn values_by_hand() {
+    // 4 ulp of numbers below 8 (arithmetic.md §4): 4 · 2⁻²¹.
+    let tolerance = if cfg!(feature = "f64") { 1e-14 } else { 2e-6 };
+    let cases: [(Op, Real, Real); 10] = [
+        (tanh, 0.5, 0.46211715726000975),
+        (sigmoid, -1., 0.2689414213699951),
+        (relu, -1., 0.),
+        (softplus, 0., std::f64::consts::LN_2 as Real),
+        (softplus, 30., 30.000000000000092),
+        (exp, 2., 7.38905609893065),
+        (ln, 2., std::f64::consts::LN_2 as Real),
+        (recip, -4., -0.25),
+        (square, -3., 9.),
+        (sqrt, 9., 3.),
+    ];
+    for (i, (op, x, want)) in cases.into_iter().enumerate() {
+        let found = value(&[Tensor::scalar(x)], |x| op(x[0])).item();
+        assert!(
+            (found - want).abs() <= tolerance * (1. + want.abs() / 8.),
+            "case {i}: {found}, want {want}"
+        );
+    }
+}

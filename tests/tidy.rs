@@ -1,0 +1,673 @@
+//! The rules of the house that a program can check, on `src` read as text; the floors stand in `src/lib.rs`.
+//!
+//! Comments and strings are blanked first, so that prose may name what code may not. Every rule is a
+//! function of sources, and a test at the end shows it sources that break it. `make size` prints
+//! [`lines_per_floor`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who stands where, the ground first. A module imports from the floors below its own.
+const FLOORS: [(&str, &[&str]); 9] = [
+    ("the ground", &["error", "choice", "tensor", "parallel"]),
+    ("numbers", &["kernel", "noise"]),
+    ("the tape", &["tape"]),
+    ("vocabulary", &["ops"]),
+    ("probability", &["dist"]),
+    ("parts", &["nn", "optim", "data"]),
+    ("papers", &["models"]),
+    ("practice", &["train", "inspect"]),
+    ("the door", &["cli", "main"]),
+];
+
+/// Files that belong to no floor: the front page and the book.
+const OUTSIDE: [&str; 2] = ["lib", "book"];
+
+/// Modules that see less than the floors below them, by the highest floor they may see.
+const SHORT_SIGHTED: [(&str, usize); 2] = [("data", 1), ("inspect", 5)];
+
+/// Imports from the same floor or from above, each with its reason. One that nobody needs has to go.
+const STAIRS: [(&str, &str, &str); 7] = [
+    ("choice", "error", "a word that is none of the choices"),
+    ("parallel", "error", "a pool that does not start"),
+    ("tensor", "parallel", "elementwise work is shared out"),
+    ("tensor", "kernel", "upwards, for speed: elementwise loops and sums in vectors"),
+    ("noise", "kernel", "the quantile's logarithm and polynomials"),
+    ("optim", "nn", "the trait that hands out parameters; no layer"),
+    ("main", "cli", "one door"),
+];
+
+/// What `lib.rs` re-exports at the root, and macros, which live there too.
+const AT_THE_ROOT: [(&str, &str); 8] = [
+    ("Error", "error"),
+    ("Result", "error"),
+    ("Tape", "tape"),
+    ("Var", "tape"),
+    ("Real", "tensor"),
+    ("Tensor", "tensor"),
+    ("vectorised", "kernel"),
+    ("module", "nn"),
+];
+
+/// Files without a twin in `tests`, each with its reason. One that has got a twin has to go.
+const NO_TWIN: [(&str, &str); 4] = [
+    ("lib.rs", "its example is a doctest"),
+    ("main.rs", "tests/cli starts it as a process"),
+    ("book/mod.rs", "words only"),
+    ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
+];
+
+/// Files and folders whose twins are still being written; tidy names those that are complete.
+const TWIN_TO_COME: [&str; 6] =
+    ["choice.rs", "cli/", "error.rs", "inspect/", "optim/adam.rs", "train/"];
+
+/// Words that only some files may use.
+struct Words {
+    words: Vec<String>,
+    /// Files, or folders with their slash.
+    only: &'static [&'static str],
+    why: &'static str,
+}
+
+fn words() -> Vec<Words> {
+    let some = |words: &str, only, why| Words {
+        words: words.split(", ").map(String::from).collect(),
+        only,
+        why,
+    };
+    let mut all = vec![
+        some("rayon", &["parallel.rs"], "threads are shared out in parallel.rs alone"),
+        some("HashMap, HashSet", &[], "their order is luck: a BTreeMap or a Vec"),
+        some("thread_local!, static mut", &[], "no state by thread, no state unguarded"),
+        some("Instant, SystemTime", &["cli/", "train/metrics.rs"], "a clock decides no number"),
+        some(
+            "unsafe, unsafe_code",
+            &["kernel/gemm.rs", "kernel/simd.rs"],
+            "two files, with reasons",
+        ),
+        some(
+            "ndarray, .view()",
+            &["tensor.rs", "kernel/gemm.rs", "data/npz.rs"],
+            "its sums run in memory order: Tensor's are by index",
+        ),
+        some(
+            "general_mat_mul, .dot(, .sum_axis(, .mean_axis(",
+            &["kernel/gemm.rs"],
+            "products are kernel::gemm's, sums kernel::reduce's",
+        ),
+        some(
+            "f32::max, f32::min, f64::max, f64::min, Real::max, Real::min",
+            &[],
+            "of +0 and −0 either may come back: an if",
+        ),
+        some(
+            ".mul_add(, f32::mul_add, f64::mul_add, Real::mul_add",
+            &["kernel/simd.rs"],
+            "without the CPU feature it calls the C library",
+        ),
+        some("ops::*", &["dist/", "nn/", "models/"], "the vocabulary's glob is for formulas"),
+        some("todo!, unimplemented!, dbg!", &[], "not in a finished house"),
+    ];
+    let functions = "exp exp2 exp_m1 ln ln_1p log log2 log10 powf powi sin cos tan sin_cos asin acos atan \
+        atan2 sinh cosh tanh asinh acosh atanh cbrt hypot gamma ln_gamma";
+    let spelled = |f: &str| {
+        [format!(".{f}("), format!("f32::{f}"), format!("f64::{f}"), format!("Real::{f}")]
+    };
+    all.push(Words {
+        words: functions.split_whitespace().flat_map(spelled).collect(),
+        only: &["kernel/math.rs"],
+        why: "std's differ by machine: kernel::math's do not",
+    });
+    all
+}
+
+/// One file of `src`.
+struct Source {
+    /// From `src` on, with slashes.
+    path: String,
+    text: String,
+    /// The text with every comment and literal blanked, at the same offsets.
+    code: String,
+}
+
+impl Source {
+    fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { path: path.into(), code: blank(&text), text }
+    }
+
+    /// The module of the crate's root that the file belongs to.
+    fn module(&self) -> &str {
+        let end = self.path.find('/').unwrap_or(self.path.len());
+        self.path[..end].trim_end_matches(".rs")
+    }
+
+    /// `src/ops/conv.rs:14`
+    fn place(&self, offset: usize) -> String {
+        format!("src/{}:{}", self.path, 1 + self.text[..offset].matches('\n').count())
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `folder` whose name ends in `.extension`, by path.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// `path` from `folder` on, with slashes.
+fn below(path: &Path, folder: &Path) -> String {
+    path.strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/")
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let read = |path: &PathBuf| Source::new(below(path, &src), fs::read_to_string(path).unwrap());
+    files(&src, "rs").iter().map(read).collect()
+}
+
+/// Spaces instead of comments, strings and characters.
+fn blank(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut code = bytes.to_vec();
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = literal(&text[at..], at > 0 && is_word(bytes[at - 1]));
+        for byte in &mut code[at..at + length] {
+            *byte = if *byte == b'\n' { b'\n' } else { b' ' };
+        }
+        at += length.max(1);
+        while !text.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    String::from_utf8(code).unwrap()
+}
+
+/// How long the comment, string or character is that begins here; 0 if none does.
+fn literal(text: &str, inside_word: bool) -> usize {
+    let until = |from: usize, end: &str| {
+        text[from..].find(end).map_or(text.len(), |i| from + i + end.len())
+    };
+    if text.starts_with("//") {
+        return text.find('\n').unwrap_or(text.len());
+    }
+    if text.starts_with("/*") {
+        let (mut depth, mut at) = (1, 2);
+        while depth > 0 && at < text.len() {
+            let rest = &text.as_bytes()[at..];
+            let step = if rest.starts_with(b"/*") { 1 } else { -1 };
+            let edge = rest.starts_with(b"/*") || rest.starts_with(b"*/");
+            depth += if edge { step } else { 0 };
+            at += if edge { 2 } else { 1 };
+        }
+        return at;
+    }
+    let raw = text.strip_prefix("br").or(text.strip_prefix('r')).filter(|_| !inside_word);
+    if let Some(raw) = raw {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        if raw[hashes..].starts_with('"') {
+            let opened = text.len() - raw.len() + hashes + 1;
+            return until(opened, &format!("\"{}", "#".repeat(hashes)));
+        }
+    }
+    if text.starts_with('"') {
+        let mut escaped = false;
+        let end = text[1..].find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        return end.map_or(text.len(), |i| i + 2);
+    }
+    if text.starts_with("'\\") {
+        return until(3, "'");
+    }
+    match text.strip_prefix('\'').and_then(|rest| rest.chars().next()) {
+        Some(c) if text[1 + c.len_utf8()..].starts_with('\'') => 2 + c.len_utf8(),
+        _ => 0, // a lifetime
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Where `word` stands by itself in `code`.
+fn find<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let (bytes, w) = (code.as_bytes(), word.as_bytes());
+    let alone = move |&i: &usize| {
+        let end = i + w.len();
+        let before = is_word(w[0]) && i > 0 && is_word(bytes[i - 1]);
+        let after = is_word(w[w.len() - 1]) && end < bytes.len() && is_word(bytes[end]);
+        !before && !after
+    };
+    code.match_indices(word).map(|(i, _)| i).filter(alone)
+}
+
+/// Whether `entry`, a file or a folder with its slash, is or holds `path`.
+fn covers(entry: &str, path: &str) -> bool {
+    path == entry || entry.ends_with('/') && path.starts_with(entry)
+}
+
+/// Words that stand where they may not.
+fn misplaced(sources: &[Source], rules: &[Words]) -> Vec<String> {
+    let mut found = vec![];
+    for rule in rules {
+        let allowed = |source: &Source| rule.only.iter().any(|only| covers(only, &source.path));
+        for source in sources.iter().filter(|source| !allowed(source)) {
+            for word in &rule.words {
+                let places = find(&source.code, word).map(|i| source.place(i));
+                found.extend(places.map(|place| format!("{place}: `{word}`: {}", rule.why)));
+            }
+        }
+    }
+    found
+}
+
+/// The first name of every path that starts at the crate's root, and where: `use crate::{Real, ops::sum}`
+/// gives `Real` and `ops`.
+fn imports(source: &Source) -> Vec<(usize, &str)> {
+    let mut found = vec![];
+    let in_root_file = !source.path.contains('/');
+    for (start, at_root) in
+        [("crate::", true), ("stcn::", source.path == "main.rs"), ("super::", in_root_file)]
+    {
+        for at in find(&source.code, start).filter(|_| at_root) {
+            let path = &source.code[at + start.len()..];
+            let Some(group) = path.strip_prefix('{') else {
+                found.push((at, first_name(path)));
+                continue;
+            };
+            let (mut depth, mut item) = (0, 0);
+            for (i, c) in group.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    ',' if depth == 0 => {
+                        found.push((at, first_name(&group[item..i])));
+                        item = i + 1;
+                    }
+                    '}' if depth == 0 => {
+                        found.push((at, first_name(&group[item..i])));
+                        break;
+                    }
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    // In a file of the root `super` is the root or, in an inner module, the file; of names only modules count.
+    found.retain(|(at, name)| {
+        let known = source.code[*at..].starts_with("super::") && floor(name).is_none();
+        !name.is_empty() && !known
+    });
+    found
+}
+
+fn first_name(path: &str) -> &str {
+    let path = path.trim_start();
+    &path[..path.bytes().position(|b| !is_word(b)).unwrap_or(path.len())]
+}
+
+/// On which floor a module stands.
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|(_, modules)| modules.contains(&module))
+}
+
+/// Imports that lead to the same floor or upwards, and stairs that lead nowhere.
+fn climbing(sources: &[Source]) -> Vec<String> {
+    let (mut found, mut used) = (vec![], vec![]);
+    for source in sources.iter().filter(|source| !OUTSIDE.contains(&source.module())) {
+        let from = source.module();
+        let Some(own) = floor(from) else {
+            found.push(format!("src/{}: stands on no floor", source.path));
+            continue;
+        };
+        let grandparent = find(&source.code, "super::super").map(|i| source.place(i));
+        found.extend(grandparent.map(|place| format!("{place}: `super::super`: say `crate::`")));
+        let highest = SHORT_SIGHTED.iter().find(|(module, _)| *module == from);
+        let highest = highest.map_or(own as isize - 1, |(_, floor)| *floor as isize);
+        for (at, name) in imports(source) {
+            let to = AT_THE_ROOT.iter().find(|(root, _)| *root == name).map_or(name, |(_, to)| to);
+            let stairs = STAIRS.iter().position(|stairs| (stairs.0, stairs.1) == (from, to));
+            used.extend(stairs);
+            let fine = to == from
+                || stairs.is_some()
+                || floor(to).is_some_and(|to| to as isize <= highest);
+            if !fine {
+                let there = floor(to).map_or("no floor".into(), |to| format!("floor {to}"));
+                let place = source.place(at);
+                found.push(format!("{place}: {from} (floor {own}) imports {to} ({there})"));
+            }
+        }
+    }
+    let idle = STAIRS.iter().enumerate().filter(|(i, _)| !used.contains(i));
+    found.extend(idle.map(|(_, (from, to, _))| format!("STAIRS: {from} no longer imports {to}")));
+    found
+}
+
+/// Names of the rules in `src/ops`, in order of files.
+fn rules(sources: &[Source]) -> Vec<(String, String)> {
+    let mut found = vec![];
+    for source in sources.iter().filter(|source| source.module() == "ops") {
+        for at in find(&source.code, "Rule {") {
+            let name =
+                source.text[at..].split_once("name: \"").and_then(|(_, name)| name.split_once('"'));
+            found.push((source.place(at), name.map_or("", |(name, _)| name).to_string()));
+        }
+    }
+    found
+}
+
+/// Rules without a line in `ops::checks`, and lines without a rule.
+fn unchecked(sources: &[Source]) -> Vec<String> {
+    let check =
+        sources.iter().find(|source| source.path == "ops/check.rs").expect("src/ops/check.rs");
+    let lines =
+        find(&check.code, "check(").filter_map(|at| check.text[at..].strip_prefix("check(\""));
+    let checked: Vec<&str> = lines.filter_map(|line| line.split('"').next()).collect();
+    let rules = rules(sources);
+    let lonely = rules.iter().filter(|(_, name)| !checked.contains(&name.as_str()));
+    let mut found: Vec<_> = lonely
+        .map(|(place, name)| format!("{place}: rule `{name}` is in no gradient check"))
+        .collect();
+    let idle = checked.iter().filter(|name| !rules.iter().any(|(_, rule)| rule == *name));
+    found.extend(idle.map(|name| format!("src/ops/check.rs: no rule is called `{name}`")));
+    found
+}
+
+/// Where the tests of a file of `src` may stand: `ops/conv.rs`, or one file for a whole folder.
+fn twins(path: &str) -> Vec<String> {
+    let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}.rs"));
+    [Some(path.to_string()), folder].into_iter().flatten().collect()
+}
+
+fn has_twin(path: &str, tests: &[&str]) -> bool {
+    twins(path).iter().any(|twin| tests.contains(&twin.as_str()))
+}
+
+/// Files without a twin or a reason, and reasons that are none any more.
+fn without_twin(
+    sources: &[&str],
+    tests: &[&str],
+    excused: &[(&str, &str)],
+    to_come: &[&str],
+) -> Vec<String> {
+    let mut found = vec![];
+    for path in sources {
+        let excuse = excused.iter().any(|(excused, _)| path == excused);
+        let comes = to_come.iter().any(|later| covers(later, path));
+        if excuse && has_twin(path, tests) {
+            found.push(format!("NO_TWIN: {path} has a twin"));
+        } else if !excuse && !comes && !has_twin(path, tests) {
+            found.push(format!(
+                "src/{path}: no twin: want tests/{}",
+                twins(path).join(" or tests/")
+            ));
+        }
+    }
+    let gone = excused.iter().filter(|(path, _)| !sources.contains(path));
+    found.extend(gone.map(|(path, _)| format!("NO_TWIN: src/{path} is not there")));
+    found
+}
+
+/// Files that do not begin by saying what belongs there.
+fn wordless(sources: &[Source]) -> Vec<String> {
+    let wordless = sources.iter().filter(|source| !source.text.starts_with("//! "));
+    wordless.map(|source| format!("src/{}: does not begin with `//! `", source.path)).collect()
+}
+
+/// Decisions that are long, misnumbered or not in the book.   notes: (file name, text)
+fn undecided(book: &str, notes: &[(String, String)]) -> Vec<String> {
+    let mut found = vec![];
+    for (i, (name, text)) in notes.iter().enumerate() {
+        let lines = text.lines().count();
+        if lines > 40 {
+            found.push(format!("{name}: {lines} lines, want 40 at most"));
+        }
+        if !name.starts_with(&format!("{:04}-", i + 1))
+            || !text.starts_with(&format!("# {:04} ", i + 1))
+        {
+            found.push(format!("{name}: want number {:04} in its name and its title", i + 1));
+        }
+        if !book.contains(&format!("include_str!(\"decisions/{name}\")")) {
+            found.push(format!("{name}: not in src/book/mod.rs"));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn none(found: Vec<String>) {
+    assert!(
+        found.is_empty(),
+        "{} against the rules of the house:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+#[test]
+fn modules_import_only_from_floors_below() {
+    none(climbing(&sources()));
+}
+
+#[test]
+fn words_stand_only_where_they_may() {
+    none(misplaced(&sources(), &words()));
+}
+
+#[test]
+fn every_rule_is_in_a_gradient_check() {
+    let sources = sources();
+    assert!(rules(&sources).len() > 25, "tidy no longer sees the rules in src/ops");
+    none(unchecked(&sources));
+}
+
+#[test]
+fn every_file_has_a_twin_in_tests() {
+    let (sources, tests) = (sources(), root().join("tests"));
+    let paths: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+    let tests: Vec<String> = files(&tests, "rs").iter().map(|path| below(path, &tests)).collect();
+    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+    for later in TWIN_TO_COME {
+        let excused = |path: &str| NO_TWIN.iter().any(|(excused, _)| *excused == path);
+        let mut files = paths.iter().filter(|path| covers(later, path) && !excused(path));
+        if files.all(|path| has_twin(path, &tests)) {
+            println!("TWIN_TO_COME: {later} has come");
+        }
+    }
+    none(without_twin(&paths, &tests, &NO_TWIN, &TWIN_TO_COME));
+}
+
+#[test]
+fn every_file_says_what_belongs_there() {
+    none(wordless(&sources()));
+}
+
+#[test]
+fn decisions_are_short_numbered_and_in_the_book() {
+    let book = root().join("src/book");
+    let notes = files(&book.join("decisions"), "md");
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_string();
+    let notes: Vec<_> =
+        notes.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+    assert!(!notes.is_empty(), "no decisions");
+    none(undecided(&fs::read_to_string(book.join("mod.rs")).unwrap(), &notes));
+}
+
+/// A look, not a limit.
+#[test]
+fn lines_per_floor() {
+    let sources = sources();
+    let lines = |source: &Source| source.text.lines().count();
+    let total = |modules: &[&str]| {
+        sources.iter().filter(|source| modules.contains(&source.module())).map(lines).sum::<usize>()
+    };
+    for (i, (name, modules)) in FLOORS.iter().enumerate() {
+        let each: Vec<_> =
+            modules.iter().map(|module| format!("{module} {}", total(&[*module]))).collect();
+        println!("{i}  {name:12}{:6}   {}", total(modules), each.join(" · "));
+    }
+    println!("   {:12}{:6}", "outside", total(&OUTSIDE));
+    println!("   {:12}{:6}\n", "in all", sources.iter().map(lines).sum::<usize>());
+    let mut longest: Vec<_> = sources.iter().map(|source| (lines(source), &source.path)).collect();
+    longest.sort_by(|a, b| b.cmp(a));
+    for (lines, path) in longest.iter().take(10) {
+        println!("{lines:6}  src/{path}");
+    }
+}
+
+mod seen_red {
+    //! Every rule on sources that break it.
+
+    use super::*;
+
+    fn complaints(path: &str, text: &str) -> Vec<String> {
+        climbing(&[Source::new(path, text)])
+            .into_iter()
+            .filter(|c| !c.starts_with("STAIRS"))
+            .collect()
+    }
+
+    #[test]
+    fn an_import_from_above_or_beside() {
+        for (path, text) in [
+            ("tape/mod.rs", "use crate::ops::sum;"),
+            ("kernel/math.rs", "fn f(x: crate::Var) {}"),
+            ("ops/sum.rs", "use crate::{Real, tape::{Rule, Var}, dist::Normal};"),
+            ("ops/sum.rs", "use crate::{\n    Real,\n    nn::Linear\n};"),
+            ("nn/conv.rs", "use crate::data::Batch;"),
+            ("data/set.rs", "use crate::tape::Tape;"),
+            ("inspect/dot.rs", "use crate::models;"),
+            ("tensor.rs", "use super::noise::Noise;"),
+            ("nn/conv.rs", "use super::super::models;"),
+            ("ops/sum.rs", "$crate::module!(Sum: x);"),
+            ("models/rnn.rs", "use crate::attic::Trunk;"),
+            ("attic/trunk.rs", "use crate::Real;"),
+        ] {
+            assert_eq!(complaints(path, text).len(), 1, "{path}: {text}");
+        }
+        for (path, text) in [
+            (
+                "ops/sum.rs",
+                "use crate::{Real, tape::{Rule, Var}}; use super::check; mod a { use super::*; }",
+            ),
+            ("tensor.rs", "use crate::kernel::{reduce, simd::vectorise}; mod a { use super::*; }"),
+            (
+                "tape/mod.rs",
+                "//! use crate::ops::sum;\n/* crate::nn */ const A: &str = \"crate::ops\";",
+            ),
+            ("main.rs", "stcn::cli::run(args)"),
+            ("lib.rs", "pub use crate::cli::Args;"),
+        ] {
+            assert_eq!(complaints(path, text), [""; 0], "{path}: {text}");
+        }
+        assert_eq!(climbing(&[]).len(), STAIRS.len(), "stairs that nobody uses");
+    }
+
+    #[test]
+    fn every_word_where_it_may_not_stand() {
+        for rule in words() {
+            for word in &rule.words {
+                let one = [Words { words: vec![word.clone()], ..rule }];
+                let count =
+                    |path: &str, text: String| misplaced(&[Source::new(path, text)], &one).len();
+                let alone = is_word(word.as_bytes()[0]);
+                assert_eq!(
+                    count("ops/sum.rs", format!("let y = x{word} z;")),
+                    usize::from(!alone),
+                    "{word}"
+                );
+                assert_eq!(count("ops/sum.rs", format!("let y = \n {word} z;")), 1, "{word}");
+                assert_eq!(
+                    count("ops/sum.rs", format!("// {word}\n/// {word}\n/* {word} */")),
+                    0,
+                    "{word}"
+                );
+                assert_eq!(
+                    count("ops/sum.rs", format!("\"{word}\" r#\"\" {word}\"#")),
+                    0,
+                    "{word}"
+                );
+                for only in rule.only {
+                    let path =
+                        if only.ends_with('/') { format!("{only}a.rs") } else { only.to_string() };
+                    assert_eq!(count(&path, format!("let y = {word} z;")), 0, "{word} in {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_without_a_check_and_a_check_without_a_rule() {
+        let op = |name: &str| {
+            let text =
+                format!("static RULE: Rule =\n    Rule {{\n name: \"{name}\", vjp: \"\" }};");
+            Source::new("ops/op.rs", text)
+        };
+        let checks = || Source::new("ops/check.rs", "check(\"sum\", &ab); // check(\"max\", &ab)");
+        assert_eq!(unchecked(&[op("sum"), checks()]), [""; 0]);
+        let found = unchecked(&[op("max"), checks()]);
+        assert_eq!(found[0], "src/ops/op.rs:2: rule `max` is in no gradient check");
+        assert_eq!(found[1], "src/ops/check.rs: no rule is called `sum`");
+    }
+
+    #[test]
+    fn a_file_without_a_twin() {
+        let missing = |src: &str, tests: &[&str]| without_twin(&[src], tests, &[], &["nn/"]);
+        assert_eq!(missing("ops/new.rs", &["ops/mod.rs", "new.rs"]).len(), 1);
+        assert_eq!(missing("ops/new.rs", &["ops/new.rs"]), [""; 0]);
+        assert_eq!(missing("data/handwriting/hand.rs", &["data/handwriting.rs"]), [""; 0]);
+        assert_eq!(missing("nn/new.rs", &[]), [""; 0], "to come");
+        let excused = [("lib.rs", "a reason")];
+        assert_eq!(without_twin(&["lib.rs"], &[], &excused, &[]), [""; 0]);
+        assert_eq!(
+            without_twin(&["lib.rs"], &["lib.rs"], &excused, &[]),
+            ["NO_TWIN: lib.rs has a twin"]
+        );
+        assert_eq!(without_twin(&[], &[], &excused, &[]), ["NO_TWIN: src/lib.rs is not there"]);
+    }
+
+    #[test]
+    fn a_file_without_words_and_a_decision_outside_the_book() {
+        assert_eq!(wordless(&[Source::new("ops/a.rs", "use crate::Real;")]).len(), 1);
+        let book = "include_str!(\"decisions/0001-tape.md\")";
+        let note = |name: &str, text: &str| [(name.to_string(), text.to_string())];
+        assert_eq!(undecided(book, &note("0001-tape.md", "# 0001 Tape\n")), [""; 0]);
+        assert_eq!(undecided(book, &note("0001-tape.md", "# 0002 Tape\n")).len(), 1);
+        assert_eq!(
+            undecided(book, &note("0001-tape.md", &format!("# 0001 Tape{}", "\nlong".repeat(40))))
+                .len(),
+            1
+        );
+        assert_eq!(undecided(book, &note("0003-f32.md", "# 0003 f32\n")).len(), 2);
+    }
+
+    #[test]
+    fn comments_and_literals_are_blank_and_nothing_else() {
+        for (text, code) in [
+            ("a // b\nc", "a     \nc"),
+            ("a /* b /* c */ d */ e", "a                   e"),
+            (r#"a("\"b", 'c', '\'', '"') + d"#, "a(     ,    ,     ,    ) + d"),
+            (r##"r"a" br#"b"c"# for r in x"##, "               for r in x"),
+            ("fn f<'t>(x: &'t str)", "fn f<'t>(x: &'t str)"),
+            ("\"Σ\" + 'σ'", "     +     "),
+        ] {
+            assert_eq!(blank(text).trim_end(), code.trim_end(), "{text}");
+        }
+    }
+}
