@@ -45,7 +45,8 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
         _ => 0,
     };
     let normalise = if music { Normalise::None } else { Normalise::PerChannel };
-    let data = DataConfig { path: PathBuf::new(), fingerprint: String::new(), normalise, crop };
+    let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
+    let data = DataConfig { path, fingerprint, split, normalise, crop };
     Ok(Config { seed: 1, preset: name.to_string(), data, model, train: train_of(name) })
 }
 

@@ -180,10 +180,11 @@ fn bytes_after_the_end_are_refused() {
 
 #[test]
 fn another_kind_of_file_is_refused() {
-    assert_eq!(complaint(b"PK\x03\x04 and so on"), "is not an stcn checkpoint");
-    assert_eq!(complaint(b"x"), "is not an stcn checkpoint");
+    let wanted = "is not an stcn checkpoint: name a run directory, or its latest.stcn";
+    assert_eq!(complaint(b"PK\x03\x04 and so on"), wanted);
+    assert_eq!(complaint(b"x"), wanted);
     // What a transfer that rewrites line ends makes of the magic.
-    assert_eq!(complaint(b"STCN\n\x1a\n\x01\0\0\0"), "is not an stcn checkpoint");
+    assert_eq!(complaint(b"STCN\n\x1a\n\x01\0\0\0"), wanted);
 }
 
 #[test]
