@@ -131,11 +131,11 @@ fn train_of(preset: &str) -> TrainConfig {
     };
     match preset {
         "ink-tiny" => TrainConfig {
-            steps: 1000,
-            eval_every: 100,
+            steps: 2500,
+            eval_every: 250,
             lr: 2e-3,
-            lr_floor: 2e-4,
-            lr_steps: 1000,
+            lr_floor: 1e-4,
+            lr_steps: 2500,
             kl_anneal: 200,
             after_step: 200,
             ..small
