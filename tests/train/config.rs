@@ -129,7 +129,7 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
         ("train.lr=nan", "train.lr is NaN: choose a number above 0, such as 0.001"),
         (
             "train.lr=1e-5",
-            "train.lr_floor is 0.0002: choose a number from 0 to train.lr, which is 0.00001",
+            "train.lr_floor is 0.0001: choose a number from 0 to train.lr, which is 0.00001",
         ),
         ("train.lr_steps=0", "train.lr_steps is 0: choose 1 or more updates"),
         ("train.beta1=1", "train.beta1 is 1: choose a number from 0 to below 1"),
