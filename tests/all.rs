@@ -1,5 +1,7 @@
 //! Every test but the private ones: one binary, a module per file of `src`.
 
+mod cli;
+mod common;
 mod data;
 mod dist;
 mod inspect;

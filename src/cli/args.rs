@@ -88,7 +88,7 @@ pub(super) struct Train {
     /// Seed of everything that is drawn [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Updates to make in all
+    /// Updates to make in all; 0: no limit [default: the preset's]
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
     /// Stop after so many minutes
@@ -169,6 +169,9 @@ pub(super) struct Sample {
 pub(super) struct Inspect {
     /// A run directory or a checkpoint
     pub run: PathBuf,
+    /// Another data set than the run's own
+    #[arg(long, value_name = "FILE.npz")]
+    pub data: Option<PathBuf>,
     /// Sequences in the pass
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub batch: usize,
@@ -280,6 +283,7 @@ pub(super) struct BenchGenerate {
 
 /// Models, heads and presets, with parameter counts
 #[derive(Parser)]
+#[command(after_help = "Example:\n  stcn list")]
 pub(super) struct List {
     /// One JSON object per preset and model on stdout, nothing else
     #[arg(long)]

@@ -7,17 +7,16 @@ use crate::error::{Error, Result};
 use crate::models::Bound;
 use crate::train::Trained;
 use crate::train::evaluate::{Evaluation, Plan, evaluate};
-use crate::train::fit::open_data;
 use indicatif::ProgressBar;
 use serde_json::json;
 
 pub(super) fn run(words: Evaluate) -> Result<()> {
     let split: Split = words.split.parse()?;
-    let mut trained = Trained::open(&words.run)?;
-    if let Some(data) = words.data {
-        trained.config.data.path = data;
+    if words.draws == 0 {
+        return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
-    let set = open_data(&mut trained.config)?;
+    let mut trained = Trained::open(&words.run)?;
+    let set = trained.open_data(words.data)?;
     if set.split(split).is_empty() {
         let what = format!("has no sequence in split {split}: choose another --split");
         return Err(Error::invalid(set.name(), what));

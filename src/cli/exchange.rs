@@ -36,7 +36,7 @@ pub(super) fn import(words: Import) -> Result<()> {
     let foreign = || {
         Error::invalid(
             file,
-            "has no metadata key `stcn` with the config: want a file from `stcn export`",
+            "has no metadata key `stcn` with config, mean and std: want a file from `stcn export`",
         )
     };
     let about: serde_json::Value =
@@ -45,7 +45,9 @@ pub(super) fn import(words: Import) -> Result<()> {
     let numbers = |key: &str| -> Option<Vec<f64>> {
         about[key].as_array()?.iter().map(|x| x.as_f64()).collect()
     };
-    let (mean, std) = numbers("mean").zip(numbers("std")).ok_or_else(foreign)?;
+    let whole = |x: &Vec<f64>| x.len() == config.model.input;
+    let (mean, std) = (numbers("mean").filter(whole), numbers("std").filter(whole));
+    let (mean, std) = mean.zip(std).ok_or_else(foreign)?;
 
     let mut model = models::build(&config.model, Init::zeros())?;
     let mut params = vec![];

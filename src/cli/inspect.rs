@@ -8,7 +8,6 @@ use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
 use crate::train::Trained;
-use crate::train::fit::open_data;
 use crate::train::step::{loss, per_sequence};
 use serde_json::json;
 
@@ -17,7 +16,7 @@ pub(super) fn run(words: Inspect) -> Result<()> {
         return Err(Error::usage("--batch and --steps take 1 or more"));
     }
     let mut trained = Trained::open(&words.run)?;
-    let set = open_data(&mut trained.config)?;
+    let set = trained.open_data(words.data)?;
     let windows: Vec<Window> = set
         .split(Split::Train)
         .into_iter()

@@ -2,6 +2,24 @@
 //!
 //! One file a command. Not here: anything that a program could not do through the library.
 
+/// As std's, but a reader that goes away (`| head`) ends the program quietly, where std panics.
+macro_rules! println {
+    ($($words:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// Likewise.
+macro_rules! print {
+    ($($words:tt)*) => { $crate::cli::put(format_args!($($words)*)) };
+}
+
+/// As std's, but if nobody listens any more, the work goes on, where std panics.
+macro_rules! eprintln {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod args;
 mod bench;
 mod data;
@@ -15,12 +33,23 @@ mod train;
 
 pub use args::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use args::{Bench, Command, Data};
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+/// More threads than this are a slip of the finger; starting so many would take the machine down.
+const MOST_THREADS: usize = 1024;
 
 /// Runs one command.
 pub fn run(args: Args) -> Result<()> {
     let threads = args.threads.unwrap_or(0);
+    if threads > MOST_THREADS {
+        return Err(Error::usage(format!(
+            "--threads {threads} is more than {MOST_THREADS}: want about as many as there are \
+             cores, or leave it out"
+        )));
+    }
     crate::parallel::with_threads(threads, move || match args.command {
         Command::Train(words) => train::run(words),
         Command::Evaluate(words) => evaluate::run(words),
@@ -39,6 +68,24 @@ pub fn run(args: Args) -> Result<()> {
 /// Prints one JSON object on its own line.
 fn print_json(value: &serde_json::Value) {
     println!("{value}");
+}
+
+/// Writes to stdout, or ends the program.
+fn put(text: fmt::Arguments) {
+    match write(text) {
+        Ok(()) => (),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) => {
+            eprintln!("error: cannot write to stdout: {e}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Writes to stdout at once.
+fn write(text: fmt::Arguments) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_fmt(text).and_then(|()| stdout.flush())
 }
 
 /// `1,234,567`

@@ -9,7 +9,7 @@ use crate::models::{config::Task, generate};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
 use crate::train::Trained;
-use crate::train::fit::open_data;
+use crate::train::fit::check_values;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::Path;
@@ -20,6 +20,9 @@ const STEPS: usize = 400;
 pub(super) fn run(words: Sample) -> Result<()> {
     if words.count == 0 {
         return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
+    }
+    if words.steps == Some(0) {
+        return Err(Error::usage("--steps 0 draws nothing: ask for 1 or more"));
     }
     if !(words.temperature >= 0. && words.temperature.is_finite()) {
         return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
@@ -102,9 +105,10 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
         return Err(Error::invalid(file, what));
     }
     if index == 0 || index > set.len() {
-        let what = format!("has sequences 1 to {}, not {index}", set.len());
+        let what = format!("has sequences 1 to {}, not {index}: choose another", set.len());
         return Err(Error::invalid(file, what));
     }
+    check_values(trained.config.model.task, &set)?;
     let raw = set.sequence(index - 1);
     let mut rows = vec![0.; raw.len()];
     trained.normalisation.apply(raw, &mut rows);
@@ -121,7 +125,7 @@ pub(super) fn open(file: &Path) -> Result<DataSet> {
 
 /// The median length of the data the run was trained on, if it is still there.
 fn usual_length(trained: &mut Trained) -> usize {
-    let set = open_data(&mut trained.config).ok();
+    let set = trained.open_data(None).ok();
     let summary = set.and_then(|set| set.summary(Split::Train));
     summary.map_or(STEPS, |summary| summary.median as usize)
 }

@@ -1,7 +1,7 @@
 //! `stcn train`: a run, and what is seen of it while it goes.
 
 use super::args::Train;
-use super::{print_json, thousands};
+use super::thousands;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::simd::isa;
 use crate::train::config::{Choice, Config};
@@ -45,21 +45,15 @@ pub(super) fn run(words: Train) -> Result<()> {
 type Started = (Trainer, RunDir, crate::train::run::Lock);
 
 fn start(words: &Train) -> Result<Started> {
-    let mut set = words.choose.set.clone();
-    let mut add = |key: &str, value: String| set.push(format!("{key}={value}"));
-    if let Some(data) = &words.data {
-        let absolute = std::path::absolute(data).map_err(Error::read(data))?;
-        add("data.path", format!("'{}'", absolute.display()));
-    }
-    words.seed.into_iter().for_each(|seed| add("seed", seed.to_string()));
-    words.steps.into_iter().for_each(|steps| add("train.steps", steps.to_string()));
-    let config = Config::resolve(&Choice {
+    let mut config = Config::resolve(&Choice {
         preset: words.choose.preset.as_deref(),
         model: words.choose.model.as_deref(),
         head: words.choose.head.as_deref(),
         file: words.config.as_deref(),
-        set: &set,
+        set: &words.choose.set,
     })?;
+    config.seed = words.seed.unwrap_or(config.seed);
+    change(&mut config, words)?;
     let out = words.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
     });
@@ -72,14 +66,16 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
     let run = RunDir::open(&root)?;
     let lock = run.lock()?;
     let mut config = run.read_config()?;
-    if let Some(data) = &words.data {
-        config.data.path = std::path::absolute(data).map_err(Error::read(data))?;
-    }
     for set in &words.choose.set {
         config.set(set)?;
     }
-    words.steps.into_iter().for_each(|steps| config.train.steps = steps);
-    config.validate()?;
+    change(&mut config, words)?;
+    if !run.latest().exists() {
+        // Cut off between its config and its first checkpoint: it begins again.
+        let trainer = Trainer::again(config)?;
+        run.write_config(trainer.config())?;
+        return Ok((trainer, run, lock));
+    }
     let checkpoint = Checkpoint::load(&run.latest())?;
     if checkpoint.header.arithmetic != crate::train::checkpoint::ARITHMETIC {
         let (found, own) = (checkpoint.header.arithmetic, crate::train::checkpoint::ARITHMETIC);
@@ -91,6 +87,22 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
     let trainer = Trainer::resume(config, checkpoint, &run.latest())?;
     run.write_config(trainer.config())?;
     Ok((trainer, run, lock))
+}
+
+/// Puts `--steps` and `--data`, such that it is found from anywhere, into the config.
+fn change(config: &mut Config, words: &Train) -> Result<()> {
+    config.train.steps = words.steps.unwrap_or(config.train.steps);
+    if let Some(data) = &words.data {
+        config.data.path = std::path::absolute(data).map_err(Error::read(data))?;
+    }
+    config.validate()
+}
+
+/// One JSON line; if nobody reads it any more, the run saves and stops.
+fn tell(line: &serde_json::Value) {
+    if super::write(format_args!("{line}\n")).is_err() {
+        STOP.store(true, Ordering::SeqCst);
+    }
 }
 
 fn introduce(trainer: &Trainer, run: &RunDir) {
@@ -135,13 +147,15 @@ impl Screen {
         let style = "{bar:24} {pos}/{len} {msg} {per_sec} {elapsed}<{eta}";
         bar.set_style(ProgressStyle::with_template(style).expect("a template of indicatif's"));
         let start = Instant::now();
+        // Minutes beyond what a clock can count are no limit.
+        let given = |minutes: f64| Duration::try_from_secs_f64(60. * minutes).ok();
         Self {
             terminal: !bar.is_hidden(),
             bar,
             json: words.json,
             start,
             first,
-            end: words.minutes.map(|minutes| start + Duration::from_secs_f64(60. * minutes)),
+            end: words.minutes.and_then(given).and_then(|given| start.checked_add(given)),
             saved: start,
             last: None,
             best: trainer.progress().best_elbo,
@@ -171,7 +185,7 @@ impl Screen {
             if let Some(best) = best {
                 line["best_elbo_seq"] = best.into();
             }
-            return print_json(&line);
+            return tell(&line);
         }
         let why = match end {
             End::Done => "done",
@@ -203,7 +217,7 @@ impl Watch for Screen {
             self.bar.set_message(format!("loss {loss:.3} ELBO {elbo:.1} KL {kl:.1}{valid}"));
         }
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
-            print_json(&self.fields(report, trainer));
+            tell(&self.fields(report, trainer));
         }
         self.last = Some(report.clone());
     }
@@ -218,7 +232,7 @@ impl Watch for Screen {
             let mut line = report.map_or(json!({ "step": step }), |r| self.fields(&r, trainer));
             line["valid_elbo_seq"] = elbo.into();
             line["best"] = checked.best.into();
-            return print_json(&line);
+            return tell(&line);
         }
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };

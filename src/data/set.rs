@@ -246,8 +246,9 @@ impl DataSet {
             }
             (None, None) => {
                 return Err(wrong(
-                    "has no `split`, and which sequences are for training is not guessed; say \
-                     --set data.split=all-train, all-test or fractions:VALID,TEST,SEED"
+                    "has no `split`, and which sequences are for training is not guessed; add \
+                     one (0 train, 1 valid, 2 test), or train with --set data.split=all-train, \
+                     all-test or fractions:VALID,TEST,SEED"
                         .into(),
                 ));
             }

@@ -49,6 +49,14 @@ impl Dump {
         let metadata = [("stcn".to_string(), about.to_string())].into_iter().collect();
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|e| Error::invalid(path, format!("cannot be written as safetensors: {e}")))?;
-        std::fs::write(path, bytes).map_err(Error::write(path))
+        // Under another name first: a full disk leaves no half file under this one.
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let written =
+            std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&partial); // the first failure is the one to report
+        }
+        written.map_err(Error::write(path))
     }
 }

@@ -168,7 +168,9 @@ impl Checkpoint {
         let mut rest = bytes;
         // A file cut inside the magic is cut short; anything else there is another kind of file.
         if !MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
-            return Err("is not an stcn checkpoint".into());
+            return Err(
+                "is not an stcn checkpoint: name a run directory, or its latest.stcn".into()
+            );
         }
         take(&mut rest, MAGIC.len() as u64)?;
         let format = take(&mut rest, 4)?.try_into().map(u32::from_le_bytes).expect("4 bytes");

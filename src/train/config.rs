@@ -6,7 +6,7 @@
 //! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
 
 use crate::choice::choice;
-use crate::data::Normalise;
+use crate::data::{MissingSplit, Normalise};
 use crate::error::{Error, Result, nearest};
 use crate::models::config::{HeadKind, ModelConfig, ModelKind, within};
 use crate::optim::schedule::Schedule;
@@ -61,6 +61,9 @@ pub struct DataConfig {
     pub path: PathBuf,
     /// SHA-256 of the data set, filled in when it is loaded; empty until then.
     pub fingerprint: String,
+    /// What to do if the data set has no split of its own: `all-train`, `all-test` or
+    /// `fractions:VALID,TEST,SEED`; empty: refuse it.
+    pub split: String,
     /// How real channels are brought to unit scale.
     pub normalise: Normalise,
     /// Longest piece of a sequence to train on, cut at random; 0: whole sequences.
@@ -271,13 +274,19 @@ impl Config {
 
     /// Whether a run can be made of this; the error says which key and the cure.
     pub fn validate(&self) -> Result<()> {
-        if i64::try_from(self.seed).is_err() {
-            let most = i64::MAX;
-            return Err(Error::usage(format!("seed is {}: choose one up to {most}", self.seed)));
+        // TOML has no larger numbers, and these two come from words of their own, which have.
+        for (key, value) in [("seed", self.seed), ("train.steps", self.train.steps)] {
+            if i64::try_from(value).is_err() {
+                let most = i64::MAX;
+                return Err(Error::usage(format!("{key} is {value}: choose one up to {most}")));
+            }
         }
         if self.data.path.to_str().is_none() {
             let path = self.data.path.display();
             return Err(Error::usage(format!("data.path {path} is not UTF-8: rename the file")));
+        }
+        if !self.data.split.is_empty() {
+            self.data.split.parse::<MissingSplit>()?;
         }
         self.model.validate()?;
         self.train.validate()

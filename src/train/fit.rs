@@ -16,7 +16,7 @@ use crate::nn::Init;
 use crate::optim::Adam;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A model, its data and its optimiser at one step; everything an update needs.
 pub struct Trainer {
@@ -50,10 +50,14 @@ pub struct Progress {
 /// and writes its fingerprint into `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
     let path = config.data.path.clone();
+    let missing = match config.data.split.as_str() {
+        "" => None,
+        rule => Some(rule.parse()?),
+    };
     let set = if path.as_os_str().is_empty() {
         handwriting::data_set()?
     } else {
-        DataSet::open(&path, None)?
+        DataSet::open(&path, missing)?
     };
     let (found, wanted) = (set.channels(), config.model.input);
     if found != wanted {
@@ -64,13 +68,18 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
         );
         return Err(Error::invalid(set.name(), what));
     }
-    match config.model.task {
-        Task::Ink => set.check_ink()?,
-        Task::Music => set.check_binary()?,
-        Task::Speech => (),
-    }
+    check_values(config.model.task, &set)?;
     config.data.fingerprint = set.fingerprint().into();
     Ok(set)
+}
+
+/// Whether the numbers of `set` are such as `task` has: pens and keys that are 0 or 1.
+pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
+    match task {
+        Task::Ink => set.check_ink(),
+        Task::Music => set.check_binary(),
+        Task::Speech => Ok(()),
+    }
 }
 
 impl Trainer {
@@ -88,11 +97,10 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
-    pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
-        let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
+    /// At step 0 of a run that is there already. `config` is the run's: its data must be the same bytes.
+    pub fn again(config: Config) -> Result<Self> {
         let wanted = config.data.fingerprint.clone();
-        let mut trainer = Self::new(config)?;
+        let trainer = Self::new(config)?;
         let found = trainer.set.fingerprint();
         if !wanted.is_empty() && wanted != found {
             let what = format!(
@@ -102,9 +110,17 @@ impl Trainer {
             );
             return Err(Error::invalid(trainer.set.name(), what));
         }
+        Ok(trainer)
+    }
+
+    /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
+    pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
+        let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
+        let mut trainer = Self::again(config)?;
         load_parameters(&mut *trainer.model, params, path)?;
         if adam_m.is_empty() && header.step > 0 {
-            let what = "holds weights only, not the optimiser's state: resume from latest.stcn";
+            let what =
+                "holds weights only, not the optimiser's state: resume the run they came from";
             return Err(Error::invalid(path, what));
         }
         if !adam_m.is_empty() {
@@ -368,9 +384,11 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             let tags: Vec<(&str, f64)> = tags.iter().map(|(name, x)| (name.as_str(), *x)).collect();
             events.scalars(now(), step, &tags)?;
         }
+        if check_due {
+            saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation part
+        }
         if let Some(checked) = &checked {
             watch.checked(checked, trainer);
-            saved = trainer.checkpoint().save(&run.latest())?;
             if checked.best {
                 save_best(trainer, run)?;
             }
@@ -401,8 +419,8 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             trainer.progress = progress;
         }
     }
-    if !run.best().exists() {
-        save_best(trainer, run)?; // no validation part: the last is the best
+    if trainer.set.split(Split::Valid).is_empty() {
+        save_best(trainer, run)?; // nothing to tell by: the last is the best
     }
     Ok((end, saved))
 }
@@ -451,6 +469,24 @@ impl Trained {
         load_parameters(&mut *model, checkpoint.params, path)?;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         Ok(Self { config: own, model, normalisation, step: header.step })
+    }
+
+    /// The data that the run was trained on, or `other`.
+    pub fn open_data(&mut self, other: Option<PathBuf>) -> Result<DataSet> {
+        let wanted = self.config.data.fingerprint.clone();
+        let data = &mut self.config.data;
+        data.path = other.unwrap_or_else(|| data.path.clone());
+        let embedded = data.path.as_os_str().is_empty();
+        let set = open_data(&mut self.config)?;
+        // Checkpoints and exports travel without the data's path, and an empty one means the embedded data.
+        if embedded && !wanted.is_empty() && wanted != set.fingerprint() {
+            return Err(Error::usage(format!(
+                "this model was trained on data with fingerprint {}…, which is not the embedded \
+                 handwriting, and where it lies is not known here: name it with --data FILE.npz",
+                wanted.get(..12).unwrap_or(&wanted)
+            )));
+        }
+        Ok(set)
     }
 
     /// Rows in raw units from rows the model drew.   x: (B, T, D), result: one flat (T, D) per sequence

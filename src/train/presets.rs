@@ -45,7 +45,8 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
         _ => 0,
     };
     let normalise = if music { Normalise::None } else { Normalise::PerChannel };
-    let data = DataConfig { path: PathBuf::new(), fingerprint: String::new(), normalise, crop };
+    let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
+    let data = DataConfig { path, fingerprint, split, normalise, crop };
     Ok(Config { seed: 1, preset: name.to_string(), data, model, train: train_of(name) })
 }
 
@@ -130,11 +131,11 @@ fn train_of(preset: &str) -> TrainConfig {
     };
     match preset {
         "ink-tiny" => TrainConfig {
-            steps: 1000,
-            eval_every: 100,
+            steps: 2500,
+            eval_every: 250,
             lr: 2e-3,
-            lr_floor: 2e-4,
-            lr_steps: 1000,
+            lr_floor: 1e-4,
+            lr_steps: 2500,
             kl_anneal: 200,
             after_step: 200,
             ..small

@@ -177,8 +177,9 @@ fn a_missing_split_is_never_guessed() {
     let flat = Flat { split: None, ..good() };
     assert_eq!(
         refused(&flat, None),
-        "x.npz: has no `split`, and which sequences are for training is not guessed; say --set \
-         data.split=all-train, all-test or fractions:VALID,TEST,SEED"
+        "x.npz: has no `split`, and which sequences are for training is not guessed; add one (0 \
+         train, 1 valid, 2 test), or train with --set data.split=all-train, all-test or \
+         fractions:VALID,TEST,SEED"
     );
 }
 

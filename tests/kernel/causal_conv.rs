@@ -3,6 +3,7 @@
 
 use crate::ops::numbers;
 use stcn::kernel::causal_conv::{CausalConv, TILE};
+use stcn::parallel::Work;
 use stcn::{Real, Tensor};
 
 /// Integers from −4 to 4.
@@ -62,32 +63,37 @@ fn forward_is_the_plain_loop() {
 }
 
 #[test]
-fn the_gradient_of_x_is_the_plain_loop() {
+fn the_gradient_of_x_is_the_plain_loop_of_two_at_once() {
     for conv in cases() {
         let data = data(&conv);
-        let before = integers(data.x.len(), 4);
-        let (mut want, mut found) = (before.clone(), before);
-        conv.terms(|x, w, y| want[x] += data.y[y] * data.w[w]);
-        let w = conv.pack(&data.w);
-        conv.tiles([&mut found], conv.inputs, |tile, [gx]| conv.grad_x(&data.y, &w, tile, gx));
-        assert!(found == want, "{conv:?}");
+        let other = integers(data.y.len(), 5);
+        let w = [data.w.clone(), integers(data.w.len(), 6)];
+        for first in [false, true] {
+            let before = integers(data.x.len(), 4);
+            let mut want = if first { vec![0.; before.len()] } else { before.clone() };
+            conv.terms(|x, at, y| want[x] += data.y[y] * w[0][at] + other[y] * w[1][at]);
+            let mut found = if first { vec![Real::NAN; before.len()] } else { before };
+            let packed = w.each_ref().map(|w| conv.pack(w));
+            let mut work = Work::new();
+            let from = [(&*data.y, &packed[0]), (&*other, &packed[1])];
+            conv.queue_grad_x(&mut work, from, &mut found, first);
+            work.run();
+            assert!(found == want, "{conv:?}, first: {first}");
+        }
     }
 }
 
 #[test]
-fn the_gradient_of_w_is_the_plain_loop_for_two_at_once() {
+fn the_gradient_of_w_is_the_plain_loop() {
     for conv in cases() {
         let data = data(&conv);
-        let other: Vec<Real> = integers(data.y.len(), 5);
         let before = integers(data.w.len(), 6);
-        let [mut want, mut want_other, mut found, mut found_other] =
-            [(); 4].map(|_| before.clone());
-        conv.terms(|x, w, y| {
-            want[w] += data.x[x] * data.y[y];
-            want_other[w] += data.x[x] * other[y];
-        });
-        conv.grad_w(&data.x, [&data.y, &other], [&mut found, &mut found_other]);
-        assert!(found == want && found_other == want_other, "{conv:?}");
+        let (mut want, mut found) = (before.clone(), before);
+        conv.terms(|x, w, y| want[w] += data.x[x] * data.y[y]);
+        let mut work = Work::new();
+        conv.queue_grad_w(&mut work, &data.x, &data.y, &mut found);
+        work.run();
+        assert!(found == want, "{conv:?}");
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::reduce::{add, add_columns};
+use stcn::kernel::reduce::{add, queue_add_columns};
+use stcn::parallel::Work;
 
 #[test]
 fn columns_are_added_in_partials_of_256_rows() {
-    for (rows, columns) in [(0, 3), (1, 1), (255, 4), (256, 3), (257, 5), (1000, 37)] {
+    for (rows, columns) in [(0, 3), (1, 1), (255, 4), (256, 3), (257, 5), (1000, 37), (600, 130)] {
         let x = numbers(&[rows * columns], 1);
         let before = numbers(&[columns], 2);
         let mut want = before.data().to_vec();
@@ -17,14 +18,18 @@ fn columns_are_added_in_partials_of_256_rows() {
             }
         }
         let mut found = before.data().to_vec();
-        add_columns(x.data(), &mut found);
+        let mut work = Work::new();
+        queue_add_columns(&mut work, x.data(), &mut found);
+        work.run();
         assert_eq!(found, want, "{rows} rows of {columns}");
     }
 }
 
 #[test]
 fn no_columns_are_no_work() {
-    add_columns(&[], &mut []);
+    let mut work = Work::new();
+    queue_add_columns(&mut work, &[], &mut []);
+    work.run();
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn released(config: ModelConfig) -> ModelConfig {
 
 /// Parameters whose path begins with one of `parts`, of a model just built.
 fn count(config: &ModelConfig, parts: &[&str]) -> usize {
-    let model = build(config, 1).unwrap();
+    let model = build(config, Init::zeros()).unwrap();
     let mut count = 0;
     model.visit(&mut |p| {
         if parts.iter().any(|part| p.path().starts_with(part)) {
@@ -41,7 +41,7 @@ fn count(config: &ModelConfig, parts: &[&str]) -> usize {
 
 fn head(config: &ModelConfig, components: usize) -> usize {
     let channels = if config.task == Task::Ink { (2, 1) } else { (config.input, 0) };
-    Head::new(&mut Init::new(1), config.channels, channels, components, false).parameter_count()
+    Head::new(&mut Init::zeros(), config.channels, channels, components, false).parameter_count()
 }
 
 /// Stack, latent nets, decoder, then both totals. The model is built once, with the Normal head; that a
@@ -49,7 +49,7 @@ fn head(config: &ModelConfig, components: usize) -> usize {
 #[track_caller]
 fn assert_counts(config: ModelConfig, [stack, latents, decoder, normal, gmm]: [usize; 5]) {
     let config = ModelConfig { head: HeadKind::Normal, ..config };
-    let model = build(&config, 1).unwrap();
+    let model = build(&config, Init::zeros()).unwrap();
     let mut found = [0; 4];
     model.visit(&mut |p| {
         let part = p.path().split('.').next().unwrap();
@@ -174,7 +174,7 @@ fn the_small_partners_keep_the_budget_of_their_rivals() {
     ];
     for (config, want) in rows {
         let found = [HeadKind::Gmm, HeadKind::Normal].map(|head| {
-            build(&ModelConfig { head, ..config.clone() }, 1).unwrap().parameter_count()
+            build(&ModelConfig { head, ..config.clone() }, Init::zeros()).unwrap().parameter_count()
         });
         assert_eq!(found, want, "{} {}", config.kind, config.task);
     }

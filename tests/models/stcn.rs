@@ -101,6 +101,42 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
     }
 }
 
+/// The first thing that is computed from the parameter `path`.
+fn first_use(tape: &Tape, path: &str) -> Tensor {
+    let (weight, mut found) = (tape.find(path).unwrap().id(), None);
+    tape.each(|node| {
+        if node.inputs.contains(&weight) && found.is_none() {
+            found = Some(node.value.clone());
+        }
+    });
+    found.unwrap()
+}
+
+#[test]
+fn the_prior_of_a_step_does_not_see_it_and_its_posterior_does() {
+    for kind in KINDS {
+        let config = tiny(kind, (Task::Speech, HeadKind::Normal));
+        let model = model(&config);
+        let batch = batch(&config, &[9]);
+        let mut other = batch.clone();
+        other.x.data_mut()[5 * 2] += 1.;
+        let tapes = [Tape::new(), Tape::new()];
+        for (tape, batch) in tapes.iter().zip([&batch, &other]) {
+            model.elbo(tape, batch, &noise());
+        }
+        // Of the top level: those below see draws of the posterior above, so they may move.
+        for (net, same) in [("prior.2", true), ("infer.2", false)] {
+            for half in ["mean", "std"] {
+                let [a, b] =
+                    [0, 1].map(|i| first_use(&tapes[i], &format!("{net}.{half}.1.weight")));
+                assert_eq!(super::row(&a, 0, 5) == super::row(&b, 0, 5), same, "{net}.{half}");
+                assert_eq!(super::row(&a, 0, 4), super::row(&b, 0, 4));
+                assert_ne!(super::row(&a, 0, 6), super::row(&b, 0, 6));
+            }
+        }
+    }
+}
+
 #[test]
 fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
     for kind in KINDS {
@@ -129,16 +165,7 @@ fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
             assert!(a != b && b != c && a != c);
             assert!(tapes[0].find("noise.z.2.output").is_none());
             // The first parameters of the prior below are fed the same rows: its nodes agree to the bit.
-            let below = |tape: &Tape| {
-                let mut found = None;
-                let weight = tape.find("prior.1.mean.1.weight").unwrap().id();
-                tape.each(|node| {
-                    if node.inputs.contains(&weight) {
-                        found = Some(node.value.clone());
-                    }
-                });
-                found.unwrap()
-            };
+            let below = |tape| first_use(tape, "prior.1.mean.1.weight");
             assert_eq!(below(&tapes[0]), below(&tapes[1]));
         }
     }
@@ -151,7 +178,7 @@ fn only_the_released_dense_objective_is_no_bound() {
             let config = ModelConfig { draws, ..config.clone() };
             let objective = config.kind == ModelKind::StcnDense && draws == Draws::Fresh;
             let want = if objective { Bound::Objective } else { Bound::Lower };
-            assert_eq!(build(&config, 1).unwrap().bound(), want);
+            assert_eq!(build(&config, Init::zeros()).unwrap().bound(), want);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
 use stcn::Tensor;
 use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
 use stcn::models::{Bound, build};
+use stcn::nn::Init;
 use stcn::tape::{Keep, Tape};
 
 fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
@@ -48,7 +49,7 @@ fn the_released_taps_are_levels_one_three_and_five() {
     let config = ModelConfig { latents: vec![1; 5], ..config };
     let width = |dense_taps| {
         let mut inputs = 0;
-        let model = build(&ModelConfig { dense_taps, ..config.clone() }, 1).unwrap();
+        let model = build(&ModelConfig { dense_taps, ..config.clone() }, Init::zeros()).unwrap();
         model.visit(&mut |p| {
             if p.path() == "output.1.weight" {
                 inputs = p.value.shape()[0];

@@ -38,7 +38,7 @@ fn the_two_outcomes_have_probability_one() {
     let logits = numbers(&[1, 50, 1], 3).map(|x| 4. * x);
     let [no, yes] = [0., 1.].map(|e| {
         let e = logits.map(|_| e);
-        value(&[logits.clone()], |x| log_prob(&e, x[0], 0.))
+        value(std::slice::from_ref(&logits), |x| log_prob(&e, x[0], 0.))
     });
     for (no, yes) in no.data().iter().zip(yes.data()) {
         assert!((no.exp() + yes.exp() - 1.).abs() < 1e-6); // some ulp of numbers up to 1
@@ -49,7 +49,7 @@ fn the_two_outcomes_have_probability_one() {
 fn where_the_floor_holds_it_is_its_logarithm_with_zero_slope() {
     let e = Tensor::new(&[1, 2, 1], vec![1., 0.]);
     let logits = Tensor::new(&[1, 2, 1], vec![-40., 40.]);
-    let found = pass(&[logits.clone()], |x| log_prob(&e, x[0], 1e-5));
+    let found = pass(std::slice::from_ref(&logits), |x| log_prob(&e, x[0], 1e-5));
     let want = (1e-5 as Real).ln();
     assert!(found[0].data().iter().all(|y| (y - want).abs() < 1e-5), "{:?}", found[0]);
     assert_eq!(found[1].data(), [0., 0.]);

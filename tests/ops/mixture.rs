@@ -1,4 +1,6 @@
 //! Mixtures of normals.
+// Golden values are written as they came; in f32 they are rounded.
+#![allow(clippy::excessive_precision)]
 
 use super::{ROUNDING, numbers, pass, positive, twins, value};
 use stcn::ops::*;
@@ -117,6 +119,26 @@ fn without_correlation_the_bivariate_mixture_is_the_diagonal_one() {
     for (a, b) in a.iter().zip(&b) {
         assert!(super::difference(a, b) <= ROUNDING);
     }
+}
+
+#[test]
+fn one_bivariate_component_is_a_normal_and_one_given_it() {
+    // N₂(x, y) = N(x; μ₁, σ₁) N(y; μ₂ + ρσ₂u, σ₂√(1−ρ²)) with u = (x − μ₁)/σ₁.
+    twins(
+        &inputs(2, 3, 2, 1),
+        ROUNDING,
+        |x| bivariate(x, 0.),
+        |x| {
+            let part = |p, i| slice_channels(p, i, 1);
+            let [(first, second), (mean, other), (std, spread)] =
+                [x[0], x[2], x[3]].map(|p| (part(p, 0), part(p, 1)));
+            let u = (first - mean) * recip(std);
+            let conditional =
+                (other + x[4] * spread * u, spread * sqrt(affine(square(x[4]), -1., 1.)));
+            normal_log_prob(first, mean, std)
+                + normal_log_prob(second, conditional.0, conditional.1)
+        },
+    );
 }
 
 #[test]

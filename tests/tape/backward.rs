@@ -120,12 +120,16 @@ fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {
     let x = tape.input(Tensor::zeros(&[2000]), "x");
     let c = tape.constant(Tensor::scalar(1.));
     let z = tape.record(&RULE, [x], Tensor::scalar(0.), |_, [gx]| {
-        gx.accumulate(|g| g.iter_mut().for_each(|g| *g += 0.5));
+        gx.update(|g, first| {
+            assert!(!first);
+            g.iter_mut().for_each(|g| *g += 0.5);
+        });
     });
     let y = tape.record(&RULE, [x, c], Tensor::scalar(0.), |gy, [gx, gc]| {
         assert!(gx.is_needed() && !gc.is_needed());
         gc.add(|| unreachable!("nobody needs it"));
         gc.update(|_, _| unreachable!("nobody needs it"));
+        assert!(gc.target().is_none() && gc.zeroed_target().is_none());
         gx.update(|g, first| {
             // y stands after z, so it is the first to come.
             assert!(first && g.len() == 2000);
@@ -135,7 +139,7 @@ fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {
             assert!(!first);
             g.iter_mut().for_each(|g| *g += 2.);
         });
-        gx.accumulate(|g| g.iter_mut().for_each(|g| *g += 3.));
+        gx.zeroed_target().unwrap().iter_mut().for_each(|g| *g += 3.);
         gx.add(|| Tensor::new(&[2000], vec![4. * gy.item(); 2000]));
     });
     let grads = tape.backward(y + z, Keep::Leaves);

@@ -1,0 +1,56 @@
+//! Times have no right value; their fields have names.
+
+use super::{TINY, numbers, texts};
+use crate::common::{Lab, says};
+
+#[test]
+fn bench_step_has_the_fields_of_the_contract() {
+    let lab = Lab::new();
+    let words = "--model wavenet --head normal --time 12 --steps 3 --batch 2 --threads 1";
+    let lines = lab.json(&format!("bench step {words} {TINY}"));
+    assert_eq!(lines.len(), 1);
+    texts(&lines[0], &["model", "head"]);
+    numbers(
+        &lines[0],
+        &[
+            "params",
+            "batch",
+            "time",
+            "threads",
+            "steps",
+            "step_ms_median",
+            "step_ms_min",
+            "gflop_per_step",
+            "gflops",
+            "gemm_roof_gflops",
+            "roof_fraction",
+        ],
+    );
+    for (field, value) in [("batch", 2), ("time", 12), ("threads", 1), ("steps", 3)] {
+        assert_eq!(lines[0][field], value);
+    }
+    assert_eq!((&lines[0]["model"], &lines[0]["head"]), (&"wavenet".into(), &"normal".into()));
+    if cfg!(target_os = "linux") {
+        numbers(&lines[0], &["rss_mb"]);
+    }
+}
+
+#[test]
+fn bench_generate_has_the_fields_of_the_contract() {
+    let lab = Lab::new();
+    let lines = lab.json(&format!("bench generate --steps 60 --count 2 {TINY}"));
+    assert_eq!(lines.len(), 1);
+    numbers(&lines[0], &["params", "count", "steps", "ms_per_step_median"]);
+    assert_eq!((&lines[0]["count"], &lines[0]["steps"]), (&2.into(), &60.into()));
+    assert_eq!(lines[0]["model"], "stcn-dense");
+    // So few steps that nothing is left to take a median around.
+    lab.json(&format!("bench generate --steps 1 {TINY}"));
+}
+
+#[test]
+fn for_people_it_says_what_was_timed() {
+    let said = Lab::new().ok(&format!("bench step --time 8 --steps 1 --threads 1 {TINY}"));
+    says(&said, &["stcn-dense, head gmm", "training step: ", " ms (median of 1)", "GFLOP/s"]);
+    let said = Lab::new().ok(&format!("bench generate --steps 4 {TINY}"));
+    says(&said, &["stcn-dense", "a step: ", "steps/s"]);
+}

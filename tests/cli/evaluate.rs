@@ -1,0 +1,137 @@
+//! Bounds: their fields, their sums, and the same numbers on any number of threads.
+
+use super::{TINY, numbers, texts, trained};
+use crate::common::{Lab, ink, says};
+
+fn number(line: &serde_json::Value, field: &str) -> f64 {
+    line[field].as_f64().unwrap_or_else(|| panic!("{field} in {line}"))
+}
+
+#[test]
+fn the_fields_are_those_of_the_contract_and_agree_with_each_other() {
+    let lab = trained();
+    let lines = lab.json("evaluate run --split test --draws 3 --iwae 4");
+    assert_eq!(lines.len(), 1);
+    let line = &lines[0];
+    texts(line, &["model", "head", "split"]);
+    numbers(
+        line,
+        &[
+            "params",
+            "sequences",
+            "steps",
+            "draws",
+            "elbo_seq",
+            "elbo_se",
+            "elbo_step",
+            "log_px_seq",
+            "kl_seq",
+            "iwae_k",
+            "iwae_seq",
+            "iwae_step",
+            "bits_per_dim",
+        ],
+    );
+    assert_eq!((&line["model"], &line["head"]), (&"stcn-dense".into(), &"gmm".into()));
+    assert_eq!(
+        (&line["split"], &line["draws"], &line["iwae_k"]),
+        (&"test".into(), &3.into(), &4.into())
+    );
+    assert_eq!(line["valid_bound"], true);
+    let set = ink(12);
+    let steps = set.length(5) + set.length(9);
+    assert_eq!((&line["sequences"], &line["steps"]), (&2.into(), &steps.into()));
+    let kl: Vec<f64> = line["kl"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert_eq!(kl.len(), 2);
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * a.abs().max(1.), "{a} and {b}");
+    close(number(line, "kl_seq"), kl[0] + kl[1]);
+    close(number(line, "elbo_seq"), number(line, "log_px_seq") - number(line, "kl_seq"));
+    close(number(line, "elbo_step") * steps as f64, number(line, "elbo_seq") * 2.);
+    close(number(line, "iwae_step") * steps as f64, number(line, "iwae_seq") * 2.);
+}
+
+#[test]
+fn a_likelihood_that_is_exact_has_no_kl_and_more_draws_change_nothing() {
+    let lab = Lab::new();
+    let choice = "--model wavenet --head normal --data ink.npz";
+    lab.ok(&format!("train {choice} --out run --steps 2 {TINY}"));
+    let line = &lab.json("evaluate run --iwae 4 --draws 9")[0];
+    assert_eq!((&line["kl"], &line["valid_bound"]), (&serde_json::json!([]), &true.into()));
+    assert_eq!((&line["draws"], &line["iwae_seq"]), (&1.into(), &line["elbo_seq"]));
+    let said = lab.ok("evaluate run");
+    says(&said, &["log-likelihood (exact)", "nats/sequence", "valid: 2 sequences"]);
+}
+
+#[test]
+fn what_does_not_apply_is_absent() {
+    let lab = Lab::new();
+    let absent = |line: &serde_json::Value| {
+        let fields = ["iwae_k", "iwae_seq", "iwae_se", "iwae_step"];
+        fields.iter().all(|field| line.get(field).is_none())
+    };
+    // A decoder that looks back couples the steps.
+    let words = "train --data ink.npz --out run --steps 1 --set model.decoder=gated";
+    lab.ok(&format!("{words} {TINY}"));
+    assert!(absent(&lab.json("evaluate run")[0]));
+    assert!(absent(&lab.json("evaluate run --iwae 2")[0]));
+    says(&lab.ok("evaluate run --iwae 2"), &["IWAE: not given"]);
+}
+
+#[test]
+fn an_objective_that_is_no_bound_says_so() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data ink.npz --out run --steps 2 --set model.draws=fresh {TINY}"));
+    assert_eq!(lab.json("evaluate run")[0]["valid_bound"], false);
+    says(&lab.ok("evaluate run"), &["no bound"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_words_on_1_and_3_threads() {
+    let lab = trained();
+    let words = "evaluate run --iwae 3 --json --seed";
+    let one = lab.ok(&format!("{words} 7 --threads 1"));
+    assert_eq!(lab.ok(&format!("{words} 7 --threads 1")), one);
+    assert_eq!(lab.ok(&format!("{words} 7 --threads 3")), one);
+    assert_ne!(lab.ok(&format!("{words} 8")), one);
+}
+
+#[test]
+fn for_people_it_says_what_the_number_is_and_how_sure() {
+    let said = trained().ok("evaluate run --iwae 2");
+    says(
+        &said,
+        &[
+            "stcn-dense, head gmm",
+            "step 3",
+            "ELBO (a lower bound): ",
+            " ± ",
+            "KL per latent: z.1 ",
+            "IWAE-2",
+        ],
+    );
+    assert!(!said.contains('\x1b'), "{said}");
+}
+
+/// Regression, 22 November 2026: a checkpoint does not say where its data lies, and was evaluated on the
+/// embedded handwriting without a word.
+#[test]
+fn a_checkpoint_alone_asks_for_the_data_it_was_trained_on() {
+    let lab = trained();
+    let whole = lab.ok("evaluate run --json");
+    let checkpoint = "evaluate run/checkpoint/best.stcn --json";
+    let parts = ["fingerprint", "not the embedded handwriting", "--data FILE.npz"];
+    says(&lab.refused(checkpoint), &parts);
+    says(&lab.refused("inspect run/checkpoint/best.stcn"), &parts);
+    assert_eq!(lab.ok(&format!("{checkpoint} --data ink.npz")), whole);
+    let table = lab.ok("inspect run/checkpoint/best.stcn --data ink.npz");
+    assert_eq!(table, lab.ok("inspect run"));
+}
+
+#[test]
+fn another_data_set_is_normalised_as_the_runs_own() {
+    let lab = trained();
+    ink(20).save(lab.path("longer.npz")).unwrap();
+    let line = &lab.json("evaluate run --data longer.npz")[0];
+    assert_eq!(line["steps"], ink(20).steps(stcn::data::Split::Valid));
+    says(&lab.refused("evaluate run --data nowhere.npz"), &["nowhere.npz: there is no such file"]);
+}

@@ -1,0 +1,41 @@
+//! `stcn export` and `stcn import`: there and back again.
+
+use super::{TINY, trained};
+use crate::common::{Lab, says};
+use stcn::train::Checkpoint;
+
+#[test]
+fn an_imported_run_has_the_weights_and_gives_the_numbers_of_the_exported_one() {
+    for model in ["stcn-dense", "wavenet"] {
+        let lab = Lab::new();
+        lab.ok(&format!("train --model {model} --data ink.npz --out run --steps 3 {TINY}"));
+        assert_eq!(lab.ok("export run --out x.safetensors"), "x.safetensors\n");
+        assert_eq!(lab.ok("import x.safetensors --out there/other"), "there/other\n");
+        let load = |name: &str| Checkpoint::load(&lab.path(name)).unwrap();
+        let (a, b) = (load("run/checkpoint/best.stcn"), load("there/other/checkpoint/best.stcn"));
+        assert_eq!((a.params, a.header.step), (b.params, b.header.step));
+        assert_eq!((a.header.mean, a.header.std), (b.header.mean, b.header.std));
+        // The file tells the weights, not where the data lies.
+        says(&lab.refused("evaluate there/other"), &["--data FILE.npz"]);
+        let words = "--data ink.npz --iwae 2 --json";
+        let numbers = lab.ok(&format!("evaluate run {words}"));
+        assert_eq!(lab.ok(&format!("evaluate there/other {words}")), numbers);
+        lab.ok("sample run --steps 9 --out a");
+        lab.ok("sample there/other --steps 9 --out b");
+        assert_eq!(lab.read("a/sample.npz"), lab.read("b/sample.npz"));
+        lab.ok("export there/other --out y.safetensors");
+        assert_eq!(lab.read("x.safetensors"), lab.read("y.safetensors"));
+    }
+}
+
+#[test]
+fn weights_alone_cannot_be_trained_on() {
+    let lab = trained();
+    lab.ok("export run --out x.safetensors");
+    lab.ok("import x.safetensors --out other");
+    let said = lab.refused("train --resume other --data ink.npz --steps 5");
+    says(
+        &said,
+        &["other/checkpoint/latest.stcn: holds weights only", "resume the run they came from"],
+    );
+}

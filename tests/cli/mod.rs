@@ -1,0 +1,56 @@
+//! The binary as a process: exit codes, sentences, files written, nothing half-written, the same bits.
+
+mod bench;
+mod damaged;
+mod data;
+mod evaluate;
+mod exchange;
+mod gradcheck;
+mod inspect;
+mod list;
+mod same_bits;
+mod sample;
+mod stopped;
+mod train;
+mod words;
+
+use crate::common::Lab;
+use serde_json::Value;
+
+/// The smallest model that has everything.
+const TINY: &str = "--set model.channels=4 --set model.latents=[2,1] --set model.blocks_per_latent=1 \
+                    --set model.latent_layers=1 --set model.output_layers=1 --set train.batch=4";
+
+/// A lab with a run of three steps in `run`.
+fn trained() -> Lab {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data ink.npz --out run --steps 3 {TINY}"));
+    lab
+}
+
+/// The last of a training's JSON lines.
+fn last(lines: &[Value]) -> &Value {
+    lines.last().expect("a line")
+}
+
+/// `checkpoint_sha256` at the end of a training.
+fn sha256(lab: &Lab, words: &str) -> String {
+    let lines = lab.json(words);
+    last(&lines)["checkpoint_sha256"].as_str().expect("a hash").to_string()
+}
+
+/// Asserts that these fields are plain numbers.
+#[track_caller]
+fn numbers(line: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(line[field].is_number(), "want a number {field} in {line}");
+    }
+}
+
+/// Asserts that these fields are text.
+#[track_caller]
+fn texts(line: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(line[field].is_string(), "want text {field} in {line}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Runs that end before their time: Ctrl-C, kills, a full disk, a second writer, a reader that goes away.
+
+use super::{TINY, last, sha256, trained};
+use crate::common::{Lab, says, sentence, stderr, stdout};
+use serde_json::Value;
+use stcn::train::Checkpoint;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+/// A run that nobody waits for; should a test lose it, it ends by itself.
+const LONG: &str = "--steps 100000000 --minutes 2 --data ink.npz --json";
+
+/// Starts a run, waits for `line` JSON lines, sends it a signal, and gives what it wrote after that.
+fn cut(lab: &Lab, words: &str, lines: usize, signal: &str) -> Output {
+    let mut command = lab.stcn(words);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(run.stdout.take().unwrap());
+    for _ in 0..lines {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert!(line.starts_with('{'), "{line}");
+    }
+    let kill = format!("kill -{signal} {}", run.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let mut rest = vec![];
+    stdout.read_to_end(&mut rest).unwrap();
+    Output { stdout: rest, ..run.wait_with_output().unwrap() }
+}
+
+fn step_of(lab: &Lab, run: &str) -> u64 {
+    let path = lab.path(format!("{run}/checkpoint/latest.stcn"));
+    Checkpoint::load(&path).unwrap().header.step
+}
+
+/// Asserts that the run `cut` goes on to the bits of one that was never stopped.
+#[track_caller]
+fn goes_on_to_the_same_bits(lab: &Lab, config: &str) {
+    let steps = step_of(lab, "cut") + 3;
+    let resumed = sha256(lab, &format!("train --resume cut --steps {steps} --threads 3"));
+    let words = format!("train --data ink.npz --out straight --steps {steps} {config}");
+    assert_eq!(resumed, sha256(lab, &words));
+    assert!(!lab.path("cut/checkpoint/.latest.stcn.tmp").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_and_sigterm_save_exit_130_and_lose_no_bit() {
+    for signal in ["INT", "TERM"] {
+        let lab = Lab::new();
+        let config = format!("{TINY} --set train.eval_every=1000000");
+        let output = cut(&lab, &format!("train --out cut {LONG} {config}"), 1, signal);
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        says(&sentence(&output), &["stopped; the state is saved"]);
+        let lines = stdout(&output);
+        let line: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        assert_eq!((&line["done"], &line["step"]), (&false.into(), &step_of(&lab, "cut").into()));
+        let sha = stcn::train::checkpoint::sha256_of(&lab.path("cut/checkpoint/latest.stcn"));
+        assert_eq!(line["checkpoint_sha256"], sha.unwrap());
+        goes_on_to_the_same_bits(&lab, &config);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_loses_what_came_after_the_last_check_and_no_bit() {
+    let lab = Lab::new();
+    let config = format!("{TINY} --set train.eval_every=3");
+    // The lines of step 1 and of the checks at 3 and 6.
+    let output = cut(&lab, &format!("train --out cut {LONG} {config}"), 3, "KILL");
+    assert_eq!(output.status.code(), None);
+    let step = step_of(&lab, "cut");
+    assert!(step >= 3 && step.is_multiple_of(3), "{step}");
+    goes_on_to_the_same_bits(&lab, &config);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_killed_before_its_first_check_can_be_resumed() {
+    let lab = Lab::new();
+    let config = format!("{TINY} --set train.eval_every=1000000");
+    cut(&lab, &format!("train --out cut {LONG} {config}"), 1, "KILL");
+    assert_eq!(step_of(&lab, "cut"), 0);
+    goes_on_to_the_same_bits(&lab, &config);
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_again() {
+    let lab = Lab::new();
+    let straight = sha256(&lab, &format!("train --data ink.npz --out run --steps 3 {TINY}"));
+    for name in ["checkpoint/latest.stcn", "checkpoint/best.stcn", "metrics.csv"] {
+        fs::remove_file(lab.path("run").join(name)).unwrap();
+    }
+    let again = format!("train --data ink.npz --out run --steps 3 {TINY}");
+    says(&lab.refused(&again), &["run: holds a run already", "stcn train --resume run"]);
+    assert_eq!(sha256(&lab, "train --resume run"), straight);
+}
+
+/// `stcn` in a shell where no file may grow beyond `ulimit -f` blocks, with that signal ignored or not.
+fn on_a_small_disk(lab: &Lab, words: &str, ignored: bool) -> Output {
+    let ignore = if ignored { "trap '' XFSZ; " } else { "" };
+    let shell = format!("{ignore}ulimit -c 0; ulimit -f 4; exec \"$STCN\" {words}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &shell]).env("STCN", env!("CARGO_BIN_EXE_stcn"));
+    command.current_dir(lab.path("")).output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_old_checkpoint_and_the_run_goes_on_to_the_same_bits() {
+    for ignored in [true, false] {
+        let lab = trained();
+        let old = lab.read("run/checkpoint/latest.stcn");
+        assert!(old.len() > 8192, "too small for the limit: {}", old.len());
+        let output = on_a_small_disk(&lab, "train --resume run --steps 9", ignored);
+        if ignored {
+            assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+            let last = stderr(&output).lines().last().unwrap().to_string();
+            let parts = ["error: cannot write run/checkpoint/latest.stcn: ", "File too large"];
+            says(&last, &parts);
+            assert!(!lab.path("run/checkpoint/.latest.stcn.tmp").exists());
+        } else {
+            assert_eq!(output.status.code(), None, "{}", stderr(&output)); // killed by SIGXFSZ
+        }
+        assert_eq!(lab.read("run/checkpoint/latest.stcn"), old);
+        let resumed = sha256(&lab, "train --resume run --steps 9");
+        let words = format!("train --data ink.npz --out straight --steps 9 {TINY}");
+        assert_eq!(resumed, sha256(&lab, &words));
+        assert!(!lab.path("run/checkpoint/.latest.stcn.tmp").exists());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_whose_first_checkpoint_found_the_disk_full_begins_again() {
+    let lab = Lab::new();
+    let train = format!("train --data ink.npz --steps 3 {TINY} --out");
+    let output = on_a_small_disk(&lab, &format!("{train} run"), true);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    says(&stderr(&output), &["error: cannot write run/checkpoint/latest.stcn: File too large"]);
+    assert!(lab.files("run/checkpoint").is_empty());
+    let straight = sha256(&lab, &format!("{train} straight"));
+    assert_eq!(sha256(&lab, "train --resume run"), straight);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_no_half_export() {
+    let lab = trained();
+    for words in ["export run --out x.safetensors", "inspect run --dump x.safetensors"] {
+        let before = lab.files("");
+        let output = on_a_small_disk(&lab, words, true);
+        assert_eq!(output.status.code(), Some(2));
+        says(&sentence(&output), &["cannot write x.safetensors: File too large"]);
+        assert!(lab.files("") == before, "{words}");
+    }
+}
+
+#[test]
+fn a_finished_run_is_not_written_over() {
+    let lab = trained();
+    let cure = "run: holds a run already: resume it with `stcn train --resume run` or choose another --out";
+    says(&lab.refused(&format!("train --data ink.npz --out run --steps 3 {TINY}")), &[cure]);
+    lab.ok("export run --out x.safetensors");
+    says(&lab.refused("import x.safetensors --out run"), &[cure]);
+}
+
+#[test]
+fn a_run_under_way_is_not_written_by_another() {
+    let lab = trained();
+    let lock = File::options().append(true).open(lab.path("run/lock")).unwrap();
+    lock.lock().unwrap();
+    let cure = "run: is being written by another stcn: wait for it or choose another --out";
+    says(&lab.refused(&format!("train --data ink.npz --out run --steps 3 {TINY}")), &[cure]);
+    says(&lab.refused("train --resume run --steps 5"), &[cure]);
+    lab.ok("evaluate run"); // looking is allowed
+    drop(lock);
+    lab.ok("train --resume run --steps 5");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_whose_reader_goes_away_saves_and_stops() {
+    let lab = Lab::new();
+    let config = format!("{TINY} --set train.eval_every=1000000");
+    let mut command = lab.stcn(&format!("train --out cut {LONG} {config}"));
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(run.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = run.wait_with_output().unwrap(); // the reader above is gone
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    says(&sentence(&output), &["stopped; the state is saved"]);
+    assert!(step_of(&lab, "cut") >= 1);
+    goes_on_to_the_same_bits(&lab, &config);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_ends_a_listing_quietly() {
+    let lab = trained();
+    for words in ["inspect run --table", "list", "evaluate run"] {
+        let mut run =
+            lab.stcn(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(run.stdout.take());
+        let output = run.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{words}");
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_with_1_and_keeps_the_checkpoint() {
+    let lab = trained();
+    let words = "train --resume run --steps 200 --set train.lr=1e30 --set train.lr_floor=0";
+    let output = lab.stcn(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = stderr(&output);
+    let parts = ["error: step ", "first not finite: ", "nothing was updated: lower train.lr"];
+    says(said.lines().last().unwrap(), &parts);
+    assert_eq!(step_of(&lab, "run"), 3);
+}
+
+#[test]
+fn minutes_end_a_run_as_its_last_step_does() {
+    let lab = Lab::new();
+    let words = format!("train --data ink.npz --out run --steps 100000000 --minutes 0.0005 {TINY}");
+    let lines = lab.json(&words);
+    assert_eq!(last(&lines)["done"], true);
+    assert_eq!(last(&lines)["step"], step_of(&lab, "run"));
+}

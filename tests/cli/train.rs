@@ -1,0 +1,166 @@
+//! What a training leaves behind and says meanwhile.
+
+use super::{TINY, last, numbers, texts};
+use crate::common::{Lab, says, stderr, stdout};
+use stcn::train::checkpoint::sha256_of;
+use stcn::train::{Checkpoint, Config};
+
+#[test]
+fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data ink.npz --out runs/a --seed 5 --steps 12 {TINY}"));
+    let files = lab.files("runs/a");
+    let names: Vec<String> = files
+        .keys()
+        .map(|path| path.strip_prefix(lab.path("runs/a")).unwrap().display().to_string())
+        .collect();
+    let events = names.iter().find(|name| name.starts_with("events.out.tfevents.")).unwrap();
+    let mut wanted = [
+        "checkpoint",
+        "checkpoint/best.stcn",
+        "checkpoint/latest.stcn",
+        "config.toml",
+        events,
+        "lock",
+        "metrics.csv",
+        "samples",
+    ];
+    wanted.sort_unstable();
+    let mut found: Vec<&str> = names.iter().map(String::as_str).collect();
+    found.sort_unstable();
+    assert_eq!(found, wanted);
+
+    let text = String::from_utf8(lab.read("runs/a/config.toml")).unwrap();
+    let config = Config::from_toml(&text, "config.toml".as_ref()).unwrap();
+    let ink = stcn::data::DataSet::open(lab.path("ink.npz"), None).unwrap();
+    assert_eq!((config.seed, config.train.steps, config.model.channels), (5, 12, 4));
+    assert_eq!(
+        (config.preset.as_str(), config.data.fingerprint.as_str()),
+        ("ink-tiny", ink.fingerprint())
+    );
+    assert_eq!(
+        config.data.path.canonicalize().unwrap(),
+        lab.path("ink.npz").canonicalize().unwrap()
+    );
+    says(&text, &[env!("CARGO_PKG_VERSION")]);
+
+    let csv = String::from_utf8(lab.read("runs/a/metrics.csv")).unwrap();
+    assert!(csv.starts_with("step,epoch,seconds,loss,elbo_seq,"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().starts_with("10,"), "{csv}");
+    let checkpoint = Checkpoint::load(&lab.path("runs/a/checkpoint/latest.stcn")).unwrap();
+    assert_eq!(checkpoint.header.step, 12);
+    assert_eq!(
+        Config::from_toml(&checkpoint.header.config_toml, "".as_ref()).unwrap().train.steps,
+        12
+    );
+}
+
+#[test]
+fn a_run_without_a_name_is_called_after_preset_and_model() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data ink.npz --model wavenet --steps 1 {TINY}"));
+    assert!(lab.path("runs/ink-tiny-wavenet/checkpoint/latest.stcn").exists());
+}
+
+#[test]
+fn json_lines_have_the_fields_of_the_contract() {
+    let lab = Lab::new();
+    for model in ["stcn-dense", "wavenet"] {
+        let words = format!("train --data ink.npz --model {model} --out {model} --steps 25 {TINY}");
+        let lines = lab.json(&format!("{words} --set train.eval_every=20"));
+        let (end, reports) = lines.split_last().unwrap();
+        let steps: Vec<u64> = reports.iter().map(|line| line["step"].as_u64().unwrap()).collect();
+        // Step 20 is reported, then checked; the last check is off the schedule.
+        assert_eq!(steps, [1, 10, 20, 20, 25], "{reports:?}");
+        for line in reports {
+            numbers(
+                line,
+                &[
+                    "step",
+                    "epoch",
+                    "seconds",
+                    "loss",
+                    "elbo_seq",
+                    "log_px_seq",
+                    "kl_seq",
+                    "kl_weight",
+                    "lr",
+                    "grad_norm",
+                    "steps_per_s",
+                ],
+            );
+            let elbo = line["log_px_seq"].as_f64().unwrap() - line["kl_seq"].as_f64().unwrap();
+            assert!((elbo - line["elbo_seq"].as_f64().unwrap()).abs() < 1e-9);
+        }
+        let best = reports.iter().filter(|line| line.get("best").is_some());
+        let best: Vec<f64> = best
+            .map(|line| {
+                assert!(line["best"].is_boolean());
+                line["valid_elbo_seq"].as_f64().unwrap()
+            })
+            .collect();
+        assert_eq!(best.len(), 2);
+        numbers(end, &["step", "seconds", "best_elbo_seq"]);
+        texts(end, &["run", "checkpoint_sha256"]);
+        assert_eq!(
+            (&end["done"], &end["step"], &end["run"]),
+            (&true.into(), &25.into(), &model.into())
+        );
+        let latest = lab.path(format!("{model}/checkpoint/latest.stcn"));
+        assert_eq!(end["checkpoint_sha256"], sha256_of(&latest).unwrap());
+        let most = if best[0] > best[1] { best[0] } else { best[1] };
+        assert_eq!(end["best_elbo_seq"], most);
+    }
+}
+
+#[test]
+fn off_a_terminal_progress_is_a_line_per_check_and_stdout_is_silent() {
+    let lab = Lab::new();
+    let words = format!("train --data ink.npz --out run --steps 20 {TINY}");
+    let output = lab.stcn(&format!("{words} --set train.eval_every=8")).output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(stdout(&output), "");
+    assert!(!said.contains(['\r', '\x1b']), "{said}");
+    let steps: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("step "))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(steps, ["8", "16", "20"]);
+    says(
+        &said,
+        &[
+            "stcn-dense, head gmm, preset ink-tiny: ",
+            "train 6 sequences",
+            "valid 2 sequences",
+            "seed 1",
+            "nats/sequence",
+            "done at step 20",
+            "stcn evaluate run",
+            "stcn sample run",
+        ],
+    );
+    assert_eq!(stderr(&lab.stcn("train --resume run --json").output().unwrap()), "");
+}
+
+#[test]
+fn without_data_it_is_the_embedded_handwriting() {
+    let lab = Lab::new();
+    let lines = lab.json(&format!("train --out run --steps 1 --set data.crop=16 {TINY}"));
+    assert!(last(&lines)["done"].as_bool().unwrap());
+    let text = String::from_utf8(lab.read("run/config.toml")).unwrap();
+    says(&text, &["path = \"\"\n"]);
+    // A checkpoint alone is enough, for everyone has this data.
+    lab.ok("inspect run/checkpoint/latest.stcn --batch 1 --steps 8");
+}
+
+#[test]
+fn early_stopping_ends_a_run() {
+    let lab = Lab::new();
+    let words = "--set train.eval_every=1 --set train.patience=2 --set train.after_step=0 \
+                 --set train.min_gain=0.9 --set train.kl_anneal=0 --steps 50";
+    let lines = lab.json(&format!("train --data ink.npz --out run {words} {TINY}"));
+    let step = last(&lines)["step"].as_u64().unwrap();
+    assert!(last(&lines)["done"].as_bool().unwrap() && step < 50, "{step}");
+}

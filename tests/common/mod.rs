@@ -1,0 +1,133 @@
+//! What several test modules share: the binary as a process, in a directory that vanishes.
+
+use serde_json::Value;
+use stcn::data::DataSet;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{fs, str};
+use tempfile::TempDir;
+
+/// A directory to run the binary in; names without a slash in front are looked for there.
+pub struct Lab {
+    dir: TempDir,
+}
+
+impl Lab {
+    /// With `ink.npz`: ten lines of ink that nobody wrote, the shortest of 12 steps.
+    pub fn new() -> Self {
+        let lab = Self { dir: TempDir::new().unwrap() };
+        ink(12).save(lab.path("ink.npz")).unwrap();
+        lab
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// `stcn` with these words, to be started.
+    pub fn stcn(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stcn"));
+        command.args(words.split_whitespace()).current_dir(self.dir.path());
+        command
+    }
+
+    /// What it wrote to stdout; panics unless it ended well.
+    pub fn ok(&self, words: &str) -> String {
+        let output = self.stcn(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "stcn {words}\n{}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// The objects it wrote to stdout, one a line and nothing else.
+    pub fn json(&self, words: &str) -> Vec<Value> {
+        let lines = self.ok(&format!("{words} --json"));
+        let object = |line: &str| {
+            let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            assert!(value.is_object(), "{line}");
+            value
+        };
+        lines.lines().map(object).collect()
+    }
+
+    /// The sentence with which it refuses, having changed no file and written nothing to stdout.
+    pub fn refused(&self, words: &str) -> String {
+        let before = self.files("");
+        let output = self.stcn(words).output().unwrap();
+        let said = sentence(&output);
+        assert_eq!(output.status.code(), Some(2), "stcn {words}\n{said}");
+        assert_eq!(stdout(&output), "", "stcn {words}");
+        assert!(self.files("") == before, "stcn {words}: changed files, and said {said}");
+        said
+    }
+
+    /// Every file and directory below `name`, the files with their bytes.
+    pub fn files(&self, name: &str) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+        fn walk(at: &Path, found: &mut BTreeMap<PathBuf, Option<Vec<u8>>>) {
+            for entry in fs::read_dir(at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, found);
+                    found.insert(path, None);
+                } else {
+                    let bytes = fs::read(&path).unwrap();
+                    found.insert(path, Some(bytes));
+                }
+            }
+        }
+        let mut found = BTreeMap::new();
+        walk(&self.path(name), &mut found);
+        found
+    }
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The one line on stderr, without its `error: `.
+#[track_caller]
+pub fn sentence(output: &Output) -> String {
+    let said = stderr(output);
+    let line = said.strip_prefix("error: ").and_then(|rest| rest.strip_suffix('\n'));
+    let line = line.filter(|line| !line.contains('\n'));
+    line.unwrap_or_else(|| panic!("want one line `error: …`, found:\n{said}")).to_string()
+}
+
+/// Asserts that every one of `parts` is in `text`.
+#[track_caller]
+pub fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "want {part:?} in: {text}");
+    }
+}
+
+/// Ten sequences, `shortest` steps long and longer: six to train on, two to validate, two to test.
+pub fn ink(shortest: usize) -> DataSet {
+    let sequence = |i: usize| {
+        let steps = shortest + 3 * i;
+        let row = |t: usize| {
+            let lift = t % 7 == 6 || t + 1 == steps;
+            [
+                ((7 * i + 5 * t) % 11) as f32 - 4.,
+                ((3 * i + t * t) % 13) as f32 - 6.,
+                f32::from(u8::from(lift)),
+            ]
+        };
+        (0..steps).flat_map(row).collect()
+    };
+    let split = vec![0, 0, 0, 1, 0, 2, 0, 1, 0, 2];
+    DataSet::from_parts("ink", 3, (0..10).map(sequence).collect(), Some(split)).unwrap()
+}
