@@ -42,8 +42,9 @@ fn what_was_cut_can_be_joined() {
 #[test]
 fn cuts_by_hand() {
     let x = Tensor::new(&[1, 3, 2], vec![1., 2., 3., 4., 5., 6.]);
-    let value =
-        |f: for<'t> fn(stcn::Var<'t>) -> stcn::Var<'t>| pass(std::slice::from_ref(&x), |x| f(x[0])).remove(0);
+    let value = |f: for<'t> fn(stcn::Var<'t>) -> stcn::Var<'t>| {
+        pass(std::slice::from_ref(&x), |x| f(x[0])).remove(0)
+    };
     assert_eq!(value(|x| slice_time(x, 1, 2)), Tensor::new(&[1, 2, 2], vec![3., 4., 5., 6.]));
     assert_eq!(value(|x| slice_channels(x, 1, 1)), Tensor::new(&[1, 3, 1], vec![2., 4., 6.]));
     let want = vec![0., 0., 1., 2., 3., 4., 5., 6.];

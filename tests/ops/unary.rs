@@ -55,7 +55,12 @@ fn relu_is_zero_with_zero_slope_up_to_zero() {
 fn clipped_softplus_is_clip_of_softplus() {
     let x = Tensor::new(&[8], vec![-90., -9., -2., -0.5, 0., 0.4, 1.2, 90.]);
     // The same functions, so the same bits.
-    twins(std::slice::from_ref(&x), 0., |x| clipped_softplus(x[0], 0.2, 1.), |x| clip(softplus(x[0]), 0.2, 1.));
+    twins(
+        std::slice::from_ref(&x),
+        0.,
+        |x| clipped_softplus(x[0], 0.2, 1.),
+        |x| clip(softplus(x[0]), 0.2, 1.),
+    );
     twins(&[x], 0., |x| clipped_softplus(x[0], 1e-3, 5.), |x| clip(softplus(x[0]), 1e-3, 5.));
 }
 

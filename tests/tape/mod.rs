@@ -28,7 +28,8 @@ fn nodes_stand_in_the_order_of_execution() {
             node.tracked,
         ));
     });
-    let want: [(usize, &str, &[usize], &str, Real, bool); 4] = [
+    type Seen<'a> = (usize, &'a str, &'a [usize], &'a str, Real, bool);
+    let want: [Seen; 4] = [
         (0, "leaf", &[], "x", 2., true),
         (1, "leaf", &[], "", 3., false),
         (2, "mul", &[0, 1], "", 6., true),
