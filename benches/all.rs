@@ -62,7 +62,8 @@ fn functions(c: &mut Criterion) {
     let mut group = c.benchmark_group("elementary functions");
     let x: Vec<Real> = (0..16_384).map(|i| i as Real * 1e-3 - 8.).collect();
     group.throughput(Throughput::Elements(x.len() as u64));
-    let functions: [(&str, fn(&mut [Real])); 4] = [
+    type Map = fn(&mut [Real]);
+    let functions: [(&str, Map); 4] = [
         ("exp", math::map_exp),
         ("tanh", math::map_tanh),
         ("sigmoid", math::map_sigmoid),

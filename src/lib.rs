@@ -5,8 +5,9 @@
 //! stack of dilated causal convolutions reads the past, and a ladder of random variables, one for each
 //! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data.
 //!
-//! The promise: **same seed, same bits**, on any number of threads, any x86-64 or aarch64 CPU, in debug and
-//! release builds, and after being killed and resumed ([how](book::decisions::d0005)).
+//! The promise: **same seed, same bits**, on any number of threads, on any x86-64 CPU, in debug and release
+//! builds, and after being killed and resumed ([how](book::decisions::d0005)). aarch64 is meant too, and
+//! has not been run yet.
 //!
 //! # One pass, and the way back
 //! ```

@@ -98,12 +98,12 @@ pub struct Tile {
 
 /// Cuts outputs of shape (batch, time, widths\[i\]) into tiles of at most `rows_per_tile` steps of one
 /// sequence, evenly.
-pub fn cut<'a, T, const N: usize>(
-    mut outputs: [&'a mut [T]; N],
+pub fn cut<T, const N: usize>(
+    mut outputs: [&mut [T]; N],
     widths: [usize; N],
     (batch, time): (usize, usize),
     rows_per_tile: usize,
-) -> Vec<(Tile, [&'a mut [T]; N])> {
+) -> Vec<(Tile, [&mut [T]; N])> {
     let per_sequence = time.div_ceil(rows_per_tile).max(1);
     let mut tasks = Vec::with_capacity(batch * per_sequence);
     for b in 0..batch {

@@ -2,25 +2,26 @@
 //!
 //! So far it holds the [`decisions`]. What a module is for stands at the head of the module.
 
-/// Why things are as they are: one page each, the question first, and what would change our mind last.
-///
-/// | | |
-/// |---|---|
-/// | [0001](d0001) | A borrowed tape |
-/// | [0002](d0002) | (B, T, C) and (K, in, out) |
-/// | [0003](d0003) | f32, and f64 by feature |
-/// | [0004](d0004) | Panics and errors |
-/// | [0005](d0005) | Fixed tiles, ordered sums |
-/// | [0006](d0006) | Own elementary functions and normal draws |
-/// | [0007](d0007) | No second derivatives |
-/// | [0008](d0008) | Paper against released code, as enums |
-/// | [0009](d0009) | CPUs without FMA |
-/// | [0010](d0010) | Our own product kernel |
-/// | [0011](d0011) | Inlined closures instead of a SIMD crate |
-///
-/// A measurement that stands in a decision was made for this project, on the machine it names; where
-/// none is named, on two x86-64 cores with AVX-512.
 pub mod decisions {
+    //! Why things are as they are: one page each, the question first, and what would change our mind last.
+    //!
+    //! | | |
+    //! |---|---|
+    //! | [0001](d0001) | A borrowed tape |
+    //! | [0002](d0002) | (B, T, C) and (K, in, out) |
+    //! | [0003](d0003) | f32, and f64 by feature |
+    //! | [0004](d0004) | Panics and errors |
+    //! | [0005](d0005) | Fixed tiles, ordered sums |
+    //! | [0006](d0006) | Own elementary functions and normal draws |
+    //! | [0007](d0007) | No second derivatives |
+    //! | [0008](d0008) | Paper against released code, as enums |
+    //! | [0009](d0009) | CPUs without FMA |
+    //! | [0010](d0010) | Our own product kernel |
+    //! | [0011](d0011) | Inlined closures instead of a SIMD crate |
+    //!
+    //! A measurement that stands in a decision was made for this project, on the machine it names; where
+    //! none is named, on two x86-64 cores with AVX-512.
+
     #[doc = include_str!("decisions/0001-borrowed-tape.md")]
     pub mod d0001 {}
     #[doc = include_str!("decisions/0002-layout.md")]

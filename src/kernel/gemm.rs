@@ -8,6 +8,7 @@
 //! One of the two files that may use `unsafe` (the other is `simd`): the inner loop reads and writes
 //! through pointers, after the safe functions have checked that every index lies inside its slice.
 #![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // several registers share an index
 
 use crate::tensor::{Real, Tensor};
 

@@ -158,11 +158,11 @@ fn row_of(x: &Tensor, i: usize) -> &[Real] {
 }
 
 /// One array of row slices per row.
-fn split_rows<'a, const P: usize>(
-    mut whole: [&'a mut [Real]; P],
+fn split_rows<const P: usize>(
+    mut whole: [&mut [Real]; P],
     widths: [usize; P],
     rows: usize,
-) -> Vec<[&'a mut [Real]; P]> {
+) -> Vec<[&mut [Real]; P]> {
     let mut next = || {
         let mut p = 0;
         whole.each_mut().map(|g| {
