@@ -3,7 +3,7 @@
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::reduce;
 use crate::parallel::Work;
-use crate::tape::{Rule, Var};
+use crate::tape::{Rule, Slot, Var};
 use crate::tensor::Tensor;
 
 /// `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` with the reach `rⱼ = (K−1−j)·dilation`, zeros before t = 0.
@@ -24,21 +24,30 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
         y.chunks_exact_mut(conv.outputs).for_each(|row| row.copy_from_slice(bs.data()));
         conv.forward(xs.data(), ws.data(), tile, y);
     });
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
-        let gy = gy.data();
-        let packed = gx.is_needed().then(|| conv.pack(ws.data()));
-        let mut work = Work::new();
-        if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
-            conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
-        }
-        if let Some(gw) = gw.zeroed_target() {
-            conv.queue_grad_w(&mut work, xs.data(), gy, gw);
-        }
-        if let Some(gb) = gb.zeroed_target() {
-            reduce::queue_add_columns(&mut work, gy, gb);
-        }
-        work.run();
-    })
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| backward(&conv, &xs, &ws, gy, slots))
+}
+
+/// The gradients of x, w and bias of a convolution or a linear layer, in one parallel region.
+pub(super) fn backward(
+    conv: &CausalConv,
+    x: &Tensor,
+    w: &Tensor,
+    gy: &Tensor,
+    [gx, gw, gb]: &mut [Slot; 3],
+) {
+    let gy = gy.data();
+    let packed = gx.is_needed().then(|| conv.pack(w.data()));
+    let mut work = Work::new();
+    if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
+        conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
+    }
+    if let Some(gw) = gw.zeroed_target() {
+        conv.queue_grad_w(&mut work, x.data(), gy, gw);
+    }
+    if let Some(gb) = gb.zeroed_target() {
+        reduce::queue_add_columns(&mut work, gy, gb);
+    }
+    work.run();
 }
 
 /// The sizes of a convolution, or a panic that says which do not fit.

@@ -1,9 +1,8 @@
 //! Linear layers over the last axis, alone and with a rectifier.
 
+use super::conv;
 use crate::kernel::causal_conv::CausalConv;
-use crate::kernel::reduce;
-use crate::parallel::Work;
-use crate::tape::{Rule, Var};
+use crate::tape::{Rule, Slot, Var};
 use crate::tensor::Tensor;
 
 /// `y = x W + b`.
@@ -81,19 +80,7 @@ impl Linear {
         y
     }
 
-    fn backward(&self, gy: &Tensor, [gx, gw, gb]: &mut [crate::tape::Slot; 3]) {
-        let (conv, x, gy) = (&self.conv, self.x.data(), gy.data());
-        let packed = gx.is_needed().then(|| conv.pack(self.w.data()));
-        let mut work = Work::new();
-        if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
-            conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
-        }
-        if let Some(gw) = gw.zeroed_target() {
-            conv.queue_grad_w(&mut work, x, gy, gw);
-        }
-        if let Some(gb) = gb.zeroed_target() {
-            reduce::queue_add_columns(&mut work, gy, gb);
-        }
-        work.run();
+    fn backward(&self, gy: &Tensor, slots: &mut [Slot; 3]) {
+        conv::backward(&self.conv, &self.x, &self.w, gy, slots);
     }
 }
