@@ -4,6 +4,7 @@
 //! for a CPU feature are only reached after [`isa`] has seen that feature. Every path gives the same
 //! bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for tests.
 #![allow(unsafe_code)]
+#![cfg_attr(feature = "f64", allow(dead_code))] // products in f64 are matrixmultiply's
 
 use std::sync::OnceLock;
 
