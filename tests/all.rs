@@ -1,9 +1,11 @@
 //! Every test but the private ones: one binary, a module per file of `src`.
 
+mod choice;
 mod cli;
 mod common;
 mod data;
 mod dist;
+mod error;
 mod inspect;
 mod kernel;
 mod models;

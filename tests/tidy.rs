@@ -58,19 +58,6 @@ const NO_TWIN: [(&str, &str); 5] = [
     ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
 ];
 
-/// Files (or folders) whose twins are not written yet; tidy names those that are.
-const TWIN_TO_COME: [&str; 9] = [
-    "choice.rs",
-    "error.rs",
-    "inspect/dump.rs",
-    "inspect/table.rs",
-    "optim/adam.rs",
-    "train/evaluate.rs",
-    "train/fit.rs",
-    "train/gradients.rs",
-    "train/step.rs",
-];
-
 /// Words that only some files may use.
 struct Words {
     words: Vec<String>,
@@ -410,19 +397,13 @@ fn has_twin(path: &str, tests: &[&str]) -> bool {
 }
 
 /// Files without a twin or a reason, and reasons that are none any more.
-fn without_twin(
-    sources: &[&str],
-    tests: &[&str],
-    excused: &[(&str, &str)],
-    to_come: &[&str],
-) -> Vec<String> {
+fn without_twin(sources: &[&str], tests: &[&str], excused: &[(&str, &str)]) -> Vec<String> {
     let mut found = vec![];
     for path in sources {
         let excuse = excused.iter().any(|(excused, _)| path == excused);
-        let comes = to_come.iter().any(|later| covers(later, path));
         if excuse && has_twin(path, tests) {
             found.push(format!("NO_TWIN: {path} has a twin"));
-        } else if !excuse && !comes && !has_twin(path, tests) {
+        } else if !excuse && !has_twin(path, tests) {
             found.push(format!(
                 "src/{path}: no twin: want tests/{}",
                 twins(path).join(" or tests/")
@@ -493,14 +474,7 @@ fn every_file_has_a_twin_in_tests() {
     let paths: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
     let tests: Vec<String> = files(&tests, "rs").iter().map(|path| below(path, &tests)).collect();
     let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
-    for later in TWIN_TO_COME {
-        let excused = |path: &str| NO_TWIN.iter().any(|(excused, _)| *excused == path);
-        let mut files = paths.iter().filter(|path| covers(later, path) && !excused(path));
-        if files.all(|path| has_twin(path, &tests)) {
-            println!("TWIN_TO_COME: {later} has come");
-        }
-    }
-    none(without_twin(&paths, &tests, &NO_TWIN, &TWIN_TO_COME));
+    none(without_twin(&paths, &tests, &NO_TWIN));
 }
 
 #[test]
@@ -638,18 +612,17 @@ mod seen_red {
 
     #[test]
     fn a_file_without_a_twin() {
-        let missing = |src: &str, tests: &[&str]| without_twin(&[src], tests, &[], &["nn/"]);
+        let missing = |src: &str, tests: &[&str]| without_twin(&[src], tests, &[]);
         assert_eq!(missing("ops/new.rs", &["ops/mod.rs", "new.rs"]).len(), 1);
         assert_eq!(missing("ops/new.rs", &["ops/new.rs"]), [""; 0]);
         assert_eq!(missing("data/handwriting/hand.rs", &["data/handwriting.rs"]), [""; 0]);
-        assert_eq!(missing("nn/new.rs", &[]), [""; 0], "to come");
         let excused = [("lib.rs", "a reason")];
-        assert_eq!(without_twin(&["lib.rs"], &[], &excused, &[]), [""; 0]);
+        assert_eq!(without_twin(&["lib.rs"], &[], &excused), [""; 0]);
         assert_eq!(
-            without_twin(&["lib.rs"], &["lib.rs"], &excused, &[]),
+            without_twin(&["lib.rs"], &["lib.rs"], &excused),
             ["NO_TWIN: lib.rs has a twin"]
         );
-        assert_eq!(without_twin(&[], &[], &excused, &[]), ["NO_TWIN: src/lib.rs is not there"]);
+        assert_eq!(without_twin(&[], &[], &excused), ["NO_TWIN: src/lib.rs is not there"]);
     }
 
     #[test]

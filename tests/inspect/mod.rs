@@ -1,2 +1,4 @@
+mod dump;
 mod ink;
 mod png;
+mod table;

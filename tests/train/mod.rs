@@ -1,6 +1,10 @@
 mod checkpoint;
 mod config;
+mod evaluate;
 mod events;
+mod fit;
+mod gradients;
 mod metrics;
 mod presets;
 mod run;
+mod step;

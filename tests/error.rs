@@ -1,0 +1,30 @@
+//! Errors: one sentence, an exit code, and the nearest word.
+
+use stcn::error::{Error, ErrorKind, nearest};
+use std::io;
+
+#[test]
+fn a_message_names_the_file_first() {
+    let e = Error::invalid("lines.npz", "has no entry samples: save one");
+    assert_eq!(e.to_string(), "lines.npz: has no entry samples: save one");
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    assert!(Error::read("a.npz")(gone()).to_string().starts_with("cannot read a.npz: "));
+    assert!(Error::write("b/c")(gone()).to_string().starts_with("cannot write b/c: "));
+}
+
+#[test]
+fn exit_codes_tell_words_and_files_from_failed_and_stopped_runs() {
+    assert_eq!(Error::usage("what").exit_code(), 2);
+    assert_eq!(Error::invalid("f", "x").exit_code(), 2);
+    assert_eq!(Error::from(ErrorKind::Diverged("NaN".into())).exit_code(), 1);
+    assert_eq!(Error::from(ErrorKind::Interrupted).exit_code(), 130);
+}
+
+#[test]
+fn the_nearest_word_is_the_one_with_the_fewest_edits() {
+    let known = ["stcn", "stcn-dense", "wavenet", "wavenet-dense"];
+    assert_eq!(nearest("wavnet", known), Some("wavenet"));
+    assert_eq!(nearest("stcn_dense", known), Some("stcn-dense"));
+    assert_eq!(nearest("scnt", known), Some("stcn"));
+    assert_eq!(nearest("x", []), None);
+}

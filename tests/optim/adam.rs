@@ -1,0 +1,107 @@
+use stcn::nn::{Init, Linear, Module};
+use stcn::ops::{affine, sum, sum_masked};
+use stcn::optim::{Adam, clip_scale, gradient_norm};
+use stcn::tape::{Grads, Keep, Param, Tape};
+use stcn::{Real, Tensor};
+
+/// A model of one parameter.
+struct One(Param);
+
+impl Module for One {
+    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
+        f(&self.0);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+        f(&mut self.0);
+    }
+}
+
+fn one(value: &[Real]) -> One {
+    One(Param::new(0, "w", Tensor::new(&[value.len()], value.to_vec())))
+}
+
+/// Gradients g, as of the loss Σ g_i w_i.
+fn grads(model: &One, g: &[Real]) -> Grads {
+    let tape = Tape::new();
+    let w = tape.param(&model.0) * tape.constant(Tensor::new(&[g.len()], g.to_vec()));
+    tape.backward(sum(w), Keep::Leaves)
+}
+
+#[test]
+fn two_steps_by_hand() {
+    // lr 0.1, β 0.5 and 0.75, ε 0.5, g = 2 then −1; from w = 1:
+    // t=1: m = 1, v = 1,    α = 0.1·√0.25/0.5     = 0.1,     w −= 0.1·1/(1 + 0.5)
+    // t=2: m = 0, so w stays, v = 1
+    let mut model = one(&[1.]);
+    let mut adam = Adam::new(&model, 0.5, 0.75, 0.5);
+    let g = grads(&model, &[2.]);
+    adam.update(&mut model, &g, 1., 0.1, 1);
+    let first = 1. - 0.1 / 1.5;
+    // Four roundings of numbers near 1.
+    let close = |a: Real, b: f64| assert!((a as f64 - b).abs() < 5e-7, "{a} against {b}");
+    close(model.0.value.item(), first);
+    let g = grads(&model, &[-1.]);
+    adam.update(&mut model, &g, 1., 0.1, 2);
+    close(model.0.value.item(), first);
+    let (m, v) = adam.moments();
+    assert_eq!((m[0].item(), v[0].item()), (0., 1.));
+}
+
+#[test]
+fn the_gradient_is_scaled_before_it_is_squared() {
+    let mut plain = one(&[0.5, -0.5]);
+    let mut scaled = one(&[0.5, -0.5]);
+    let mut adam = [(); 2].map(|()| Adam::new(&plain, 0.9, 0.999, 1e-8));
+    let (half, whole) = (grads(&plain, &[1., -3.]), grads(&scaled, &[2., -6.]));
+    adam[0].update(&mut plain, &half, 1., 0.01, 1);
+    adam[1].update(&mut scaled, &whole, 0.5, 0.01, 1);
+    assert_eq!(plain.0.value, scaled.0.value);
+    assert_eq!(adam[0].moments(), adam[1].moments());
+}
+
+#[test]
+fn the_first_step_is_the_learning_rate_whatever_the_gradient() {
+    for g in [1e-3, 7., -50.] {
+        let mut model = one(&[0.]);
+        let mut adam = Adam::new(&model, 0.9, 0.999, 1e-8);
+        let grads = grads(&model, &[g]);
+        adam.update(&mut model, &grads, 1., 0.25, 1);
+        let moved = model.0.value.item() as f64;
+        // m/√v is ±1 but for ε/|g| ≤ 1e-5 and a few roundings.
+        assert!((moved + 0.25 * f64::from(g.signum())).abs() < 1e-5, "{g}: {moved}");
+    }
+}
+
+#[test]
+fn the_norm_runs_over_all_parameters_and_the_clip_only_shrinks() {
+    let layer = Linear::new(&mut Init::new(1), 2, 1);
+    let tape = Tape::new();
+    let x = tape.constant(Tensor::new(&[1, 1, 2], vec![3., 4.]));
+    let y = layer.forward(x).value();
+    assert_eq!(y.shape(), [1, 1, 1]);
+    let loss = affine(sum(layer.forward(x)), 2., 0.);
+    let grads = tape.backward(loss, Keep::Leaves);
+    // w̄ = 2·(3, 4), b̄ = 2: 36 + 64 + 4
+    assert_eq!(gradient_norm(&layer, &grads), f64::sqrt(104.));
+    assert_eq!(clip_scale(4., 1.), 0.25);
+    assert_eq!(clip_scale(0.5, 1.), 1.);
+    assert_eq!(clip_scale(1e9, 0.), 1.);
+}
+
+#[test]
+#[should_panic(expected = "w: no gradient reached this parameter")]
+fn a_parameter_that_the_loss_does_not_see_stops_the_update() {
+    let mut model = one(&[1.]);
+    let tape = Tape::new();
+    let x = tape.input(Tensor::zeros(&[1, 1]), "x");
+    let grads = tape.backward(sum_masked(x, &[1], &[1.]), Keep::Leaves);
+    Adam::new(&model, 0.9, 0.999, 1e-8).update(&mut model, &grads, 1., 0.1, 1);
+}
+
+#[test]
+#[should_panic(expected = "moments of another model")]
+fn moments_of_another_model_are_refused() {
+    let model = one(&[1., 2.]);
+    let other = vec![Tensor::zeros(&[3])];
+    let _ = Adam::new(&model, 0.9, 0.999, 1e-8).with_moments(other.clone(), other);
+}

@@ -1,0 +1,131 @@
+use stcn::train::config::Config;
+use stcn::train::fit::{Checked, End, Trained, Trainer, Watch, Wish, fit};
+use stcn::train::step::Report;
+use stcn::train::{Checkpoint, RunDir};
+use std::path::Path;
+
+/// Sees every report; ends the run at a step, if asked.
+#[derive(Default)]
+struct Witness {
+    steps: Vec<u64>,
+    checks: Vec<(u64, f64, bool)>,
+    end_at: Option<(u64, Wish)>,
+}
+
+impl Watch for Witness {
+    fn updated(&mut self, report: &Report, _: &Trainer) {
+        self.steps.push(report.step);
+    }
+    fn checked(&mut self, checked: &Checked, trainer: &Trainer) {
+        self.checks.push((trainer.progress().step, checked.value.elbo_seq, checked.best));
+    }
+    fn wish(&mut self) -> Wish {
+        let now = self.steps.last().copied();
+        self.end_at.filter(|(step, _)| now == Some(*step)).map_or(Wish::GoOn, |(_, wish)| wish)
+    }
+}
+
+/// Few steps of a very small model on the embedded handwriting.
+fn config(more: &[&str]) -> Config {
+    let mut config = Config::preset("ink-tiny", None, None).unwrap();
+    let small = ["model.channels=4", "model.latents=[2,1]", "model.blocks_per_latent=1"];
+    let short = ["data.crop=16", "train.batch=4", "train.steps=4", "train.eval_every=2"];
+    for set in small.iter().chain(&short).chain(more) {
+        config.set(set).unwrap();
+    }
+    config
+}
+
+fn run(dir: &Path, config: Config, watch: &mut Witness) -> (End, String) {
+    let mut trainer = Trainer::new(config).unwrap();
+    let (run, _lock) = RunDir::create(dir, trainer.config()).unwrap();
+    fit(&mut trainer, &run, watch).unwrap()
+}
+
+fn resume(dir: &Path, steps: u64, watch: &mut Witness) -> (End, String) {
+    let run = RunDir::open(dir).unwrap();
+    let _lock = run.lock().unwrap();
+    let mut config = run.read_config().unwrap();
+    config.train.steps = steps;
+    let checkpoint = Checkpoint::load(&run.latest()).unwrap();
+    let mut trainer = Trainer::resume(config, checkpoint, &run.latest()).unwrap();
+    fit(&mut trainer, &run, watch).unwrap()
+}
+
+#[test]
+fn a_run_updates_checks_and_ends_at_its_last_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut watch = Witness::default();
+    let (end, sha256) = run(&dir.path().join("run"), config(&[]), &mut watch);
+    assert_eq!(end, End::Done);
+    assert_eq!(watch.steps, [1, 2, 3, 4]);
+    assert_eq!(watch.checks.iter().map(|check| check.0).collect::<Vec<_>>(), [2, 4]);
+    assert!(watch.checks[0].2, "the first check is the best so far");
+    let latest = dir.path().join("run/checkpoint/latest.stcn");
+    assert_eq!(stcn::train::checkpoint::sha256_of(&latest).unwrap(), sha256);
+}
+
+#[test]
+fn a_run_cut_anywhere_ends_in_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, whole) = run(&dir.path().join("whole"), config(&[]), &mut Witness::default());
+    for cut in 1..4 {
+        let path = dir.path().join(cut.to_string());
+        let mut watch = Witness { end_at: Some((cut, Wish::Interrupt)), ..Witness::default() };
+        assert_eq!(run(&path, config(&[]), &mut watch).0, End::Interrupted);
+        let (end, resumed) = resume(&path, 4, &mut Witness::default());
+        assert_eq!((end, resumed), (End::Done, whole.clone()), "cut after {cut}");
+    }
+}
+
+#[test]
+fn a_check_off_the_schedule_leaves_no_trace_in_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, whole) = run(&dir.path().join("whole"), config(&[]), &mut Witness::default());
+    let path = dir.path().join("short");
+    let mut watch = Witness::default();
+    run(&path, config(&["train.steps=3"]), &mut watch);
+    assert_eq!(watch.checks.last().unwrap().0, 3, "the last model is looked at");
+    let (_, resumed) = resume(&path, 4, &mut Witness::default());
+    assert_eq!(resumed, whole);
+}
+
+#[test]
+fn patience_ends_a_run_that_does_not_improve() {
+    let dir = tempfile::tempdir().unwrap();
+    // A fall by more than the loss itself never comes: every check after the first is a bad one.
+    let impatient =
+        ["train.min_gain=100", "train.patience=2", "train.after_step=0", "train.steps=40"];
+    let mut watch = Witness::default();
+    let (end, _) = run(&dir.path().join("run"), config(&impatient), &mut watch);
+    assert_eq!(end, End::EarlyStop);
+    assert_eq!(watch.steps.len(), 6, "checks at 2, 4 and 6");
+}
+
+#[test]
+fn data_of_other_bytes_is_refused_on_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    run(&path, config(&[]), &mut Witness::default());
+    let run = RunDir::open(&path).unwrap();
+    let checkpoint = Checkpoint::load(&run.latest()).unwrap();
+    let mut other = run.read_config().unwrap();
+    other.data.fingerprint = "0".repeat(64);
+    let e = Trainer::resume(other, checkpoint, &run.latest()).err().expect("refused");
+    assert!(e.to_string().contains("is not the data this run began with"), "{e}");
+}
+
+#[test]
+fn a_trained_model_gives_raw_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    run(&path, config(&[]), &mut Witness::default());
+    let trained = Trained::open(&path).unwrap();
+    let x = stcn::Tensor::new(&[1, 1, 3], vec![1., -1., 1.]);
+    let raw = &trained.raw(&x)[0];
+    let (mean, std) = (&trained.normalisation.mean, &trained.normalisation.std);
+    // One rounding to f32.
+    assert!((f64::from(raw[0]) - (mean[0] + std[0])).abs() < 1e-5);
+    assert!((f64::from(raw[1]) - (mean[1] - std[1])).abs() < 1e-5);
+    assert_eq!(raw[2], 1., "the pen stays as it is");
+}

@@ -1,0 +1,99 @@
+use stcn::data::Batch;
+use stcn::models::{self, Elbo};
+use stcn::nn::Init;
+use stcn::optim::Adam;
+use stcn::tape::{Keep, Tape};
+use stcn::train::Config;
+use stcn::train::config::Reduction;
+use stcn::train::step::{loss, per_sequence, reduce, update};
+use stcn::{Real, Tensor};
+
+/// Two sequences of 3 and 1 steps: ln p sums to 6 and 4, KL to 3 and 0.5; padding holds junk.
+fn elbo(tape: &Tape) -> Elbo<'_> {
+    let junk = Real::NAN;
+    let log_px = Tensor::new(&[2, 3], vec![1., 2., 3., 4., junk, junk]);
+    let kl = Tensor::new(&[2, 3], vec![1., 1., 1., 0.5, junk, junk]);
+    Elbo { log_px: tape.input(log_px, "log_px"), kl: vec![tape.input(kl, "kl.1")] }
+}
+
+const LENGTHS: [usize; 2] = [3, 1];
+
+#[test]
+fn each_reduction_weighs_sequences_as_its_page_says() {
+    // J = 6 − w·3 and 4 − w·0.5 with w = ½: 4.5 and 3.75.
+    let value = |reduction| {
+        let tape = Tape::new();
+        f64::from(loss(&elbo(&tape), &LENGTHS, 0.5, reduction).value().item())
+    };
+    // Sums of few numbers near 1, in f32 at the end.
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} against {b}");
+    close(value(Reduction::MeanSequence), -(4.5 + 3.75) / 2.);
+    close(value(Reduction::MeanStep), -(4.5 / 3. + 3.75) / 2.);
+    close(value(Reduction::PerStep), -(4.5 + 3.75) / 4.);
+    for reduction in [Reduction::MeanSequence, Reduction::MeanStep, Reduction::PerStep] {
+        close(reduce(&[4.5, 3.75], &LENGTHS, reduction), value(reduction));
+    }
+}
+
+#[test]
+fn padding_has_no_gradient() {
+    let tape = Tape::new();
+    let elbo = elbo(&tape);
+    let grads = tape.backward(loss(&elbo, &LENGTHS, 0.5, Reduction::PerStep), Keep::Leaves);
+    assert_eq!(grads.wrt(elbo.log_px).unwrap().data(), [-0.25, -0.25, -0.25, -0.25, 0., 0.]);
+    assert_eq!(grads.wrt(elbo.kl[0]).unwrap().data(), [0.125, 0.125, 0.125, 0.125, 0., 0.]);
+}
+
+#[test]
+fn sums_per_sequence_stop_at_its_length() {
+    let tape = Tape::new();
+    assert_eq!(per_sequence(&elbo(&tape).log_px.value(), &LENGTHS), [6., 4.]);
+}
+
+fn small() -> Config {
+    let mut config = Config::preset("ink-tiny", None, None).unwrap();
+    for set in ["model.channels=4", "model.latents=[2,1]", "model.blocks_per_latent=1"] {
+        config.set(set).unwrap();
+    }
+    config
+}
+
+fn square(junk: Real) -> Batch {
+    let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., junk, 0., 0., -1., 1.]);
+    Batch { x, lengths: vec![4], samples: vec![0] }
+}
+
+#[test]
+fn an_update_reports_what_it_saw_and_moves_every_parameter() {
+    let config = small();
+    let mut model = models::build(&config.model, Init::new(1)).unwrap();
+    let before: Vec<Tensor> =
+        models::parameters(&*model).into_iter().map(|(_, p)| p.clone()).collect();
+    let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+    let mut tape = Tape::new();
+    let report = update(&mut *model, &mut adam, &mut tape, &square(0.), &config, 1).unwrap();
+    assert_eq!(report.step, 1);
+    assert_eq!(report.kl.len(), 2);
+    assert_eq!(report.kl_weight, 1. / config.train.kl_anneal as f64);
+    assert!((report.elbo() - (report.log_px - report.kl_sum())).abs() < 1e-12);
+    assert!(report.grad_norm > 0.);
+    for ((path, now), before) in models::parameters(&*model).into_iter().zip(before) {
+        assert_ne!(*now, before, "{path} did not move");
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_changes_nothing_and_names_the_first_node() {
+    let config = small();
+    let mut model = models::build(&config.model, Init::new(1)).unwrap();
+    let before = models::build(&config.model, Init::new(1)).unwrap();
+    let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+    let batch = square(Real::INFINITY);
+    let e = update(&mut *model, &mut adam, &mut Tape::new(), &batch, &config, 7).unwrap_err();
+    assert_eq!(e.exit_code(), 1);
+    let message = e.to_string();
+    assert!(message.starts_with("step 7: loss "), "{message}");
+    assert!(message.contains("first not finite: node 0 leaf \"x\""), "{message}");
+    let same = models::parameters(&*model) == models::parameters(&*before);
+    assert!(same, "a parameter was changed");
+}
