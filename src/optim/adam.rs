@@ -55,7 +55,9 @@ impl Adam {
         let corrected = (1. - power(self.beta2, step)).sqrt() / (1. - power(self.beta1, step));
         let moments = Moments {
             beta1: self.beta1 as Real,
+            rest1: (1. - self.beta1) as Real, // in f64: 1 − 0.999 has three digits left in f32
             beta2: self.beta2 as Real,
+            rest2: (1. - self.beta2) as Real,
             eps: self.eps as Real,
             alpha: (lr * corrected) as Real,
             scale,
@@ -74,7 +76,9 @@ impl Adam {
 #[derive(Clone, Copy)]
 struct Moments {
     beta1: Real,
+    rest1: Real,
     beta2: Real,
+    rest2: Real,
     eps: Real,
     alpha: Real,
     scale: Real,
@@ -84,8 +88,8 @@ vectorised! {
     fn update(p: &mut [Real], m: &mut [Real], v: &mut [Real], g: &[Real], k: Moments) {
         for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
             let g = g * k.scale;
-            *m = k.beta1 * *m + (1. - k.beta1) * g;
-            *v = k.beta2 * *v + (1. - k.beta2) * (g * g);
+            *m = k.beta1 * *m + k.rest1 * g;
+            *v = k.beta2 * *v + k.rest2 * (g * g);
             *p -= k.alpha * *m / (v.sqrt() + k.eps);
         }
     }
