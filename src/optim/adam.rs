@@ -55,7 +55,7 @@ impl Adam {
         let corrected = (1. - power(self.beta2, step)).sqrt() / (1. - power(self.beta1, step));
         let moments = Moments {
             beta1: self.beta1 as Real,
-            rest1: (1. - self.beta1) as Real, // in f64: 1 − 0.999 has three digits left in f32
+            rest1: (1. - self.beta1) as Real, // in f64: 1 − 0.999 loses three digits in f32
             beta2: self.beta2 as Real,
             rest2: (1. - self.beta2) as Real,
             eps: self.eps as Real,
