@@ -78,13 +78,15 @@ pub fn clipped_softplus(x: Var, low: Real, high: Real) -> Var {
         forward: "y = clip(ln(1 + eˣ), low, high)",
         vjp: "x̄ = ȳ σ(x) where low < y < high, else 0",
     };
-    let df = move |x, y| if low < y && y < high { math::sigmoid(x) } else { 0. };
+    // A factor, not a branch: the sigmoid of every element is computed, and the loop vectorises.
+    let inside_clip = move |y: Real| if (low < y) & (y < high) { 1. } else { 0. };
     unary(
         x,
         &RULE,
         #[inline(always)]
         move |x| inside(math::softplus(x), low, high),
-        df,
+        #[inline(always)]
+        move |x, y| inside_clip(y) * math::sigmoid(x),
     )
 }
 
