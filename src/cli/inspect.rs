@@ -17,17 +17,12 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     }
     let mut trained = Trained::open(&words.run)?;
     let set = trained.open_data(words.data)?;
-    let windows: Vec<Window> = set
-        .split(Split::Train)
-        .into_iter()
-        .take(words.batch)
-        .collect::<Vec<_>>()
-        .iter()
-        .map(|&i| {
-            let whole = Window::whole(&set, i);
-            Window { steps: whole.steps.min(words.steps), ..whole }
-        })
-        .collect();
+    let window = |i| {
+        let whole = Window::whole(&set, i);
+        Window { steps: whole.steps.min(words.steps), ..whole }
+    };
+    let samples = set.split(Split::Train).into_iter().take(words.batch);
+    let windows: Vec<Window> = samples.map(window).collect();
     let batch = Batch::new(&set, &trained.normalisation, &windows);
     let config = &trained.config;
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));

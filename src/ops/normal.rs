@@ -3,9 +3,10 @@
 //! `std` is a standard deviation, always.
 
 use super::one_shape;
+use super::reduce::{channel_sums, times_rows};
 use crate::kernel::math::{ln, ln_1p};
 use crate::tape::{Rule, Var};
-use crate::tensor::{Real, Tensor, zip};
+use crate::tensor::{Real, zip};
 
 /// ½ ln 2π
 pub(super) const HALF_LN_TWO_PI: Real = 0.918_938_533_204_672_8;
@@ -31,7 +32,7 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
             -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
         },
     );
-    x.tape().record(&RULE, [x, mean, std], add_up(&log_prob), move |gy, [gx, gm, gs]| {
+    x.tape().record(&RULE, [x, mean, std], channel_sums(&log_prob), move |gy, [gx, gm, gs]| {
         let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
         gm.add(|| times_rows(zip([&xs, &m, &s], slope), gy, 1.));
         gx.add(|| times_rows(zip([&xs, &m, &s], slope), gy, -1.));
@@ -47,21 +48,6 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
             times_rows(slope, gy, 1.)
         });
     })
-}
-
-/// Sums of the last axis, in order.
-fn add_up(x: &Tensor) -> Tensor {
-    let (b, t, c) = x.btc("sum over channels");
-    let rows = x.data().chunks_exact(c);
-    Tensor::new(&[b, t], rows.map(|row| row.iter().fold(0., |sum, x| sum + x)).collect())
-}
-
-/// `x_{t,c} · k g_t`
-fn times_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
-    let c = x.cols();
-    let rows = x.data_mut().chunks_exact_mut(c).zip(g.data());
-    rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
-    x
 }
 
 /// `z = μ + σ ⊙ ε`: a draw that a gradient can pass.   μ, σ, ε, z: same shape
@@ -213,7 +199,7 @@ pub fn combined_kl<'t>(
             },
         )
     };
-    mean.tape().record(&RULE, inputs, add_up(&kl), move |gy, [gm, gs, gpm, gps]| {
+    mean.tape().record(&RULE, inputs, channel_sums(&kl), move |gy, [gm, gs, gpm, gps]| {
         let slope = |[m, s, pm, ps]: [Real; 4]| {
             let w = weights(s, ps).0;
             w * w * (m - pm) / (ps * ps)

@@ -22,8 +22,7 @@ pub fn sum_channels(x: Var) -> Var {
     static RULE: Rule = Rule { name: "sum_channels", forward: "y = Σ_c x_c", vjp: "x̄_c = ȳ" };
     let inputs = x.value();
     let (b, t, c) = inputs.btc(RULE.name);
-    let rows = inputs.data().chunks_exact(c);
-    let y = Tensor::new(&[b, t], rows.map(|row| row.iter().fold(0., |s, x| s + x)).collect());
+    let y = channel_sums(&inputs);
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
         gx.add(|| {
             let spread = gy.data().iter().flat_map(|&g| std::iter::repeat_n(g, c));
@@ -66,4 +65,19 @@ pub fn sum_masked<'t>(x: Var<'t>, lengths: &[usize], weights: &[Real]) -> Var<'t
             gx
         })
     })
+}
+
+/// Sums of the last axis, in order.
+pub(super) fn channel_sums(x: &Tensor) -> Tensor {
+    let (b, t, c) = x.btc("sum over channels");
+    let rows = x.data().chunks_exact(c);
+    Tensor::new(&[b, t], rows.map(|row| row.iter().fold(0., |sum, x| sum + x)).collect())
+}
+
+/// `x_{t,c} · k g_t`
+pub(super) fn times_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
+    let c = x.cols();
+    let rows = x.data_mut().chunks_exact_mut(c).zip(g.data());
+    rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
+    x
 }
