@@ -3,8 +3,10 @@ MODEL  ?= stcn-dense
 PRESET ?= ink-tiny
 OUT    ?= runs/$(PRESET)-$(MODEL)
 STCN   := cargo run --quiet --release --
+MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
+ARM    := aarch64-unknown-linux-gnu
 
-.PHONY: help demo test check gradcheck deny slow bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck deny slow repro repro-arm bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
 
 help: ## this list
@@ -39,6 +41,16 @@ deny: ## licences and advisories of what we depend on, where cargo-deny is insta
 
 slow: ## the ignored tests in release: overfitting, kills, exhaustive arithmetic
 	cargo test --release -- --ignored
+
+repro: ## every model and head run in many ways, "equal" in every cell: threads, CPUs, builds, resumed
+	cargo build --release && cargo build --profile unoptimised
+	STCN_REPRO="here release unoptimised haswell nehalem" $(MATRIX)
+
+repro-arm: ## the same on aarch64, emulated, or what is missing for it
+	@if rustup target list --installed | grep -q $(ARM) && aarch64-linux-gnu-gcc --version > /dev/null \
+	&& qemu-aarch64 --version > /dev/null; then CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	cargo build --release --target $(ARM) && STCN_REPRO=aarch64 $(MATRIX); \
+	else echo "skipped: wants \`rustup target add $(ARM)\` and gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user"; fi
 
 bench: ## time kernels, ops and training steps
 	cargo bench --bench all

@@ -14,6 +14,8 @@ mod noise;
 mod ops;
 mod optim;
 mod parallel;
+#[cfg(not(feature = "f64"))] // promises no bits
+mod repro;
 mod tape;
 mod tensor;
 mod tidy;

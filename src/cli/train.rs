@@ -3,14 +3,16 @@
 use super::args::Train;
 use super::thousands;
 use crate::error::{Error, ErrorKind, Result};
+use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
+use crate::tape::Keep;
 use crate::train::config::{Choice, Config};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
 use crate::train::step::Report;
 use crate::train::{Checkpoint, RunDir};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,12 +36,59 @@ pub(super) fn run(words: Train) -> Result<()> {
     let mut screen = Screen::new(&words, last, &trainer);
     let ended = fit(&mut trainer, &run, &mut screen);
     screen.bar.finish_and_clear();
-    let (end, sha256) = ended?;
+    let (end, sha256) = match ended {
+        Err(e) if matches!(e.kind(), ErrorKind::Diverged(_)) => {
+            return Err(diverged(e, &mut trainer, &run));
+        }
+        ended => ended?,
+    };
     screen.conclude(end, &sha256, &trainer, &run);
     match end {
         End::Interrupted => Err(ErrorKind::Interrupted.into()),
         End::Done | End::EarlyStop => Ok(()),
     }
+}
+
+/// Leaves the pass of the update that was refused beside the run, and says where, and what to do.
+fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
+    let path = run.root().join("diverged.safetensors");
+    if let Err(unwritten) = dump(trainer, &path) {
+        return ErrorKind::Diverged(format!("{e}; nothing was updated; {unwritten}")).into();
+    }
+    let (root, step) = (run.root().display(), trainer.progress().step);
+    ErrorKind::Diverged(format!(
+        "{e}; nothing was updated: the run stands at step {step}, the pass is in {}; look for outliers among \
+         its sequences, or go on more slowly: stcn train --resume {root} --set train.lr={:e}",
+        path.display(),
+        trainer.config().train.lr / 4.
+    ))
+    .into()
+}
+
+/// Input, noise, parameters, labelled values and gradients of the pass that is on the tape, and as
+/// `first.value` and `first.input.1` … the node where a number first went wrong.
+fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
+    let batch = trainer.batch()?;
+    let tape = trainer.tape();
+    let mut dump = Dump::default();
+    dump.add("input.x", &batch.x);
+    dump.add("input.mask", &batch.mask());
+    let mut about = json!({
+        "config": trainer.config(), "step": trainer.progress().step + 1,
+        // As `data show` and --prime count them.
+        "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
+    });
+    if let Some(loss) = tape.find("loss") {
+        dump.add_pass(tape, &tape.backward(loss, Keep::All));
+    }
+    if let Some(node) = tape.first_non_finite() {
+        about["first"] = node.ranges().into();
+        dump.add("first.value", &node.value());
+        for (i, input) in node.inputs().into_iter().enumerate() {
+            dump.add(format!("first.input.{}", i + 1), &input.value());
+        }
+    }
+    dump.save(path, &about)
 }
 
 type Started = (Trainer, RunDir, crate::train::run::Lock);

@@ -158,7 +158,9 @@ mod single {
 
     /// Most rows of C in registers at once, and vectors a row is wide: 24 accumulators of 32
     /// registers, or 12 of 16, leave room for a row of B and one broadcast.
+    #[cfg(target_arch = "x86_64")]
     const ROWS_32: usize = 12;
+    #[cfg(target_arch = "x86_64")]
     const ROWS_16: usize = 6;
     /// NEON has 32 registers of four; without FMA every multiply-add is a call.
     const ROWS_FOUR: usize = if cfg!(target_arch = "aarch64") { 12 } else { 2 };

@@ -73,7 +73,7 @@ pub enum Keep {
 
 /// Gradients of one scalar.
 pub struct Grads {
-    grads: Vec<Option<Tensor>>,
+    pub(super) grads: Vec<Option<Tensor>>,
     params: Vec<Option<NodeId>>,
 }
 

@@ -16,6 +16,7 @@
 
 mod backward;
 mod check;
+mod finite;
 mod param;
 mod rule;
 
@@ -201,22 +202,6 @@ impl Tape {
             let Node { rule, inputs, value, label, tracked, .. } = node;
             look(NodeView { id: NodeId(i as u32), rule, inputs, label, value, tracked: *tracked });
         }
-    }
-
-    /// The first node whose value is not finite, described with its inputs' ranges; `None` if all are.
-    pub fn first_non_finite(&self) -> Option<String> {
-        let nodes = self.nodes.borrow();
-        let (i, node) = nodes.iter().enumerate().find(|(_, node)| !node.value.is_finite())?;
-        let range = |x: &NodeId| {
-            let input = &nodes[x.index()];
-            let (mut low, mut high) = (crate::Real::INFINITY, crate::Real::NEG_INFINITY);
-            for &x in input.value.data() {
-                (low, high) = (if x < low { x } else { low }, if x > high { x } else { high });
-            }
-            format!("{} in [{low}, {high}]", input.describe(x.index()))
-        };
-        let inputs: Vec<_> = node.inputs.iter().map(range).collect();
-        Some(format!("{} from {}", node.describe(i), inputs.join(", ")))
     }
 }
 

@@ -137,14 +137,19 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// One update.
-    pub fn step(&mut self) -> Result<Report> {
+    /// The batch of the next update.
+    pub fn batch(&mut self) -> Result<Batch> {
         let (epoch, index) = self.epochs()?.position(self.progress.step);
         if self.epoch.as_ref().is_none_or(|(known, _)| *known != epoch) {
             self.epoch = Some((epoch, self.epochs()?.epoch(epoch)));
         }
         let (_, windows) = self.epoch.as_ref().expect("just made");
-        let batch = Batch::new(&self.set, &self.normalisation, &windows[index]);
+        Ok(Batch::new(&self.set, &self.normalisation, &windows[index]))
+    }
+
+    /// One update. If it is refused, nothing has changed, and the pass is on [`tape`](Self::tape).
+    pub fn step(&mut self) -> Result<Report> {
+        let batch = self.batch()?;
         let step = self.progress.step + 1;
         let report =
             update(&mut *self.model, &mut self.adam, &mut self.tape, &batch, &self.config, step)?;
@@ -180,8 +185,10 @@ impl Trainer {
             self.set.split(split).into_iter().map(|i| self.set.length(i)).collect();
         let (train, progress) = (&self.config.train, &mut self.progress);
         let loss = reduce(&value.per_sequence, &lengths, train.reduction);
+        let finite = loss.is_finite(); // a NaN is no progress, not even over nothing
         let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
-        let best = progress.best.is_none_or(|best| loss <= best);
+        let (fell, best) =
+            (finite && fell, finite && progress.best.is_none_or(|best| loss <= best));
         if fell {
             progress.bad_checks = 0;
         } else if progress.step > train.after_step {
@@ -226,6 +233,11 @@ impl Trainer {
     /// The data.
     pub fn set(&self) -> &DataSet {
         &self.set
+    }
+
+    /// Empty, but after an update that was refused: then its pass.
+    pub fn tape(&self) -> &Tape {
+        &self.tape
     }
 
     /// The model.
@@ -357,7 +369,14 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         if last.is_some_and(|last| trainer.progress.step >= last) {
             break End::Done;
         }
-        let report = trainer.step()?;
+        let report = match trainer.step() {
+            Ok(report) => report,
+            Err(e) => {
+                // The state before it is whole: nothing that was trained is lost.
+                trainer.checkpoint().save(&run.latest())?;
+                return Err(e);
+            }
+        };
         watch.updated(&report, trainer);
         let step = report.step;
         let check_due = step.is_multiple_of(trainer.config.train.eval_every);
@@ -384,14 +403,15 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
             let tags: Vec<(&str, f64)> = tags.iter().map(|(name, x)| (name.as_str(), *x)).collect();
             events.scalars(now(), step, &tags)?;
         }
+        // The best first: a run killed between the two makes this check again, and not the other way round.
+        if checked.as_ref().is_some_and(|checked| checked.best) {
+            save_best(trainer, run)?;
+        }
         if check_due {
             saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation part
         }
         if let Some(checked) = &checked {
             watch.checked(checked, trainer);
-            if checked.best {
-                save_best(trainer, run)?;
-            }
             if checked.stop {
                 break End::EarlyStop;
             }

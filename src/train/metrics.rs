@@ -33,10 +33,14 @@ impl Metrics {
     /// The file of a run that goes on after `step`: rows of later steps, and a row that a kill cut short,
     /// are dropped, since the run is about to write them again. A missing file is created.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
-        if !path.exists() {
-            return Self::create(path, columns);
+        let text = if path.exists() {
+            fs::read_to_string(path).map_err(Error::read(path))?
+        } else {
+            String::new()
+        };
+        if !text.contains('\n') && header(columns).starts_with(&text) {
+            return Self::create(path, columns); // missing, or cut short in its header
         }
-        let text = fs::read_to_string(path).map_err(Error::read(path))?;
         let mut lines = text.split_inclusive('\n');
         let (found, wanted) = (lines.next().unwrap_or_default(), header(columns));
         if found != wanted {

@@ -78,7 +78,24 @@ fn mean(x: &[f64]) -> f64 {
     x.iter().fold(0., |sum, x| sum + x) / x.len() as f64
 }
 
-/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite.
+/// The norm beyond which Adam's squares would no longer be finite in f32.
+const LARGEST_NORM: f64 = 1e18;
+
+/// The node where a number first went wrong, forwards or else on the way back from `loss`, with the ranges
+/// it went wrong from.
+fn first_wrong(tape: &Tape, loss: Var) -> String {
+    if let Some(node) = tape.first_non_finite() {
+        return node.ranges();
+    }
+    let grads = tape.backward(loss, Keep::All);
+    let node = tape.first_non_finite_gradient(&grads);
+    node.map_or("no single node: the gradients are finite and too large".into(), |node| {
+        node.gradient_ranges(&grads)
+    })
+}
+
+/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite;
+/// the pass is then still on the tape, to look at.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
@@ -97,19 +114,20 @@ pub fn update(
     let (log_px, kl) = (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
     let loss = loss(&elbo, &batch.lengths, weight, train.reduction);
     let value = loss.value().item() as f64;
-    let grads = value.is_finite().then(|| tape.backward(loss, Keep::Leaves));
-    let grad_norm = grads.as_ref().map_or(f64::NAN, |grads| gradient_norm(model, grads));
-    let (Some(grads), true) = (grads, grad_norm.is_finite()) else {
-        let place = tape.first_non_finite();
-        let place =
-            place.unwrap_or_else(|| "no value of the forward pass, so in the gradients".into());
-        return Err(ErrorKind::Diverged(format!(
-            "step {step}: loss {value}, gradient norm {grad_norm}; first not finite: {place}; nothing \
-             was updated: lower train.lr, or look for outliers in the data"
-        ))
-        .into());
+    let refused = |what: String, tape: &Tape, loss: Var| {
+        let what = format!("step {step}: {what}, first in {}", first_wrong(tape, loss));
+        Err(ErrorKind::Diverged(what).into())
     };
+    if !value.is_finite() {
+        return refused(format!("the loss is {value}"), tape, loss);
+    }
+    let grads = tape.backward(loss, Keep::Leaves);
+    let norm = gradient_norm(model, &grads);
+    let scale = clip_scale(norm, train.grad_clip);
+    if !(norm * scale <= LARGEST_NORM) {
+        return refused(format!("the norm of the gradient is {norm}"), tape, loss);
+    }
     tape.reset(); // before the update, or each parameter is copied on write
-    adam.update(model, &grads, clip_scale(grad_norm, train.grad_clip) as Real, rate, step);
-    Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm })
+    adam.update(model, &grads, scale as Real, rate, step);
+    Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm: norm })
 }

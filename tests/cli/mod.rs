@@ -3,10 +3,12 @@
 mod bench;
 mod damaged;
 mod data;
+mod diverged;
 mod evaluate;
 mod exchange;
 mod gradcheck;
 mod inspect;
+mod killed;
 mod list;
 mod same_bits;
 mod sample;

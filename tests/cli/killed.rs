@@ -1,0 +1,196 @@
+//! Runs killed with SIGKILL at any moment and at every system call that writes a checkpoint, and disks that
+//! fill up or turn read-only under them: they go on to the same bits.
+#![cfg(target_os = "linux")]
+
+use super::TINY;
+use crate::common::{Lab, stderr};
+use serde_json::Value;
+use stcn::noise::Noise;
+use stcn::train::Checkpoint;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a run leaves behind but for clocks: both checkpoints and the steps of its metrics.
+fn remains(lab: &Lab, run: &str) -> (Vec<u8>, Vec<u8>, Vec<String>) {
+    let csv = String::from_utf8(lab.read(&format!("{run}/metrics.csv"))).unwrap();
+    let steps = csv.lines().map(|row| row.split(',').next().unwrap().to_string()).collect();
+    let [latest, best] =
+        ["latest", "best"].map(|name| lab.read(&format!("{run}/checkpoint/{name}.stcn")));
+    (latest, best, steps)
+}
+
+/// Starts or resumes the run `cut`, kills it after `wait` unless it has ended, and checks that what it
+/// reported saved is there. Whether it was killed.
+fn kill_after(lab: &Lab, words: &str, wait: Duration) -> bool {
+    let begun = lab.path("cut/config.toml").exists();
+    let words = if begun {
+        "train --resume cut --json".into()
+    } else {
+        format!("train --out cut {words} --json")
+    };
+    let mut child = lab.stcn(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let reader = std::thread::spawn(move || {
+        let (mut seen, mut line) = (vec![], String::new());
+        while lines.read_line(&mut line).is_ok_and(|n| n > 0) {
+            seen.push(std::mem::take(&mut line));
+        }
+        seen
+    });
+    // Not for anything to have happened: so that the kill falls anywhere.
+    std::thread::sleep(wait);
+    child.kill().unwrap(); // SIGKILL; no more than a wait for one that has ended
+    let output = child.wait_with_output().unwrap();
+    let checked = |line: &String| {
+        let line: Value = serde_json::from_str(line).ok()?; // the last may be cut short
+        line.get("valid_elbo_seq").map(|_| line["step"].as_u64().unwrap())
+    };
+    let reported = reader.join().unwrap().iter().filter_map(checked).max();
+    let load = |name: &str| {
+        let path = lab.path(format!("cut/checkpoint/{name}.stcn"));
+        path.exists().then(|| Checkpoint::load(&path).unwrap().header)
+    };
+    let (latest, best) = (load("latest"), load("best"));
+    assert!(latest.as_ref().map(|latest| latest.step) >= reported, "reported saved, and lost");
+    let of = |header: Option<stcn::train::checkpoint::Header>| {
+        header.and_then(|header| header.best_step.into())
+    };
+    assert!(
+        of(best) >= of(latest).filter(|step: &u64| *step > 0),
+        "latest knows a best that was lost"
+    );
+    let killed = output.status.code().is_none();
+    assert!(killed || output.status.success(), "{}", stderr(&output));
+    killed
+}
+
+/// Kills a run again and again until it ends, and compares; gives how many kills it took.
+fn killed_until_done(words: &str, seed: u64) -> usize {
+    let lab = Lab::new();
+    let start = Instant::now();
+    lab.ok(&format!("train --out straight {words}"));
+    let whole = start.elapsed();
+    let (mut kills, noise) = (0, Noise::new(seed, "kills"));
+    loop {
+        let mut share = [0.];
+        noise.uniforms("wait", kills as u64, 0, &mut share);
+        // Up to half the run: each piece gets somewhere, none gets through at once.
+        if !kill_after(&lab, words, whole.mul_f64(0.5 * f64::from(share[0]))) {
+            break;
+        }
+        kills += 1;
+    }
+    let (cut, straight) = (remains(&lab, "cut"), remains(&lab, "straight"));
+    assert!(cut == straight, "after {kills} kills: {:?}, not {:?}", cut.2, straight.2);
+    kills
+}
+
+/// A checkpoint at every step: most of the time goes into writing.
+const WRITING: &str = "--data ink.npz --set train.eval_every=1";
+
+#[test]
+fn a_run_killed_again_and_again_ends_in_the_same_bytes() {
+    for (seed, model) in ["stcn-dense", "wavenet"].into_iter().enumerate() {
+        let words = format!("{WRITING} {TINY} --model {model} --steps 40");
+        println!("{model}: {} kills", killed_until_done(&words, seed as u64));
+    }
+}
+
+#[test]
+#[ignore = "make slow"]
+fn two_hundred_kills_lose_no_bit() {
+    let (mut kills, mut runs) = (0, 0);
+    while kills < 200 {
+        let large = "--set model.channels=48 --set train.batch=4";
+        let sizes = if runs % 2 == 0 { TINY } else { large };
+        let model = ["stcn-dense", "wavenet", "stcn", "wavenet-dense"][runs % 4];
+        let eval_every = 1 + runs % 3;
+        let words = format!(
+            "{WRITING} {sizes} --set train.eval_every={eval_every} --model {model} --steps 60"
+        );
+        kills += killed_until_done(&words, 100 + runs as u64);
+        runs += 1;
+    }
+    println!("{kills} kills in {runs} runs, every run to the bytes of one that was left alone");
+}
+
+/// Kills at the n-th call of each system call that a training makes on its files, from the first to the last.
+#[test]
+fn a_run_killed_at_any_call_that_writes_a_file_ends_in_the_same_bytes() {
+    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        return println!("skipped: no strace, which kills at a chosen system call");
+    }
+    let words = format!("{WRITING} {TINY} --steps 3");
+    let straight = Lab::new();
+    straight.ok(&format!("train --out cut {words}"));
+    let straight = remains(&straight, "cut");
+    let mut kills = 0;
+    for call in ["rename", "fsync", "mkdir"] {
+        for n in 1.. {
+            let lab = Lab::new();
+            let mut strace = Command::new("strace");
+            strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+            strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={n}")]);
+            strace.arg(env!("CARGO_BIN_EXE_stcn")).args(["train", "--out", "cut"]);
+            strace.args(words.split_whitespace()).current_dir(lab.path(""));
+            let output = strace.output().unwrap();
+            if output.status.success() {
+                assert!(n > 1, "no {call} was seen");
+                break;
+            }
+            let begun = lab.path("cut/config.toml").exists();
+            lab.ok(&if begun {
+                "train --resume cut".into()
+            } else {
+                format!("train --out cut {words}")
+            });
+            assert!(remains(&lab, "cut") == straight, "killed at {call} number {n}");
+            kills += 1;
+        }
+    }
+    println!("{kills} kills");
+}
+
+/// What a training, a resumed one on the disk turned read-only, and one on a larger disk say and leave.
+#[test]
+fn a_disk_that_fills_up_and_turns_read_only_loses_nothing() {
+    let lab = Lab::new();
+    let words = format!("{WRITING} {TINY} --set model.channels=24");
+    lab.ok(&format!("train --out straight {words} --steps 6"));
+    let size = lab.read("straight/checkpoint/latest.stcn").len() / 1024;
+    // Room for two checkpoints and a half, where a third is being written before it replaces one.
+    let script = format!(
+        "mkdir disk && mount -t tmpfs -o size={}k none disk || exit 77
+        cp ink.npz . 2>/dev/null
+        $STCN train --out disk/run {words} --steps 6 2>first; echo $? >codes
+        ls -A disk/run/checkpoint >left
+        mount -o remount,ro disk
+        $STCN train --resume disk/run 2>second; echo $? >>codes
+        mount -o remount,rw,size=100m disk
+        $STCN train --resume disk/run --steps 6; echo $? >>codes
+        cp -r disk/run cut",
+        size * 5 / 2 + 16
+    );
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-rm", "sh", "-c", &script]).env("STCN", env!("CARGO_BIN_EXE_stcn"));
+    let output = unshare.current_dir(lab.path("")).output();
+    if !output.as_ref().is_ok_and(|output| output.status.success()) {
+        return println!("skipped: no right to mount a tmpfs in a namespace of its own");
+    }
+    let text = |name: &str| String::from_utf8(lab.read(name)).unwrap();
+    assert_eq!(text("codes"), "2\n2\n0\n", "{}\n{}", text("first"), text("second"));
+    let first = text("first");
+    assert!(
+        first.contains("error: cannot write disk/run/checkpoint/")
+            && first.contains("No space left"),
+        "{first}"
+    );
+    assert!(!text("left").contains(".tmp"), "{}", text("left"));
+    let second = text("second");
+    assert!(
+        second.contains("error: cannot write disk/run/lock: Read-only file system"),
+        "{second}"
+    );
+    assert!(remains(&lab, "cut") == remains(&lab, "straight"));
+}

@@ -1,0 +1,361 @@
+//! The promise, cell by cell: every model with every head, run in many ways, to the same bits.
+//!
+//! [`golden_bits`] runs with every test, so that whoever tests proves the promise on their own CPU
+//! against the file that was committed on another. [`matrix`] is `make repro`: the whole table, one
+//! column for each way of running.
+
+use crate::common::{Lab, ink, stderr, stdout};
+use sha2::{Digest, Sha256};
+use stcn::data::{DataSet, npz};
+use stcn::kernel::simd::Isa;
+use stcn::models::ModelKind;
+use stcn::train::Checkpoint;
+use stcn::train::checkpoint::{ARITHMETIC, hex};
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Updates of every run: a check on the way and one at the end.
+const STEPS: u64 = 4;
+
+/// A model, a head and data for them.
+struct Cell {
+    name: String,
+    data: Option<DataSet>,
+    /// What `stcn train` is told.
+    words: String,
+}
+
+/// Large enough that elementwise work is cut into several pieces, small enough for an emulator.
+const SIZES: &str = "--set model.channels=16 --set model.latents=[4,2] --set model.blocks_per_latent=2 \
+                     --set model.latent_layers=1 --set model.output_layers=2 --set model.mixtures=3 \
+                     --set train.batch=5 --set train.eval_every=2 --set train.epochs=0";
+
+/// Every task with its preset and its heads.
+const TASKS: [(&str, &str, &[&str]); 3] = [
+    ("ink", "ink-tiny", &["normal", "gmm", "bigmm"]),
+    ("speech", "speech-small --set model.input=3", &["normal", "gmm"]),
+    ("music", "music-small --set model.input=3", &["bernoulli"]),
+];
+
+/// Offsets, samples of sound, or keys: ten sequences that nobody recorded.
+fn data(task: &str) -> DataSet {
+    let ink = ink(250); // longer than a panel of the products' chain, in the gradients of the weights
+    let sound = |x: &f32| (x + 0.25) / 8.;
+    let keys = |x: &f32| f32::from(u8::from(*x > 1.));
+    let of = |i: usize| -> Vec<f32> {
+        let row = ink.sequence(i).iter();
+        match task {
+            "ink" => row.copied().collect(),
+            "speech" => row.map(sound).collect(),
+            _ => row.map(keys).collect(),
+        }
+    };
+    let split = (0..ink.len()).map(|i| [0, 0, 0, 1, 2][i % 5]).collect();
+    DataSet::from_parts(task, 3, (0..ink.len()).map(of).collect(), Some(split)).unwrap()
+}
+
+fn cells() -> Vec<Cell> {
+    let mut cells = vec![];
+    for (task, preset, heads) in TASKS {
+        for model in ModelKind::ALL {
+            for head in heads {
+                let name = format!("{model} {task} {head}");
+                let words = format!("--preset {preset} --model {model} --head {head} {SIZES}");
+                cells.push(Cell { name, data: Some(data(task)), words });
+            }
+        }
+    }
+    let released =
+        "--set model.draws=fresh --set model.precision=as-released --set model.floors=as-released";
+    cells.push(Cell {
+        name: "stcn-dense ink gmm as released".into(),
+        data: Some(data("ink")),
+        words: format!("--preset ink-tiny {released} {SIZES}"),
+    });
+    cells.push(Cell {
+        name: "stcn-dense, handwriting made here".into(),
+        data: None,
+        words: format!("--preset ink-tiny {SIZES}"),
+    });
+    cells
+}
+
+/// One way to run `stcn`.
+#[derive(Clone)]
+struct Way {
+    name: String,
+    /// The binary, behind an emulator or not.
+    program: Vec<String>,
+    /// `STCN_ISA`
+    isa: Option<String>,
+    threads: usize,
+    /// Where the run ends and is resumed, once for each list.
+    cuts: Vec<Vec<u64>>,
+    /// Whether every command that reads a run reads it at every cut.
+    looked_at: bool,
+}
+
+/// What one way of running a cell leaves behind, in hex.
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    /// Of both checkpoints, to the byte, and of the metrics but for the clock.
+    trained: String,
+    evaluated: String,
+    drawn: String,
+}
+
+impl Way {
+    /// This test's own binary on one thread.
+    fn here() -> Self {
+        Self {
+            name: "1 thread".into(),
+            program: vec![env!("CARGO_BIN_EXE_stcn").into()],
+            isa: None,
+            threads: 1,
+            cuts: vec![vec![]],
+            looked_at: false,
+        }
+    }
+
+    /// What it wrote to stdout.
+    fn ok(&self, lab: &Lab, words: &str) -> String {
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]).current_dir(lab.path(""));
+        command.args(words.split_whitespace()).args(["--threads", &self.threads.to_string()]);
+        if let Some(isa) = &self.isa {
+            command.env("STCN_ISA", isa);
+        }
+        let output = command.output().unwrap_or_else(|e| panic!("{:?}: {e}", self.program));
+        assert!(output.status.success(), "{}: stcn {words}\n{}", self.name, stderr(&output));
+        stdout(&output)
+    }
+
+    /// Trains, is resumed at each of `cuts`, and gives the run as `run`.
+    fn train(&self, cell: &Cell, cuts: &[u64]) -> Lab {
+        let lab = Lab::new();
+        let data = cell.data.as_ref().map_or(String::new(), |data| {
+            data.save(lab.path("data.npz")).unwrap();
+            "--data data.npz".into()
+        });
+        let mut begin = format!("{} {data} --out run", cell.words);
+        for step in cuts.iter().chain([&STEPS]) {
+            self.ok(&lab, &format!("train {begin} --steps {step} --json"));
+            begin = "--resume run".into();
+            if self.looked_at {
+                for look in ["inspect run --table", "evaluate run", "sample run --out looked"] {
+                    self.ok(&lab, look);
+                }
+            }
+        }
+        lab
+    }
+
+    fn outcome(&self, cell: &Cell, cuts: &[u64]) -> Outcome {
+        let lab = self.train(cell, cuts);
+        let checkpoints =
+            ["latest", "best"].map(|name| lab.read(&format!("run/checkpoint/{name}.stcn")));
+        let metrics = String::from_utf8(lab.read("run/metrics.csv")).unwrap();
+        let seconds = metrics.split(['\n', ',']).position(|column| column == "seconds").unwrap();
+        let timeless: Vec<String> = metrics.lines().map(|row| without(row, seconds)).collect();
+        Outcome {
+            trained: hash([&checkpoints[0], &checkpoints[1], timeless.join("\n").as_bytes()]),
+            evaluated: hash([self.ok(&lab, EVALUATE).as_bytes()]),
+            drawn: self.drawn(&lab),
+        }
+    }
+
+    fn drawn(&self, lab: &Lab) -> String {
+        self.ok(lab, "sample run --count 2 --steps 6 --out drawn --json");
+        let (drawn, _) = npz::read(lab.path("drawn/sample.npz")).unwrap();
+        hash(drawn.samples.iter().map(|x| x.to_bits().to_le_bytes()))
+    }
+
+    /// What differs from `reference`, in words; nothing if nothing does.
+    fn compare(&self, cell: &Cell, reference: &Outcome) -> Vec<&'static str> {
+        let mut found = vec![];
+        for cuts in &self.cuts {
+            let Outcome { trained, evaluated, drawn } = self.outcome(cell, cuts);
+            found.extend((trained != reference.trained).then_some("training"));
+            found.extend((evaluated != reference.evaluated).then_some("evaluation"));
+            found.extend((drawn != reference.drawn).then_some("samples"));
+        }
+        found
+    }
+}
+
+const EVALUATE: &str = "evaluate run --split test --draws 2 --iwae 2 --json";
+
+/// The row without its column `at`.
+fn without(row: &str, at: usize) -> String {
+    let kept = row.split(',').enumerate().filter(|(i, _)| *i != at);
+    kept.map(|(_, value)| value).collect::<Vec<_>>().join(",")
+}
+
+fn hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let sum = parts.into_iter().fold(Sha256::new(), |sum, part| sum.chain_update(part));
+    hex(&sum.finalize()[..8])
+}
+
+/// `job` on every cell, two at a time, results in order.
+fn each_cell<R: Send>(cells: &[Cell], job: impl Fn(&Cell) -> R + Sync) -> Vec<R> {
+    let waiting: Mutex<VecDeque<usize>> = Mutex::new((0..cells.len()).collect());
+    let done = Mutex::new(vec![]);
+    let work = || {
+        loop {
+            let Some(i) = waiting.lock().unwrap().pop_front() else { return };
+            let result = job(&cells[i]);
+            done.lock().unwrap().push((i, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn golden_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bits.txt")
+}
+
+/// A line of the golden file. Numbers only, no config text, so that a new key of the config moves nothing.
+fn golden_line(cell: &Cell) -> String {
+    let way = Way::here();
+    let lab = way.train(cell, &[]);
+    let latest = Checkpoint::load(&lab.path("run/checkpoint/latest.stcn")).unwrap();
+    let mut state = Sha256::new().chain_update(latest.header.step.to_le_bytes());
+    state.update(latest.header.best.unwrap().to_bits().to_le_bytes());
+    latest.params.iter().for_each(|p| state.update(&p.path));
+    let moments = latest.adam_m.iter().chain(&latest.adam_v);
+    for tensor in latest.params.iter().map(|p| &p.value).chain(moments) {
+        tensor.data().iter().for_each(|x| state.update(x.to_bits().to_le_bytes()));
+    }
+    let line: serde_json::Value = serde_json::from_str(&way.ok(&lab, EVALUATE)).unwrap();
+    let iwae = line.get("iwae_seq").map_or("-".into(), |iwae| iwae.to_string());
+    let (state, elbo, drawn) = (hex(&state.finalize()[..8]), &line["elbo_seq"], way.drawn(&lab));
+    format!("{:34} {state} {elbo:<20} {iwae:20} {drawn}", cell.name)
+}
+
+/// `STCN_GOLDEN=write cargo test --test all repro::golden` writes the file anew, once `ARITHMETIC` moved.
+#[test]
+fn golden_bits() {
+    let head = format!(
+        "# arithmetic {ARITHMETIC}: after {STEPS} updates of each run in tests/repro.rs, the SHA-256 of its \
+         numbers, ELBO and\n# IWAE-2 of its test part, and the SHA-256 of two sequences drawn from it.\n"
+    );
+    let lines = each_cell(&cells(), golden_line);
+    let found = head + &lines.join("\n") + "\n";
+    let wanted = std::fs::read_to_string(golden_file()).unwrap_or_default();
+    if found == wanted {
+        return;
+    }
+    let lost: Vec<&str> = wanted.lines().filter(|line| !found.contains(line)).collect();
+    let moved = !wanted.starts_with(&format!("# arithmetic {ARITHMETIC}:"));
+    if std::env::var_os("STCN_GOLDEN").is_some_and(|word| word == "write")
+        && (moved || lost.is_empty())
+    {
+        std::fs::write(golden_file(), found).unwrap();
+        return;
+    }
+    let new: Vec<&str> = found.lines().filter(|line| !wanted.contains(line)).collect();
+    let (lost, new) = (lost.join("\n"), new.join("\n"));
+    panic!(
+        "the bits are not those of tests/golden/bits.txt. If that is wanted, raise ARITHMETIC in \
+         src/train/checkpoint.rs, say so in the changelog, and write them with STCN_GOLDEN=write.\n\
+         wanted:\n{lost}\nfound:\n{new}"
+    );
+}
+
+/// The ways that need nothing but this test's binary.
+fn ways_here() -> Vec<Way> {
+    let here = Way::here();
+    let threads = [2, 3, 8].map(|threads| Way {
+        name: format!("{threads} threads"),
+        threads,
+        ..here.clone()
+    });
+    let others = Isa::available().into_iter().skip(1);
+    let isas = others.map(|isa| Way {
+        name: isa.name().into(),
+        isa: Some(isa.name().into()),
+        ..here.clone()
+    });
+    let every_cut = (1..STEPS).map(|cut| vec![cut]).chain([(1..STEPS).collect()]).collect();
+    let cut = Way { name: "resumed".into(), threads: 2, cuts: every_cut, ..here.clone() };
+    let cuts = vec![(1..STEPS).collect()];
+    let looked_at = Way { name: "looked at".into(), cuts, looked_at: true, ..here.clone() };
+    threads.into_iter().chain(isas).chain([cut, looked_at]).collect()
+}
+
+/// The ways named in `STCN_REPRO`: `here`, and other builds and CPUs. Prints what was left out, and why.
+fn ways() -> Vec<Way> {
+    let target = Path::new(env!("CARGO_BIN_EXE_stcn")).ancestors().nth(2).unwrap();
+    let known: [(&str, &[&str], &str); 5] = [
+        ("release", &[], "release"),
+        ("unoptimised", &[], "unoptimised"),
+        ("haswell", &["qemu-x86_64", "-cpu", "Haswell"], "release"),
+        ("nehalem", &["qemu-x86_64", "-cpu", "Nehalem"], "release"),
+        (
+            "aarch64",
+            &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
+            "aarch64-unknown-linux-gnu/release",
+        ),
+    ];
+    let asked = std::env::var("STCN_REPRO").unwrap_or("here".into());
+    let asked = |name: &str| asked.split_whitespace().any(|word| word == name);
+    let mut ways = if asked("here") { ways_here() } else { vec![] };
+    for (name, emulator, build) in known {
+        let binary = target.join(build).join("stcn");
+        let runs = |program: &&str| {
+            Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
+        };
+        if !asked(name) {
+            println!("left out: {name} (not in STCN_REPRO)");
+        } else if let Some(missing) = emulator.first().filter(|program| !runs(program)) {
+            println!("left out: {name} (no {missing}: install qemu-user)");
+        } else if !binary.exists() {
+            println!("left out: {name} (no {})", binary.display());
+        } else {
+            let program = emulator.iter().map(|word| word.to_string());
+            let program = program.chain([binary.display().to_string()]).collect();
+            ways.push(Way { name: name.into(), program, ..Way::here() });
+        }
+    }
+    ways
+}
+
+/// `make repro`. Long, so not with every test.
+#[test]
+#[ignore = "make repro"]
+fn matrix() {
+    let (ways, cells, here) = (ways(), cells(), Way::here());
+    let names: String = ways.iter().fold(String::new(), |mut line, way| {
+        write!(line, " {:>11}", way.name).unwrap();
+        line
+    });
+    println!("{STEPS} updates, evaluation and samples, against this binary on 1 thread");
+    println!("{:34}{names}", "");
+    let differing: usize = each_cell(&cells, |cell| {
+        let reference = here.outcome(cell, &[]);
+        let mut line = format!("{:34}", cell.name);
+        let mut differing = 0;
+        for way in &ways {
+            let found = way.compare(cell, &reference);
+            differing += usize::from(!found.is_empty());
+            let word =
+                if found.is_empty() { "equal".into() } else { found.join(", ").to_uppercase() };
+            write!(line, " {word:>11}").unwrap();
+        }
+        println!("{line}");
+        differing
+    })
+    .into_iter()
+    .sum();
+    println!("{} of {} equal", cells.len() * ways.len() - differing, cells.len() * ways.len());
+    assert_eq!(differing, 0, "the promise is broken");
+}
