@@ -4,10 +4,8 @@ use super::args::{Export, Import};
 use crate::error::{Error, Result};
 use crate::inspect::dump::Dump;
 use crate::models::{self, parameters};
-use crate::nn::Init;
 use crate::tensor::{Real, Tensor};
 use crate::train::checkpoint::{Checkpoint, Header, Named};
-use crate::train::fit::load_parameters;
 use crate::train::{Config, RunDir, Trained};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::json;
@@ -49,28 +47,26 @@ pub(super) fn import(words: Import) -> Result<()> {
     let (mean, std) = (numbers("mean").filter(whole), numbers("std").filter(whole));
     let (mean, std) = mean.zip(std).ok_or_else(foreign)?;
 
-    let mut model = models::build(&config.model, Init::zeros())?;
     let mut params = vec![];
-    let mut missing = None;
-    model.visit(&mut |p| match tensors.tensor(p.path()) {
-        Ok(view)
-            if view.dtype() == Dtype::F32
-                && view.data().len() == 4 * view.shape().iter().product::<usize>() =>
-        {
-            let numbers = view.data().chunks_exact(4);
-            let numbers = numbers.map(|b| Real::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-            params.push(Named {
-                path: p.path().into(),
-                value: Tensor::new(view.shape(), numbers.collect()),
-            });
+    for (path, shape) in models::shapes(&config.model)? {
+        // Of a tensor of another shape nothing is copied: it may be large, and is not wanted.
+        let view = tensors.tensor(&path).ok().filter(|view| view.dtype() == Dtype::F32);
+        let Some(view) = view else {
+            let what =
+                format!("has no f32 tensor {path}, which its config asks for: export it again");
+            return Err(Error::invalid(file, what));
+        };
+        if view.shape() != shape {
+            let found = view.shape();
+            let what = format!(
+                "holds {path} {found:?} where the model has {path} {shape:?}: it belongs to another config"
+            );
+            return Err(Error::invalid(file, what));
         }
-        _ => missing = missing.take().or(Some(p.path().to_string())),
-    });
-    if let Some(path) = missing {
-        let what = format!("has no f32 tensor {path}, which its config asks for: export it again");
-        return Err(Error::invalid(file, what));
+        let numbers = view.data().chunks_exact(4);
+        let numbers = numbers.map(|b| Real::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        params.push(Named { value: Tensor::new(&shape, numbers.collect()), path });
     }
-    load_parameters(&mut *model, params.clone(), file)?;
     let (run, _lock) = RunDir::create(&words.out, &config)?;
     let step = about["step"].as_u64().unwrap_or(0);
     let header = Header { step, mean, std, ..Header::new(config.portable_toml()) };

@@ -4,7 +4,6 @@ use super::args::List;
 use super::{print_json, thousands};
 use crate::error::Result;
 use crate::models::{self, ModelKind, config::HeadKind};
-use crate::nn::Init;
 use crate::train::config::Config;
 use crate::train::presets::PRESETS;
 use serde_json::json;
@@ -22,7 +21,7 @@ pub(super) fn run(words: List) -> Result<()> {
         let mut counts = vec![];
         for kind in ModelKind::ALL {
             let config = Config::preset(preset, Some(kind.name()), None)?;
-            let params = models::build(&config.model, Init::zeros())?.parameter_count();
+            let params = models::count(&config.model)?;
             if words.json {
                 let head = config.model.head;
                 print_json(

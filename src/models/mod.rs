@@ -12,7 +12,7 @@ pub use stcn::Stcn;
 pub use wavenet::WaveNet;
 
 use crate::data::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
 use crate::tape::{Tape, Var};
@@ -66,14 +66,45 @@ pub trait Generator {
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 
+/// The most parameters a model may have, twenty times those of the largest preset: 4 GiB, and twice that
+/// again while it is trained. The sizes in a config may each be fine and together ask for terabytes, for
+/// which no allocator has an error that could be told.
+pub const MOST_PARAMETERS: usize = 1 << 30;
+
 /// Builds a model with parameters from `init`.
 pub fn build(config: &ModelConfig, mut init: Init) -> Result<Box<dyn SequenceModel>> {
+    let count = count(config)?;
+    if count > MOST_PARAMETERS {
+        return Err(Error::usage(format!(
+            "model.channels {} and the other sizes make a model of {count} parameters, which is more \
+             than {MOST_PARAMETERS}: choose smaller ones",
+            config.channels
+        )));
+    }
+    Ok(construct(config, &mut init))
+}
+
+/// Path and shape of every parameter that [`build`] would make, in order, without making them.
+pub fn shapes(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     config.validate()?;
-    Ok(if config.kind.has_latents() {
-        Box::new(Stcn::new(&mut init, config))
+    let mut init = Init::unfilled();
+    construct(config, &mut init);
+    Ok(init.into_shapes())
+}
+
+/// How many numbers [`build`] would make; the largest number there is where they are more.
+pub fn count(config: &ModelConfig) -> Result<usize> {
+    let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &axis| n.saturating_mul(axis));
+    let shapes = shapes(config)?;
+    Ok(shapes.iter().fold(0, |sum: usize, (_, shape)| sum.saturating_add(size(shape))))
+}
+
+fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
+    if config.kind.has_latents() {
+        Box::new(Stcn::new(init, config))
     } else {
-        Box::new(WaveNet::new(&mut init, config))
-    })
+        Box::new(WaveNet::new(init, config))
+    }
 }
 
 /// The head that `config` names, on features of its width.

@@ -65,21 +65,28 @@ pub use crate::module;
 
 /// Hands out named, numbered, seeded parameters while a model is being built.
 pub struct Init {
-    /// `None`: all zeros.
+    /// `None`: no numbers at all.
     noise: Option<Noise>,
     path: Vec<String>,
-    next: usize,
+    /// Path and shape of every parameter handed out; the next one's number is how many there are.
+    shapes: Vec<(String, Vec<usize>)>,
 }
 
 impl Init {
     /// Parameters drawn from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { noise: Some(Noise::new(seed, "init")), path: vec![], next: 0 }
+        Self { noise: Some(Noise::new(seed, "init")), path: vec![], shapes: vec![] }
     }
 
-    /// Parameters that are all zero: to count them, or to be filled from a file.
-    pub fn zeros() -> Self {
-        Self { noise: None, path: vec![], next: 0 }
+    /// Parameters of no numbers, whatever their shape: a model of any size costs only its names. To count
+    /// them, or to be filled from a file that is known to have them all.
+    pub fn unfilled() -> Self {
+        Self { noise: None, path: vec![], shapes: vec![] }
+    }
+
+    /// Path and shape of every parameter handed out, in order.
+    pub fn into_shapes(self) -> Vec<(String, Vec<usize>)> {
+        self.shapes
     }
 
     /// Builds a part whose parameters' paths begin with `name`.
@@ -105,28 +112,31 @@ impl Init {
     /// Glorot-uniform: in ±√(6/(fan_in + fan_out)), from a stream of its own name, so that adding a
     /// layer reseeds no other. Source: Glorot & Bengio 2010, eq. 16.
     pub fn weight(&mut self, shape: &[usize], fan_in: usize, fan_out: usize) -> Param {
-        let path = self.path("weight");
         let bound = (6. / (fan_in + fan_out) as f64).sqrt() as Real;
-        let mut value = Tensor::zeros(shape);
-        if let Some(noise) = &self.noise {
-            noise.uniforms(&path, 0, 0, value.data_mut());
-            value.data_mut().iter_mut().for_each(|u| *u = bound * (2. * *u - 1.));
-        }
-        self.param(path, value)
+        self.param("weight", shape, |noise, path, value| {
+            noise.uniforms(path, 0, 0, value);
+            value.iter_mut().for_each(|u| *u = bound * (2. * *u - 1.));
+        })
     }
 
     /// Zeros.
     pub fn bias(&mut self, channels: usize) -> Param {
-        let path = self.path("bias");
-        self.param(path, Tensor::zeros(&[channels]))
+        self.param("bias", &[channels], |_, _, _| ())
     }
 
-    fn path(&self, name: &str) -> String {
-        self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
-    }
-
-    fn param(&mut self, path: String, value: Tensor) -> Param {
-        self.next += 1;
-        Param::new(self.next - 1, path, value)
+    /// The next parameter; `fill` gets its stream's noise and path, and its zeros.
+    fn param(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        fill: impl FnOnce(&Noise, &str, &mut [Real]),
+    ) -> Param {
+        let path = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
+        let mut value = Tensor::zeros(if self.noise.is_some() { shape } else { &[0] });
+        if let Some(noise) = &self.noise {
+            fill(noise, &path, value.data_mut());
+        }
+        self.shapes.push((path.clone(), shape.to_vec()));
+        Param::new(self.shapes.len() - 1, path, value)
     }
 }

@@ -11,7 +11,7 @@ use super::run::RunDir;
 use super::step::{Report, reduce, update};
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window, handwriting};
 use crate::error::{Error, Result};
-use crate::models::{self, SequenceModel, config::Task};
+use crate::models::{self, ModelConfig, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::optim::Adam;
 use crate::tape::Tape;
@@ -116,8 +116,9 @@ impl Trainer {
     /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
     pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
+        check_parameters(&config.model, &params, path)?;
         let mut trainer = Self::again(config)?;
-        load_parameters(&mut *trainer.model, params, path)?;
+        fill(&mut *trainer.model, params);
         if adam_m.is_empty() && header.step > 0 {
             let what =
                 "holds weights only, not the optimiser's state: resume the run they came from";
@@ -256,36 +257,44 @@ impl Trainer {
     }
 }
 
-/// Puts the tensors of a checkpoint into a model; every parameter must be there, under its path, in its shape.
-pub fn load_parameters(
-    model: &mut dyn SequenceModel,
+/// The model that `config` asks for, with the parameters of a file.
+pub fn build_from(
+    config: &ModelConfig,
     params: Vec<Named>,
     path: &Path,
-) -> Result<()> {
-    let mut found = params.into_iter();
-    let mut wrong = None;
-    model.visit_mut(&mut |p| {
-        let describe = |x: Option<&Named>| {
-            x.map_or("nothing".into(), |x| format!("{} {:?}", x.path, x.value.shape()))
-        };
-        match found.next() {
-            Some(Named { path, value }) if path == p.path() && value.shape() == p.value.shape() => {
-                p.value = value;
-            }
-            other => {
-                let wanted = format!("{} {:?}", p.path(), p.value.shape());
-                wrong.get_or_insert((describe(other.as_ref()), wanted));
-            }
-        }
-    });
-    let extra = found.next().map(|x| (x.path, "no more parameters".to_string()));
-    match wrong.or(extra) {
-        None => Ok(()),
-        Some((found, wanted)) => {
-            let cure = "it belongs to another config";
-            Err(Error::invalid(path, format!("holds {found} where the model has {wanted}: {cure}")))
+) -> Result<Box<dyn SequenceModel>> {
+    check_parameters(config, &params, path)?;
+    let mut model = models::build(config, Init::unfilled())?;
+    fill(&mut *model, params);
+    Ok(model)
+}
+
+/// Whether every parameter of the model that `config` asks for is there, under its path, in its shape.
+///
+/// Asked before the model is built: a config inside a file may name any sizes, and only the numbers beside
+/// it show that they were meant.
+fn check_parameters(config: &ModelConfig, params: &[Named], path: &Path) -> Result<()> {
+    let wanted = models::shapes(config)?;
+    for i in 0..wanted.len().max(params.len()) {
+        let found = params.get(i).map(|x| (x.path.as_str(), x.value.shape()));
+        let wanted = wanted.get(i).map(|(path, shape)| (path.as_str(), shape.as_slice()));
+        if found != wanted {
+            let words = |x: Option<(&str, &[usize])>, nothing: &str| {
+                x.map_or(nothing.into(), |(path, shape)| format!("{path} {shape:?}"))
+            };
+            let (found, wanted) = (words(found, "nothing"), words(wanted, "no more parameters"));
+            let what =
+                format!("holds {found} where the model has {wanted}: it belongs to another config");
+            return Err(Error::invalid(path, what));
         }
     }
+    Ok(())
+}
+
+/// Puts the tensors of a checkpoint, known to be the model's, into it.
+fn fill(model: &mut dyn SequenceModel, params: Vec<Named>) {
+    let mut values = params.into_iter().map(|x| x.value);
+    model.visit_mut(&mut |p| p.value = values.next().expect("a tensor for every parameter"));
 }
 
 /// What a check on the validation part found.
@@ -485,8 +494,7 @@ impl Trained {
         if let Some(config) = config {
             own.data.path = config.data.path;
         }
-        let mut model = models::build(&own.model, Init::zeros())?;
-        load_parameters(&mut *model, checkpoint.params, path)?;
+        let model = build_from(&own.model, checkpoint.params, path)?;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         Ok(Self { config: own, model, normalisation, step: header.step })
     }

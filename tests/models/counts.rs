@@ -1,7 +1,7 @@
 //! Parameter counts, to the unit: stcn.md §9 and the small partners of rivals.md §9.
 
-use stcn::models::build;
 use stcn::models::config::{Decoder, DenseTaps, HeadKind, ModelConfig, ModelKind, Task};
+use stcn::models::{self, build, shapes};
 use stcn::nn::{Head, Init, Module};
 
 const INK: [usize; 5] = [32, 16, 8, 4, 2];
@@ -27,41 +27,34 @@ fn released(config: ModelConfig) -> ModelConfig {
     ModelConfig { dense_taps: DenseTaps::Release, blocks_per_latent: 5, ..config }
 }
 
-/// Parameters whose path begins with one of `parts`, of a model just built.
+/// Parameters whose path begins with one of `parts`.
 fn count(config: &ModelConfig, parts: &[&str]) -> usize {
-    let model = build(config, Init::zeros()).unwrap();
-    let mut count = 0;
-    model.visit(&mut |p| {
-        if parts.iter().any(|part| p.path().starts_with(part)) {
-            count += p.value.len();
-        }
-    });
-    count
+    let shapes = shapes(config).unwrap();
+    let mine = shapes.iter().filter(|(path, _)| parts.iter().any(|part| path.starts_with(part)));
+    mine.map(|(_, shape)| shape.iter().product::<usize>()).sum()
 }
 
 fn head(config: &ModelConfig, components: usize) -> usize {
     let channels = if config.task == Task::Ink { (2, 1) } else { (config.input, 0) };
-    Head::new(&mut Init::zeros(), config.channels, channels, components, false).parameter_count()
+    Head::new(&mut Init::new(1), config.channels, channels, components, false).parameter_count()
 }
 
-/// Stack, latent nets, decoder, then both totals. The model is built once, with the Normal head; that a
-/// mixture takes the place of that head alone is the next test.
+/// Stack, latent nets, decoder, then both totals, of the model with the Normal head; that a mixture takes
+/// the place of that head alone is the next test.
 #[track_caller]
 fn assert_counts(config: ModelConfig, [stack, latents, decoder, normal, gmm]: [usize; 5]) {
     let config = ModelConfig { head: HeadKind::Normal, ..config };
-    let model = build(&config, Init::zeros()).unwrap();
     let mut found = [0; 4];
-    model.visit(&mut |p| {
-        let part = p.path().split('.').next().unwrap();
-        let i = match part {
+    for (path, shape) in shapes(&config).unwrap() {
+        let i = match path.split('.').next().unwrap() {
             "tcn" | "first" => 0,
             "prior" | "infer" => 1,
             "output" => 2,
             "head" => 3,
-            _ => panic!("{}: in no column", p.path()),
+            _ => panic!("{path}: in no column"),
         };
-        found[i] += p.value.len();
-    });
+        found[i] += shape.iter().product::<usize>();
+    }
     assert_eq!(
         found,
         [stack, latents, decoder, head(&config, 0)],
@@ -69,7 +62,7 @@ fn assert_counts(config: ModelConfig, [stack, latents, decoder, normal, gmm]: [u
         config.kind,
         config.task
     );
-    let total = model.parameter_count();
+    let total = models::count(&config).unwrap();
     assert_eq!([total, total - found[3] + head(&config, 20)], [normal, gmm]);
 }
 
@@ -173,9 +166,53 @@ fn the_small_partners_keep_the_budget_of_their_rivals() {
         (small(speech(ModelKind::WavenetDense), 74), [903_103, 782_728]),
     ];
     for (config, want) in rows {
-        let found = [HeadKind::Gmm, HeadKind::Normal].map(|head| {
-            build(&ModelConfig { head, ..config.clone() }, Init::zeros()).unwrap().parameter_count()
-        });
+        let found = [HeadKind::Gmm, HeadKind::Normal]
+            .map(|head| models::count(&ModelConfig { head, ..config.clone() }).unwrap());
         assert_eq!(found, want, "{} {}", config.kind, config.task);
+    }
+}
+
+#[test]
+fn shapes_and_counts_are_those_of_the_model_that_is_built() {
+    for config in super::every() {
+        let model = build(&config, Init::new(1)).unwrap();
+        let mut built = vec![];
+        model.visit(&mut |p| built.push((p.path().to_string(), p.value.shape().to_vec())));
+        assert_eq!(shapes(&config).unwrap(), built, "{}", super::name(&config));
+        assert_eq!(models::count(&config).unwrap(), model.parameter_count());
+    }
+}
+
+/// Every size at its largest: 2⁵³ numbers in 30 000 tensors.
+fn largest(kind: ModelKind) -> ModelConfig {
+    ModelConfig {
+        kind,
+        task: Task::Speech,
+        head: HeadKind::Gmm,
+        input: 1 << 16,
+        channels: 1 << 16,
+        kernel_size: 64,
+        latents: vec![1 << 16; 64],
+        blocks_per_latent: 24,
+        latent_layers: 64,
+        output_layers: 64,
+        mixtures: 1 << 12,
+        ..ModelConfig::default()
+    }
+}
+
+#[test]
+fn the_largest_model_is_counted_without_being_built_and_not_built() {
+    for &kind in ModelKind::ALL {
+        let config = largest(kind);
+        let count = models::count(&config).unwrap();
+        assert!(count > 1 << 49, "{count}");
+        assert_eq!(
+            build(&config, Init::new(1)).err().expect("too large").to_string(),
+            format!(
+                "model.channels 65536 and the other sizes make a model of {count} parameters, which is \
+                 more than 1073741824: choose smaller ones"
+            )
+        );
     }
 }

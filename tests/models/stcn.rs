@@ -178,7 +178,7 @@ fn only_the_released_dense_objective_is_no_bound() {
             let config = ModelConfig { draws, ..config.clone() };
             let objective = config.kind == ModelKind::StcnDense && draws == Draws::Fresh;
             let want = if objective { Bound::Objective } else { Bound::Lower };
-            assert_eq!(build(&config, Init::zeros()).unwrap().bound(), want);
+            assert_eq!(build(&config, Init::new(1)).unwrap().bound(), want);
         }
     }
 }

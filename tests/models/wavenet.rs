@@ -51,7 +51,7 @@ fn the_released_taps_are_levels_one_three_and_five() {
     let config = ModelConfig { latents: vec![1; 5], ..config };
     let width = |dense_taps| {
         let mut inputs = 0;
-        let model = build(&ModelConfig { dense_taps, ..config.clone() }, Init::zeros()).unwrap();
+        let model = build(&ModelConfig { dense_taps, ..config.clone() }, Init::new(1)).unwrap();
         model.visit(&mut |p| {
             if p.path() == "output.1.weight" {
                 inputs = p.value.shape()[0];

@@ -42,6 +42,23 @@ fn parameters_are_numbered_and_named_in_order_of_declaration() {
 }
 
 #[test]
+fn unfilled_parameters_have_names_and_numbers_and_their_shapes_are_known() {
+    let init = &mut Init::unfilled();
+    let layers = init.list("far", 2, |init, _| Linear::new(init, 1 << 40, 1 << 40));
+    let found = all(&layers);
+    assert!(
+        found.iter().enumerate().all(|(i, (number, _, value))| *number == i && value.is_empty())
+    );
+    let mut init = Init::unfilled();
+    init.scope("a", |init| Linear::new(init, 3, 2));
+    let shape = |path: &str, shape: &[usize]| (path.to_string(), shape.to_vec());
+    assert_eq!(init.into_shapes(), [shape("a.weight", &[3, 2]), shape("a.bias", &[2])]);
+    let mut init = Init::new(1);
+    init.scope("a", |init| Linear::new(init, 3, 2));
+    assert_eq!(init.into_shapes().len(), 2);
+}
+
+#[test]
 fn a_change_in_one_layer_reseeds_no_other() {
     let (small, large) = (all(&pair(1, false)), all(&pair(1, true)));
     assert_ne!(small[0].2.len(), large[0].2.len());

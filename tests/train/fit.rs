@@ -1,3 +1,7 @@
+use stcn::Tensor;
+use stcn::models::build;
+use stcn::nn::Init;
+use stcn::train::checkpoint::{Header, Named};
 use stcn::train::config::Config;
 use stcn::train::fit::{Checked, End, Trained, Trainer, Watch, Wish, fit};
 use stcn::train::step::Report;
@@ -128,4 +132,48 @@ fn a_trained_model_gives_raw_units() {
     assert!((f64::from(raw[0]) - (mean[0] + std[0])).abs() < 1e-5);
     assert!((f64::from(raw[1]) - (mean[1] - std[1])).abs() < 1e-5);
     assert_eq!(raw[2], 1., "the pen stays as it is");
+}
+
+/// The sentence about a checkpoint with good checksums, without the file's name.
+fn complaint(header: Header, params: Vec<Named>) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.stcn");
+    Checkpoint { header, params, adam_m: vec![], adam_v: vec![] }.save(&path).unwrap();
+    let said = Trained::open(&path).err().expect("refused").to_string();
+    said.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&said).to_string()
+}
+
+fn with_text(more: &[&str]) -> Header {
+    Header { mean: vec![0.; 3], std: vec![1.; 3], ..Header::new(config(more).portable_toml()) }
+}
+
+#[test]
+fn a_checkpoint_without_the_parameters_its_config_asks_for_is_refused_before_a_model_is_built() {
+    // 2⁴⁰ numbers, by words alone.
+    let giant =
+        with_text(&["model.channels=65536", "model.kernel_size=64", "model.latents=[65536]"]);
+    assert_eq!(
+        complaint(giant.clone(), vec![]),
+        "holds nothing where the model has tcn.1.filter.weight [64, 3, 65536]: it belongs to another \
+         config"
+    );
+    let bias = Named { path: "tcn.1.filter.bias".into(), value: Tensor::zeros(&[2, 3]) };
+    assert_eq!(
+        complaint(giant, vec![bias]),
+        "holds tcn.1.filter.bias [2, 3] where the model has tcn.1.filter.weight [64, 3, 65536]: it \
+         belongs to another config"
+    );
+}
+
+#[test]
+fn a_checkpoint_with_more_parameters_than_its_config_asks_for_is_refused() {
+    let small = config(&[]);
+    let model = build(&small.model, Init::new(1)).unwrap();
+    let mut params = vec![];
+    model.visit(&mut |p| params.push(Named { path: p.path().into(), value: p.value.clone() }));
+    params.push(Named { path: "more".into(), value: Tensor::zeros(&[1]) });
+    assert_eq!(
+        complaint(with_text(&[]), params),
+        "holds more [1] where the model has no more parameters: it belongs to another config"
+    );
 }
