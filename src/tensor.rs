@@ -30,6 +30,7 @@ impl Tensor {
     pub fn new(shape: &[usize], data: Vec<Real>) -> Self {
         let (size, len) = (shape.iter().product::<usize>(), data.len());
         assert_eq!(size, len, "Tensor::new: shape {shape:?} takes {size} numbers, got {len}");
+        Pool::count(data.capacity());
         let array = Array::from_shape_vec(shape, data).expect("the size was just checked");
         Self { array: Some(array.into_shared()) }
     }
@@ -83,8 +84,18 @@ impl Tensor {
 
     /// The numbers, for writing; copies them first if they are shared.
     pub fn data_mut(&mut self) -> &mut [Real] {
-        let array = self.array.as_mut().expect("present until dropped");
-        array.as_slice_mut().expect("always contiguous")
+        let array = self.array.take().expect("present until dropped");
+        let own = match array.try_into_owned_nocopy() {
+            Ok(own) => own.into_shared(),
+            Err(shared) => {
+                // ndarray would copy too, but not into one of our buffers.
+                let shared = Self { array: Some(shared) };
+                let mut copy = Self::scratch(shared.shape());
+                copy.data_mut().copy_from_slice(shared.data());
+                copy.array.take().expect("just made")
+            }
+        };
+        self.array.insert(own).as_slice_mut().expect("always contiguous")
     }
 
     /// As ndarray sees it.
@@ -230,14 +241,30 @@ pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real +
 #[derive(Default)]
 struct Pool {
     free: BTreeMap<usize, Vec<Vec<Real>>>,
-    /// Numbers in `free`, numbers handed out, and the most ever handed out at once.
+    /// Numbers in `free`, numbers in tensors, and the most ever in tensors at once: no more is held in all.
     pooled: usize,
     live: usize,
     most_live: usize,
+    /// The most in tensors at once since [`peak`] asked.
+    peak: usize,
 }
 
 static POOL: Mutex<Pool> =
-    Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0 });
+    Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0, peak: 0 });
+
+/// What `job` gives, and how many bytes of tensors it held at its peak, beyond what was held before.
+///
+/// Of the whole process: nothing else should be computing meanwhile.
+pub fn peak<R>(job: impl FnOnce() -> R) -> (R, usize) {
+    let before = {
+        let mut pool = Pool::lock();
+        pool.peak = pool.live;
+        pool.live
+    };
+    let result = job();
+    let most = Pool::lock().peak.saturating_sub(before);
+    (result, most * size_of::<Real>())
+}
 
 impl Pool {
     /// Buffers below this many numbers are left to the allocator.
@@ -268,23 +295,15 @@ impl Pool {
             self.free.range_mut(class..=class + class / 4).find(|(_, list)| !list.is_empty());
         let found = fits.and_then(|(_, list)| list.pop());
         match &found {
-            Some(buffer) => {
-                self.pooled -= buffer.capacity();
-                self.live += buffer.capacity();
-            }
-            None => {
-                self.live += class;
-                self.most_live = self.most_live.max(self.live);
-                self.shrink();
-            }
+            Some(buffer) => self.pooled -= buffer.capacity(),
+            None => self.shrink(self.most_live.max(self.live + class) - class),
         }
-        self.most_live = self.most_live.max(self.live);
         found
     }
 
-    /// Lets go of waiting buffers, largest first, until no more memory is held than was ever needed.
-    fn shrink(&mut self) {
-        while self.live + self.pooled > self.most_live {
+    /// Lets go of waiting buffers, largest first, until no more than `most` is held.
+    fn shrink(&mut self, most: usize) {
+        while self.live + self.pooled > most {
             let Some(mut largest) = self.free.last_entry() else { return };
             match largest.get_mut().pop() {
                 Some(buffer) => self.pooled -= buffer.capacity(),
@@ -293,12 +312,23 @@ impl Pool {
         }
     }
 
+    /// A buffer is now a tensor's.
+    fn count(capacity: usize) {
+        if capacity >= Self::SMALLEST {
+            let mut pool = Self::lock();
+            pool.live += capacity;
+            pool.most_live = pool.most_live.max(pool.live);
+            pool.peak = pool.peak.max(pool.live);
+        }
+    }
+
+    /// And now it is not.
     fn give(buffer: Vec<Real>) {
         if buffer.capacity() < Self::SMALLEST {
             return;
         }
         let mut pool = Self::lock();
-        pool.live = pool.live.saturating_sub(buffer.capacity());
+        pool.live -= buffer.capacity();
         pool.pooled += buffer.capacity();
         pool.free.entry(buffer.capacity()).or_default().push(buffer);
     }

@@ -13,6 +13,7 @@ use crate::tape::Tape;
 use crate::tensor::Tensor;
 use crate::train::Config;
 use crate::train::config::Choice;
+use crate::train::memory::peak_resident;
 use crate::train::step::update;
 use serde_json::json;
 use std::time::Instant;
@@ -46,7 +47,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     times.drain(..2);
-    let memory = peak_memory_mb(); // before the roof's own buffers
+    let memory = memory(); // before the roof's own buffers
     let (median, least) = (median(&mut times), times[0]);
     let (speed, roof) = (gflop / median * 1e3, gemm_roof());
     let (b, t, threads) = (batch.lengths.len(), words.time, parallel::threads());
@@ -104,7 +105,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
             "model": config.model.kind, "params": params, "count": words.count,
             "steps": words.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
         });
-        let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", peak_memory_mb())];
+        let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", memory())];
         for (name, value) in fields {
             if let Some(value) = value {
                 line[name] = value.into();
@@ -201,10 +202,7 @@ fn gemm_roof() -> f64 {
     best
 }
 
-/// The most memory this process has held, where the system tells (Linux).
-fn peak_memory_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024.)
+/// The most memory this process has held, in MB.
+fn memory() -> Option<f64> {
+    peak_resident().map(|bytes| bytes as f64 / 1e6)
 }

@@ -8,6 +8,7 @@ use crate::kernel::simd::isa;
 use crate::tape::Keep;
 use crate::train::config::{Choice, Config};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
+use crate::train::memory::{Estimate, available, peak_resident};
 use crate::train::step::Report;
 use crate::train::{Checkpoint, RunDir};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +24,7 @@ pub(super) fn run(words: Train) -> Result<()> {
     if words.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
         return Err(Error::usage("--minutes takes a number above 0, such as 20"));
     }
-    let (mut trainer, run, _lock) = match &words.resume {
+    let Started { mut trainer, memory, run, _lock } = match &words.resume {
         Some(root) => resume(&words, root.clone())?,
         None => start(&words)?,
     };
@@ -31,7 +32,7 @@ pub(super) fn run(words: Train) -> Result<()> {
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
     let last = trainer.last_step();
     if !words.json {
-        introduce(&trainer, &run);
+        introduce(&trainer, memory, &run);
     }
     let mut screen = Screen::new(&words, last, &trainer);
     let ended = fit(&mut trainer, &run, &mut screen);
@@ -55,11 +56,11 @@ fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
     if let Err(unwritten) = dump(trainer, &path) {
         return ErrorKind::Diverged(format!("{e}; nothing was updated; {unwritten}")).into();
     }
-    let (root, step) = (run.root().display(), trainer.progress().step);
     ErrorKind::Diverged(format!(
-        "{e}; nothing was updated: the run stands at step {step}, the pass is in {}; look for outliers among \
-         its sequences, or go on more slowly: stcn train --resume {root} --set train.lr={:e}",
+        "{e}; nothing was updated and the last checkpoint is kept; the pass is in {}: look for outliers among \
+         its sequences, or go on more slowly: stcn train --resume {} --set train.lr={:e}",
         path.display(),
+        run.root().display(),
         trainer.config().train.lr / 4.
     ))
     .into()
@@ -91,7 +92,13 @@ fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     dump.save(path, &about)
 }
 
-type Started = (Trainer, RunDir, crate::train::run::Lock);
+/// A run about to go on, or to begin.
+struct Started {
+    trainer: Trainer,
+    memory: Estimate,
+    run: RunDir,
+    _lock: crate::train::run::Lock,
+}
 
 fn start(words: &Train) -> Result<Started> {
     let mut config = Config::resolve(&Choice {
@@ -107,8 +114,9 @@ fn start(words: &Train) -> Result<Started> {
         PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
     });
     let trainer = Trainer::new(config)?; // looks at the data before anything is written
+    let memory = estimate(&trainer)?;
     let (run, lock) = RunDir::create(&out, trainer.config())?;
-    Ok((trainer, run, lock))
+    Ok(Started { trainer, memory, run, _lock: lock })
 }
 
 fn resume(words: &Train, root: PathBuf) -> Result<Started> {
@@ -122,8 +130,9 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
     if !run.latest().exists() {
         // Cut off between its config and its first checkpoint: it begins again.
         let trainer = Trainer::again(config)?;
+        let memory = estimate(&trainer)?;
         run.write_config(trainer.config())?;
-        return Ok((trainer, run, lock));
+        return Ok(Started { trainer, memory, run, _lock: lock });
     }
     let checkpoint = Checkpoint::load(&run.latest())?;
     if checkpoint.header.arithmetic != crate::train::checkpoint::ARITHMETIC {
@@ -134,8 +143,16 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
         );
     }
     let trainer = Trainer::resume(config, checkpoint, &run.latest())?;
+    let memory = estimate(&trainer)?;
     run.write_config(trainer.config())?;
-    Ok((trainer, run, lock))
+    Ok(Started { trainer, memory, run, _lock: lock })
+}
+
+/// How much memory the run will take; refused if it is more than there is.
+fn estimate(trainer: &Trainer) -> Result<Estimate> {
+    let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set())?;
+    estimate.check(available())?;
+    Ok(estimate)
 }
 
 /// Puts `--steps` and `--data`, such that it is found from anywhere, into the config.
@@ -154,7 +171,7 @@ fn tell(line: &serde_json::Value) {
     }
 }
 
-fn introduce(trainer: &Trainer, run: &RunDir) {
+fn introduce(trainer: &Trainer, memory: Estimate, run: &RunDir) {
     let (config, set) = (trainer.config(), trainer.set());
     let count = trainer.model().parameter_count();
     let (kind, head, preset) = (config.model.kind, config.model.head, &config.preset);
@@ -164,6 +181,7 @@ fn introduce(trainer: &Trainer, run: &RunDir) {
             eprintln!("{}: {summary}", set.name().display());
         }
     }
+    eprintln!("memory: about {}", memory.words());
     let threads = crate::parallel::threads();
     let isa = isa().name();
     eprintln!("run {}, seed {}, {threads} threads, {isa}", run.root().display(), config.seed);
@@ -231,6 +249,9 @@ impl Screen {
                 "done": end != End::Interrupted, "step": progress.step, "seconds": seconds,
                 "run": run.root(), "checkpoint_sha256": sha256,
             });
+            if let Some(memory) = peak_resident() {
+                line["rss_mb"] = (memory as f64 / 1e6).into();
+            }
             if let Some(best) = best {
                 line["best_elbo_seq"] = best.into();
             }

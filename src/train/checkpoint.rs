@@ -143,20 +143,26 @@ impl Checkpoint {
         let directory = self.params.iter().map(|p| (p.path.clone(), shape(&p.value))).collect();
         let stored = Stored { header: self.header.clone(), directory };
         let header = bincode::DefaultOptions::new().serialize(&stored).expect("text and numbers");
-        let payloads = [
-            header,
-            raw(self.params.iter().map(|p| &p.value)),
-            raw(&self.adam_m),
-            raw(&self.adam_v),
-        ];
-        let mut bytes = MAGIC.to_vec();
+        // Written in place: a second copy would be most of the memory that a small batch trains in.
+        let numbers =
+            (1 + usize::from(!self.adam_m.is_empty()) + usize::from(!self.adam_v.is_empty()))
+                * self.params.iter().map(|p| p.value.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(12 + 4 * 48 + header.len() + 4 * numbers);
+        bytes.extend(MAGIC);
         bytes.extend(FORMAT.to_le_bytes());
-        for (name, payload) in SECTIONS.iter().zip(payloads) {
-            let frame = frame(name, payload.len() as u64);
-            bytes.extend(frame);
-            bytes.extend(&payload);
-            bytes.extend(checksum(&frame, &payload));
-        }
+        let mut section = |name: &str, write: &mut dyn FnMut(&mut Vec<u8>)| {
+            let start = bytes.len();
+            bytes.extend(frame(name, 0));
+            write(&mut bytes);
+            let length = (bytes.len() - start - 16) as u64;
+            bytes[start..start + 16].copy_from_slice(&frame(name, length));
+            let sum = checksum(&bytes[start..start + 16], &bytes[start + 16..]);
+            bytes.extend(sum);
+        };
+        section(SECTIONS[0], &mut |bytes| bytes.extend(&header));
+        section(SECTIONS[1], &mut |bytes| self.params.iter().for_each(|p| raw(&p.value, bytes)));
+        section(SECTIONS[2], &mut |bytes| self.adam_m.iter().for_each(|m| raw(m, bytes)));
+        section(SECTIONS[3], &mut |bytes| self.adam_v.iter().for_each(|v| raw(v, bytes)));
         bytes
     }
 
@@ -298,15 +304,10 @@ fn known_shape(shape: &[u64]) -> Option<Vec<usize>> {
     Some(sizes)
 }
 
-/// Little-endian f32, one tensor after the other; f64 builds round.
+/// Appends little-endian f32; f64 builds round.
 #[allow(clippy::unnecessary_cast)] // Real is f64 under the feature
-fn raw<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<u8> {
-    let mut bytes = vec![];
-    for tensor in tensors {
-        bytes.reserve(4 * tensor.len());
-        tensor.data().iter().for_each(|&x| bytes.extend((x as f32).to_le_bytes()));
-    }
-    bytes
+fn raw(tensor: &Tensor, bytes: &mut Vec<u8>) {
+    tensor.data().iter().for_each(|&x| bytes.extend((x as f32).to_le_bytes()));
 }
 
 /// The reverse of [`raw`]; what is allocated is what `bytes` holds.

@@ -65,8 +65,8 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// Sequences and padded steps of one batch: bounds the memory of a pass.
-const LIMIT: Limit = Limit { sequences: 32, steps: 16 * 1024 };
+/// Sequences and padded steps of one batch: no more memory than a batch to train on.
+pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
 /// Evaluates; `progress` gets the share done, from 0 to 1.
 pub fn evaluate(

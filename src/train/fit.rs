@@ -6,6 +6,7 @@ use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
 use super::config::Config;
 use super::evaluate::{Evaluation, Plan, evaluate};
 use super::events::Events;
+use super::memory;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
 use super::step::{Report, reduce, update};
@@ -86,6 +87,7 @@ impl Trainer {
     /// At step 0.
     pub fn new(mut config: Config) -> Result<Self> {
         let set = open_data(&mut config)?;
+        memory::check_state(&config, memory::available())?;
         let real = if config.model.task == Task::Ink { 2 } else { set.channels() };
         let normalisation = Normalisation::fit(&set, config.data.normalise, real);
         let model = models::build(&config.model, Init::new(config.seed))?;
@@ -378,14 +380,7 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         if last.is_some_and(|last| trainer.progress.step >= last) {
             break End::Done;
         }
-        let report = match trainer.step() {
-            Ok(report) => report,
-            Err(e) => {
-                // The state before it is whole: nothing that was trained is lost.
-                trainer.checkpoint().save(&run.latest())?;
-                return Err(e);
-            }
-        };
+        let report = trainer.step()?; // if refused, the last checkpoint stays: the state now leads nowhere
         watch.updated(&report, trainer);
         let step = report.step;
         let check_due = step.is_multiple_of(trainer.config.train.eval_every);
@@ -414,7 +409,7 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         }
         // The best first: a run killed between the two makes this check again, and not the other way round.
         if checked.as_ref().is_some_and(|checked| checked.best) {
-            save_best(trainer, run)?;
+            trainer.checkpoint().save(&run.best())?;
         }
         if check_due {
             saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation part
@@ -438,29 +433,17 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
     let progress = trainer.progress;
     if saved.is_empty() || !progress.step.is_multiple_of(trainer.config.train.eval_every) {
         saved = trainer.checkpoint().save(&run.latest())?;
-        // A check off the schedule, so that the last model is looked at too: it may give the best file, but
-        // leaves no trace in the state, or a run cut in two would differ from one that was not.
+        // A check off the schedule shows how good the last model is, and leaves no trace: neither in the state
+        // nor in the best file, or a run cut in two would differ from one that was not.
         if let Some(checked) = trainer.check() {
-            watch.checked(&checked, trainer);
-            if checked.best {
-                save_best(trainer, run)?;
-            }
             trainer.progress = progress;
+            watch.checked(&Checked { best: progress.best.is_none(), ..checked }, trainer);
         }
     }
-    if trainer.set.split(Split::Valid).is_empty() {
-        save_best(trainer, run)?; // nothing to tell by: the last is the best
+    if progress.best.is_none() {
+        trainer.checkpoint().save(&run.best())?; // no check on the schedule yet: the last is the best known
     }
     Ok((end, saved))
-}
-
-/// Writes `best.stcn`, unless a check off the schedule left a better one there.
-fn save_best(trainer: &Trainer, run: &RunDir) -> Result<()> {
-    let known = Checkpoint::load(&run.best()).ok().and_then(|known| known.header.best);
-    if known.zip(trainer.progress.best).is_some_and(|(known, now)| known < now) {
-        return Ok(());
-    }
-    trainer.checkpoint().save(&run.best()).map(drop)
 }
 
 /// A finished or running run, to evaluate and sample from.

@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod events;
 pub mod fit;
 pub mod gradients;
+pub mod memory;
 pub mod metrics;
 pub mod presets;
 pub mod run;

@@ -124,7 +124,7 @@ pub fn update(
     let grads = tape.backward(loss, Keep::Leaves);
     let norm = gradient_norm(model, &grads);
     let scale = clip_scale(norm, train.grad_clip);
-    if !(norm * scale <= LARGEST_NORM) {
+    if !norm.is_finite() || norm * scale > LARGEST_NORM {
         return refused(format!("the norm of the gradient is {norm}"), tape, loss);
     }
     tape.reset(); // before the update, or each parameter is copied on write

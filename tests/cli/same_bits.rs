@@ -36,6 +36,24 @@ fn thirty_steps_give_the_same_checkpoint_on_1_2_3_and_8_threads_and_cut_in_two()
     }
 }
 
+/// Regression, 22 November 2026: the check at the end of a run that was cut off its schedule could be the
+/// best, and stayed it, where a run that was not cut never looked.
+#[test]
+fn the_best_checkpoint_is_the_same_wherever_a_run_was_cut() {
+    let lab = Lab::new();
+    // So fast that every later check is worse.
+    let words = format!("--data ink.npz {TINY} --set train.eval_every=4 --set train.lr=0.3");
+    lab.ok(&format!("train {words} --out one --steps 8"));
+    for cut in 1..8 {
+        lab.ok(&format!("train {words} --out cut-{cut} --steps {cut}"));
+        lab.ok(&format!("train --resume cut-{cut} --steps 8"));
+        for name in ["best", "latest"] {
+            let file = |run: &str| lab.read(&format!("{run}/checkpoint/{name}.stcn"));
+            assert!(file("one") == file(&format!("cut-{cut}")), "{name}, cut after {cut}");
+        }
+    }
+}
+
 #[test]
 fn a_run_cut_in_three_writes_each_step_into_its_metrics_once() {
     let lab = Lab::new();

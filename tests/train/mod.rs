@@ -4,6 +4,7 @@ mod evaluate;
 mod events;
 mod fit;
 mod gradients;
+mod memory;
 mod metrics;
 mod presets;
 mod run;

@@ -1,0 +1,169 @@
+//! How much memory a run is going to take, told before it takes it.
+//!
+//! Parameters are counted from their shapes. What a pass holds is measured, on two short ones: all its
+//! tensors grow by rows (sequences × steps), so that two points give the line. Not here: buffers themselves
+//! (`tensor`).
+
+use super::config::Config;
+use super::evaluate::LIMIT;
+use super::step::loss;
+use crate::data::{Batch, DataSet, Split};
+use crate::error::{Error, Result};
+use crate::models::{self, SequenceModel};
+use crate::noise::Noise;
+use crate::tape::{Keep, Tape};
+use crate::tensor::{Real, Tensor, peak};
+use std::fs;
+use std::path::Path;
+
+/// Bytes that a run is going to hold at its peak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Parameters, their gradients, Adam's two moments, and a checkpoint on its way to the disk.
+    pub state: u64,
+    /// The largest pass, be it of training or of a check.
+    pub pass: u64,
+    /// The data set, and the program itself.
+    pub rest: u64,
+    /// Sequences and steps of the largest batch to train on.
+    pub batch: (usize, usize),
+}
+
+/// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
+const NUMBERS_PER_PARAMETER: u64 = 7;
+
+/// What the program takes before it does anything, measured: 20 to 30 MB.
+const PROGRAM: u64 = 30_000_000;
+
+impl Estimate {
+    /// Of the run that `config` describes, by its model.
+    pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Result<Self> {
+        let longest =
+            |split| set.split(split).into_iter().map(|i| set.length(i)).max().unwrap_or(0);
+        let (crop, train) = (config.data.crop, longest(Split::Train));
+        let steps = if crop > 0 { crop.min(train) } else { train };
+        let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
+        let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
+        let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
+        let gradients = state(config)? / NUMBERS_PER_PARAMETER; // counted there already
+        let trained = extrapolated(batch.0 * batch.1, |rows| training_pass(config, model, rows));
+        let trained = trained.saturating_sub(gradients);
+        let checked = extrapolated(checked, |rows| checking_pass(config, model, rows));
+        let pass = trained.max(checked);
+        let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
+        let data: usize = Split::ALL.iter().map(|&split| set.steps(split)).sum();
+        let rest = PROGRAM + (4 * data * set.channels()) as u64;
+        Ok(Self { state: state(config)?, pass, rest, batch })
+    }
+
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.state.saturating_add(self.pass).saturating_add(self.rest)
+    }
+
+    /// Whether that fits into `available` bytes; the error has the numbers and the cure.
+    pub fn check(&self, available: Option<u64>) -> Result<()> {
+        let Some(available) = available.filter(|&available| self.total() > available) else {
+            return Ok(());
+        };
+        Err(Error::usage(format!(
+            "the run would take about {}, and {} are free: lower train.batch, data.crop or model.channels",
+            self.words(),
+            size(available)
+        )))
+    }
+
+    /// `1.5 GB (parameters, gradients and Adam 352 MB, a batch of 20 × 227 steps 1.1 GB, data and program 33 MB)`
+    pub fn words(&self) -> String {
+        let ((sequences, steps), [total, state, pass, rest]) =
+            (self.batch, [self.total(), self.state, self.pass, self.rest].map(size));
+        format!(
+            "{total} (parameters, gradients and Adam {state}, a batch of {sequences} × {steps} steps {pass}, \
+             data and program {rest})"
+        )
+    }
+}
+
+/// Refuses a model whose parameters alone do not fit into `available` bytes.
+pub fn check_state(config: &Config, available: Option<u64>) -> Result<()> {
+    let (state, count) = (state(config)?, models::count(&config.model)?);
+    let Some(available) = available.filter(|&available| state > available) else { return Ok(()) };
+    let (state, free) = (size(state), size(available));
+    Err(Error::usage(format!(
+        "the model's {count} parameters take {state} with their gradients and Adam's moments, and {free} are \
+         free: lower model.channels"
+    )))
+}
+
+fn state(config: &Config) -> Result<u64> {
+    let count = models::count(&config.model)? as u64;
+    Ok(count.saturating_mul(NUMBERS_PER_PARAMETER * size_of::<Real>() as u64))
+}
+
+/// Bytes that the system can still give this process; `None` where it does not say (it does on Linux).
+pub fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    let machine = kilobytes * 1024;
+    // A container may be given less than the machine has.
+    let number = |name: &str| -> Option<u64> {
+        fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
+    };
+    let group = number("memory.max").zip(number("memory.current"));
+    Some(group.map_or(machine, |(most, now)| machine.min(most.saturating_sub(now))))
+}
+
+/// The most bytes this process has held so far, where the system tells (Linux).
+pub fn peak_resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// The line through two short passes, at `rows`.
+fn extrapolated(rows: usize, pass: impl Fn(usize) -> usize) -> u64 {
+    let (short, long) = (256, 512);
+    let (a, b) = (pass(short) as u64, pass(long) as u64);
+    let slope = b.saturating_sub(a) / (long - short) as u64;
+    a.saturating_sub(slope * short as u64).saturating_add(slope.saturating_mul(rows as u64))
+}
+
+/// One sequence of zeros.
+fn probe(config: &Config, rows: usize) -> Batch {
+    let x = Tensor::zeros(&[1, rows, config.model.input]);
+    Batch { x, lengths: vec![rows], samples: vec![0] }
+}
+
+/// Bytes held at the peak of a pass forward and back, beyond the state.
+fn training_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
+    let (batch, tape) = (probe(config, rows), Tape::new());
+    let pass = || {
+        let elbo = model.elbo(&tape, &batch, &Noise::new(config.seed, "train"));
+        let loss = loss(&elbo, &batch.lengths, 1., config.train.reduction);
+        drop(tape.backward(loss, Keep::Leaves));
+    };
+    peak(pass).1
+}
+
+/// The same of a pass forward only.
+fn checking_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
+    let (batch, tape) = (probe(config, rows), Tape::inference());
+    peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate")))).1
+}
+
+/// `1.5 GB`
+fn size(bytes: u64) -> String {
+    let (mut value, mut units) = (bytes as f64, ["B", "kB", "MB", "GB", "TB", "PB", "EB"].iter());
+    let mut unit = units.next().expect("a first unit");
+    while let Some(next) = units.as_slice().first().filter(|_| value >= 999.5) {
+        (value, unit) = (value / 1000., next);
+        units.next();
+    }
+    if value < 9.95 && *unit != "B" {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
