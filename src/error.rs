@@ -3,8 +3,9 @@
 //! Wrong shapes are a programmer's mistake and panic instead (decision 0004). A message says what was
 //! read, where, what was found, what was wanted, and the cure, in one sentence.
 
+use std::fmt::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 /// `std::result::Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -89,6 +90,7 @@ impl From<ErrorKind> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Harmless { f, left: LONGEST_MESSAGE };
         match &*self.0 {
             ErrorKind::Usage(what) | ErrorKind::Diverged(what) => f.write_str(what),
             ErrorKind::Read { path, source } => {
@@ -100,6 +102,31 @@ impl fmt::Display for Error {
             ErrorKind::Invalid { path, what } => write!(f, "{}: {what}", path.display()),
             ErrorKind::Interrupted => f.write_str("stopped; the state is saved"),
         }
+    }
+}
+
+/// Characters of a message, a few times those of the longest that tells of nodes.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// Messages quote files and words, which may hold anything: one line comes out, without what would steer
+/// a terminal, and no longer than a person reads.
+struct Harmless<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl Write for Harmless<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            match self.left {
+                0 => return Ok(()),
+                1 => self.f.write_char('…')?,
+                _ if c.is_control() => write!(self.f, "{}", c.escape_debug())?,
+                _ => self.f.write_char(c)?,
+            }
+            self.left -= 1;
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,16 @@ fn a_message_names_the_file_first() {
 }
 
 #[test]
+fn what_a_file_puts_into_a_message_stays_one_harmless_line() {
+    let e = Error::invalid("a\u{1b}[2J.npz", "holds \"x\ny\u{7}\"");
+    assert_eq!(e.to_string(), "a\\u{1b}[2J.npz: holds \"x\\ny\\u{7}\"");
+    let said = Error::usage("é".repeat(1 << 20)).to_string();
+    assert_eq!((said.chars().count(), said.ends_with("é…")), (4000, true));
+    let whole = Error::usage("é".repeat(3999)).to_string();
+    assert!(!whole.contains('…'));
+}
+
+#[test]
 fn exit_codes_tell_words_and_files_from_failed_and_stopped_runs() {
     assert_eq!(Error::usage("what").exit_code(), 2);
     assert_eq!(Error::invalid("f", "x").exit_code(), 2);
