@@ -8,6 +8,7 @@ pub mod handwriting;
 pub mod normalise;
 pub mod npz;
 pub mod set;
+pub mod unzip;
 
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
 pub use normalise::{Normalisation, Normalise};

@@ -1,9 +1,11 @@
 //! The flat npz file: `samples` `<f4 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
 //!
-//! Here: the container, so zip, .npy headers, dtypes and sizes. Headers are read by our own few lines,
-//! because a message must say which cure, and because nothing may be allocated on a header's word alone.
-//! Not here: whether the numbers make sense together ([`super::set`]).
+//! Here: the container, so .npy headers, dtypes and sizes. Headers are read by our own few lines,
+//! because a message must say which cure, and because nothing may be allocated on a header's word alone:
+//! what is kept is what was really unpacked, and deflate makes a byte into 1032 at most.
+//! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]).
 
+use super::unzip::Archive;
 use crate::error::{Error, Result};
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
@@ -12,9 +14,9 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use zip::CompressionMethod;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive};
 
 /// The three arrays as the file has them, their shapes checked and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,13 +34,18 @@ pub struct Flat {
 /// Reads the file and the SHA-256 of its bytes, in hex.
 pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
     let path = path.as_ref();
-    let mut file = File::open(path).map_err(|e| match e.kind() {
+    let about = fs::metadata(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Error::invalid(
             path,
             "there is no such file; give the path of an .npz, or make one with `stcn data prepare`",
         ),
         _ => Error::read(path)(e),
     })?;
+    // A device has no end, and a pipe cannot be read twice.
+    if !about.is_file() {
+        return Err(Error::invalid(path, "is not a file, wanted an .npz; give the path of one"));
+    }
+    let mut file = File::open(path).map_err(Error::read(path))?;
     let fingerprint = fingerprint(&mut file).map_err(Error::read(path))?;
     file.rewind().map_err(Error::read(path))?;
     Ok((parse(BufReader::new(file), path)?, fingerprint))
@@ -47,11 +54,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
 /// Reads the arrays from anything that can seek; `path` is for the messages.
 pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
     check_start(&mut reader, path).map_err(Error::read(path))??;
-    let zip = ZipArchive::new(reader).map_err(|e| {
+    let zip = Archive::new(reader).map_err(|e| {
         let what = format!(
-            "begins like an .npz but cannot be read as one ({}), so it was cut short or damaged; \
-             copy or write it again",
-            zip_words(&e)
+            "begins like an .npz but cannot be read as one ({e}), so it was cut short or damaged; \
+             copy or write it again"
         );
         Error::invalid(path, what)
     })?;
@@ -182,23 +188,14 @@ fn check_start<R: Read + Seek>(reader: &mut R, path: &Path) -> io::Result<Result
     Ok(Err(Error::invalid(path, what)))
 }
 
-/// What the zip library said, without its "invalid Zip archive" in front.
-fn zip_words(e: &ZipError) -> String {
-    match e {
-        ZipError::InvalidArchive(what) => what.to_string(),
-        ZipError::UnsupportedArchive(what) => (*what).to_string(),
-        e => e.to_string(),
-    }
-}
-
 struct NpzFile<'a, R> {
-    zip: ZipArchive<R>,
+    zip: Archive<R>,
     path: &'a Path,
 }
 
 impl<R: Read + Seek> NpzFile<'_, R> {
     fn has(&self, entry: &Entry) -> bool {
-        self.zip.index_for_name(&entry.member()).is_some()
+        self.zip.has(&entry.member())
     }
 
     /// The shape and the numbers of one entry.
@@ -219,7 +216,7 @@ impl<R: Read + Seek> NpzFile<'_, R> {
                  np.savez_compressed"
             ))
         };
-        let mut member = self.zip.by_name(&entry.member()).map_err(|e| damaged(zip_words(&e)))?;
+        let mut member = self.zip.member(&entry.member()).map_err(|e| damaged(e.to_string()))?;
         let declared = member.size();
         let (header, header_bytes) =
             read_header(&mut member).map_err(|e| damaged(e.to_string()))?.map_err(|found| {
@@ -247,8 +244,8 @@ impl<R: Read + Seek> NpzFile<'_, R> {
     }
 
     fn missing(&self, entry: &Entry) -> String {
-        let mut names: Vec<String> = self.zip.file_names().take(6).map(quoted).collect();
-        if self.zip.len() > names.len() {
+        let mut names: Vec<String> = self.zip.names().take(6).map(quoted).collect();
+        if self.zip.names().len() > names.len() {
             names.push("…".into());
         }
         let holds = if names.is_empty() { "nothing".into() } else { names.join(", ") };
@@ -260,9 +257,10 @@ impl<R: Read + Seek> NpzFile<'_, R> {
     }
 }
 
-/// An entry's name as messages show it: without `.npy`, and harmless to a terminal.
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.strip_suffix(".npy").unwrap_or(name).escape_debug())
+/// An entry's name as messages show it: without `.npy`, and no longer than a name.
+fn quoted(name: &[u8]) -> String {
+    let name = name.strip_suffix(b".npy").unwrap_or(name);
+    format!("`{}`", String::from_utf8_lossy(&name[..name.len().min(100)]).escape_debug())
 }
 
 impl Entry {

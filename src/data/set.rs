@@ -1,6 +1,6 @@
 //! [`DataSet`]: sequences in memory, raw and checked, each with its split.
 //!
-//! Every number that comes from outside passes `DataSet::new`'s checks once; all code behind may rely
+//! Every number that comes from outside passes [`DataSet::from_flat`]'s checks once; all code behind may rely
 //! on them. Messages count sequences, steps and channels from 1. Not here: the file's container
 //! ([`super::npz`]).
 
@@ -193,13 +193,13 @@ impl DataSet {
         let split = split.map(|split| split.into_iter().map(|n| n as i8).collect());
         let flat = Flat { channels, samples: sequences.concat(), lengths, split };
         let fingerprint = fingerprint(&flat);
-        Self::new(name, fingerprint, flat, Some(MissingSplit::AllTrain))
+        Self::from_flat(name, fingerprint, flat, Some(MissingSplit::AllTrain))
     }
 
     /// Reads an .npz. `missing` is what to do if the file has no `split`; if it has, that one holds.
     pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
         let (flat, fingerprint) = npz::read(&path)?;
-        Self::new(path.as_ref().into(), fingerprint, flat, missing)
+        Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
     }
 
     /// Writes an .npz, with the splits in it if there is something to train on: a file that says
@@ -216,7 +216,7 @@ impl DataSet {
     }
 
     /// The one door: everything that has to hold is checked here.
-    fn new(
+    pub fn from_flat(
         name: PathBuf,
         fingerprint: String,
         flat: Flat,

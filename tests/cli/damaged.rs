@@ -49,7 +49,10 @@ fn an_empty_data_file_is_refused() {
 fn a_data_file_that_is_a_directory_is_refused() {
     let lab = Lab::new();
     std::fs::create_dir(lab.path("x.npz")).unwrap();
-    says(&lab.refused("data show x.npz"), &["cannot read x.npz: Is a directory"]);
+    says(
+        &lab.refused("data show x.npz"),
+        &["x.npz: is not a file, wanted an .npz; give the path of one"],
+    );
 }
 
 #[test]

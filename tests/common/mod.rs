@@ -1,5 +1,7 @@
 //! What several test modules share: the binary as a process, in a directory that vanishes.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 use stcn::data::DataSet;
 use std::collections::BTreeMap;
@@ -130,4 +132,25 @@ pub fn ink(shortest: usize) -> DataSet {
     };
     let split = vec![0, 0, 0, 1, 0, 2, 0, 1, 0, 2];
     DataSet::from_parts("ink", 3, (0..10).map(sequence).collect(), Some(split)).unwrap()
+}
+
+/// Files a little beside a good one: bytes written over, cut out, doubled and put in, and the end cut off.
+pub fn mutations(good: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let change = (0..4, any::<Index>(), any::<Index>(), any::<u8>());
+    let cut = prop::option::weighted(0.2, any::<Index>());
+    (prop::collection::vec(change, 1..6), cut).prop_map(move |(changes, cut)| {
+        let mut bytes = good.clone();
+        for (kind, a, b, byte) in changes {
+            let (a, b) = (a.index(bytes.len() + 1), b.index(bytes.len() + 1));
+            let (start, end) = (a.min(b), a.max(b).min(a.min(b) + 40));
+            match kind {
+                0 => bytes[start..].iter_mut().take(1).for_each(|x| *x = byte),
+                1 => drop(bytes.drain(start..end)),
+                2 => bytes.extend_from_within(start..end),
+                _ => bytes.insert(start, byte),
+            }
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len() + 1)));
+        bytes
+    })
 }

@@ -5,6 +5,7 @@ mod handwriting;
 mod normalise;
 mod npz;
 mod set;
+mod unzip;
 
 use stcn::data::DataSet;
 use std::path::PathBuf;
