@@ -23,6 +23,11 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     };
     let samples = set.split(Split::Train).into_iter().take(words.batch);
     let windows: Vec<Window> = samples.map(window).collect();
+    if windows.is_empty() {
+        let what =
+            "has no sequence in split train, wanted one to look at: name other data by --data";
+        return Err(Error::invalid(set.name(), what));
+    }
     let batch = Batch::new(&set, &trained.normalisation, &windows);
     let config = &trained.config;
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));

@@ -237,8 +237,15 @@ impl ModelConfig {
         within("model.input", self.input, 1, 1 << 16)?;
         within("model.channels", self.channels, 1, 1 << 16)?;
         within("model.kernel_size", self.kernel_size, 1, 64)?;
-        // Dilations double: 2^(K−1) rows back per tap have to stay a sensible number of rows.
         within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
+        // Dilations double, and whoever draws has to remember every row.
+        let back = self.levels() * (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
+        within(
+            "the steps that model.blocks_per_latent and its kernels look back",
+            back,
+            0,
+            1 << 20,
+        )?;
         within("model.latent_layers", self.latent_layers, 1, 64)?;
         within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
         within("model.output_layers", self.output_layers, 1, 64)?;

@@ -17,6 +17,7 @@
 //! Not here: which numbers a resumed run needs beyond these (none: noise and order follow from seed and step).
 
 use crate::error::{Error, Result};
+use crate::models::MOST_PARAMETERS;
 use crate::tensor::{Real, Tensor};
 use bincode::Options;
 use serde::{Deserialize, Serialize};
@@ -121,14 +122,7 @@ impl Checkpoint {
 
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self> {
-        let about = fs::metadata(path).map_err(Error::read(path))?;
-        if !about.is_file() {
-            return Err(Error::invalid(
-                path,
-                "is not a file, want a checkpoint such as latest.stcn",
-            ));
-        }
-        let bytes = fs::read(path).map_err(Error::read(path))?;
+        let bytes = read_whole(path, LONGEST, "a checkpoint such as latest.stcn")?;
         Self::from_bytes(&bytes).map_err(|what| Error::invalid(path, what))
     }
 
@@ -208,12 +202,50 @@ impl Checkpoint {
         }
         let values = tensors("params", params, &shapes)?;
         let paths = stored.directory.into_iter().map(|(path, _)| path);
-        Ok(Self {
-            header: stored.header,
-            params: paths.zip(values).map(|(path, value)| Named { path, value }).collect(),
-            adam_m: if adam_m.is_empty() { vec![] } else { tensors("adam.m", adam_m, &shapes)? },
-            adam_v: if adam_v.is_empty() { vec![] } else { tensors("adam.v", adam_v, &shapes)? },
-        })
+        let params = paths.zip(values).map(|(path, value)| Named { path, value }).collect();
+        // Weights alone have neither section, and one without the other is nothing to go on from.
+        let (adam_m, adam_v) = match adam_m.is_empty() && adam_v.is_empty() {
+            true => (vec![], vec![]),
+            false => (tensors("adam.m", adam_m, &shapes)?, tensors("adam.v", adam_v, &shapes)?),
+        };
+        let checkpoint = Self { header: stored.header, params, adam_m, adam_v };
+        checkpoint.check()?;
+        Ok(checkpoint)
+    }
+
+    /// Whether all numbers are such as a run can have: a checksum tells of damage, not of sense.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Header { step, best_step, bad_checks, mean, std, .. } = &self.header;
+        if i64::try_from(*step).is_err() || best_step > step || bad_checks > step {
+            return Err(format!(
+                "counts {step} steps, the best at {best_step}, and {bad_checks} checks without \
+                 progress, which cannot be: take another copy"
+            ));
+        }
+        let (n, m) = (mean.len(), std.len());
+        if n != m {
+            return Err(format!("has {n} means and {m} standard deviations: take another copy"));
+        }
+        if let Some(d) = mean.iter().position(|x| !x.is_finite()) {
+            let (mean, d) = (mean[d], d + 1);
+            return Err(format!(
+                "has the mean {mean} for channel {d}, want a finite number: take another copy"
+            ));
+        }
+        if let Some(d) = std.iter().position(|x| !(*x > 0. && x.is_finite())) {
+            let (std, d) = (std[d], d + 1);
+            return Err(format!(
+                "has the standard deviation {std} for channel {d}, want a number above 0: take \
+                 another copy"
+            ));
+        }
+        match self.params.iter().find(|param| !param.value.is_finite()) {
+            None => Ok(()),
+            Some(Named { path, .. }) => Err(format!(
+                "has a number in {path} that is not finite: take an earlier checkpoint, or a lower \
+                 train.lr"
+            )),
+        }
     }
 }
 
@@ -225,6 +257,24 @@ pub fn sha256_of(path: &Path) -> Result<String> {
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// No checkpoint is longer: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
+pub(super) const LONGEST: u64 = 12 * MOST_PARAMETERS as u64 + (1 << 24);
+
+/// The bytes of a file, if it is one and no longer than `most`: a device has no end, and to read a file
+/// larger than memory is to be killed.
+pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>> {
+    let about = fs::metadata(path).map_err(Error::read(path))?;
+    if !about.is_file() {
+        return Err(Error::invalid(path, format!("is not a file, want {wanted}")));
+    }
+    if about.len() > most {
+        let found = about.len();
+        let what = format!("has {found} bytes, more than any such file ({most}): want {wanted}");
+        return Err(Error::invalid(path, what));
+    }
+    fs::read(path).map_err(Error::read(path))
 }
 
 /// Replaces `path` by `bytes`, whole or not at all: a temporary neighbour, synced, then renamed over it.
@@ -298,9 +348,9 @@ fn sections<'a>(rest: &mut &'a [u8]) -> Result<[&'a [u8]; 4], String> {
 /// A shape that a tensor can have, its size a number of this machine.
 fn known_shape(shape: &[u64]) -> Option<Vec<usize>> {
     let sizes: Option<Vec<usize>> = shape.iter().map(|&n| n.try_into().ok()).collect();
-    let sizes = sizes.filter(|sizes| (1..=4).contains(&sizes.len()))?;
-    // Axes of length 0 count as 1, as ndarray does: (0, 2⁶³) is no shape either.
-    sizes.iter().try_fold(4isize, |bytes, &n| bytes.checked_mul(n.max(1).try_into().ok()?))?;
+    // No parameter is without numbers, and if one could be, a few bytes would do for a whole tensor.
+    let sizes = sizes.filter(|sizes| (1..=4).contains(&sizes.len()) && !sizes.contains(&0))?;
+    sizes.iter().try_fold(4isize, |bytes, &n| bytes.checked_mul(n.try_into().ok()?))?;
     Some(sizes)
 }
 

@@ -5,6 +5,7 @@
 //! column. No key may be absent: 0 or "" means off or none, as each key's page says.
 //! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
 
+use super::checkpoint::read_whole;
 use crate::choice::choice;
 use crate::data::{MissingSplit, Normalise};
 use crate::error::{Error, Result, nearest};
@@ -317,7 +318,8 @@ impl TrainConfig {
         want("lr", &self.lr, positive(self.lr), "choose a number above 0, such as 0.001")?;
         want("beta1", &self.beta1, share(self.beta1), "choose a number from 0 to below 1")?;
         want("beta2", &self.beta2, share(self.beta2), "choose a number from 0 to below 1")?;
-        want("eps", &self.eps, positive(self.eps), "choose a number above 0, such as 1e-8")?;
+        let eps = (1e-30..=1.).contains(&self.eps); // below, it is 0 beside √v in f32
+        want("eps", &self.eps, eps, "choose a number from 1e-30 to 1, such as 1e-8")?;
         let clip = at_least_0(self.grad_clip);
         want("grad_clip", &self.grad_clip, clip, "choose a norm above 0, or 0 for no clipping")?;
         let gain = at_least_0(self.min_gain);
@@ -397,6 +399,10 @@ fn unknown_key(key: &str) -> Error {
     Error::usage(format!("unknown key `{key}`: did you mean `{near}`?"))
 }
 
+/// Bytes of a config, fifty times those of one with every key: parsing takes hundreds of times the room of a
+/// text of mistakes, and text of any length may stand in a checkpoint.
+const LONGEST: usize = 1 << 16;
+
 /// A TOML file as the list of its leaves, each with its place.
 struct Document {
     path: PathBuf,
@@ -420,11 +426,20 @@ impl Leaf {
 
 impl Document {
     fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
+        let bytes = read_whole(path, LONGEST as u64, "a config such as config.toml")?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            let cure = "want TOML such as config.toml of a run";
+            Error::invalid(path, format!("is not text in UTF-8: {cure}"))
+        })?;
         Self::parse(&text, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
+        if text.len() > LONGEST {
+            let found = text.len();
+            let what = format!("has a config of {found} bytes: want {LONGEST} at most");
+            return Err(Error::invalid(path, what));
+        }
         let place = |span: Range<usize>| {
             let before = &text[..span.start.min(text.len())];
             let line_start = before.rfind('\n').map_or(0, |i| i + 1);

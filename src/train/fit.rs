@@ -108,7 +108,7 @@ impl Trainer {
             let what = format!(
                 "is not the data this run began with (fingerprint {}…, want {}…): give it back its file",
                 &found[..12],
-                &wanted[..12.min(wanted.len())]
+                wanted.get(..12).unwrap_or(&wanted)
             );
             return Err(Error::invalid(trainer.set.name(), what));
         }
@@ -117,8 +117,8 @@ impl Trainer {
 
     /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
     pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
+        check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
-        check_parameters(&config.model, &params, path)?;
         let mut trainer = Self::again(config)?;
         fill(&mut *trainer.model, params);
         if adam_m.is_empty() && header.step > 0 {
@@ -171,7 +171,7 @@ impl Trainer {
     pub fn last_step(&self) -> Option<u64> {
         let train = &self.config.train;
         let per_epoch = self.epochs().map_or(0, |epochs| epochs.batches_per_epoch() as u64);
-        let by_epochs = (train.epochs > 0).then_some(train.epochs * per_epoch);
+        let by_epochs = (train.epochs > 0).then_some(train.epochs.saturating_mul(per_epoch));
         let by_steps = (train.steps > 0).then_some(train.steps);
         by_epochs.into_iter().chain(by_steps).min()
     }
@@ -259,23 +259,20 @@ impl Trainer {
     }
 }
 
-/// The model that `config` asks for, with the parameters of a file.
-pub fn build_from(
-    config: &ModelConfig,
-    params: Vec<Named>,
-    path: &Path,
-) -> Result<Box<dyn SequenceModel>> {
-    check_parameters(config, &params, path)?;
-    let mut model = models::build(config, Init::unfilled())?;
-    fill(&mut *model, params);
-    Ok(model)
-}
-
-/// Whether every parameter of the model that `config` asks for is there, under its path, in its shape.
+/// Whether every parameter of the model that `config` asks for is in the checkpoint, under its path, in its
+/// shape, and a mean and standard deviation for each of its channels.
 ///
 /// Asked before the model is built: a config inside a file may name any sizes, and only the numbers beside
 /// it show that they were meant.
-fn check_parameters(config: &ModelConfig, params: &[Named], path: &Path) -> Result<()> {
+fn check(config: &ModelConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    let (found, wanted) = (checkpoint.header.mean.len(), config.input);
+    if found != wanted {
+        let what = format!(
+            "has means of {found} channels where its config has {wanted}: take another copy"
+        );
+        return Err(Error::invalid(path, what));
+    }
+    let params = &checkpoint.params;
     let wanted = models::shapes(config)?;
     for i in 0..wanted.len().max(params.len()) {
         let found = params.get(i).map(|x| (x.path.as_str(), x.value.shape()));
@@ -470,16 +467,21 @@ impl Trained {
     }
 
     fn load(path: &Path, config: Option<Config>) -> Result<Self> {
-        let checkpoint = Checkpoint::load(path)?;
-        let header = checkpoint.header;
-        // The checkpoint knows its sizes; the run directory knows where the data lies.
-        let mut own = Config::from_toml(&header.config_toml, path)?;
-        if let Some(config) = config {
-            own.data.path = config.data.path;
-        }
-        let model = build_from(&own.model, checkpoint.params, path)?;
+        let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path)?;
+        // The checkpoint knows its sizes; the run directory knows where the data lies, and nobody else.
+        trained.config.data.path = config.map(|config| config.data.path).unwrap_or_default();
+        Ok(trained)
+    }
+
+    /// The model of a checkpoint; `path` is for the messages.
+    pub fn from_checkpoint(checkpoint: Checkpoint, path: &Path) -> Result<Self> {
+        let config = Config::from_toml(&checkpoint.header.config_toml, path)?;
+        check(&config.model, &checkpoint, path)?;
+        let Checkpoint { header, params, .. } = checkpoint;
+        let mut model = models::build(&config.model, Init::unfilled())?;
+        fill(&mut *model, params);
         let normalisation = Normalisation { mean: header.mean, std: header.std };
-        Ok(Self { config: own, model, normalisation, step: header.step })
+        Ok(Self { config, model, normalisation, step: header.step })
     }
 
     /// The data that the run was trained on, or `other`.

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod evaluate;
 pub mod events;
+pub mod exchange;
 pub mod fit;
 pub mod gradients;
 pub mod memory;

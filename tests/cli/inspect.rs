@@ -4,6 +4,8 @@ use super::{TINY, trained};
 use crate::common::{Lab, says};
 use safetensors::SafeTensors;
 use serde_json::Value;
+use stcn::data::npz::{self, Flat};
+use stcn::train::Checkpoint;
 use std::collections::BTreeMap;
 
 /// Shape and numbers by name.
@@ -120,4 +122,23 @@ fn a_model_without_latents_can_be_looked_at_too() {
     let (tensors, about) = dump(&lab, "x.safetensors");
     assert!(tensors.keys().all(|name| !name.starts_with("noise.")));
     assert_eq!(about["kl_sum"], serde_json::json!([]));
+}
+
+#[test]
+fn data_with_nothing_to_look_at_is_refused() {
+    // Only a checkpoint that nobody trained has a rule by which all of a file is for testing.
+    let lab = trained();
+    let path = lab.path("run/checkpoint/best.stcn");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    let text = &mut checkpoint.header.config_toml;
+    *text = text.replace("split = \"\"", "split = \"all-test\"");
+    checkpoint.save(&path).unwrap();
+    let flat = Flat { channels: 3, samples: vec![0., 1., 1.], lengths: vec![1], split: None };
+    npz::write(lab.path("x.npz"), &flat).unwrap();
+    says(
+        &lab.refused("inspect run --data x.npz"),
+        &[
+            "x.npz: has no sequence in split train, wanted one to look at: name other data by --data",
+        ],
+    );
 }

@@ -86,6 +86,12 @@ fn sizes_that_no_model_has_are_refused() {
         complaint(|c| c.blocks_per_latent = 64),
         "model.blocks_per_latent is 64: choose a number from 1 to 24"
     );
+    // Two million rows to remember while drawing, of a model with a hundred parameters.
+    assert_eq!(
+        complaint(|c| (c.channels, c.blocks_per_latent, c.latents) = (1, 20, vec![1, 1])),
+        "the steps that model.blocks_per_latent and its kernels look back is 2097150: choose a number \
+         from 0 to 1048576"
+    );
 }
 
 #[test]

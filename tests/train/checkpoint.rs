@@ -1,3 +1,4 @@
+use crate::common::mutations;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use stcn::Tensor;
@@ -275,6 +276,8 @@ fn hostile_shapes_under_a_good_checksum_are_refused() {
         vec![1 << 62],
         vec![1 << 31, 1 << 31, 1 << 31],
         vec![0, u64::MAX],
+        vec![0],
+        vec![3, 0],
         vec![],
         vec![1, 1, 1, 1, 1],
     ] {
@@ -319,10 +322,115 @@ fn the_config_comes_back_from_a_checkpoint() {
     assert_eq!(Config::from_toml(text, Path::new("latest.stcn")).unwrap(), config);
 }
 
+/// The sentence about a small checkpoint changed so, under good checksums.
+fn senseless(change: impl FnOnce(&mut Checkpoint)) -> String {
+    let mut checkpoint = small();
+    change(&mut checkpoint);
+    complaint(&checkpoint.to_bytes())
+}
+
+#[test]
+fn adams_means_without_his_mean_squares_are_refused() {
+    assert_eq!(
+        senseless(|c| c.adam_v.clear()),
+        "has a section adam.v of 0 bytes, which is not what its shapes take: take another copy"
+    );
+    assert_eq!(
+        senseless(|c| c.adam_m.clear()),
+        "has a section adam.m of 0 bytes, which is not what its shapes take: take another copy"
+    );
+}
+
+#[test]
+fn numbers_that_no_run_has_are_refused_under_a_good_checksum() {
+    assert_eq!(
+        senseless(|c| c.header.mean = vec![0., 1.]),
+        "has 2 means and 1 standard deviations: take another copy"
+    );
+    for (x, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        assert_eq!(
+            senseless(|c| c.header.mean = vec![x]),
+            format!("has the mean {name} for channel 1, want a finite number: take another copy")
+        );
+    }
+    for (x, name) in [(0., "0"), (-1., "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let pair = |c: &mut Checkpoint| (c.header.mean, c.header.std) = (vec![0.; 2], vec![1., x]);
+        assert_eq!(
+            senseless(pair),
+            format!(
+                "has the standard deviation {name} for channel 2, want a number above 0: take another copy"
+            )
+        );
+    }
+    for x in [stcn::Real::NAN, stcn::Real::INFINITY] {
+        assert_eq!(
+            senseless(|c| c.params[1].value.data_mut()[0] = x),
+            "has a number in head.mean.weight that is not finite: take an earlier checkpoint, or a \
+             lower train.lr"
+        );
+    }
+    // Each would be one too many at the next update or check.
+    for (step, best_step, bad_checks) in [(u64::MAX, 0, 0), (3, 4, 0), (3, 0, u64::MAX)] {
+        let header = |c: &mut Checkpoint| {
+            (c.header.step, c.header.best_step, c.header.bad_checks) =
+                (step, best_step, bad_checks);
+        };
+        assert_eq!(
+            senseless(header),
+            format!(
+                "counts {step} steps, the best at {best_step}, and {bad_checks} checks without \
+                 progress, which cannot be: take another copy"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_file_larger_than_any_checkpoint_is_not_read() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.stcn");
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap(); // of holes
+    let error = Checkpoint::load(&path).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            ": has 1099511627776 bytes, more than any such file (12901679104): want a checkpoint such as \
+             latest.stcn"
+        ),
+        "{error}"
+    );
+    #[cfg(unix)]
+    assert_eq!(
+        Checkpoint::load(Path::new("/dev/zero")).unwrap_err().to_string(),
+        "/dev/zero: is not a file, want a checkpoint such as latest.stcn"
+    );
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>, frame in prop::bool::ANY) {
         let bytes = if frame { forge([&bytes, &[], &[], &[]]) } else { [&MAGIC[..], &bytes].concat() };
         prop_assert!(Checkpoint::from_bytes(&bytes).is_err());
+    }
+
+    #[test]
+    fn no_mutation_of_a_checkpoint_is_taken_for_one(bytes in mutations(small().to_bytes())) {
+        if bytes != small().to_bytes() {
+            prop_assert!(Checkpoint::from_bytes(&bytes).is_err());
+        }
+    }
+
+    /// Behind a good checksum, it is the contents that have to be looked at.
+    #[test]
+    fn mutated_contents_under_a_good_checksum_never_panic(
+        header in mutations(header(vec![("a", vec![2]), ("b", vec![1, 3])])),
+        params in mutations(vec![0; 20]),
+        adam in mutations(vec![0; 20]),
+    ) {
+        for sections in [[&header[..], &params, &adam, &adam], [&header, &[0; 20], &[], &[]]] {
+            if let Ok(checkpoint) = Checkpoint::from_bytes(&forge(sections)) {
+                let again = Checkpoint::from_bytes(&checkpoint.to_bytes());
+                prop_assert_eq!(again, Ok(checkpoint));
+            }
+        }
     }
 }

@@ -1,4 +1,7 @@
+use crate::common::mutations;
+use proptest::prelude::*;
 use stcn::data::Normalise;
+use stcn::models;
 use stcn::models::config::*;
 use stcn::train::config::{Choice, Config, ScheduleKind};
 use std::path::Path;
@@ -134,7 +137,8 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
         ("train.lr_steps=0", "train.lr_steps is 0: choose 1 or more updates"),
         ("train.beta1=1", "train.beta1 is 1: choose a number from 0 to below 1"),
         ("train.beta2=-0.5", "train.beta2 is -0.5: choose a number from 0 to below 1"),
-        ("train.eps=0", "train.eps is 0: choose a number above 0, such as 1e-8"),
+        ("train.eps=0", "train.eps is 0: choose a number from 1e-30 to 1, such as 1e-8"),
+        ("train.eps=2", "train.eps is 2: choose a number from 1e-30 to 1, such as 1e-8"),
         (
             "train.grad_clip=-1",
             "train.grad_clip is -1: choose a norm above 0, or 0 for no clipping",
@@ -247,6 +251,40 @@ fn text_that_is_not_toml_is_refused_in_one_line_with_its_place() {
 }
 
 #[test]
+fn text_nested_without_end_is_refused_with_its_place() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let deep = |n| format!("data = {}{}", open.repeat(n), close.repeat(n));
+        let complaint = file_complaint(&deep(10_000));
+        assert!(complaint.starts_with("my.toml: line 1, column "), "{complaint}");
+    }
+    for deep in ["a.".repeat(20_000) + "a = 1", "[".to_string() + &"a.".repeat(20_000) + "a]"] {
+        let complaint = file_complaint(&deep);
+        assert!(complaint.starts_with("my.toml: line 1, column "), "{complaint}");
+    }
+}
+
+#[test]
+fn a_config_longer_than_any_is_not_read() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("my.toml");
+    let long = "#".repeat((1 << 16) + 1);
+    assert_eq!(file_complaint(&long), "my.toml: has a config of 65537 bytes: want 65536 at most");
+    assert!(Config::from_toml(&long[1..], Path::new("my.toml")).is_ok());
+    std::fs::write(&path, long).unwrap();
+    let read = |path: &Path| Config::resolve(&Choice { file: Some(path), ..Choice::default() });
+    let error = read(&path).unwrap_err().to_string();
+    let wanted =
+        "has 65537 bytes, more than any such file (65536): want a config such as config.toml";
+    assert_eq!(error, format!("{}: {wanted}", path.display()));
+    std::fs::write(&path, b"seed = 1 # \xff").unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(
+        error.ends_with("my.toml: is not text in UTF-8: want TOML such as config.toml of a run")
+    );
+    assert!(read(dir.path()).unwrap_err().to_string().contains(": is not a file, want a config"));
+}
+
+#[test]
 fn a_missing_config_file_is_named() {
     let file = Some(Path::new("/nowhere/my.toml"));
     let error = Config::resolve(&Choice { file, ..Choice::default() }).unwrap_err();
@@ -311,4 +349,40 @@ fn an_extra_key_is_refused_by_serde_too() {
     assert!(
         toml::from_str::<Config>(&text).unwrap_err().message().contains("unknown field `width`")
     );
+}
+
+/// Files whose keys are known and whose values are anything.
+fn settings() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        (0..70_i64).prop_map(|n| n.to_string()),
+        any::<f64>().prop_map(|x| format!("{x:?}").to_lowercase()),
+        prop::collection::vec(0..70_i64, 0..4).prop_map(|list| format!("{list:?}")),
+        prop::sample::select(vec!["true", "[[1]]", "{}", "'fractions:0.1,nan,1'", "'music-small'"])
+            .prop_map(String::from),
+        prop::sample::select(vec!["gmm", "bernoulli", "speech", "wavenet", "music", "cosine", "é"])
+            .prop_map(|word| format!("{word:?}")),
+    ];
+    let line =
+        (prop::sample::select(Config::keys()), value).prop_map(|(k, v)| format!("{k} = {v}\n"));
+    prop::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        text in "\\PC{0,80}",
+        toml in "[\\[\\]{}=.,\"'\\n a-e0-9_+-]{0,80}",
+        settings in settings(),
+        mutated in mutations(Config::default().to_toml().into_bytes()),
+    ) {
+        for text in [text, toml, settings, String::from_utf8_lossy(&mutated).into_owned()] {
+            if let Ok(config) = Config::from_toml(&text, Path::new("my.toml")) {
+                // What is taken can be written and says the same again; and its model can be counted.
+                let again = Config::from_toml(&config.to_toml(), Path::new("again.toml"));
+                prop_assert_eq!(again.map_err(|e| e.to_string()), Ok(config.clone()));
+                prop_assert!(models::count(&config.model).is_ok());
+            }
+        }
+    }
 }

@@ -1,3 +1,5 @@
+use crate::common::mutations;
+use proptest::prelude::*;
 use stcn::Tensor;
 use stcn::models::build;
 use stcn::nn::Init;
@@ -165,15 +167,68 @@ fn a_checkpoint_without_the_parameters_its_config_asks_for_is_refused_before_a_m
     );
 }
 
-#[test]
-fn a_checkpoint_with_more_parameters_than_its_config_asks_for_is_refused() {
-    let small = config(&[]);
-    let model = build(&small.model, Init::new(1)).unwrap();
+/// A checkpoint of a small model that was never trained.
+fn untrained() -> Checkpoint {
+    let model = build(&config(&[]).model, Init::new(1)).unwrap();
     let mut params = vec![];
     model.visit(&mut |p| params.push(Named { path: p.path().into(), value: p.value.clone() }));
+    Checkpoint { header: with_text(&[]), params, adam_m: vec![], adam_v: vec![] }
+}
+
+#[test]
+fn a_checkpoint_with_more_parameters_than_its_config_asks_for_is_refused() {
+    let Checkpoint { mut params, .. } = untrained();
     params.push(Named { path: "more".into(), value: Tensor::zeros(&[1]) });
     assert_eq!(
         complaint(with_text(&[]), params),
         "holds more [1] where the model has no more parameters: it belongs to another config"
     );
+}
+
+#[test]
+fn means_of_other_channels_than_the_config_asks_for_are_refused() {
+    let mut checkpoint = untrained();
+    (checkpoint.header.mean, checkpoint.header.std) = (vec![0.; 2], vec![1.; 2]);
+    assert_eq!(
+        complaint(checkpoint.header, checkpoint.params),
+        "has means of 2 channels where its config has 3: take another copy"
+    );
+}
+
+#[test]
+fn a_checkpoint_alone_does_not_say_where_the_data_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.stcn");
+    let mut checkpoint = untrained();
+    checkpoint.header.config_toml = config(&["data.path=/etc/passwd"]).to_toml();
+    checkpoint.save(&path).unwrap();
+    assert_eq!(Trained::open(&path).unwrap().config.data.path, Path::new(""));
+}
+
+#[test]
+fn a_fingerprint_that_is_none_is_shown_whole() {
+    let mut other = config(&[]);
+    other.data.fingerprint = "a".to_string() + &"é".repeat(8); // no character ends at byte 12
+    let said = Trainer::again(other).err().expect("refused").to_string();
+    assert!(said.contains("want aéééééééé…"), "{said}");
+}
+
+#[test]
+fn epochs_without_end_are_as_many_steps_as_there_are_numbers() {
+    let trainer = Trainer::new(config(&["train.epochs=9223372036854775807", "train.steps=0"]));
+    assert_eq!(trainer.unwrap().last_step(), Some(u64::MAX));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every checksum is good, so all that follows has to be looked at.
+    #[test]
+    fn no_config_in_a_checkpoint_makes_the_reader_panic(
+        text in mutations(config(&[]).to_toml().into_bytes()),
+    ) {
+        let mut checkpoint = untrained();
+        checkpoint.header.config_toml = String::from_utf8_lossy(&text).into_owned();
+        let _ = Trained::from_checkpoint(checkpoint, Path::new("x.stcn"));
+    }
 }

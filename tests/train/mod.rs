@@ -2,6 +2,7 @@ mod checkpoint;
 mod config;
 mod evaluate;
 mod events;
+mod exchange;
 mod fit;
 mod gradients;
 mod memory;
