@@ -2,11 +2,13 @@
 MODEL  ?= stcn-dense
 PRESET ?= ink-tiny
 OUT    ?= runs/$(PRESET)-$(MODEL)
+SECONDS ?= 60
 STCN   := cargo run --quiet --release --
 MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
 ARM    := aarch64-unknown-linux-gnu
+FUZZ   := cargo +nightly fuzz
 
-.PHONY: help demo test check gradcheck deny slow repro repro-arm bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck deny slow repro repro-arm fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
 
 help: ## this list
@@ -51,6 +53,12 @@ repro-arm: ## the same on aarch64, emulated, or what is missing for it
 	&& qemu-aarch64 --version > /dev/null; then CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 	cargo build --release --target $(ARM) && STCN_REPRO=aarch64 $(MATRIX); \
 	else echo "skipped: wants \`rustup target add $(ARM)\` and gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user"; fi
+
+fuzz: ## SECONDS=: hostile files for every reader in turn, under nightly, where cargo-fuzz is installed
+	@if $(FUZZ) --version > /dev/null 2>&1; then cd tests/fuzz && for target in $$($(FUZZ) list --fuzz-dir .); do \
+	$(FUZZ) run --fuzz-dir . --target-dir ../../target/fuzz -s none $$target -- -max_total_time=$(SECONDS) \
+	-timeout=10 -max_len=2048 -dict=words.dict -print_final_stats=1 || exit 1; done; \
+	else echo "skipped: wants \`rustup toolchain install nightly\` and \`cargo install cargo-fuzz\`"; fi
 
 bench: ## time kernels, ops and training steps
 	cargo bench --bench all

@@ -193,6 +193,9 @@ impl Default for ModelConfig {
     }
 }
 
+/// How far a stack may look back: a minute of sound at 16 kHz.
+const MOST_STEPS_BACK: usize = 1 << 20;
+
 impl ModelConfig {
     /// The same sizes with every switch on its released value; a WaveNet on ink loses its sixth block per
     /// level, as 5×\[1..16\] was released.
@@ -239,13 +242,17 @@ impl ModelConfig {
         within("model.kernel_size", self.kernel_size, 1, 64)?;
         within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
         // Dilations double, and whoever draws has to remember every row.
-        let back = self.levels() * (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
-        within(
-            "the steps that model.blocks_per_latent and its kernels look back",
-            back,
-            0,
-            1 << 20,
-        )?;
+        let per_level = (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
+        let back = self.levels().saturating_mul(per_level);
+        if back > MOST_STEPS_BACK {
+            return Err(Error::usage(format!(
+                "model.blocks_per_latent is {} and model.kernel_size {}, so that {} levels look {back} steps \
+                 back: choose smaller ones, for {MOST_STEPS_BACK} at most",
+                self.blocks_per_latent,
+                self.kernel_size,
+                self.levels()
+            )));
+        }
         within("model.latent_layers", self.latent_layers, 1, 64)?;
         within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
         within("model.output_layers", self.output_layers, 1, 64)?;

@@ -89,8 +89,8 @@ fn sizes_that_no_model_has_are_refused() {
     // Two million rows to remember while drawing, of a model with a hundred parameters.
     assert_eq!(
         complaint(|c| (c.channels, c.blocks_per_latent, c.latents) = (1, 20, vec![1, 1])),
-        "the steps that model.blocks_per_latent and its kernels look back is 2097150: choose a number \
-         from 0 to 1048576"
+        "model.blocks_per_latent is 20 and model.kernel_size 2, so that 2 levels look 2097150 steps back: \
+         choose smaller ones, for 1048576 at most"
     );
 }
 

@@ -428,8 +428,9 @@ proptest! {
     ) {
         for sections in [[&header[..], &params, &adam, &adam], [&header, &[0; 20], &[], &[]]] {
             if let Ok(checkpoint) = Checkpoint::from_bytes(&forge(sections)) {
-                let again = Checkpoint::from_bytes(&checkpoint.to_bytes());
-                prop_assert_eq!(again, Ok(checkpoint));
+                // Compared as bytes, for the best loss may be no number.
+                let again = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
+                prop_assert_eq!(again.to_bytes(), checkpoint.to_bytes());
             }
         }
     }
