@@ -42,7 +42,7 @@ deny: ## licences and advisories of what we depend on, where cargo-deny is insta
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"; fi
 
 slow: ## the ignored tests in release: overfitting, kills, exhaustive arithmetic
-	cargo test --release -- --ignored
+	cargo test --release -- --ignored --skip repro::matrix
 
 repro: ## every model and head run in many ways, "equal" in every cell: threads, CPUs, builds, resumed
 	cargo build --release && cargo build --profile unoptimised

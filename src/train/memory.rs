@@ -45,10 +45,13 @@ impl Estimate {
         let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
         let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
         let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
+        // Tensors large enough to be counted, and no larger.
+        let short = ((1 << 14) / config.model.channels).clamp(32, 256);
         let gradients = state(config)? / NUMBERS_PER_PARAMETER; // counted there already
-        let trained = extrapolated(batch.0 * batch.1, |rows| training_pass(config, model, rows));
+        let trained =
+            extrapolated(short, batch.0 * batch.1, |rows| training_pass(config, model, rows));
         let trained = trained.saturating_sub(gradients);
-        let checked = extrapolated(checked, |rows| checking_pass(config, model, rows));
+        let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
         let data: usize = Split::ALL.iter().map(|&split| set.steps(split)).sum();
@@ -122,11 +125,10 @@ pub fn peak_resident() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The line through two short passes, at `rows`.
-fn extrapolated(rows: usize, pass: impl Fn(usize) -> usize) -> u64 {
-    let (short, long) = (256, 512);
-    let (a, b) = (pass(short) as u64, pass(long) as u64);
-    let slope = b.saturating_sub(a) / (long - short) as u64;
+/// The line through passes of `short` and twice as many rows, at `rows`.
+fn extrapolated(short: usize, rows: usize, pass: impl Fn(usize) -> usize) -> u64 {
+    let (a, b) = (pass(short) as u64, pass(2 * short) as u64);
+    let slope = b.saturating_sub(a) / short as u64;
     a.saturating_sub(slope * short as u64).saturating_add(slope.saturating_mul(rows as u64))
 }
 
