@@ -146,11 +146,11 @@ impl Tensor {
     }
 
     /// `y = f(x)`, elementwise.
-    pub fn map(&self, f: impl Fn(Real) -> Real + Sync) -> Self {
+    pub fn map(&self, f: impl Fn(Real) -> Real + Sync + Copy) -> Self {
         zip(
             [self],
             #[inline(always)]
-            |[x]| f(x),
+            move |[x]| f(x),
         )
     }
 
@@ -211,7 +211,10 @@ impl Drop for Tensor {
 
 /// Elementwise over tensors of one shape.
 #[track_caller]
-pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real + Sync) -> Tensor {
+pub fn zip<const N: usize>(
+    inputs: [&Tensor; N],
+    f: impl Fn([Real; N]) -> Real + Sync + Copy,
+) -> Tensor {
     for t in inputs {
         assert_eq!(t.shape(), inputs[0].shape(), "zip: shapes differ");
     }
@@ -222,6 +225,7 @@ pub fn zip<const N: usize>(inputs: [&Tensor; N], f: impl Fn([Real; N]) -> Real +
         vectorise(
             #[inline(always)]
             || {
+                let f = f; // what it captured is now known not to lie in `out`, and stays in registers
                 let n = out.len();
                 let data = data.map(|x| &x[..n]); // equal lengths, so that no index needs a check
                 for i in 0..n {

@@ -259,6 +259,9 @@ pub(super) struct BenchStep {
     /// Timed training steps, after two that are not
     #[arg(long, default_value_t = 7, value_name = "N")]
     pub steps: usize,
+    /// Then as many steps again, with time and bytes by rule
+    #[arg(long)]
+    pub profile: bool,
     /// One JSON object on stdout, nothing else
     #[arg(long)]
     pub json: bool,

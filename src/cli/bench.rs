@@ -1,6 +1,7 @@
 //! `stcn bench`: times of training steps and of generation, on random data.
 
 use super::args::{BenchGenerate, BenchStep, Choose};
+use super::profile::Profile;
 use super::{print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -48,6 +49,13 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     }
     times.drain(..2);
     let memory = memory(); // before the roof's own buffers
+    let profile = words.profile.then(|| Profile::of(&mut tape));
+    for step in 1..=profile.as_ref().map_or(0, |_| words.steps as u64) {
+        let profile = profile.as_ref().expect("else no step");
+        profile.begin();
+        update(&mut *model, &mut adam, &mut tape, &batch, &config, step)?;
+        profile.end();
+    }
     let (median, least) = (median(&mut times), times[0]);
     let (speed, roof) = (gflop / median * 1e3, gemm_roof());
     let (b, t, threads) = (batch.lengths.len(), words.time, parallel::threads());
@@ -62,6 +70,9 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         if let Some(memory) = memory {
             line["rss_mb"] = memory.into();
         }
+        if let Some(profile) = profile {
+            line["profile"] = profile.json();
+        }
         print_json(&line);
         return Ok(());
     }
@@ -74,6 +85,9 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     );
     if let Some(memory) = memory {
         println!("memory: {memory:.0} MB at its peak");
+    }
+    if let Some(profile) = profile {
+        print!("\n{}", profile.table());
     }
     Ok(())
 }
@@ -89,7 +103,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     let mut times = vec![];
     for _ in 0..words.steps {
         let start = Instant::now();
-        generator.draw(&noise, 1.);
+        parallel::awake(|| generator.draw(&noise, 1.));
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     // The median of the 50 steps around one.

@@ -28,6 +28,7 @@ mod exchange;
 mod gradcheck;
 mod inspect;
 mod list;
+mod profile;
 mod sample;
 mod train;
 

@@ -15,6 +15,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
+use crate::parallel;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 use config::{Floors, HeadKind, PenDraw, Task};
@@ -147,7 +148,7 @@ pub fn generate(
             generator.observe(&row, noise);
             row
         } else {
-            generator.draw(noise, temperature)
+            parallel::awake(|| generator.draw(noise, temperature))
         };
         for (x, row) in x
             .data_mut()

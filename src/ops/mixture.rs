@@ -175,10 +175,18 @@ fn split_rows<const P: usize>(
     (0..rows).map(|_| next()).collect()
 }
 
-/// ln Σ_k e^{x_k}, shifted by the largest.
-fn log_sum_exp(x: &[Real]) -> Real {
-    let top = x.iter().fold(Real::NEG_INFINITY, |top, &x| if x > top { x } else { top });
-    top + ln(x.iter().fold(0., |sum, &x| sum + exp(x - top)))
+vectorised! {
+    /// ln Σ_k e^{x_k}, shifted by the largest; the exponentials in vectors, their sum in order.
+    fn log_sum_exp(x: &[Real]) -> Real {
+        let top = x.iter().fold(Real::NEG_INFINITY, |top, &x| if x > top { x } else { top });
+        let (mut sum, mut buffer) = (0., [0.; 32]);
+        for x in x.chunks(buffer.len()) {
+            let terms = &mut buffer[..x.len()];
+            terms.iter_mut().zip(x).for_each(|(term, &x)| *term = exp(x - top));
+            sum = terms.iter().fold(sum, |sum, term| sum + term);
+        }
+        top + ln(sum)
+    }
 }
 
 vectorised! {

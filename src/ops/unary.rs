@@ -8,8 +8,8 @@ use crate::tensor::{Real, zip};
 fn unary<'t>(
     x: Var<'t>,
     rule: &'static Rule,
-    f: impl Fn(Real) -> Real + Sync,
-    df: impl Fn(Real, Real) -> Real + Sync + 'static,
+    f: impl Fn(Real) -> Real + Sync + Copy,
+    df: impl Fn(Real, Real) -> Real + Sync + Copy + 'static,
 ) -> Var<'t> {
     let inputs = x.value();
     let y = inputs.map(f);

@@ -1,6 +1,6 @@
 //! The walk back along the tape.
 
-use super::{Node, NodeId, Param, Rule, Tape, Var};
+use super::{Event, Node, NodeId, Param, Rule, Tape, Var};
 use crate::tensor::{Real, Tensor};
 
 /// Where a vjp rule puts the gradient of one input.
@@ -152,6 +152,7 @@ impl Tape {
                 assert_eq!(found, want, "{}: wrong gradient shape for an input", node.describe(i));
                 accumulate(&mut grads[x.index()], g);
             }
+            self.tell(Event::PulledBack(node.rule));
         }
         Grads { grads, params: self.params.borrow().clone() }
     }

@@ -60,12 +60,25 @@ impl Node {
     }
 }
 
+/// What a tape has just done.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Recorded a node of this rule with this value: its computation has just ended.
+    Recorded(&'static Rule, &'a Tensor),
+    /// Pulled a gradient back through a node of this rule.
+    PulledBack(&'static Rule),
+}
+
+/// Whoever wants to know what a tape does while it does it, such as a profile.
+type Watcher = Box<dyn Fn(Event)>;
+
 /// A Wengert list: every value of one forward pass, in the order it was computed.
 #[derive(Default)]
 pub struct Tape {
     nodes: RefCell<Vec<Node>>,
     params: RefCell<Vec<Option<NodeId>>>,
     inference: bool,
+    watcher: Option<Watcher>,
 }
 
 /// A handle to one node. `Copy`, two words; cannot outlive or leave its tape.
@@ -100,6 +113,17 @@ impl Tape {
     /// An empty tape for inference: nothing is tracked, so nothing is saved for a walk back.
     pub fn inference() -> Self {
         Self { inference: true, ..Self::default() }
+    }
+
+    /// Calls `watcher` after every node that is recorded and every one that a gradient was pulled through.
+    pub fn watch(&mut self, watcher: impl Fn(Event) + 'static) {
+        self.watcher = Some(Box::new(watcher));
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(watcher) = &self.watcher {
+            watcher(event);
+        }
     }
 
     /// A leaf without a gradient.
@@ -175,6 +199,7 @@ impl Tape {
     }
 
     fn push(&self, node: Node) -> Var<'_> {
+        self.tell(Event::Recorded(node.rule, &node.value));
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(node);
         Var { tape: self, id: NodeId(nodes.len() as u32 - 1) }

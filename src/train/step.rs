@@ -8,6 +8,7 @@ use crate::noise::Noise;
 use crate::ops::sum_masked;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
+use crate::parallel;
 use crate::tape::{Keep, Tape, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -97,6 +98,17 @@ fn first_wrong(tape: &Tape, loss: Var) -> String {
 /// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite;
 /// the pass is then still on the tape, to look at.
 pub fn update(
+    model: &mut dyn SequenceModel,
+    adam: &mut Adam,
+    tape: &mut Tape,
+    batch: &Batch,
+    config: &Config,
+    step: u64,
+) -> Result<Report> {
+    parallel::awake(|| update_awake(model, adam, tape, batch, config, step))
+}
+
+fn update_awake(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
     tape: &mut Tape,

@@ -8,7 +8,7 @@ mod rule;
 
 use crate::ops::{numbers, small_network};
 use stcn::ops::*;
-use stcn::tape::{Keep, Tape};
+use stcn::tape::{Event, Keep, Tape};
 use stcn::{Real, Tensor};
 
 #[test]
@@ -141,4 +141,27 @@ fn a_handle_of_another_tape_is_refused_by_name() {
     other.input(Tensor::scalar(2.), "first");
     let stray = other.input(Tensor::scalar(2.), "stray");
     let _ = x + stray;
+}
+
+#[test]
+fn a_watcher_is_told_of_every_node_and_of_every_pull_back() {
+    use std::{cell::RefCell, rc::Rc};
+    let seen = Rc::new(RefCell::new(vec![]));
+    let mut tape = Tape::new();
+    let log = seen.clone();
+    tape.watch(move |event| {
+        log.borrow_mut().push(match event {
+            Event::Recorded(rule, value) => format!("{} of {}", rule.name, value.len()),
+            Event::PulledBack(rule) => format!("back through {}", rule.name),
+        });
+    });
+    let x = tape.input(Tensor::new(&[2], vec![1., 2.]), "x");
+    let loss = sum(square(x));
+    tape.backward(loss, Keep::Leaves);
+    let wanted =
+        ["leaf of 2", "square of 2", "sum of 1", "back through sum", "back through square"];
+    assert_eq!(*seen.borrow(), wanted);
+    tape.reset(); // goes on watching
+    tape.constant(Tensor::scalar(1.));
+    assert_eq!(seen.borrow().len(), 6);
 }
