@@ -153,7 +153,9 @@ impl CausalConv {
         gw: &'a mut [Real],
     ) {
         let conv = *self;
-        let rows = self.inputs.div_ceil(8).clamp(12, 48); // enough rectangles for eight threads
+        // Every rectangle reads all of x and ȳ: few of them. No bit depends on the cut, so it may follow
+        // the number of threads.
+        let rows = self.inputs.div_ceil(parallel::threads().div_ceil(self.taps));
         for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
             work.add(move || conv.grad_w(x, gy, &tile, gw));
         }
