@@ -5,7 +5,7 @@
 //! over tiles of (batch, time); the gradient of w over rectangles of w, the sequences in index order.
 //! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
 
-use super::gemm::{Mat, Packed, Right, mul_add};
+use super::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_onto};
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
@@ -57,12 +57,13 @@ impl CausalConv {
         }
     }
 
-    /// Adds the taps to one tile of y: `y_t += Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`.
+    /// One tile of y: `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`, whatever y held.
     ///
-    /// x, w: whole; y: only the tile's rows.
-    pub fn forward(&self, x: &[Real], w: &[Real], tile: &Tile, y: &mut [Real]) {
+    /// x, w, bias: whole; y: only the tile's rows.
+    pub fn forward(&self, x: &[Real], w: &[Real], bias: &[Real], tile: &Tile, y: &mut [Real]) {
         let (i, o) = (self.inputs, self.outputs);
         let x = &x[tile.batch * self.time * i..][..self.time * i];
+        let mut onto = Onto::Row(bias);
         for (j, w) in w.chunks_exact(i * o).enumerate() {
             let first = tile.time.start.max(self.reach(j)); // before t = 0 there are zeros
             if first >= tile.time.end {
@@ -70,8 +71,12 @@ impl CausalConv {
             }
             let rows = tile.time.end - first;
             let x = Mat::new(&x[(first - self.reach(j)) * i..], rows, i);
-            let y = &mut y[(first - tile.time.start) * o..];
-            mul_add(x, Right::Rows(Mat::new(w, i, o)), y);
+            let (before, y) = y.split_at_mut((first - tile.time.start) * o);
+            if matches!(onto, Onto::Row(_)) {
+                fill(onto, o, before); // later taps begin earlier
+            }
+            mul_add_onto(x, Right::Rows(Mat::new(w, i, o)), onto, y);
+            onto = Onto::C;
         }
     }
 
@@ -122,25 +127,28 @@ impl CausalConv {
         let conv = *self;
         for (tile, [gx]) in parallel::cut([gx], [self.inputs], (self.batch, self.time), TILE) {
             work.add(move || {
-                if first {
-                    gx.fill(0.);
-                }
-                from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx));
+                let mut known = if first { 0 } else { tile.time.len() };
+                from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx, &mut known));
             });
         }
     }
 
-    /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`.
-    fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real]) {
+    /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`. Rows from `known` on hold
+    /// nothing yet; in the end all hold something.
+    fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real], known: &mut usize) {
         let (i, o) = (self.inputs, self.outputs);
         let gy = &gy[tile.batch * self.time * o..][..self.time * o];
         for (j, w) in w.0.iter().enumerate() {
             let from = tile.time.start + self.reach(j);
-            if from >= self.time {
-                continue;
+            let rows = tile.time.len().min(self.time.saturating_sub(from)); // ever more: reaches fall
+            for (rows, onto) in [(0..rows.min(*known), Onto::C), (*known..rows, Onto::Zero)] {
+                if !rows.is_empty() {
+                    let gy = Mat::new(&gy[(from + rows.start) * o..], rows.len(), o);
+                    let gx = &mut gx[rows.start * i..rows.end * i];
+                    mul_add_onto(gy, Right::Packed(w), onto, gx);
+                }
             }
-            let rows = tile.time.len().min(self.time - from);
-            mul_add(Mat::new(&gy[from * o..], rows, o), Right::Packed(w), &mut gx[..rows * i]);
+            *known = rows.max(*known);
         }
     }
 

@@ -90,20 +90,52 @@ impl Right<'_> {
     }
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Onto<'a> {
+    /// What C holds.
+    C,
+    /// The same row for every row of C, such as a bias; what C held is not read.
+    Row(&'a [Real]),
+    /// Zeros, likewise.
+    Zero,
+}
+
 /// `C += A·B`, on the calling thread.   A: (m, k), B: (k, n), c: m × n, row-major
 ///
 /// Any rows or columns of C may be computed by themselves: no bit depends on the cut.
 #[track_caller]
 pub fn mul_add(a: Mat<'_>, b: Right<'_>, c: &mut [Real]) {
+    mul_add_onto(a, b, Onto::C, c);
+}
+
+/// `C = onto + A·B`: the bits of [`mul_add`] on a C that was filled before, without the filling.
+#[track_caller]
+pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
     let (k, n) = b.shape();
     assert_eq!(a.cols, k, "product: A is {} × {}, B is {k} × {n}", a.rows, a.cols);
     assert_eq!(c.len(), a.rows * n, "product: C holds {}, want {} × {n}", c.len(), a.rows);
-    if c.is_empty() || k == 0 {
+    if let Onto::Row(row) = onto {
+        assert_eq!(row.len(), n, "product: a row of {} under {n} columns", row.len());
+    }
+    if c.is_empty() {
         return;
+    }
+    if k == 0 {
+        return fill(onto, n, c);
     }
     let last = (a.rows - 1) * a.row_stride + (k - 1) * a.col_stride;
     assert!(last < a.data.len(), "product: A reaches beyond its slice");
-    product(a, b, c);
+    product(a, b, onto, c);
+}
+
+/// Puts what a product is to be added to into C, of n columns.
+pub fn fill(onto: Onto<'_>, n: usize, c: &mut [Real]) {
+    match onto {
+        Onto::C => (),
+        Onto::Zero => c.fill(0.),
+        Onto::Row(row) => c.chunks_exact_mut(n).for_each(|c| c.copy_from_slice(row)),
+    }
 }
 
 /// `C += A·B`, row-major, by our kernel or by matrixmultiply's: for `bench` to find the machine's roof.
@@ -134,8 +166,9 @@ mod double {
         }
     }
 
-    pub(super) fn product(a: Mat<'_>, b: Right<'_>, c: &mut [Real]) {
+    pub(super) fn product(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
         let (k, n) = b.shape();
+        fill(onto, n, c);
         let left =
             ArrayView2::from_shape((a.rows, k).strides((a.row_stride, a.col_stride)), a.data);
         let b = match b {
@@ -229,10 +262,14 @@ mod single {
         b_row: usize,
         /// Whether B is padded, so that whole panels may be read.
         padded: bool,
+        /// [`Onto::Row`]; null for the others.
+        row: *const f32,
+        /// Whether C is read.
+        add: bool,
         c: *mut f32,
     }
 
-    pub(super) fn product(a: Mat<'_>, b: Right<'_>, c: &mut [f32]) {
+    pub(super) fn product(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [f32]) {
         let ((k, n), width) = (b.shape(), width());
         let (data, b_panel, b_row, padded) = match b {
             Right::Packed(b) => (b.panels.data(), k * width, width, true),
@@ -247,9 +284,14 @@ mod single {
         };
         let (a_row, a_col) = (a.row_stride, a.col_stride);
         let (a, b, c, m) = (a.data.as_ptr(), data.as_ptr(), c.as_mut_ptr(), a.rows);
-        let p = Product { m, k, n, a, a_row, a_col, b, b_panel, b_row, padded, c };
-        // SAFETY: `isa` names only detected sets; `mul_add` and the lines above have checked that A, B
-        // and C hold every element that the loops touch.
+        let (row, add) = match onto {
+            Onto::C => (std::ptr::null(), true),
+            Onto::Zero => (std::ptr::null(), false),
+            Onto::Row(row) => (row.as_ptr(), false),
+        };
+        let p = Product { m, k, n, a, a_row, a_col, b, b_panel, b_row, padded, row, add, c };
+        // SAFETY: `isa` names only detected sets; `mul_add_onto` and the lines above have checked that A,
+        // B, C and the row hold every element that the loops touch.
         unsafe {
             match isa() {
                 #[cfg(target_arch = "x86_64")]
@@ -298,6 +340,8 @@ mod single {
                             k,
                             a: p.a.add(row * p.a_row + start * p.a_col),
                             b: p.b.add(panel * p.b_panel + start * p.b_row),
+                            row: if p.row.is_null() { p.row } else { p.row.add(column) },
+                            add: p.add || start > 0,
                             c: p.c.add(row * p.n + column),
                             ..p
                         };
@@ -357,13 +401,37 @@ mod single {
                     }
                 }
             }
+            // In its own loop each: C is either read or it is not.
+            if p.add {
+                for r in 0..ROWS {
+                    for v in 0..VECTORS {
+                        let c = p.c.add(r * p.n + v * V::LANES);
+                        if PART && v == VECTORS - 1 {
+                            V::load_front(c, tail).add(sums[r][v]).store_front(c, tail);
+                        } else {
+                            V::load(c).add(sums[r][v]).store(c);
+                        }
+                    }
+                }
+                return;
+            }
+            let mut row = [V::zero(); VECTORS];
+            if !p.row.is_null() {
+                for v in 0..VECTORS {
+                    row[v] = if PART && v == VECTORS - 1 {
+                        V::load_front(p.row.add(v * V::LANES), tail)
+                    } else {
+                        V::load(p.row.add(v * V::LANES))
+                    };
+                }
+            }
             for r in 0..ROWS {
                 for v in 0..VECTORS {
                     let c = p.c.add(r * p.n + v * V::LANES);
                     if PART && v == VECTORS - 1 {
-                        V::load_front(c, tail).add(sums[r][v]).store_front(c, tail);
+                        row[v].add(sums[r][v]).store_front(c, tail);
                     } else {
-                        V::load(c).add(sums[r][v]).store(c);
+                        row[v].add(sums[r][v]).store(c);
                     }
                 }
             }

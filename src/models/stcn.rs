@@ -72,8 +72,7 @@ impl Stcn {
     /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each
     pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
         let blocks = self.tcn.forward(prepend_zero(x));
-        let ends =
-            blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1].1);
+        let ends = blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1]);
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 

@@ -51,7 +51,7 @@ impl WaveNet {
     fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
         let steps = x.value().shape()[1];
         let inputs = slice_time(prepend_zero(x), 0, steps); // 0, x_1 … x_{T−1}
-        let blocks = self.tcn.forward(self.first.forward(inputs));
+        let blocks = self.tcn.forward_skip(self.first.forward(inputs));
         self.head.forward(self.output.forward(self.skips(&blocks)))
     }
 

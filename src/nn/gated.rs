@@ -35,16 +35,25 @@ impl GatedBlock {
         }
     }
 
-    /// u, the skip output before the residual, and y after it.
+    /// y alone.
     #[track_caller]
-    pub fn forward<'t>(&self, x: Var<'t>) -> (Var<'t>, Var<'t>) {
-        let unit = gated_conv(x, self.filter.on(x), self.gate.on(x), self.filter.dilation());
-        self.finish(unit, x)
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        self.mix.forward_residual(self.unit(x), self.residual(x))
     }
 
-    fn finish<'t>(&self, unit: Var<'t>, x: Var<'t>) -> (Var<'t>, Var<'t>) {
-        let u = self.mix.forward(unit);
-        (u, u + self.project.as_ref().map_or(x, |project| project.forward(x)))
+    /// u, the skip output before the residual, and y after it.
+    #[track_caller]
+    pub fn forward_skip<'t>(&self, x: Var<'t>) -> (Var<'t>, Var<'t>) {
+        let u = self.mix.forward(self.unit(x));
+        (u, u + self.residual(x))
+    }
+
+    fn unit<'t>(&self, x: Var<'t>) -> Var<'t> {
+        gated_conv(x, self.filter.on(x), self.gate.on(x), self.filter.dilation())
+    }
+
+    fn residual<'t>(&self, x: Var<'t>) -> Var<'t> {
+        self.project.as_ref().map_or(x, |project| project.forward(x))
     }
 
     /// Zeros: what [`step`](Self::step) needs before the first row.
@@ -57,7 +66,8 @@ impl GatedBlock {
         past.push(x.clone());
         let tape = Tape::inference();
         let [filter, gate] = [&self.filter, &self.gate].map(|c| tape.constant(c.step(past)));
-        let (u, y) = self.finish(gated_tanh(filter, gate), tape.constant(x.clone()));
+        let u = self.mix.forward(gated_tanh(filter, gate));
+        let y = u + self.residual(tape.constant(x.clone()));
         (u.value(), y.value())
     }
 }

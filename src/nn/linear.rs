@@ -2,7 +2,7 @@
 
 use super::{Init, module};
 use crate::dist::Normal;
-use crate::ops::{clipped_softplus, linear, linear_relu};
+use crate::ops::{clipped_softplus, linear, linear_relu, linear_residual};
 use crate::tape::{Param, Var};
 use crate::tensor::Real;
 
@@ -24,6 +24,12 @@ impl Linear {
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         linear(x, x.tape().param(&self.weight), x.tape().param(&self.bias))
+    }
+
+    /// `h + x W + b`
+    #[track_caller]
+    pub fn forward_residual<'t>(&self, x: Var<'t>, h: Var<'t>) -> Var<'t> {
+        linear_residual(x, x.tape().param(&self.weight), x.tape().param(&self.bias), h)
     }
 
     /// `max(x W + b, 0)`

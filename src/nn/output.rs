@@ -32,7 +32,7 @@ impl OutputNet {
     #[track_caller]
     pub fn forward<'t>(&self, y: Var<'t>) -> Var<'t> {
         let h = self.pointwise.as_ref().map_or(y, |net| net.forward(y));
-        self.gated.iter().fold(h, |h, block| block.forward(h).1)
+        self.gated.iter().fold(h, |h, block| block.forward(h))
     }
 
     /// Whether x_t sees more than y_t, so that steps are coupled given the latents.

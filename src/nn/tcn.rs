@@ -26,16 +26,33 @@ impl Tcn {
         Self { blocks }
     }
 
-    /// (u, y) of every block.
+    /// The output y of every block.
     #[track_caller]
-    pub fn forward<'t>(&self, s: Var<'t>) -> Vec<(Var<'t>, Var<'t>)> {
+    pub fn forward<'t>(&self, s: Var<'t>) -> Vec<Var<'t>> {
+        self.each(s, |block, x| block.forward(x), |y| *y)
+    }
+
+    /// The skip output u of every block too: (u, y).
+    #[track_caller]
+    pub fn forward_skip<'t>(&self, s: Var<'t>) -> Vec<(Var<'t>, Var<'t>)> {
+        self.each(s, |block, x| block.forward_skip(x), |(_, y)| *y)
+    }
+
+    /// Every block in turn on the output of the one before.
+    #[track_caller]
+    fn each<'t, R>(
+        &self,
+        s: Var<'t>,
+        run: impl Fn(&GatedBlock, Var<'t>) -> R,
+        output: impl Fn(&R) -> Var<'t>,
+    ) -> Vec<R> {
         let mut x = s;
-        let run = |block: &GatedBlock| {
-            let (u, y) = block.forward(x);
-            x = y;
-            (u, y)
+        let block = |block| {
+            let result = run(block, x);
+            x = output(&result);
+            result
         };
-        self.blocks.iter().map(run).collect()
+        self.blocks.iter().map(block).collect()
     }
 
     /// Zeros before the first row.

@@ -46,6 +46,8 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     let layer = [a.clone(), normal("w", &[4, 5]), normal("v", &[5])];
     check("linear", &layer, &|x| linear(x[0], x[1], x[2]));
     check("linear_relu", &layer, &|x| linear_relu(x[0], x[1], x[2]));
+    let with_residual = [&layer[..], &[normal("h", &[2, 3, 5])]].concat();
+    check("linear_residual", &with_residual, &|x| linear_residual(x[0], x[1], x[2], x[3]));
     let conv = |name| [normal(name, &[2, 4, 5]), normal("bias", &[5])];
     let ([wf, bf], [wg, bg]) = (conv("f"), conv("g"));
     let long = normal("long", &[2, 7, 4]);

@@ -21,10 +21,11 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
     let conv = sizes(RULE.name, &xs, &ws, &bs, dilation);
     let mut y = Tensor::scratch(&[conv.batch, conv.time, conv.outputs]);
     conv.tiles([y.data_mut()], conv.outputs, |tile, [y]| {
-        y.chunks_exact_mut(conv.outputs).for_each(|row| row.copy_from_slice(bs.data()));
-        conv.forward(xs.data(), ws.data(), tile, y);
+        conv.forward(xs.data(), ws.data(), bs.data(), tile, y);
     });
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| backward(&conv, &xs, &ws, gy, slots))
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
+        backward(&conv, &xs, &ws, gy, gx, gw, gb);
+    })
 }
 
 /// The gradients of x, w and bias of a convolution or a linear layer, in one parallel region.
@@ -33,7 +34,9 @@ pub(super) fn backward(
     x: &Tensor,
     w: &Tensor,
     gy: &Tensor,
-    [gx, gw, gb]: &mut [Slot; 3],
+    gx: &mut Slot,
+    gw: &mut Slot,
+    gb: &mut Slot,
 ) {
     let gy = gy.data();
     let packed = gx.is_needed().then(|| conv.pack(w.data()));

@@ -54,8 +54,7 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
     let [mut y, mut a, mut s] = std::array::from_fn(|_| Tensor::scratch(&shape));
     conv.tiles([&mut y, &mut a, &mut s].map(Tensor::data_mut), o, |tile, [y, a, s]| {
         for (w, bias, sums) in [(&wf, &bf, &mut *a), (&wg, &bg, &mut *s)] {
-            sums.chunks_exact_mut(o).for_each(|row| row.copy_from_slice(bias.data()));
-            conv.forward(xs.data(), w.data(), tile, sums);
+            conv.forward(xs.data(), w.data(), bias.data(), tile, sums);
         }
         math::gated(a, s, y);
     });

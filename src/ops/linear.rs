@@ -1,9 +1,10 @@
-//! Linear layers over the last axis, alone and with a rectifier.
+//! Linear layers over the last axis: alone, with a rectifier, on top of a residual.
 
 use super::conv;
 use crate::kernel::causal_conv::CausalConv;
 use crate::tape::{Rule, Slot, Var};
-use crate::tensor::Tensor;
+use crate::tensor::{Real, Tensor};
+use std::ops::Range;
 
 /// `y = x W + b`.
 ///
@@ -16,7 +17,7 @@ pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
             name: "linear", forward: "y = x W + b", vjp: "x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ"
         };
     let layer = Linear::new(RULE.name, x, w, bias);
-    let y = layer.forward(|_| ());
+    let y = layer.forward(|_, _| ());
     x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(gy, slots))
 }
 
@@ -32,11 +33,39 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
         vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
     };
     let layer = Linear::new(RULE.name, x, w, bias);
-    let y = layer.forward(|y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
+    let y = layer.forward(|_, y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
     let outputs = y.clone();
     x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| {
         let gu = crate::tensor::zip([gy, &outputs], |[gy, y]| if y > 0. { gy } else { 0. });
         layer.backward(&gu, slots);
+    })
+}
+
+/// `y = h + (x W + b)`: fused, so that a residual layer leaves one value, not two.
+///
+/// x: (…, I)   w: (I, O)   bias: (O)   h, y: (…, O)
+/// vjp: `h̄ = ȳ`, the others as those of [`linear`].
+#[track_caller]
+pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "linear_residual",
+        forward: "y = h + x W + b",
+        vjp: "h̄ = ȳ   x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
+    };
+    let (layer, before) = (Linear::new(RULE.name, x, w, bias), h.value());
+    let (rows, o) = (layer.conv.time, layer.conv.outputs);
+    let found = before.shape();
+    assert!(
+        before.cols() == o && before.rows() == rows,
+        "linear_residual: h is {found:?}, y ({rows}, {o})"
+    );
+    let y = layer.forward(|rows, y| {
+        let h = &before.data()[rows.start * o..rows.end * o];
+        crate::kernel::reduce::add(y, h);
+    });
+    x.tape().record(&RULE, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
+        gh.add(|| gy.clone());
+        conv::backward(&layer.conv, &layer.x, &layer.w, gy, gx, gw, gb);
     })
 }
 
@@ -62,25 +91,25 @@ impl Linear {
         Self { x, w, bias, conv }
     }
 
-    fn forward(&self, finish: impl Fn(&mut [crate::Real]) + Sync) -> Tensor {
+    /// `finish(rows, y)` runs on every tile of y once its sums are complete.
+    fn forward(&self, finish: impl Fn(Range<usize>, &mut [Real]) + Sync) -> Tensor {
         let mut shape = self.x.shape().to_vec();
         *shape.last_mut().expect("rank ≥ 1") = self.conv.outputs;
         let mut y = Tensor::scratch(&shape);
         let (x, w, bias) = (self.x.data(), self.w.data(), self.bias.data());
         if self.conv.time <= FEW_ROWS {
             self.conv.step(&[x], w, bias, y.data_mut());
-            finish(y.data_mut());
+            finish(0..self.conv.time, y.data_mut());
             return y;
         }
         self.conv.tiles([y.data_mut()], self.conv.outputs, |tile, [y]| {
-            y.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
-            self.conv.forward(x, w, tile, y);
-            finish(y);
+            self.conv.forward(x, w, bias, tile, y);
+            finish(tile.time.clone(), y);
         });
         y
     }
 
-    fn backward(&self, gy: &Tensor, slots: &mut [Slot; 3]) {
-        conv::backward(&self.conv, &self.x, &self.w, gy, slots);
+    fn backward(&self, gy: &Tensor, [gx, gw, gb]: &mut [Slot; 3]) {
+        conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
     }
 }

@@ -24,7 +24,7 @@ pub use bernoulli::bernoulli_log_prob;
 pub use check::checks;
 pub use conv::causal_conv1d;
 pub use gated::{gated_conv, gated_tanh};
-pub use linear::{linear, linear_relu};
+pub use linear::{linear, linear_relu, linear_residual};
 pub use mixture::{bivariate_mixture_log_prob, mixture_log_prob};
 pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_prob, rsample};
 pub use reduce::{sum, sum_channels, sum_masked};

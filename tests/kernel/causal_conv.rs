@@ -37,18 +37,26 @@ fn cases() -> Vec<CausalConv> {
 struct Data {
     x: Vec<Real>,
     w: Vec<Real>,
-    /// y before, or ȳ.
+    bias: Vec<Real>,
+    /// ȳ.
     y: Vec<Real>,
 }
 
 fn data(conv: &CausalConv) -> Data {
     let (rows, i, o) = (conv.batch * conv.time, conv.inputs, conv.outputs);
-    Data { x: integers(rows * i, 1), w: integers(conv.taps * i * o, 2), y: integers(rows * o, 3) }
+    Data {
+        x: integers(rows * i, 1),
+        w: integers(conv.taps * i * o, 2),
+        bias: integers(o, 4),
+        y: integers(rows * o, 3),
+    }
 }
 
 fn forward(conv: &CausalConv, data: &Data) -> Vec<Real> {
-    let mut y = data.y.clone();
-    conv.tiles([&mut y], conv.outputs, |tile, [y]| conv.forward(&data.x, &data.w, tile, y));
+    let mut y = vec![Real::NAN; conv.batch * conv.time * conv.outputs];
+    conv.tiles([&mut y], conv.outputs, |tile, [y]| {
+        conv.forward(&data.x, &data.w, &data.bias, tile, y);
+    });
     y
 }
 
@@ -56,7 +64,7 @@ fn forward(conv: &CausalConv, data: &Data) -> Vec<Real> {
 fn forward_is_the_plain_loop() {
     for conv in cases() {
         let data = data(&conv);
-        let mut want = data.y.clone();
+        let mut want = data.bias.repeat(conv.batch * conv.time);
         conv.terms(|x, w, y| want[y] += data.x[x] * data.w[w]);
         assert!(forward(&conv, &data) == want, "{conv:?}");
     }
@@ -101,7 +109,7 @@ fn the_gradient_of_w_is_the_plain_loop() {
 fn the_plain_loop_itself_by_hand() {
     // K = 2, dilation 2: y_t = 10 x_{t−2} + x_t, tap 1 the present.
     let conv = CausalConv { batch: 1, time: 4, inputs: 1, outputs: 1, taps: 2, dilation: 2 };
-    let data = Data { x: vec![1., 2., 3., 4.], w: vec![10., 1.], y: vec![0.; 4] };
+    let data = Data { x: vec![1., 2., 3., 4.], w: vec![10., 1.], bias: vec![0.], y: vec![] };
     let mut y = vec![0.; 4];
     conv.terms(|x, w, to| y[to] += data.x[x] * data.w[w]);
     assert_eq!(y, [1., 2., 13., 24.]);
@@ -146,7 +154,8 @@ fn a_step_is_that_row_of_forward_to_the_bit() {
         let whole = Data {
             x: x.data().to_vec(),
             w: w.data().to_vec(),
-            y: bias.data().repeat(batch * time),
+            bias: bias.data().to_vec(),
+            y: vec![],
         };
         let want = forward(&conv, &whole);
         for t in 0..time {

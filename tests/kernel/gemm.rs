@@ -2,7 +2,7 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
+use stcn::kernel::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_onto};
 
 /// `C += A·B` by every way that A and B may lie in memory. A: (m, k), B: (k, n), both row-major.
 fn every_way(
@@ -46,9 +46,22 @@ fn every_way(
             let mut c = c.to_vec();
             mul_add(left, right, &mut c);
             found.push((name, c));
+            // Onto a row or zeros: what C held, junk here, is not read. As if it had been filled before.
+            let row: Vec<Real> = (0..n).map(|j| 0.1 * j as Real - 1.).collect();
+            for (name, onto) in [("a row", Onto::Row(&row)), ("zeros", Onto::Zero)] {
+                let (mut filled, mut fresh) = (vec![0.; m * n], vec![Real::NAN; m * n]);
+                fill(onto, n, &mut filled);
+                mul_add(left, right, &mut filled);
+                mul_add_onto(left, right, onto, &mut fresh);
+                assert!(same(&fresh, &filled), "onto {name}: {m} × {n}, k = {k}");
+            }
         }
     }
     found
+}
+
+fn same(a: &[Real], b: &[Real]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 /// m × n around the widths of the kernels' strips and panels, and k around the panels of the sum.

@@ -9,7 +9,7 @@ fn a_step_is_a_row_of_the_whole_to_the_bit() {
         let block = lively(|init| GatedBlock::new(init, inputs, outputs, 2, 3));
         let x = normals(&[3, 11, inputs]);
         let tape = Tape::inference();
-        let (u, y) = block.forward(tape.constant(x.clone()));
+        let (u, y) = block.forward_skip(tape.constant(x.clone()));
         let mut past = block.past(3);
         for t in 0..11 {
             let stepped = block.step(&step(&x, t), &mut past);
@@ -27,8 +27,9 @@ fn the_residual_is_added_after_the_skip_is_taken() {
     let tape = Tape::inference();
     let x = tape.constant(normals(&[2, 7, 5]));
     let same = lively(|init| GatedBlock::new(init, 5, 5, 2, 1));
-    let (u, y) = same.forward(x);
+    let (u, y) = same.forward_skip(x);
     assert_eq!(y.value(), (u + x).value());
+    assert_eq!(same.forward(x).value(), y.value());
     let mut paths = vec![];
     same.visit(&mut |p| paths.push(p.path().to_string()));
     assert!(!paths.iter().any(|path| path.starts_with("project")), "{paths:?}");
@@ -47,7 +48,7 @@ fn a_block_has_two_convolutions_a_mix_and_a_projection_where_widths_differ() {
 fn the_unit_is_tanh_of_the_filter_times_sigmoid_of_the_gate() {
     let (x, block) = (normals(&[2, 6, 4]), lively(|init| GatedBlock::new(init, 4, 3, 2, 2)));
     let tape = Tape::new();
-    let (u, _) = block.forward(tape.constant(x.clone()));
+    let (u, _) = block.forward_skip(tape.constant(x.clone()));
     let part = |name: &str| {
         let [w, b] = ["weight", "bias"].map(|p| tape.find(&format!("{name}.{p}")).unwrap());
         (w, b)

@@ -13,12 +13,16 @@ fn inputs(rows: &[usize], i: usize, o: usize) -> [Tensor; 3] {
 
 #[cfg(feature = "f64")]
 #[test]
-fn gradients_of_linear_and_linear_relu() {
+fn gradients_of_linear_layers() {
     let shapes: [(&[usize], usize, usize); 4] =
         [(&[2, 3], 4, 5), (&[1, 1], 1, 1), (&[2, 50], 3, 2), (&[4], 3, 2)];
     for (rows, i, o) in shapes {
         super::gradcheck(&inputs(rows, i, o), |x| linear(x[0], x[1], x[2]));
         super::gradcheck(&inputs(rows, i, o), |x| linear_relu(x[0], x[1], x[2]));
+        let h: Vec<usize> = rows.iter().copied().chain([o]).collect();
+        let [x, w, b] = inputs(rows, i, o);
+        let all = [x, w, b, super::halves(&h, 4)];
+        super::gradcheck(&all, |x| linear_residual(x[0], x[1], x[2], x[3]));
     }
 }
 
@@ -37,6 +41,32 @@ fn linear_relu_is_relu_of_linear_to_the_bit() {
         let inputs = [numbers(&[2, t, 7], 1), numbers(&[7, 70], 2), numbers(&[70], 3)];
         twins(&inputs, 0., |x| linear_relu(x[0], x[1], x[2]), |x| relu(linear(x[0], x[1], x[2])));
     }
+}
+
+#[test]
+fn linear_residual_is_a_sum_with_linear_to_the_bit() {
+    for t in [3, 200] {
+        let inputs = [
+            numbers(&[2, t, 7], 1),
+            numbers(&[7, 70], 2),
+            numbers(&[70], 3),
+            numbers(&[2, t, 70], 4),
+        ];
+        twins(
+            &inputs,
+            0.,
+            |x| linear_residual(x[0], x[1], x[2], x[3]),
+            |x| linear(x[0], x[1], x[2]) + x[3],
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "linear_residual: h is [2, 3, 4], y (6, 5)")]
+fn a_residual_has_the_shape_of_the_value() {
+    let inputs =
+        [numbers(&[2, 3, 7], 1), numbers(&[7, 5], 2), numbers(&[5], 3), numbers(&[2, 3, 4], 4)];
+    pass(&inputs, |x| linear_residual(x[0], x[1], x[2], x[3]));
 }
 
 #[test]
