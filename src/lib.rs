@@ -5,9 +5,9 @@
 //! stack of dilated causal convolutions reads the past, and a ladder of random variables, one for each
 //! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data.
 //!
-//! The promise: **same seed, same bits**, on any number of threads, on any x86-64 CPU, in debug and release
-//! builds, and after being killed and resumed ([how](book::decisions::d0005)). aarch64 is meant too, and
-//! has not been run yet.
+//! The promise: **same seed, same bits**, on any number of threads, on any x86-64 CPU and on aarch64, in
+//! debug and release builds, and after being killed and resumed ([how, in small programs](book::same_bits)).
+//! aarch64 has been run under an emulator, and not yet on a machine of its own.
 //!
 //! # One pass, and the way back
 //! ```
@@ -57,7 +57,8 @@
 //! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
 //! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] |
 //!
-//! Outside: the [`book`], with the decisions and what would change our mind.
+//! Outside: the [`book`], with [same bits](book::same_bits) in small programs, and the
+//! [decisions](book::decisions) with what would change our mind.
 //!
 //! # Symbols
 //! | paper | here | |

@@ -267,9 +267,19 @@ fn golden_bits() {
     let (lost, new) = (lost.join("\n"), new.join("\n"));
     panic!(
         "the bits are not those of tests/golden/bits.txt. If that is wanted, raise ARITHMETIC in \
-         src/train/checkpoint.rs, say so in the changelog, and write them with STCN_GOLDEN=write.\n\
+         src/train/checkpoint.rs, say why in its history in src/book/same-bits.md, and write them with \
+         STCN_GOLDEN=write.\n\
          wanted:\n{lost}\nfound:\n{new}"
     );
+}
+
+#[test]
+fn the_book_has_a_line_of_history_for_every_arithmetic() {
+    let chapter = include_str!("../src/book/same-bits.md");
+    let (_, history) = chapter.split_once("## History of ARITHMETIC").unwrap();
+    for number in 1..=ARITHMETIC {
+        assert!(history.contains(&format!("\n| {number} | ")), "no line for {number}");
+    }
 }
 
 /// The ways that need nothing but this test's binary.

@@ -1,7 +1,7 @@
 //! How the learning rate and the weight of the KL move with the step.
 //!
 //! Both are functions of the step number alone, in f64 and from our own elementary functions, so that a
-//! resumed run finds the very value it would have had (arithmetic.md §1).
+//! resumed run finds the very value it would have had (decision 0006).
 
 use crate::kernel::math::{exp_f64, ln_f64};
 

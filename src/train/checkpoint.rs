@@ -32,7 +32,8 @@ pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
 /// The layout of the file; a checkpoint of another number is not read.
 pub const FORMAT: u32 = 1;
 
-/// The bits that a training step gives; moves whenever any of them does (arithmetic.md §11).
+/// The bits that a training step gives; moves whenever any of them does. Its
+/// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
 pub const ARITHMETIC: u32 = 1;
 
 /// A parameter by the path that tables, dumps and errors call it too.

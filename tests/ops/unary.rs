@@ -74,7 +74,7 @@ fn clipped_softplus_has_no_gradient_outside() {
 
 #[test]
 fn values_by_hand() {
-    // 4 ulp of numbers below 8 (arithmetic.md §4): 4 · 2⁻²¹.
+    // 4 ulp of numbers below 8 (decision 0006): 4 · 2⁻²¹.
     let tolerance = if cfg!(feature = "f64") { 1e-14 } else { 2e-6 };
     let cases: [(Op, Real, Real); 10] = [
         (tanh, 0.5, 0.46211715726000975),
