@@ -73,10 +73,70 @@ fn words() -> Vec<Words> {
         why,
     };
     let mut all = vec![
-        some("rayon", &["parallel.rs"], "threads are shared out in parallel.rs alone"),
-        some("HashMap, HashSet", &[], "their order is luck: a BTreeMap or a Vec"),
+        some("rayon, thread::", &["parallel.rs"], "threads are shared out in parallel.rs alone"),
+        some(
+            "threads(), available_parallelism, current_num_threads, current_thread_index",
+            &["parallel.rs", "kernel/causal_conv.rs", "cli/"],
+            "how many threads there are decides no number: cut by a constant, or rows of products",
+        ),
+        some(
+            ".reduce(, .reduce_with(, .fold_with(, .find_any(, .position_any(",
+            &[],
+            "rayon's come in any order: parallel::sum",
+        ),
+        some(
+            "Mutex, RwLock, Condvar, mpsc, atomic",
+            &["parallel.rs", "tensor.rs", "cli/train.rs"],
+            "who comes first decides no number: parallel::map",
+        ),
+        some(
+            "HashMap, HashSet, RandomState, DefaultHasher",
+            &[],
+            "their order is luck: a BTreeMap or a Vec",
+        ),
+        some(
+            ".sort_unstable_by(, .sort_unstable_by_key(",
+            &[],
+            "equals come in an order of std's version: a stable sort",
+        ),
         some("thread_local!, static mut", &[], "no state by thread, no state unguarded"),
         some("Instant, SystemTime", &["cli/", "train/metrics.rs"], "a clock decides no number"),
+        some("now()", &["cli/", "train/metrics.rs", "train/fit.rs"], "it is a clock too"),
+        some("env::", &["kernel/simd.rs"], "who started the program decides no number"),
+        some(
+            "rand::, rand_core, rand_distr, chacha20",
+            &["noise.rs"],
+            "a generator remembers: draw from Noise, by address",
+        ),
+        some(
+            "arch::, target_arch, target_feature",
+            &["kernel/simd.rs", "kernel/gemm.rs"],
+            "the CPU is asked in two files",
+        ),
+        some("debug_assertions", &["tensor.rs"], "debug and release builds make the same bits"),
+        some(
+            "algebraic_add, algebraic_sub, algebraic_mul, algebraic_div, fadd_fast, fmul_fast",
+            &[],
+            "the compiler would choose the order",
+        ),
+        some(
+            "_mm_rcp_ps, _mm256_rcp_ps, _mm512_rcp14_ps, _mm_rsqrt_ps, _mm256_rsqrt_ps, \
+             _mm512_rsqrt14_ps, vrecpeq_f32, vrsqrteq_f32, _mm_setcsr",
+            &[],
+            "estimates differ by maker, and subnormals are kept",
+        ),
+        some("to_ne_bytes, from_ne_bytes", &[], "bytes in the machine's order: to_le_bytes"),
+        some(
+            ".sum::<f32>, .sum::<f64>, .sum::<Real>, .product::<f32>, .product::<f64>, .product::<Real>",
+            &[],
+            "std's begins at −0 or at +0, by its version: fold from 0., or parallel::sum",
+        ),
+        some(
+            ".sum()",
+            &["ops/reduce.rs", "tape/check.rs", "train/gradients.rs", "data/unzip.rs"],
+            "of what? Name the type of a count; only Tensor's sum of floats has an order",
+        ),
+        some(".product()", &["tensor.rs"], "of what? Name the type of a count"),
         some(
             "unsafe, unsafe_code",
             &["kernel/gemm.rs", "kernel/simd.rs"],

@@ -75,7 +75,7 @@ impl Batch {
 
     /// Σ lengths: steps without padding.
     pub fn steps(&self) -> usize {
-        self.lengths.iter().sum()
+        self.lengths.iter().sum::<usize>()
     }
 }
 

@@ -316,7 +316,7 @@ impl DataSet {
 
     /// Steps of all sequences of a split.
     pub fn steps(&self, split: Split) -> usize {
-        self.split(split).into_iter().map(|i| self.length(i)).sum()
+        self.split(split).into_iter().map(|i| self.length(i)).sum::<usize>()
     }
 
     /// Counts and lengths of a split; none if it is empty.
@@ -328,7 +328,7 @@ impl DataSet {
         Some(Summary {
             split,
             sequences: n,
-            steps: lengths.iter().sum(),
+            steps: lengths.iter().sum::<usize>(),
             shortest: *lengths.first()?,
             median: (lengths[(n - 1) / 2] + lengths[n / 2]) as f64 / 2.,
             longest: *lengths.last()?,
@@ -448,7 +448,7 @@ fn offsets(lengths: &[i64], channels: usize, numbers: usize) -> Result<Vec<usize
         ));
     }
     // No number of lengths below 2⁶³ that fits into memory overflows 128 bits.
-    let sum: u128 = lengths.iter().map(|&length| length.unsigned_abs() as u128).sum();
+    let sum = lengths.iter().map(|&length| length.unsigned_abs() as u128).sum::<u128>();
     let total = numbers / channels;
     if sum != total as u128 {
         return Err(format!(

@@ -61,7 +61,7 @@ impl Stcn {
         };
         let prior = init.list("prior", levels, nets);
         let infer = init.list("infer", levels, nets);
-        let y = if config.kind.is_dense() { latents.iter().sum() } else { latents[0] };
+        let y = if config.kind.is_dense() { latents.iter().sum::<usize>() } else { latents[0] };
         let output = init.scope("output", |init| match config.decoder {
             Decoder::Pointwise => OutputNet::pointwise(init, y, *channels, config.output_layers),
             Decoder::Gated => OutputNet::gated(init, y, *channels, config.output_layers),

@@ -16,7 +16,7 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
         assert!(same, "concat: {:?} beside {:?}", v.shape(), values[0].shape());
     }
     let widths: Vec<usize> = values.iter().map(Tensor::cols).collect();
-    let total: usize = widths.iter().sum();
+    let total = widths.iter().sum::<usize>();
     *shape.last_mut().expect("rank ≥ 1") = total;
     let mut y = Tensor::scratch(&shape);
     parallel::rows([y.data_mut()], [total], (CHUNK / total).max(1), |range, [y]| {

@@ -54,7 +54,7 @@ impl Estimate {
         let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
-        let data: usize = Split::ALL.iter().map(|&split| set.steps(split)).sum();
+        let data = Split::ALL.iter().map(|&split| set.steps(split)).sum::<usize>();
         let rest = PROGRAM + (4 * data * set.channels()) as u64;
         Ok(Self { state: state(config)?, pass, rest, batch })
     }

@@ -49,7 +49,7 @@ pub fn line(seed: u64, index: u64) -> Line {
 pub fn collection(seed: u64) -> Vec<(Line, u8)> {
     const TRAIN: u64 = SPLITS[0];
     const TRAIN_AND_VALID: u64 = SPLITS[0] + SPLITS[1];
-    let total: u64 = SPLITS.iter().sum();
+    let total = SPLITS.iter().sum::<u64>();
     parallel::map(total as usize, |index| {
         let split = match index as u64 {
             0..TRAIN => 0,
