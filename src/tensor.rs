@@ -225,6 +225,7 @@ pub fn zip<const N: usize>(
         vectorise(
             #[inline(always)]
             || {
+                #[allow(clippy::redundant_locals)]
                 let f = f; // what it captured is now known not to lie in `out`, and stays in registers
                 let n = out.len();
                 let data = data.map(|x| &x[..n]); // equal lengths, so that no index needs a check
