@@ -29,7 +29,7 @@ fn parameters_that_cannot_fit_are_refused_before_they_are_made() {
     let mut config = small();
     config.set("model.channels=8000").unwrap();
     let count = models::count(&config.model).unwrap();
-    let state = 4 * 7 * count as u64;
+    let state = (size_of::<stcn::Real>() * 7 * count) as u64;
     assert!(check_state(&config, Some(state)).is_ok() && check_state(&config, None).is_ok());
     let refused = check_state(&config, Some(state - 1)).unwrap_err().to_string();
     assert!(refused.starts_with(&format!("the model's {count} parameters take ")), "{refused}");
