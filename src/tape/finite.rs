@@ -12,7 +12,13 @@ fn range(x: &Tensor) -> String {
         nans += usize::from(x.is_nan());
     }
     let nans = if nans > 0 { format!(" and {nans} NaN") } else { String::new() };
-    format!("[{low}, {high}]{nans}")
+    format!("[{}, {}]{nans}", short(low), short(high))
+}
+
+/// In a few characters: very large and very small numbers by their powers of ten.
+fn short(x: Real) -> String {
+    let plain = x == 0. || !x.is_finite() || (1e-4..1e6).contains(&x.abs());
+    if plain { x.to_string() } else { format!("{x:.3e}") }
 }
 
 impl Tape {

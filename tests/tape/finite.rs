@@ -16,6 +16,8 @@ fn the_first_node_that_is_not_finite_is_named_with_its_inputs() {
         format!("node 1 ln \"log\" in [-inf, {most}] and 1 NaN, from node 0 leaf \"x\" in [-1, 2]");
     assert_eq!(found.ranges(), wanted);
     assert_eq!(x.ranges(), "node 0 leaf \"x\" in [-1, 2]");
+    let far = tape.input(Tensor::new(&[2], vec![-2.5e20, 1e-7]), "far");
+    assert_eq!(far.ranges(), "node 3 leaf \"far\" in [-2.500e20, 1.000e-7]");
 }
 
 #[test]
