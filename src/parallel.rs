@@ -7,7 +7,6 @@
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs `job` on a pool of `threads` threads (0: one per core). Nested calls use the same pool.
 pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> Result<R> {
@@ -20,39 +19,6 @@ pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> 
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }
-
-/// Runs `job` with all other threads awake: they look for work until it ends, instead of falling asleep in
-/// the microseconds between two regions. Waking a thread takes longer than many a region.
-pub fn awake<R>(job: impl FnOnce() -> R) -> R {
-    /// Ends the watch, also when `job` panics.
-    struct Until<'a>(&'a AtomicBool);
-    impl Drop for Until<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Release);
-        }
-    }
-    if threads() == 1 {
-        return job();
-    }
-    let (done, me) = (AtomicBool::new(false), rayon::current_thread_index());
-    rayon::in_place_scope(|scope| {
-        scope.spawn_broadcast(|_, context| {
-            // This thread meets the call too, whenever it waits for another: not for it.
-            let mut idle = 0;
-            while Some(context.index()) != me && !done.load(Ordering::Acquire) {
-                let worked = matches!(rayon::yield_now(), Some(rayon::Yield::Executed));
-                idle = if worked { 0 } else { idle + 1 };
-                // More threads than cores: whoever has work comes first.
-                if idle < PATIENCE { std::hint::spin_loop() } else { std::thread::yield_now() }
-            }
-        });
-        let _until = Until(&done);
-        job()
-    })
-}
-
-/// Looks for work before a thread gives its core to another.
-const PATIENCE: u32 = 200;
 
 /// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
 #[derive(Default)]

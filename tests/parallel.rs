@@ -1,7 +1,7 @@
 //! Threads decide nothing.
 
 use crate::ops::small_network;
-use stcn::parallel::{self, CHUNK, Tile, awake, map, with_threads};
+use stcn::parallel::{self, CHUNK, Tile};
 use stcn::{Real, Tensor};
 
 #[test]
@@ -82,19 +82,4 @@ fn chunks_and_rows_know_which_elements_they_hold() {
     });
     parallel::rows([&mut b], [3], 100, |rows, [b]| assert_eq!((rows, b.len()), (0..7, 21)));
     assert!(a.iter().enumerate().all(|(i, &a)| a == i / 2));
-}
-
-#[test]
-fn threads_kept_awake_do_the_work_and_are_let_go_at_the_end_and_by_a_panic() {
-    for threads in [1, 2, 5] {
-        let there = with_threads(threads, || {
-            let sum = |n: usize| map(n, |i| i).into_iter().sum::<usize>();
-            let nested = awake(|| awake(|| sum(100)) + sum(1000));
-            let panicked = std::panic::catch_unwind(|| awake(|| panic!("inside")));
-            assert!(panicked.is_err());
-            nested + awake(|| sum(10)) // were a thread still on watch, the scope above had not ended
-        });
-        assert_eq!(there.unwrap(), 4950 + 499_500 + 45);
-    }
-    assert_eq!(awake(|| map(3, |i| i)), [0, 1, 2]); // outside any pool
 }

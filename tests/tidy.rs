@@ -86,7 +86,7 @@ fn words() -> Vec<Words> {
         ),
         some(
             "Mutex, RwLock, Condvar, mpsc, atomic",
-            &["parallel.rs", "tensor.rs", "cli/train.rs"],
+            &["tensor.rs", "cli/train.rs"],
             "who comes first decides no number: parallel::map",
         ),
         some(

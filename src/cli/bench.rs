@@ -103,7 +103,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     let mut times = vec![];
     for _ in 0..words.steps {
         let start = Instant::now();
-        parallel::awake(|| generator.draw(&noise, 1.));
+        generator.draw(&noise, 1.);
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     // The median of the 50 steps around one.

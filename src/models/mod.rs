@@ -15,7 +15,6 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
-use crate::parallel;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 use config::{Floors, HeadKind, PenDraw, Task};
@@ -148,7 +147,7 @@ pub fn generate(
             generator.observe(&row, noise);
             row
         } else {
-            parallel::awake(|| generator.draw(noise, temperature))
+            generator.draw(noise, temperature)
         };
         for (x, row) in x
             .data_mut()

@@ -5,7 +5,6 @@ use crate::data::{Batch, DataSet, Limit, Normalisation, Split, in_order};
 use crate::kernel::math::{exp_f64, ln_f64};
 use crate::models::{Bound, SequenceModel};
 use crate::noise::Noise;
-use crate::parallel;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
 
@@ -90,7 +89,7 @@ pub fn evaluate(
         let first = objectives.len();
         objectives.resize(first + batch.lengths.len(), 0.);
         for (draw, by_draw) in by_draw.iter_mut().enumerate() {
-            let pass = parallel::awake(|| forward(model, &batch, &noise.at(draw as u64)));
+            let pass = forward(model, &batch, &noise.at(draw as u64));
             kl.resize(pass.kl.len(), 0.);
             for (i, &log) in pass.log_px.iter().enumerate() {
                 let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[i]);

@@ -8,7 +8,6 @@ use crate::noise::Noise;
 use crate::ops::sum_masked;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
-use crate::parallel;
 use crate::tape::{Keep, Tape, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -105,33 +104,30 @@ pub fn update(
     config: &Config,
     step: u64,
 ) -> Result<Report> {
-    parallel::awake(|| {
-        let train = &config.train;
-        let weight = kl_weight(train.kl_anneal, step);
-        let rate = lr(train.schedule(), train.lr, step);
-        let noise = Noise::new(config.seed, "train").at(step);
-        tape.reset();
-        let elbo = model.elbo(tape, batch, &noise);
-        let of_batch = |x: Var| mean(&per_sequence(&x.value(), &batch.lengths));
-        let (log_px, kl) =
-            (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
-        let loss = loss(&elbo, &batch.lengths, weight, train.reduction);
-        let value = loss.value().item() as f64;
-        let refused = |what: String, tape: &Tape, loss: Var| {
-            let what = format!("step {step}: {what}, first in {}", first_wrong(tape, loss));
-            Err(ErrorKind::Diverged(what).into())
-        };
-        if !value.is_finite() {
-            return refused(format!("the loss is {value}"), tape, loss);
-        }
-        let grads = tape.backward(loss, Keep::Leaves);
-        let norm = gradient_norm(model, &grads);
-        let scale = clip_scale(norm, train.grad_clip);
-        if !norm.is_finite() || norm * scale > LARGEST_NORM {
-            return refused(format!("the norm of the gradient is {norm}"), tape, loss);
-        }
-        tape.reset(); // before the update, or each parameter is copied on write
-        adam.update(model, &grads, scale as Real, rate, step);
-        Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm: norm })
-    })
+    let train = &config.train;
+    let weight = kl_weight(train.kl_anneal, step);
+    let rate = lr(train.schedule(), train.lr, step);
+    let noise = Noise::new(config.seed, "train").at(step);
+    tape.reset();
+    let elbo = model.elbo(tape, batch, &noise);
+    let of_batch = |x: Var| mean(&per_sequence(&x.value(), &batch.lengths));
+    let (log_px, kl) = (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
+    let loss = loss(&elbo, &batch.lengths, weight, train.reduction);
+    let value = loss.value().item() as f64;
+    let refused = |what: String, tape: &Tape, loss: Var| {
+        let what = format!("step {step}: {what}, first in {}", first_wrong(tape, loss));
+        Err(ErrorKind::Diverged(what).into())
+    };
+    if !value.is_finite() {
+        return refused(format!("the loss is {value}"), tape, loss);
+    }
+    let grads = tape.backward(loss, Keep::Leaves);
+    let norm = gradient_norm(model, &grads);
+    let scale = clip_scale(norm, train.grad_clip);
+    if !norm.is_finite() || norm * scale > LARGEST_NORM {
+        return refused(format!("the norm of the gradient is {norm}"), tape, loss);
+    }
+    tape.reset(); // before the update, or each parameter is copied on write
+    adam.update(model, &grads, scale as Real, rate, step);
+    Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm: norm })
 }
