@@ -216,7 +216,7 @@ fn gemm_roof() -> f64 {
     best
 }
 
-/// The most memory this process has held, in MB.
+/// The most memory this process has held, in MiB, as other frameworks' benches count.
 fn memory() -> Option<f64> {
-    peak_resident().map(|bytes| bytes as f64 / 1e6)
+    peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
 }

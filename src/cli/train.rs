@@ -250,7 +250,7 @@ impl Screen {
                 "run": run.root(), "checkpoint_sha256": sha256,
             });
             if let Some(memory) = peak_resident() {
-                line["rss_mb"] = (memory as f64 / 1e6).into();
+                line["rss_mb"] = (memory as f64 / (1 << 20) as f64).into();
             }
             if let Some(best) = best {
                 line["best_elbo_seq"] = best.into();
