@@ -2,7 +2,7 @@
 
 use super::args::{BenchGenerate, BenchStep, Choose};
 use super::profile::Profile;
-use super::{print_json, thousands};
+use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::models::{self, SequenceModel, config::Task};
@@ -14,7 +14,6 @@ use crate::tape::Tape;
 use crate::tensor::Tensor;
 use crate::train::Config;
 use crate::train::config::Choice;
-use crate::train::memory::peak_resident;
 use crate::train::step::update;
 use serde_json::json;
 use std::time::Instant;
@@ -48,13 +47,15 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     times.drain(..2);
-    let memory = memory(); // before the roof's own buffers
-    let profile = words.profile.then(|| Profile::of(&mut tape));
-    for step in 1..=profile.as_ref().map_or(0, |_| words.steps as u64) {
-        let profile = profile.as_ref().expect("else no step");
-        profile.begin();
-        update(&mut *model, &mut adam, &mut tape, &batch, &config, step)?;
-        profile.end();
+    let memory = peak_mib(); // before the roof's own buffers
+    let mut profile = None;
+    if words.profile {
+        let clock = profile.insert(Profile::of(&mut tape));
+        for step in 1..=words.steps as u64 {
+            clock.begin();
+            update(&mut *model, &mut adam, &mut tape, &batch, &config, step)?;
+            clock.end();
+        }
     }
     let (median, least) = (median(&mut times), times[0]);
     let (speed, roof) = (gflop / median * 1e3, gemm_roof());
@@ -119,7 +120,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
             "model": config.model.kind, "params": params, "count": words.count,
             "steps": words.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
         });
-        let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", memory())];
+        let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", peak_mib())];
         for (name, value) in fields {
             if let Some(value) = value {
                 line[name] = value.into();
@@ -214,9 +215,4 @@ fn gemm_roof() -> f64 {
         best = if speed > best { speed } else { best };
     }
     best
-}
-
-/// The most memory this process has held, in MiB, as other frameworks' benches count.
-fn memory() -> Option<f64> {
-    peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
 }

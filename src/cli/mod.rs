@@ -35,6 +35,7 @@ mod train;
 pub use args::Args;
 
 use crate::error::{Error, Result};
+use crate::train::memory::peak_resident;
 use args::{Bench, Command, Data};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -87,6 +88,11 @@ fn put(text: fmt::Arguments) {
 fn write(text: fmt::Arguments) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_fmt(text).and_then(|()| stdout.flush())
+}
+
+/// The most memory this process has held, in MiB as other frameworks' benches count.
+fn peak_mib() -> Option<f64> {
+    peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
 }
 
 /// `1,234,567`

@@ -1,14 +1,14 @@
 //! `stcn train`: a run, and what is seen of it while it goes.
 
 use super::args::Train;
-use super::thousands;
+use super::{peak_mib, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
 use crate::tape::Keep;
 use crate::train::config::{Choice, Config};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
-use crate::train::memory::{Estimate, available, peak_resident};
+use crate::train::memory::{Estimate, available};
 use crate::train::step::Report;
 use crate::train::{Checkpoint, RunDir};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -249,8 +249,8 @@ impl Screen {
                 "done": end != End::Interrupted, "step": progress.step, "seconds": seconds,
                 "run": run.root(), "checkpoint_sha256": sha256,
             });
-            if let Some(memory) = peak_resident() {
-                line["rss_mb"] = (memory as f64 / (1 << 20) as f64).into();
+            if let Some(memory) = peak_mib() {
+                line["rss_mb"] = memory.into();
             }
             if let Some(best) = best {
                 line["best_elbo_seq"] = best.into();

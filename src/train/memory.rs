@@ -47,7 +47,8 @@ impl Estimate {
         let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
         // Tensors large enough to be counted, and no larger.
         let short = ((1 << 14) / config.model.channels).clamp(32, 256);
-        let gradients = state(config)? / NUMBERS_PER_PARAMETER; // counted there already
+        let state = state(config)?;
+        let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let trained =
             extrapolated(short, batch.0 * batch.1, |rows| training_pass(config, model, rows));
         let trained = trained.saturating_sub(gradients);
@@ -56,7 +57,7 @@ impl Estimate {
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
         let data = Split::ALL.iter().map(|&split| set.steps(split)).sum::<usize>();
         let rest = PROGRAM + (4 * data * set.channels()) as u64;
-        Ok(Self { state: state(config)?, pass, rest, batch })
+        Ok(Self { state, pass, rest, batch })
     }
 
     /// All together.
