@@ -1,12 +1,14 @@
-//! Threads: the only file that names rayon.
+//! Threads: the only module that names rayon.
 //!
 //! Three verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
 //! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds partials of fixed
 //! chunks in index order. Not here: rayon's own reductions, whose order is unspecified.
 
 use crate::error::{Error, Result};
-use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Mutex;
+
+mod crew;
 
 /// Runs `job` on a pool of `threads` threads (0: one per core). Nested calls use the same pool.
 pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> Result<R> {
@@ -43,18 +45,26 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Runs `job` on every task, on any thread, in any order; tasks own what they write.
+/// Runs `job` on every task, on any thread; tasks own what they write. They are begun in their order, so
+/// the longest should come first: nobody waits long at the end.
+///
+/// Within a task, regions are run by its own thread.
 pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
-    if tasks.len() <= 1 {
-        tasks.into_iter().for_each(job);
-    } else {
-        tasks.into_par_iter().with_max_len(1).for_each(&job);
-    }
+    let helpers = threads().min(tasks.len()).saturating_sub(1);
+    let tasks = Mutex::new(tasks.into_iter());
+    let next = || tasks.lock().expect("nothing panics under it").next();
+    crew::run(helpers, &|| {
+        while let Some(task) = next() {
+            job(task);
+        }
+    });
 }
 
 /// `f(0), f(1), … f(n − 1)`, in index order whoever computed them.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    (0..n).into_par_iter().with_max_len(1).map(&f).collect()
+    let mut results: Vec<_> = (0..n).map(|_| None).collect();
+    each(results.iter_mut().enumerate().collect(), |(i, result)| *result = Some(f(i)));
+    results.into_iter().map(|result| result.expect("every task was run")).collect()
 }
 
 /// Elements per task of elementwise work: small enough to stay in a core's cache.

@@ -3,6 +3,8 @@
 use crate::ops::small_network;
 use stcn::parallel::{self, CHUNK, Tile};
 use stcn::{Real, Tensor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Barrier;
 
 #[test]
 fn a_network_has_the_same_bits_on_any_number_of_threads() {
@@ -82,4 +84,69 @@ fn chunks_and_rows_know_which_elements_they_hold() {
     });
     parallel::rows([&mut b], [3], 100, |rows, [b]| assert_eq!((rows, b.len()), (0..7, 21)));
     assert!(a.iter().enumerate().all(|(i, &a)| a == i / 2));
+}
+
+#[test]
+fn two_threads_work_at_once() {
+    // Each task waits until the other has begun.
+    let both = Barrier::new(2);
+    parallel::with_threads(2, || parallel::each(vec![(), ()], |()| drop(both.wait()))).unwrap();
+}
+
+#[test]
+fn one_thread_does_everything_itself_in_order() {
+    let here = || std::thread::current().id();
+    let order = |n| parallel::map(n, |i| (i, here()));
+    let (leader, found) = parallel::with_threads(1, || (here(), order(100))).unwrap();
+    assert!(found.into_iter().enumerate().all(|(i, one)| one == (i, leader)));
+}
+
+#[test]
+fn thousands_of_regions_are_complete_with_more_threads_than_cores() {
+    for threads in [2, 3, 8] {
+        parallel::with_threads(threads, || {
+            for round in 0..2000 {
+                // Now and then the helpers have gone home.
+                let pause = if round % 500 == 0 { 100_000 } else { 0 };
+                (0..pause).for_each(|_| std::hint::spin_loop());
+                let mut done = vec![0; 1 + round % 17];
+                parallel::each(done.iter_mut().collect(), |x| *x += round);
+                assert!(done.iter().all(|&x| x == round), "{threads} threads, region {round}");
+            }
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn regions_within_regions_and_leaders_side_by_side_finish() {
+    let nested = || parallel::map(20, |i| parallel::map(i, |j| j).len());
+    std::thread::scope(|scope| {
+        for leader in 0..4 {
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    let found = match leader % 2 {
+                        0 => nested(), // on the pool that all share
+                        _ => parallel::with_threads(3, nested).unwrap(),
+                    };
+                    assert_eq!(found, (0..20).collect::<Vec<_>>());
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_panic_in_any_task_reaches_the_leader_and_the_next_region_is_whole() {
+    parallel::with_threads(3, || {
+        for bad in [0, 1, 50, 99] {
+            let failed = catch_unwind(AssertUnwindSafe(|| {
+                parallel::map(100, |i| assert!(i != bad, "task {i}"));
+            }));
+            let message = *failed.unwrap_err().downcast::<String>().unwrap();
+            assert_eq!(message, format!("task {bad}"));
+            assert_eq!(parallel::map(100, |i| i), (0..100).collect::<Vec<_>>());
+        }
+    })
+    .unwrap();
 }

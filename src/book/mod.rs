@@ -26,6 +26,8 @@ pub mod decisions {
     //! | [0009](d0009) | CPUs without FMA |
     //! | [0010](d0010) | Our own product kernel |
     //! | [0011](d0011) | Inlined closures instead of a SIMD crate |
+    //! | [0012](d0012) | Helpers that stay awake |
+    //! | [0013](d0013) | Memory is fetched ahead of the products |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -52,4 +54,8 @@ pub mod decisions {
     pub mod d0010 {}
     #[doc = include_str!("decisions/0011-inlined-closures.md")]
     pub mod d0011 {}
+    #[doc = include_str!("decisions/0012-helpers-that-stay-awake.md")]
+    pub mod d0012 {}
+    #[doc = include_str!("decisions/0013-memory-fetched-ahead.md")]
+    pub mod d0013 {}
 }

@@ -5,7 +5,7 @@
 //! over tiles of (batch, time); the gradient of w over rectangles of w, the sequences in index order.
 //! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
 
-use super::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_onto};
+use super::gemm::{Mat, Onto, PANEL, Packed, Right, fill, mul_add_each, mul_add_onto};
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
@@ -73,7 +73,7 @@ impl CausalConv {
             let x = Mat::new(&x[(first - self.reach(j)) * i..], rows, i);
             let (before, y) = y.split_at_mut((first - tile.time.start) * o);
             if matches!(onto, Onto::Row(_)) {
-                fill(onto, o, before); // later taps begin earlier
+                fill(onto, before); // later taps begin earlier
             }
             mul_add_onto(x, Right::Rows(Mat::new(w, i, o)), onto, y);
             onto = Onto::C;
@@ -90,10 +90,11 @@ impl CausalConv {
         let blocks = parallel::map(o.div_ceil(block), |n| {
             let columns = n * block..o.min((n + 1) * block);
             let mut y = bias[columns.clone()].repeat(batch);
-            for (rows, w) in rows.iter().zip(w.chunks_exact(i * o)) {
+            let terms = rows.iter().zip(w.chunks_exact(i * o)).map(|(rows, w)| {
                 let w = Mat::new(w, i, o).columns(columns.clone());
-                mul_add(Mat::new(rows, batch, i), Right::Rows(w), &mut y);
-            }
+                (Mat::new(rows, batch, i), Right::Rows(w))
+            });
+            mul_add_each(terms, &mut y);
             y
         });
         for (n, from) in blocks.iter().enumerate() {
@@ -176,11 +177,14 @@ impl CausalConv {
         if reach >= time {
             return;
         }
-        for b in 0..batch {
-            let x = Mat::new(&x[b * time * i..], time - reach, i).columns(tile.time.clone());
-            let gy = Mat::new(&gy[(b * time + reach) * o..], time - reach, o);
-            mul_add(x.transposed(), Right::Rows(gy), gw);
-        }
+        let starts = (0..batch).flat_map(|b| (0..time - reach).step_by(PANEL).map(move |t| (b, t)));
+        let terms = starts.map(|(b, t)| {
+            let rows = PANEL.min(time - reach - t);
+            let x = Mat::new(&x[(b * time + t) * i..], rows, i).columns(tile.time.clone());
+            let gy = Mat::new(&gy[(b * time + t + reach) * o..], rows, o);
+            (x.transposed(), Right::Rows(gy))
+        });
+        mul_add_each(terms, gw);
     }
 
     /// Runs `job` over the tiles of tensors shaped like y.

@@ -1,8 +1,8 @@
 //! Which instructions this CPU has, and the vectors that the products are written in.
 //!
-//! One of the two files that may use `unsafe` (the other is `gemm`): intrinsics and functions compiled
-//! for a CPU feature are only reached after [`isa`] has seen that feature. Every path gives the same
-//! bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for tests.
+//! One of the three files that may use `unsafe` (`gemm::single` and `parallel::crew` are the others):
+//! intrinsics and functions compiled for a CPU feature are only reached after [`isa`] has seen that
+//! feature. Every path gives the same bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for tests.
 #![allow(unsafe_code)]
 #![cfg_attr(feature = "f64", allow(dead_code))] // products in f64 are matrixmultiply's
 
@@ -148,6 +148,8 @@ pub(super) trait Simd: Copy {
     /// `self · b + c`
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
+    /// Asks for the line of cache around `from`, which need not be there.
+    unsafe fn prefetch(from: *const f32);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -190,6 +192,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(self, b: Self) -> Self {
             _mm512_add_ps(self, b)
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            _mm_prefetch::<_MM_HINT_T0>(from.cast())
         }
     }
 
@@ -236,6 +242,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(self, b: Self) -> Self {
             _mm256_add_ps(self, b)
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            _mm_prefetch::<_MM_HINT_T0>(from.cast())
         }
     }
 }
@@ -286,6 +296,9 @@ impl Simd for Four {
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
     }
+    /// std has no stable hint for NEON.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
 }
 
 /// Not inlined: unrolled into every kernel it would be most of the program.

@@ -41,11 +41,11 @@ pub(super) fn backward(
     let gy = gy.data();
     let packed = gx.is_needed().then(|| conv.pack(w.data()));
     let mut work = Work::new();
+    if let Some(gw) = gw.zeroed_target() {
+        conv.queue_grad_w(&mut work, x.data(), gy, gw); // the longest tasks
+    }
     if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
         conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
-    }
-    if let Some(gw) = gw.zeroed_target() {
-        conv.queue_grad_w(&mut work, x.data(), gy, gw);
     }
     if let Some(gb) = gb.zeroed_target() {
         reduce::queue_add_columns(&mut work, gy, gb);

@@ -67,13 +67,15 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         });
         let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
         let mut work = Work::new();
+        for (g, gw) in [(&gf, gwf), (&gg, gwg)] {
+            if let Some(gw) = gw.zeroed_target() {
+                conv.queue_grad_w(&mut work, xs.data(), g.data(), gw); // the longest tasks
+            }
+        }
         if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
             conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
         }
-        for (g, gw, gb) in [(&gf, gwf, gbf), (&gg, gwg, gbg)] {
-            if let Some(gw) = gw.zeroed_target() {
-                conv.queue_grad_w(&mut work, xs.data(), g.data(), gw);
-            }
+        for (g, gb) in [(&gf, gbf), (&gg, gbg)] {
             if let Some(gb) = gb.zeroed_target() {
                 reduce::queue_add_columns(&mut work, g.data(), gb);
             }

@@ -2,7 +2,7 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_onto};
+use stcn::kernel::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_each, mul_add_onto};
 
 /// `C += A·B` by every way that A and B may lie in memory. A: (m, k), B: (k, n), both row-major.
 fn every_way(
@@ -50,7 +50,7 @@ fn every_way(
             let row: Vec<Real> = (0..n).map(|j| 0.1 * j as Real - 1.).collect();
             for (name, onto) in [("a row", Onto::Row(&row)), ("zeros", Onto::Zero)] {
                 let (mut filled, mut fresh) = (vec![0.; m * n], vec![Real::NAN; m * n]);
-                fill(onto, n, &mut filled);
+                fill(onto, &mut filled);
                 mul_add(left, right, &mut filled);
                 mul_add_onto(left, right, onto, &mut fresh);
                 assert!(same(&fresh, &filled), "onto {name}: {m} × {n}, k = {k}");
@@ -226,6 +226,36 @@ fn products_in_double_are_the_plain_sums() {
 }
 
 #[test]
+fn a_sum_of_products_is_one_after_the_other() {
+    for shape @ (m, n, k) in shapes() {
+        let [a, b, c] = matrices(shape);
+        let across: Vec<Real> =
+            (0..k).flat_map(|j| a.chunks(k).map(move |row| row[j]).collect::<Vec<_>>()).collect();
+        // Also without terms, and with a term that has none.
+        for cut in [0, 1, k / 3, k] {
+            let term = |from: usize, to: usize, i: usize| {
+                let left = match i % 2 {
+                    0 => Mat::new(&across[from * m..], to - from, m).transposed(),
+                    _ => Mat::new(&a, m, k).columns(from..to),
+                };
+                (left, Right::Rows(Mat::new(&b[from * n..], to - from, n)))
+            };
+            let terms = || [(0, cut), (cut, k), (0, 0)].into_iter().enumerate();
+            let (mut want, mut found) = (c.clone(), c.clone());
+            terms().for_each(|(i, (from, to))| {
+                let (left, right) = term(from, to, i);
+                mul_add(left, right, &mut want);
+            });
+            mul_add_each(terms().map(|(i, (from, to))| term(from, to, i)), &mut found);
+            assert!(same(&found, &want), "m, n, k = {shape:?}, cut at {cut}");
+        }
+    }
+    let mut c = [1., 2.];
+    mul_add_each(std::iter::empty(), &mut c);
+    assert_eq!(c, [1., 2.]);
+}
+
+#[test]
 #[should_panic(expected = "Mat: 2 × 3 in 5 numbers")]
 fn a_matrix_larger_than_its_slice_is_refused() {
     Mat::new(&[0.; 5], 2, 3);
@@ -251,7 +281,6 @@ fn a_product_of_another_size_is_refused() {
     mul_add(Mat::new(&x, 2, 3), Right::Rows(Mat::new(&x, 3, 2)), &mut [0.; 5]);
 }
 
-#[cfg(not(feature = "f64"))]
 #[test]
 #[should_panic(expected = "a right-hand side read in place is row-major")]
 fn a_transposed_right_hand_side_must_be_packed() {

@@ -1,0 +1,124 @@
+//! Helpers that stay awake from one parallel region to the next.
+//!
+//! A training step is hundreds of regions of 5 µs to 10 ms with a few µs between them. Rayon's threads fall
+//! asleep in such a gap, and to wake one takes longer than many a region (decision 0012). So a helper that
+//! rayon has started looks out for the next region of the same leader for a while before it goes home.
+//!
+//! A leader waits for nobody who is not at work: if no helper comes, it does everything itself. One of the
+//! three files that may use `unsafe`, for one lifetime.
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
+
+/// What everyone in a region does: take tasks until none is left.
+type Job = &'static (dyn Fn() + Sync);
+
+/// How often a helper looks for the next region before it goes home: about a tenth of a millisecond.
+const PATIENCE: usize = 200;
+
+thread_local! {
+    /// The helpers of the regions that this thread opens.
+    static CREW: Arc<Crew> = Arc::default();
+    /// Whether this thread is inside a region: what it opens then, it does alone.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `job` on this thread and on up to `helpers` others; returns when all have left it.
+pub(super) fn run(helpers: usize, job: &(dyn Fn() + Sync)) {
+    if helpers == 0 || INSIDE.get() {
+        return job();
+    }
+    CREW.with(|crew| crew.lead(helpers, job));
+}
+
+#[derive(Default)]
+struct Crew {
+    /// The open region's. Whoever works at it holds the lock for reading.
+    job: RwLock<Option<Job>>,
+    /// How many regions there were: a helper enters each once.
+    regions: AtomicUsize,
+    /// Helpers that were called and have not gone home.
+    helpers: AtomicUsize,
+    /// What a helper's task panicked with.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Crew {
+    fn lead(self: &Arc<Self>, helpers: usize, job: &(dyn Fn() + Sync)) {
+        // SAFETY: only the lifetime is changed, and the reference does not outlive this call: helpers use it
+        // under the lock for reading, and it is taken out under the lock for writing, panics or not.
+        let job = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(job) };
+        *self.alone() = Some(job);
+        self.regions.fetch_add(1, SeqCst);
+        for _ in self.helpers.load(SeqCst)..helpers {
+            self.helpers.fetch_add(1, SeqCst);
+            let crew = self.clone();
+            rayon::spawn(move || crew.help());
+        }
+        let mine = inside(job);
+        *self.alone() = None;
+        let theirs = self.panic.lock().expect("nothing panics under it").take();
+        if let Some(panic) = mine.err().or(theirs) {
+            resume_unwind(panic);
+        }
+    }
+
+    /// The job, once nobody is at work.
+    fn alone(&self) -> RwLockWriteGuard<'_, Option<Job>> {
+        for look in 0.. {
+            if let Ok(job) = self.job.try_write() {
+                return job;
+            }
+            pause(look);
+        }
+        unreachable!()
+    }
+
+    fn help(&self) {
+        let mut seen = 0;
+        while self.wait(seen) {
+            seen = self.regions.load(SeqCst);
+            let Ok(job) = self.job.try_read() else { continue }; // over, or a later one is being opened
+            if let Some(Err(panic)) = job.map(inside) {
+                *self.panic.lock().expect("nothing panics under it") = Some(panic);
+            }
+        }
+    }
+
+    /// Until there is another region than number `seen`: true; false: go home.
+    fn wait(&self, seen: usize) -> bool {
+        for look in 0..PATIENCE {
+            if self.regions.load(SeqCst) != seen {
+                return true;
+            }
+            pause(look);
+        }
+        // Either the leader sees that one helper fewer is there, or the helper sees the leader's region.
+        self.helpers.fetch_sub(1, SeqCst);
+        let called = self.regions.load(SeqCst) != seen;
+        if called {
+            self.helpers.fetch_add(1, SeqCst);
+        }
+        called
+    }
+}
+
+/// Runs `job` as part of a region.
+fn inside(job: Job) -> std::thread::Result<()> {
+    INSIDE.set(true);
+    let result = catch_unwind(AssertUnwindSafe(job));
+    INSIDE.set(false);
+    result
+}
+
+/// A moment, and a chance for others where there are more threads than cores.
+fn pause(look: usize) {
+    if look % 8 == 7 {
+        std::thread::yield_now();
+    }
+    (0..16).for_each(|_| std::hint::spin_loop());
+}
