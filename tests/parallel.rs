@@ -90,7 +90,12 @@ fn chunks_and_rows_know_which_elements_they_hold() {
 fn two_threads_work_at_once() {
     // Each task waits until the other has begun.
     let both = Barrier::new(2);
-    parallel::with_threads(2, || parallel::each(vec![(), ()], |()| drop(both.wait()))).unwrap();
+    parallel::with_threads(2, || {
+        parallel::each(vec![(), ()], |()| {
+            both.wait();
+        })
+    })
+    .unwrap();
 }
 
 #[test]
