@@ -5,13 +5,14 @@ use super::profile::Profile;
 use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::kernel::simd::vectorise;
 use crate::models::{self, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
 use crate::parallel;
 use crate::tape::Tape;
-use crate::tensor::Tensor;
+use crate::tensor::{Real, Tensor};
 use crate::train::Config;
 use crate::train::config::Choice;
 use crate::train::step::update;
@@ -48,6 +49,15 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     }
     times.drain(..2);
     let memory = peak_mib(); // before the roof's own buffers
+    let noise = Noise::new(config.seed, "bench");
+    let mut forward = vec![];
+    for _ in 0..=words.steps {
+        let start = Instant::now();
+        model.elbo(&Tape::inference(), &batch, &noise);
+        forward.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    forward.remove(0);
+    let forward = median(&mut forward);
     let mut profile = None;
     if words.profile {
         let clock = profile.insert(Profile::of(&mut tape));
@@ -65,7 +75,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         let mut line = json!({
             "model": config.model.kind, "head": config.model.head, "params": params, "batch": b,
             "time": t, "threads": threads, "steps": words.steps, "step_ms_median": median,
-            "step_ms_min": least, "gflop_per_step": gflop, "gflops": speed,
+            "step_ms_min": least, "forward_ms_median": forward, "gflop_per_step": gflop, "gflops": speed,
             "gemm_roof_gflops": roof, "roof_fraction": speed / roof,
         });
         if let Some(memory) = memory {
@@ -84,6 +94,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         "products: {gflop:.1} GFLOP a step, {speed:.0} GFLOP/s, {:.0} % of this machine's {roof:.0}",
         100. * speed / roof
     );
+    println!("forward alone, as to evaluate: {forward:.1} ms, {:.2} of a step", forward / median);
     if let Some(memory) = memory {
         println!("memory: {memory:.0} MB at its peak");
     }
@@ -115,10 +126,15 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     let (early, late) = (around(100), around(words.steps.saturating_sub(25)));
     let middle = median(&mut times.clone());
     let params = model.parameter_count();
+    let mut read = 0;
+    model.visit(&mut |p| read += if p.path().starts_with("infer.") { 0 } else { p.value.len() });
+    let megabytes = (read * size_of::<Real>()) as f64 * 1e-6; // the posterior's nets are not asked
+    let (speed, roof) = (megabytes / middle, memory_speed());
     if words.json {
         let mut line = json!({
             "model": config.model.kind, "params": params, "count": words.count,
             "steps": words.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
+            "weights_mb": megabytes, "weights_gb_per_s": speed, "memory_gb_per_s": roof,
         });
         let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", peak_mib())];
         for (name, value) in fields {
@@ -139,6 +155,9 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
         "a step: {middle:.3} ms (median of {}), {:.0} steps/s",
         words.steps,
         1e3 * count as f64 / middle
+    );
+    println!(
+        "weights: {megabytes:.1} MB, read at {speed:.0} GB/s; this machine's memory gives {roof:.0} GB/s"
     );
     if let (Some(early), Some(late)) = (early, late) {
         println!("at step 100: {early:.3} ms, at the end: {late:.3} ms");
@@ -189,6 +208,30 @@ fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
         shapes.push(node.value.len());
     });
     total
+}
+
+/// GB/s at which all threads together read memory that no cache holds.
+fn memory_speed() -> f64 {
+    const LANES: usize = 64;
+    let (bytes, piece) = (1 << 28, 1 << 20);
+    let x = Tensor::zeros(&[bytes / size_of::<Real>()]);
+    let mut best = 0.;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let sums = parallel::map(x.len() / piece, |i| {
+            vectorise(|| {
+                let mut sums = [0.; LANES];
+                for row in x.data()[i * piece..][..piece].as_chunks::<LANES>().0 {
+                    sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+                }
+                sums
+            })
+        });
+        std::hint::black_box(sums);
+        let speed = bytes as f64 * 1e-9 / start.elapsed().as_secs_f64();
+        best = if speed > best { speed } else { best };
+    }
+    best
 }
 
 /// GFLOP/s of plain f32 matrix products on all threads at once, 512 × 256 × 256 each: the better of

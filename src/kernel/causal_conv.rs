@@ -9,8 +9,8 @@ use super::gemm::{Mat, Onto, PANEL, Packed, Right, fill, mul_add_each, mul_add_o
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
-/// Steps of one tile: its rows of x and y stay in a core's second cache.
-pub const TILE: usize = 128;
+/// Numbers in one tile of x or y: they stay in a core's second cache.
+const TILE: usize = 1 << 15;
 
 /// Weights of a tap below this are packed by one thread: waking another takes longer.
 const SMALL: usize = 1 << 14;
@@ -34,6 +34,13 @@ impl CausalConv {
     /// A linear layer over `rows` rows.
     pub fn linear(rows: usize, inputs: usize, outputs: usize) -> Self {
         Self { batch: 1, time: rows, inputs, outputs, taps: 1, dilation: 1 }
+    }
+
+    /// Steps of one tile: no bit depends on the cut, so there may be a few for each thread.
+    fn rows_per_tile(&self) -> usize {
+        let most = TILE / self.inputs.max(self.outputs).max(1);
+        let share = (self.batch * self.time).div_ceil(4 * parallel::threads());
+        share.max(64).min(most.max(64))
     }
 
     /// How far back tap `j` looks, in steps.
@@ -80,27 +87,35 @@ impl CausalConv {
         }
     }
 
-    /// One step of every sequence at once: `y = b + Σⱼ rowsⱼ wⱼ`, the same sums as [`forward`](Self::forward)
-    /// makes for that step, hence the same bits. Threads share the columns.
+    /// One step of every sequence at once, for several (w, bias) over the same rows: `y = b + Σⱼ rowsⱼ wⱼ`,
+    /// the same sums as [`forward`](Self::forward) makes for that step, hence the same bits. Threads share
+    /// the columns.
     ///
-    /// rows: for each tap the (batch, inputs) of the step it looks at; y: (batch, outputs)
-    pub fn step(&self, rows: &[&[Real]], w: &[Real], bias: &[Real], y: &mut [Real]) {
-        let (batch, i, o) = (y.len() / self.outputs, self.inputs, self.outputs);
-        let block = 64.min(o);
-        let blocks = parallel::map(o.div_ceil(block), |n| {
-            let columns = n * block..o.min((n + 1) * block);
-            let mut y = bias[columns.clone()].repeat(batch);
+    /// rows: for each tap the (batch, inputs) of the step it looks at; y: (batch, outputs) each
+    pub fn step<const N: usize>(
+        &self,
+        rows: &[&[Real]],
+        layers: [(&[Real], &[Real]); N],
+        y: [&mut [Real]; N],
+    ) {
+        let (i, o) = (self.inputs, self.outputs);
+        let (batch, block) = (rows[0].len() / i, 64.min(o));
+        let blocks = o.div_ceil(block);
+        let columns = |n: usize| n % blocks * block..o.min((n % blocks + 1) * block);
+        let sums = parallel::map(N * blocks, |n| {
+            let (w, bias) = layers[n / blocks];
+            let mut y = bias[columns(n)].repeat(batch);
             let terms = rows.iter().zip(w.chunks_exact(i * o)).map(|(rows, w)| {
-                let w = Mat::new(w, i, o).columns(columns.clone());
+                let w = Mat::new(w, i, o).columns(columns(n));
                 (Mat::new(rows, batch, i), Right::Rows(w))
             });
             mul_add_each(terms, &mut y);
             y
         });
-        for (n, from) in blocks.iter().enumerate() {
-            let width = from.len() / batch;
-            for (y, from) in y.chunks_exact_mut(o).zip(from.chunks_exact(width)) {
-                y[n * block..][..width].copy_from_slice(from);
+        for (n, sums) in sums.iter().enumerate() {
+            let rows = y[n / blocks].chunks_exact_mut(o);
+            for (y, sums) in rows.zip(sums.chunks_exact(sums.len() / batch)) {
+                y[columns(n)].copy_from_slice(sums);
             }
         }
     }
@@ -126,7 +141,9 @@ impl CausalConv {
         first: bool,
     ) {
         let conv = *self;
-        for (tile, [gx]) in parallel::cut([gx], [self.inputs], (self.batch, self.time), TILE) {
+        for (tile, [gx]) in
+            parallel::cut([gx], [self.inputs], (self.batch, self.time), self.rows_per_tile())
+        {
             work.add(move || {
                 let mut known = if first { 0 } else { tile.time.len() };
                 from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx, &mut known));
@@ -195,6 +212,7 @@ impl CausalConv {
         job: impl Fn(&Tile, [&mut [Real]; N]) + Sync,
     ) {
         let shape = (self.batch, self.time);
-        parallel::tiles(outputs, [width; N], shape, TILE, |tile, pieces| job(&tile, pieces));
+        let rows = self.rows_per_tile();
+        parallel::tiles(outputs, [width; N], shape, rows, |tile, pieces| job(&tile, pieces));
     }
 }

@@ -55,14 +55,22 @@ impl CausalConv1d {
     ///
     /// Result: (B, 1, out)
     pub fn step(&self, past: &Past) -> Tensor {
-        let &[taps, inputs, outputs] = self.weight.value.shape() else {
+        let [y] = Self::steps([self], past);
+        y
+    }
+
+    /// The same for several convolutions of one shape over one past.
+    pub(super) fn steps<const N: usize>(layers: [&Self; N], past: &Past) -> [Tensor; N] {
+        let &[taps, inputs, outputs] = layers[0].weight.value.shape() else {
             unreachable!("(K, in, out)")
         };
-        let rows: Vec<_> = (0..taps).map(|j| past.rows[j * self.dilation].data()).collect();
+        let dilation = layers[0].dilation;
+        let rows: Vec<_> = (0..taps).map(|j| past.rows[j * dilation].data()).collect();
         let batch = rows[0].len() / inputs;
-        let conv = CausalConv { batch, time: 1, inputs, outputs, taps, dilation: self.dilation };
-        let mut y = Tensor::scratch(&[batch, 1, outputs]);
-        conv.step(&rows, self.weight.value.data(), self.bias.value.data(), y.data_mut());
+        let conv = CausalConv { batch, time: 1, inputs, outputs, taps, dilation };
+        let mut y = layers.map(|_| Tensor::scratch(&[batch, 1, outputs]));
+        let layers = layers.map(|c| (c.weight.value.data(), c.bias.value.data()));
+        conv.step(&rows, layers, y.each_mut().map(Tensor::data_mut));
         y
     }
 }

@@ -65,7 +65,8 @@ impl GatedBlock {
     pub fn step(&self, x: &Tensor, past: &mut Past) -> (Tensor, Tensor) {
         past.push(x.clone());
         let tape = Tape::inference();
-        let [filter, gate] = [&self.filter, &self.gate].map(|c| tape.constant(c.step(past)));
+        let both = CausalConv1d::steps([&self.filter, &self.gate], past);
+        let [filter, gate] = both.map(|sums| tape.constant(sums));
         let u = self.mix.forward(gated_tanh(filter, gate));
         let y = u + self.residual(tape.constant(x.clone()));
         (u.value(), y.value())

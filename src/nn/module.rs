@@ -9,7 +9,7 @@ pub trait Module {
     /// Shows every parameter.
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param));
     /// Hands out every parameter for change.
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param));
+    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param));
 
     /// How many numbers are trained.
     fn parameter_count(&self) -> usize {
@@ -23,7 +23,7 @@ impl Module for Param {
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
         f(self);
     }
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
         f(self);
     }
 }
@@ -32,7 +32,7 @@ impl<M: Module> Module for Vec<M> {
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
         self.iter().for_each(|m| m.visit(f));
     }
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
         self.iter_mut().for_each(|m| m.visit_mut(f));
     }
 }
@@ -41,7 +41,7 @@ impl<M: Module> Module for Option<M> {
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
         self.iter().for_each(|m| m.visit(f));
     }
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
         self.iter_mut().for_each(|m| m.visit_mut(f));
     }
 }
@@ -55,7 +55,7 @@ macro_rules! module {
             fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m $crate::tape::Param)) {
                 $( self.$field.visit(f); )+
             }
-            fn visit_mut(&mut self, f: &mut dyn FnMut(&mut $crate::tape::Param)) {
+            fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut $crate::tape::Param)) {
                 $( self.$field.visit_mut(f); )+
             }
         }

@@ -4,6 +4,7 @@ use super::conv;
 use crate::kernel::causal_conv::CausalConv;
 use crate::tape::{Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
+use crate::vectorised;
 use std::ops::Range;
 
 /// `y = x W + b`.
@@ -33,12 +34,19 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
         vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
     };
     let layer = Linear::new(RULE.name, x, w, bias);
-    let y = layer.forward(|_, y| y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }));
+    let y = layer.forward(|_, y| rectify(y));
     let outputs = y.clone();
     x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| {
         let gu = crate::tensor::zip([gy, &outputs], |[gy, y]| if y > 0. { gy } else { 0. });
         layer.backward(&gu, slots);
     })
+}
+
+vectorised! {
+    /// `max(y, 0)`, elementwise.
+    fn rectify(y: &mut [Real]) {
+        y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. });
+    }
 }
 
 /// `y = h + (x W + b)`: fused, so that a residual layer leaves one value, not two.
@@ -98,7 +106,7 @@ impl Linear {
         let mut y = Tensor::scratch(&shape);
         let (x, w, bias) = (self.x.data(), self.w.data(), self.bias.data());
         if self.conv.time <= FEW_ROWS {
-            self.conv.step(&[x], w, bias, y.data_mut());
+            self.conv.step(&[x], [(w, bias)], [y.data_mut()]);
             finish(0..self.conv.time, y.data_mut());
             return y;
         }

@@ -1,7 +1,7 @@
 //! Adam, and the clip of the gradient's norm.
 
 use crate::nn::Module;
-use crate::parallel;
+use crate::parallel::{self, CHUNK};
 use crate::tape::Grads;
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
@@ -63,12 +63,15 @@ impl Adam {
             scale,
         };
         let mut state = self.means.iter_mut().zip(&mut self.squares);
+        let mut tasks = vec![];
         model.visit_mut(&mut |p| {
             let (m, v) = state.next().expect("Adam: a parameter more than at the start");
-            let g = grads.param(p).data();
-            let outputs = [p.value.data_mut(), m.data_mut(), v.data_mut()];
-            parallel::chunks(outputs, |range, [p, m, v]| update(p, m, v, &g[range], moments));
+            let g = grads.param(p).data().chunks(CHUNK);
+            let pieces = [p.value.data_mut(), m.data_mut(), v.data_mut()];
+            let [p, m, v] = pieces.map(|x| x.chunks_mut(CHUNK));
+            tasks.extend(p.zip(m).zip(v).zip(g));
         });
+        parallel::each(tasks, |(((p, m), v), g)| update(p, m, v, g, moments));
     }
 }
 
@@ -110,9 +113,10 @@ fn power(mut base: f64, mut n: u64) -> f64 {
 
 /// `‖g‖₂` over all parameters, in f64: squares summed per parameter, then by their number.
 pub fn gradient_norm(model: &(impl Module + ?Sized), grads: &Grads) -> f64 {
-    let mut sum = 0.;
-    model.visit(&mut |p| sum += grads.param(p).squared_norm());
-    sum.sqrt()
+    let mut all = vec![];
+    model.visit(&mut |p| all.push(grads.param(p)));
+    let squares = parallel::map(all.len(), |i| all[i].squared_norm());
+    squares.iter().fold(0., |sum, square| sum + square).sqrt()
 }
 
 /// `min(1, most/‖g‖)`: what a gradient of that norm is scaled by; `most` 0 does not clip.

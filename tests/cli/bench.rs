@@ -20,6 +20,7 @@ fn bench_step_has_the_fields_of_the_contract() {
             "steps",
             "step_ms_median",
             "step_ms_min",
+            "forward_ms_median",
             "gflop_per_step",
             "gflops",
             "gemm_roof_gflops",
@@ -40,7 +41,9 @@ fn bench_generate_has_the_fields_of_the_contract() {
     let lab = Lab::new();
     let lines = lab.json(&format!("bench generate --steps 60 --count 2 {TINY}"));
     assert_eq!(lines.len(), 1);
+    let read = ["weights_mb", "weights_gb_per_s", "memory_gb_per_s"];
     numbers(&lines[0], &["params", "count", "steps", "ms_per_step_median"]);
+    numbers(&lines[0], &read);
     assert_eq!((&lines[0]["count"], &lines[0]["steps"]), (&2.into(), &60.into()));
     assert_eq!(lines[0]["model"], "stcn-dense");
     // So few steps that nothing is left to take a median around.
@@ -50,7 +53,16 @@ fn bench_generate_has_the_fields_of_the_contract() {
 #[test]
 fn for_people_it_says_what_was_timed() {
     let said = Lab::new().ok(&format!("bench step --time 8 --steps 1 --threads 1 {TINY}"));
-    says(&said, &["stcn-dense, head gmm", "training step: ", " ms (median of 1)", "GFLOP/s"]);
+    says(
+        &said,
+        &[
+            "stcn-dense, head gmm",
+            "training step: ",
+            " ms (median of 1)",
+            "GFLOP/s",
+            "forward alone",
+        ],
+    );
     let said = Lab::new().ok(&format!("bench generate --steps 4 {TINY}"));
     says(&said, &["stcn-dense", "a step: ", "steps/s"]);
 }

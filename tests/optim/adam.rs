@@ -11,7 +11,7 @@ impl Module for One {
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
         f(&self.0);
     }
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Param)) {
+    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
         f(&mut self.0);
     }
 }
