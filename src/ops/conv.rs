@@ -38,19 +38,29 @@ pub(super) fn backward(
     gw: &mut Slot,
     gb: &mut Slot,
 ) {
-    let gy = gy.data();
     let packed = gx.is_needed().then(|| conv.pack(w.data()));
     let mut work = Work::new();
-    if let Some(gw) = gw.zeroed_target() {
-        conv.queue_grad_w(&mut work, x.data(), gy, gw); // the longest tasks
-    }
+    queue_layer(&mut work, conv, x, gy, [gw, gb]);
     if let (Some(w), Some((gx, first))) = (&packed, gx.target()) {
-        conv.queue_grad_x(&mut work, [(gy, w)], gx, first);
-    }
-    if let Some(gb) = gb.zeroed_target() {
-        reduce::queue_add_columns(&mut work, gy, gb);
+        conv.queue_grad_x(&mut work, [(gy.data(), w)], gx, first);
     }
     work.run();
+}
+
+/// Queues the gradients of w and bias: the longest tasks, so they come first.
+pub(super) fn queue_layer<'a>(
+    work: &mut Work<'a>,
+    conv: &CausalConv,
+    x: &'a Tensor,
+    gy: &'a Tensor,
+    [gw, gb]: [&'a mut Slot; 2],
+) {
+    if let Some(gw) = gw.zeroed_target() {
+        conv.queue_grad_w(work, x.data(), gy.data(), gw);
+    }
+    if let Some(gb) = gb.zeroed_target() {
+        reduce::queue_add_columns(work, gy.data(), gb);
+    }
 }
 
 /// The sizes of a convolution, or a panic that says which do not fit.

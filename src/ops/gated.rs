@@ -1,8 +1,8 @@
 //! The gated unit of WaveNet, alone and with its two convolutions.
 
-use super::conv::sizes;
+use super::conv::{queue_layer, sizes};
 use super::one_shape;
-use crate::kernel::{math, reduce};
+use crate::kernel::math;
 use crate::parallel::Work;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
@@ -67,18 +67,11 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         });
         let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
         let mut work = Work::new();
-        for (g, gw) in [(&gf, gwf), (&gg, gwg)] {
-            if let Some(gw) = gw.zeroed_target() {
-                conv.queue_grad_w(&mut work, xs.data(), g.data(), gw); // the longest tasks
-            }
+        for (g, layer) in [(&gf, [gwf, gbf]), (&gg, [gwg, gbg])] {
+            queue_layer(&mut work, &conv, &xs, g, layer);
         }
         if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
             conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
-        }
-        for (g, gb) in [(&gf, gbf), (&gg, gbg)] {
-            if let Some(gb) = gb.zeroed_target() {
-                reduce::queue_add_columns(&mut work, g.data(), gb);
-            }
         }
         work.run();
     })
