@@ -7,6 +7,7 @@ STCN   := cargo run --quiet --release --
 MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
 ARM    := aarch64-unknown-linux-gnu
 FUZZ   := cargo +nightly fuzz
+BENCH  := cargo bench --bench all --bench overhead --bench count
 
 .PHONY: help demo test check gradcheck deny slow repro repro-arm fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
@@ -60,14 +61,14 @@ fuzz: ## SECONDS=: hostile files for every reader in turn, under nightly, where 
 	-timeout=10 -max_len=2048 -dict=words.dict -print_final_stats=1 || exit 1; done; \
 	else echo "skipped: wants \`rustup toolchain install nightly\` and \`cargo install cargo-fuzz\`"; fi
 
-bench: ## time kernels, ops and training steps
-	cargo bench --bench all
+bench: ## time kernels, ops, steps and the tape against a gradient by hand; count instructions under valgrind
+	$(BENCH)
 
 bench-save: ## the same, kept to compare with
-	cargo bench --bench all -- --save-baseline before
+	$(BENCH) -- --save-baseline before
 
-bench-diff: ## the same, against what bench-save kept
-	cargo bench --bench all -- --baseline before
+bench-diff: ## the same, against what bench-save kept, in per cent
+	$(BENCH) -- --baseline before
 
 size: ## lines per floor and the longest files: a look, not a limit
 	@cargo test --quiet --test all -- --exact tidy::lines_per_floor --nocapture

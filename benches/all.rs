@@ -1,4 +1,7 @@
-//! Times with baselines: `make bench`; `make bench-save` before a change, `make bench-diff` after it.
+//! Times of kernels, functions, training steps and generation, on all threads but where a name says one.
+//!
+//! Beside it `overhead`, the tape against a gradient by hand, and `count`, instructions under valgrind, for
+//! noisy machines. All three: `make bench`; `make bench-save` before a change, `make bench-diff` after it.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stcn::data::Batch;
@@ -13,6 +16,7 @@ use stcn::train::Config;
 use stcn::train::step::update;
 use stcn::{Real, Tape, Tensor};
 use std::hint::black_box;
+use std::time::Duration;
 
 /// One row tile of a product, at the widths of the presets.
 fn products(c: &mut Criterion) {
@@ -118,5 +122,9 @@ fn generation(
     });
 }
 
-criterion_group!(benches, products, convolutions, functions, steps);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = products, convolutions, functions, steps
+}
 criterion_main!(benches);

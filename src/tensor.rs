@@ -84,18 +84,14 @@ impl Tensor {
 
     /// The numbers, for writing; copies them first if they are shared.
     pub fn data_mut(&mut self) -> &mut [Real] {
-        let array = self.array.take().expect("present until dropped");
-        let own = match array.try_into_owned_nocopy() {
-            Ok(own) => own.into_shared(),
-            Err(shared) => {
-                // ndarray would copy too, but not into one of our buffers.
-                let shared = Self { array: Some(shared) };
-                let mut copy = Self::scratch(shared.shape());
-                copy.data_mut().copy_from_slice(shared.data());
-                copy.array.take().expect("just made")
-            }
-        };
-        self.array.insert(own).as_slice_mut().expect("always contiguous")
+        if !self.array().is_unique() {
+            // ndarray would copy too, but not into one of our buffers.
+            let mut copy = Self::scratch(self.shape());
+            copy.data_mut().copy_from_slice(self.data());
+            *self = copy;
+        }
+        let array = self.array.as_mut().expect("present until dropped");
+        array.as_slice_mut().expect("always contiguous")
     }
 
     /// As ndarray sees it.
