@@ -151,26 +151,6 @@ impl CausalConv {
         }
     }
 
-    /// The gradient of x of a linear layer whose ȳ is yet to be made: `make` fills a tile of it, which is
-    /// multiplied while it is in cache.
-    pub fn grad_x_of(
-        &self,
-        make: impl Fn(&Tile, &mut [Real]) + Sync,
-        gy: &mut [Real],
-        w: &PackedTaps,
-        gx: &mut [Real],
-        first: bool,
-    ) {
-        assert_eq!(self.taps, 1, "grad_x_of: a tile of x̄ wants more than its own rows of ȳ");
-        let (widths, rows) = ([self.outputs, self.inputs], self.rows_per_tile());
-        let onto = if first { Onto::Zero } else { Onto::C };
-        parallel::tiles([gy, gx], widths, (self.batch, self.time), rows, |tile, [gy, gx]| {
-            make(&tile, gy);
-            let gy = Mat::new(gy, tile.time.len(), self.outputs);
-            mul_add_onto(gy, Right::Packed(&w.0[0]), onto, gx);
-        });
-    }
-
     /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`. Rows from `known` on hold
     /// nothing yet; in the end all hold something.
     fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real], known: &mut usize) {

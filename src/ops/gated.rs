@@ -3,7 +3,7 @@
 use super::conv::{queue_layer, sizes};
 use super::one_shape;
 use crate::kernel::math;
-use crate::parallel::Work;
+use crate::parallel::{self, Work};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor, zip};
 use crate::vectorised;
@@ -59,11 +59,10 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         math::gated(a, s, y);
     });
     let inputs = [x, filter.0, filter.1, gate.0, gate.1];
-    x.tape().record(&RULE, inputs, y, move |gy, [gx, gwf, gbf, gwg, gbg]| {
-        let [mut gf, mut gg] = std::array::from_fn(|_| Tensor::scratch(&shape));
-        crate::parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
-            let [gy, a, s] = [gy, &a, &s].map(|t| &t.data()[range.clone()]);
-            gated_gradients(gy, a, s, gf, gg);
+    x.tape().record_taking(&RULE, inputs, y, move |mut gf, [gx, gwf, gbf, gwg, gbg]| {
+        let mut gg = Tensor::scratch(&shape);
+        parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
+            gated_gradients(&a.data()[range.clone()], &s.data()[range], gf, gg);
         });
         let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
         let mut work = Work::new();
@@ -78,12 +77,12 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
 }
 
 vectorised! {
-    /// `f̄ = ȳ s(1 − a²)`, `ḡ = ȳ a s(1 − s)`, elementwise.
-    fn gated_gradients(gy: &[Real], a: &[Real], s: &[Real], gf: &mut [Real], gg: &mut [Real]) {
-        let n = gy.len();
-        let (a, s, gf, gg) = (&a[..n], &s[..n], &mut gf[..n], &mut gg[..n]);
+    /// `f̄ = ȳ s(1 − a²)` in the place of ȳ, `ḡ = ȳ a s(1 − s)`, elementwise.
+    fn gated_gradients(a: &[Real], s: &[Real], gf: &mut [Real], gg: &mut [Real]) {
+        let n = a.len();
+        let (s, gf, gg) = (&s[..n], &mut gf[..n], &mut gg[..n]);
         for i in 0..n {
-            let ys = gy[i] * s[i];
+            let ys = gf[i] * s[i];
             gf[i] = ys * (1. - a[i] * a[i]);
             gg[i] = ys * a[i] * (1. - s[i]);
         }

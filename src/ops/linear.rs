@@ -2,7 +2,7 @@
 
 use super::conv;
 use crate::kernel::causal_conv::CausalConv;
-use crate::parallel::Work;
+use crate::parallel;
 use crate::tape::{Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
@@ -37,31 +37,17 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
     let layer = Linear::new(RULE.name, x, w, bias);
     let y = layer.forward(|_, y| rectify(y));
     let outputs = y.clone();
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
-        let mut gu = Tensor::scratch(gy.shape());
-        let (conv, o) = (&layer.conv, layer.conv.outputs);
-        let masked = |rows: Range<usize>, gu: &mut [Real]| {
-            let [gy, y] = [gy, &outputs].map(|t| &t.data()[rows.start * o..rows.end * o]);
-            mask(gy, y, gu);
-        };
-        if let Some((gx, first)) = gx.target() {
-            let w = conv.pack(layer.w.data());
-            conv.grad_x_of(|tile, gu| masked(tile.time.clone(), gu), gu.data_mut(), &w, gx, first);
-        } else {
-            conv.tiles([gu.data_mut()], o, |tile, [gu]| masked(tile.time.clone(), gu));
-        }
-        let mut work = Work::new();
-        conv::queue_layer(&mut work, conv, &layer.x, &gu, [gw, gb]);
-        work.run();
+    x.tape().record_taking(&RULE, [x, w, bias], y, move |mut gu, slots| {
+        let y = outputs.data();
+        parallel::chunks([gu.data_mut()], |range, [gu]| mask(gu, &y[range]));
+        layer.backward(&gu, slots);
     })
 }
 
 vectorised! {
-    /// `gu = gy [y > 0]`, elementwise.
-    fn mask(gy: &[Real], y: &[Real], gu: &mut [Real]) {
-        for ((gu, &gy), &y) in gu.iter_mut().zip(gy).zip(y) {
-            *gu = if y > 0. { gy } else { 0. };
-        }
+    /// `g [y > 0]`, elementwise.
+    fn mask(g: &mut [Real], y: &[Real]) {
+        g.iter_mut().zip(y).for_each(|(g, &y)| *g = if y > 0. { *g } else { 0. });
     }
 }
 

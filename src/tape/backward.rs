@@ -145,7 +145,7 @@ impl Tape {
                 Slot::new(input, grads[x.index()].take(), input.tracked)
             };
             let mut slots: Vec<Slot> = node.inputs.iter().map(lend).collect();
-            vjp(&gy, &mut slots);
+            vjp(gy, &mut slots);
             for (slot, x) in slots.into_iter().zip(&node.inputs) {
                 let Some(g) = slot.grad else { continue };
                 let (found, want) = (g.shape(), &slot.shape);
@@ -170,7 +170,7 @@ impl Tape {
             }
             let empty = |id: &NodeId| Slot::new(&nodes[id.index()], None, *id == x.id);
             let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
-            vjp(gy, &mut slots);
+            vjp(gy.clone(), &mut slots);
             let mut sum = None;
             slots.into_iter().filter_map(|slot| slot.grad).for_each(|g| accumulate(&mut sum, g));
             let consumer = NodeId(i as u32);

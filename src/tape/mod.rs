@@ -40,7 +40,7 @@ impl NodeId {
 }
 
 /// From the gradient of a node's value to those of its inputs.
-type Vjp = Box<dyn Fn(&Tensor, &mut [Slot])>;
+type Vjp = Box<dyn Fn(Tensor, &mut [Slot])>;
 
 struct Node {
     rule: &'static Rule,
@@ -169,7 +169,20 @@ impl Tape {
         value: Tensor,
         vjp: impl Fn(&Tensor, &mut [Slot; N]) + 'static,
     ) -> Var<'t> {
-        self.record_all(rule, &inputs, value, move |gy, slots| {
+        self.record_taking(rule, inputs, value, move |gy, slots| vjp(&gy, slots))
+    }
+
+    /// The same for a `vjp` that makes something of the gradient in its place; if another holds it too, that
+    /// copies it first.
+    #[track_caller]
+    pub fn record_taking<'t, const N: usize>(
+        &'t self,
+        rule: &'static Rule,
+        inputs: [Var<'t>; N],
+        value: Tensor,
+        vjp: impl Fn(Tensor, &mut [Slot; N]) + 'static,
+    ) -> Var<'t> {
+        self.push_op(rule, &inputs, value, move |gy, slots| {
             vjp(gy, slots.try_into().expect("one slot per input"));
         })
     }
@@ -182,6 +195,17 @@ impl Tape {
         inputs: &[Var<'t>],
         value: Tensor,
         vjp: impl Fn(&Tensor, &mut [Slot]) + 'static,
+    ) -> Var<'t> {
+        self.push_op(rule, inputs, value, move |gy, slots| vjp(&gy, slots))
+    }
+
+    #[track_caller]
+    fn push_op<'t>(
+        &'t self,
+        rule: &'static Rule,
+        inputs: &[Var<'t>],
+        value: Tensor,
+        vjp: impl Fn(Tensor, &mut [Slot]) + 'static,
     ) -> Var<'t> {
         let tracked = inputs.iter().any(|x| x.is_tracked());
         for x in inputs {
