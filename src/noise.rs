@@ -80,7 +80,7 @@ impl Noise {
             return normals;
         }
         let stream = self.stream(purpose);
-        let steps = (parallel::CHUNK / channels).max(1);
+        let steps = (parallel::PIECE / channels).max(1);
         let outputs = [normals.data_mut()];
         parallel::tiles(outputs, [channels], (shape[0], time), steps, |tile, [out]| {
             let offset = tile.time.start as u64 * channels as u64;

@@ -67,17 +67,21 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     results.into_iter().map(|result| result.expect("every task was run")).collect()
 }
 
-/// Elements per task of elementwise work: small enough to stay in a core's cache.
+/// Terms of one partial sum where many are summed: part of what the sum is.
 pub const CHUNK: usize = 1 << 14;
 
-/// Cuts every output into pieces of [`CHUNK`] elements and runs `job(range, pieces)` on each.
+/// Elements per task of elementwise work: few enough that small tensors are shared out evenly. Part of
+/// nothing; it may change.
+pub const PIECE: usize = 1 << 13;
+
+/// Cuts every output into pieces of [`PIECE`] elements and runs `job(range, pieces)` on each.
 ///
 /// All outputs have the same length; `range` says which elements the pieces are.
 pub fn chunks<T: Send, const N: usize>(
     outputs: [&mut [T]; N],
     job: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
 ) {
-    rows(outputs, [1; N], CHUNK, job);
+    rows(outputs, [1; N], PIECE, job);
 }
 
 /// Cuts outputs of `rows × widths[i]` elements into pieces of `rows_per_tile` rows and runs

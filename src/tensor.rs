@@ -289,12 +289,16 @@ impl Pool {
         buffer
     }
 
-    /// The smallest waiting buffer that fits and wastes less than a quarter; else makes room for a new one.
+    /// The smallest waiting buffer that fits and wastes less than a quarter, one that was as long before if
+    /// there is one, as none of it must be filled then; else makes room for a new one.
     fn reuse(&mut self, len: usize) -> Option<Vec<Real>> {
         let class = Self::size_class(len);
         let fits =
             self.free.range_mut(class..=class + class / 4).find(|(_, list)| !list.is_empty());
-        let found = fits.and_then(|(_, list)| list.pop());
+        let found = fits.map(|(_, list)| {
+            let same = list.iter().rposition(|buffer| buffer.len() == len);
+            list.swap_remove(same.unwrap_or(list.len() - 1))
+        });
         match &found {
             Some(buffer) => self.pooled -= buffer.capacity(),
             None => self.shrink(self.most_live.max(self.live + class) - class),

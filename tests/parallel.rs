@@ -1,7 +1,7 @@
 //! Threads decide nothing.
 
 use crate::ops::small_network;
-use stcn::parallel::{self, CHUNK, Tile};
+use stcn::parallel::{self, PIECE, Tile};
 use stcn::{Real, Tensor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
@@ -75,7 +75,7 @@ fn tiles_cover_every_row_once_and_stay_within_one_sequence() {
 
 #[test]
 fn chunks_and_rows_know_which_elements_they_hold() {
-    let mut x = vec![0; 2 * CHUNK + 3];
+    let mut x = vec![0; 2 * PIECE + 3];
     parallel::chunks([&mut x], |range, [x]| x.iter_mut().zip(range).for_each(|(x, i)| *x = i));
     assert!(x.iter().enumerate().all(|(i, &x)| i == x));
     let (mut a, mut b) = (vec![0; 14], vec![0 as Real; 21]);

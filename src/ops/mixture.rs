@@ -5,7 +5,7 @@
 
 use super::normal::HALF_LN_TWO_PI;
 use crate::kernel::math::{exp, ln, ln_1p};
-use crate::parallel::{self, CHUNK};
+use crate::parallel::{self, PIECE};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
@@ -103,7 +103,7 @@ fn record<'t, const P: usize>(
 ) -> Var<'t> {
     let (xs, ls, ps) = (x.value(), logits.value(), params.map(Var::value));
     let (b, t, m) = ls.btc(rule.name);
-    let rows_per_tile = (CHUNK / ps[0].cols()).max(1);
+    let rows_per_tile = (PIECE / ps[0].cols()).max(1);
     let row = move |i: usize, xs: &Tensor, ls: &Tensor, ps: &[Tensor; P], joint: &mut [Real]| {
         log_softmax(row_of(ls, i), floor, joint);
         density(row_of(xs, i), ps.each_ref().map(|p| row_of(p, i)), joint);
@@ -119,31 +119,23 @@ fn record<'t, const P: usize>(
     let inputs: Vec<Var> = [x, logits].into_iter().chain(params).collect();
     let total = y.clone();
     x.tape().record_all(rule, &inputs, y, move |gy, slots| {
-        let [mut gx, mut gl] = [&xs, &ls].map(|like| Tensor::zeros(like.shape()));
+        let [mut gx, mut gl] = [&xs, &ls].map(|like| Tensor::scratch(like.shape()));
         let mut gp = ps.each_ref().map(|p| Tensor::scratch(p.shape()));
-        let widths = ps.each_ref().map(Tensor::cols);
-        let mut pieces = vec![];
-        {
-            // Rows of every gradient, cut alike: the parameters by `split_rows`, x and logits beside.
-            let gp = gp.each_mut().map(|g| g.data_mut());
-            let per_row = split_rows(gp, widths, b * t);
-            let (dx, dl) = (xs.cols(), ls.cols());
-            let gx = gx.data_mut().chunks_exact_mut(dx);
-            let gl = gl.data_mut().chunks_exact_mut(dl);
-            pieces.extend(gx.zip(gl).zip(per_row).enumerate());
-        }
-        let mut tiles = vec![];
-        while !pieces.is_empty() {
-            let rest = pieces.split_off(pieces.len().min(rows_per_tile));
-            tiles.push(std::mem::replace(&mut pieces, rest));
-        }
-        parallel::each(tiles, |tile| {
+        let (dx, dl, widths) = (xs.cols(), ls.cols(), ps.each_ref().map(Tensor::cols));
+        let gx_tiles = gx.data_mut().chunks_mut(dx * rows_per_tile);
+        let gl_tiles = gl.data_mut().chunks_mut(dl * rows_per_tile);
+        let gp_tiles =
+            pieces(gp.each_mut().map(Tensor::data_mut), widths.map(|w| w * rows_per_tile));
+        let tiles = gx_tiles.zip(gl_tiles).zip(gp_tiles).enumerate().collect();
+        parallel::each(tiles, |(tile, ((gx, gl), gp))| {
             let [mut joint, mut weight] = [vec![0.; m], vec![0.; m]];
-            for (i, ((gx, gl), gp)) in tile {
+            let rows = gx.chunks_mut(dx).zip(gl.chunks_mut(dl)).zip(pieces(gp, widths));
+            for (i, ((gx, gl), gp)) in (tile * rows_per_tile..).zip(rows) {
                 row(i, &xs, &ls, &ps, &mut joint);
                 let (gy, y) = (gy.data()[i], total.data()[i]);
                 responsibilities(&joint, y, gy, &mut weight);
                 softmax_slopes(row_of(&ls, i), &weight, floor, gl);
+                gx.fill(0.);
                 slopes(row_of(&xs, i), ps.each_ref().map(|p| row_of(p, i)), &weight, gx, gp);
             }
         });
@@ -157,22 +149,20 @@ fn row_of(x: &Tensor, i: usize) -> &[Real] {
     &x.data()[i * c..][..c]
 }
 
-/// One array of row slices per row.
-fn split_rows<const P: usize>(
-    mut whole: [&mut [Real]; P],
-    widths: [usize; P],
-    rows: usize,
-) -> Vec<[&mut [Real]; P]> {
-    let mut next = || {
-        let mut p = 0;
-        whole.each_mut().map(|g| {
-            let (row, rest) = std::mem::take(g).split_at_mut(widths[p]);
-            *g = rest;
-            p += 1;
-            row
-        })
-    };
-    (0..rows).map(|_| next()).collect()
+/// Pieces of several slices side by side, each of its own length.
+fn pieces<const P: usize>(
+    whole: [&mut [Real]; P],
+    lengths: [usize; P],
+) -> impl Iterator<Item = [&mut [Real]; P]> {
+    let mut p = 0;
+    let mut chunks = whole.map(|g| {
+        p += 1;
+        g.chunks_mut(lengths[p - 1])
+    });
+    std::iter::from_fn(move || {
+        let next = chunks.each_mut().map(Iterator::next);
+        next.iter().all(Option::is_some).then(|| next.map(|piece| piece.expect("just seen")))
+    })
 }
 
 vectorised! {

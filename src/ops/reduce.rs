@@ -1,5 +1,6 @@
 //! Sums, in an order that shapes decide.
 
+use crate::parallel::{self, PIECE};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -25,8 +26,10 @@ pub fn sum_channels(x: Var) -> Var {
     let y = channel_sums(&inputs);
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
         gx.add(|| {
-            let spread = gy.data().iter().flat_map(|&g| std::iter::repeat_n(g, c));
-            Tensor::new(&[b, t, c], spread.collect())
+            let mut gx = Tensor::scratch(&[b, t, c]);
+            let rows = gx.data_mut().chunks_exact_mut(c.max(1));
+            rows.zip(gy.data()).for_each(|(row, &g)| row.fill(g));
+            gx
         })
     })
 }
@@ -70,14 +73,20 @@ pub fn sum_masked<'t>(x: Var<'t>, lengths: &[usize], weights: &[Real]) -> Var<'t
 /// Sums of the last axis, in order.
 pub(super) fn channel_sums(x: &Tensor) -> Tensor {
     let (b, t, c) = x.btc("sum over channels");
-    let rows = x.data().chunks_exact(c);
-    Tensor::new(&[b, t], rows.map(|row| row.iter().fold(0., |sum, x| sum + x)).collect())
+    let mut y = Tensor::scratch(&[b, t]);
+    parallel::rows([y.data_mut()], [1], (PIECE / c.max(1)).max(1), |range, [y]| {
+        let rows = x.data()[range.start * c..].chunks_exact(c);
+        y.iter_mut().zip(rows).for_each(|(y, row)| *y = row.iter().fold(0., |sum, x| sum + x));
+    });
+    y
 }
 
 /// `x_{t,c} · k g_t`
 pub(super) fn times_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
     let c = x.cols();
-    let rows = x.data_mut().chunks_exact_mut(c).zip(g.data());
-    rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
+    parallel::rows([x.data_mut()], [c], (PIECE / c.max(1)).max(1), |range, [x]| {
+        let rows = x.chunks_exact_mut(c).zip(&g.data()[range]);
+        rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
+    });
     x
 }

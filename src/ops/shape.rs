@@ -1,6 +1,6 @@
 //! Joining and cutting.
 
-use crate::parallel::{self, CHUNK};
+use crate::parallel::{self, PIECE};
 use crate::tape::{Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -19,7 +19,7 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
     let total = widths.iter().sum::<usize>();
     *shape.last_mut().expect("rank ≥ 1") = total;
     let mut y = Tensor::scratch(&shape);
-    parallel::rows([y.data_mut()], [total], (CHUNK / total).max(1), |range, [y]| {
+    parallel::rows([y.data_mut()], [total], (PIECE / total).max(1), |range, [y]| {
         for (row, y) in range.zip(y.chunks_exact_mut(total)) {
             let mut at = 0;
             for x in &values {
@@ -40,7 +40,7 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
 /// Adds columns `at..at + width` of `from` (rows of `total`) to a slot of that width.
 fn copy_columns(slot: &mut Slot, width: usize, from: &[Real], total: usize, at: usize) {
     slot.update(|g, first| {
-        parallel::rows([g], [width], (CHUNK / width).max(1), |range, [g]| {
+        parallel::rows([g], [width], (PIECE / width).max(1), |range, [g]| {
             for (row, g) in range.zip(g.chunks_exact_mut(width)) {
                 write(g, &from[row * total + at..][..width], first);
             }
@@ -69,8 +69,11 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
     let (total, mut shape) = (inputs.cols(), inputs.shape().to_vec());
     assert!(start + len <= total, "slice_channels: {start}..{} of {total}", start + len);
     *shape.last_mut().expect("rank ≥ 1") = len;
+    let mut y = Tensor::scratch(&shape);
     let rows = inputs.data().chunks_exact(total);
-    let y = Tensor::new(&shape, rows.flat_map(|r| r[start..start + len].iter().copied()).collect());
+    for (y, x) in y.data_mut().chunks_exact_mut(len.max(1)).zip(rows) {
+        y.copy_from_slice(&x[start..start + len]);
+    }
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
         gx.update(|gx, first| {
             if first {

@@ -1,7 +1,7 @@
 //! Adam, and the clip of the gradient's norm.
 
 use crate::nn::Module;
-use crate::parallel::{self, CHUNK};
+use crate::parallel::{self, PIECE};
 use crate::tape::Grads;
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
@@ -66,9 +66,9 @@ impl Adam {
         let mut tasks = vec![];
         model.visit_mut(&mut |p| {
             let (m, v) = state.next().expect("Adam: a parameter more than at the start");
-            let g = grads.param(p).data().chunks(CHUNK);
+            let g = grads.param(p).data().chunks(PIECE);
             let pieces = [p.value.data_mut(), m.data_mut(), v.data_mut()];
-            let [p, m, v] = pieces.map(|x| x.chunks_mut(CHUNK));
+            let [p, m, v] = pieces.map(|x| x.chunks_mut(PIECE));
             tasks.extend(p.zip(m).zip(v).zip(g));
         });
         parallel::each(tasks, |(((p, m), v), g)| update(p, m, v, g, moments));
