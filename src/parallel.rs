@@ -25,8 +25,11 @@ pub fn threads() -> usize {
 /// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
 #[derive(Default)]
 pub struct Work<'a> {
-    tasks: Vec<Box<dyn FnOnce() + Send + 'a>>,
+    long: Vec<Task<'a>>,
+    tasks: Vec<Task<'a>>,
 }
+
+type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 impl<'a> Work<'a> {
     /// Nothing to do yet.
@@ -39,26 +42,53 @@ impl<'a> Work<'a> {
         self.tasks.push(Box::new(task));
     }
 
+    /// One of the longest tasks: they are begun first, so that nobody waits for one at the end.
+    pub fn add_long(&mut self, task: impl FnOnce() + Send + 'a) {
+        self.long.push(Box::new(task));
+    }
+
     /// Does everything, on any thread, in any order.
     pub fn run(self) {
-        each(self.tasks, |task| task());
+        share_out(self.long, self.tasks, |task| task());
     }
 }
 
-/// Runs `job` on every task, on any thread; tasks own what they write. They are begun in their order, so
-/// the longest should come first: nobody waits long at the end.
+/// Runs `job` on every task, on any thread, in any order; tasks own what they write.
 ///
 /// Within a task, regions are run by its own thread.
 pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
-    let helpers = threads().min(tasks.len()).saturating_sub(1);
-    let tasks = Mutex::new(tasks.into_iter());
-    let next = || tasks.lock().expect("nothing panics under it").next();
-    crew::run(helpers, &|| {
-        while let Some(task) = next() {
+    share_out(vec![], tasks, job);
+}
+
+/// Long tasks to whoever is free. Of the others every thread begins with its own share, always the same part
+/// of the list, and thus of the rows: what it wrote in one region it finds in its own cache in the next.
+fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
+    let workers = threads().min(long.len() + tasks.len()).max(1);
+    let mut shares = vec![];
+    for worker in (0..workers).rev() {
+        let share = tasks.split_off(tasks.len() * worker / (worker + 1));
+        shares.push(Mutex::new(share.into_iter()));
+    }
+    shares.reverse();
+    let long = Mutex::new(long.into_iter());
+    let first_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next();
+    let last_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next_back();
+    let next = |worker: usize| {
+        let others = (1..workers).map(|i| &shares[(worker + i) % workers]);
+        first_of(&long).or_else(|| first_of(&shares[worker])).or_else(|| {
+            let mut others = others;
+            others.find_map(last_of)
+        })
+    };
+    crew::run(workers - 1, &|worker| {
+        while let Some(task) = next(worker % workers) {
             job(task);
         }
     });
 }
+
+/// Why a lock is not poisoned.
+const QUIET: &str = "nothing panics under it";
 
 /// `f(0), f(1), … f(n − 1)`, in index order whoever computed them.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {

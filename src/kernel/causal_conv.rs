@@ -183,7 +183,7 @@ impl CausalConv {
         // the number of threads.
         let rows = self.inputs.div_ceil(parallel::threads().div_ceil(self.taps));
         for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
-            work.add(move || conv.grad_w(x, gy, &tile, gw));
+            work.add_long(move || conv.grad_w(x, gy, &tile, gw));
         }
     }
 

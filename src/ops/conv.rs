@@ -47,7 +47,7 @@ pub(super) fn backward(
     work.run();
 }
 
-/// Queues the gradients of w and bias: the longest tasks, so they come first.
+/// Queues the gradients of w and bias.
 pub(super) fn queue_layer<'a>(
     work: &mut Work<'a>,
     conv: &CausalConv,

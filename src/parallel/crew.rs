@@ -14,8 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 
-/// What everyone in a region does: take tasks until none is left.
-type Job = &'static (dyn Fn() + Sync);
+/// What everyone in a region does, given who they are: take tasks until none is left.
+type Job = &'static (dyn Fn(usize) + Sync);
 
 /// How often a helper looks for the next region before it goes home: about a tenth of a millisecond.
 const PATIENCE: usize = 200;
@@ -27,10 +27,11 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `job` on this thread and on up to `helpers` others; returns when all have left it.
-pub(super) fn run(helpers: usize, job: &(dyn Fn() + Sync)) {
+/// Runs `job(0)` on this thread and, with other numbers, on up to `helpers` others; returns when all have
+/// left it. A helper has the same number in every region; two may share one.
+pub(super) fn run(helpers: usize, job: &(dyn Fn(usize) + Sync)) {
     if helpers == 0 || INSIDE.get() {
-        return job();
+        return job(0);
     }
     CREW.with(|crew| crew.lead(helpers, job));
 }
@@ -48,18 +49,18 @@ struct Crew {
 }
 
 impl Crew {
-    fn lead(self: &Arc<Self>, helpers: usize, job: &(dyn Fn() + Sync)) {
+    fn lead(self: &Arc<Self>, helpers: usize, job: &(dyn Fn(usize) + Sync)) {
         // SAFETY: only the lifetime is changed, and the reference does not outlive this call: helpers use it
         // under the lock for reading, and it is taken out under the lock for writing, panics or not.
-        let job = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(job) };
+        let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
         *self.alone() = Some(job);
         self.regions.fetch_add(1, SeqCst);
-        for _ in self.helpers.load(SeqCst)..helpers {
+        for here in self.helpers.load(SeqCst)..helpers {
             self.helpers.fetch_add(1, SeqCst);
             let crew = self.clone();
-            rayon::spawn(move || crew.help());
+            rayon::spawn(move || crew.help(here + 1));
         }
-        let mine = inside(job);
+        let mine = inside(job, 0);
         *self.alone() = None;
         let theirs = self.panic.lock().expect("nothing panics under it").take();
         if let Some(panic) = mine.err().or(theirs) {
@@ -78,12 +79,12 @@ impl Crew {
         unreachable!()
     }
 
-    fn help(&self) {
+    fn help(&self, number: usize) {
         let mut seen = 0;
         while self.wait(seen) {
             seen = self.regions.load(SeqCst);
             let Ok(job) = self.job.try_read() else { continue }; // over, or a later one is being opened
-            if let Some(Err(panic)) = job.map(inside) {
+            if let Some(Err(panic)) = job.map(|job| inside(job, number)) {
                 *self.panic.lock().expect("nothing panics under it") = Some(panic);
             }
         }
@@ -108,9 +109,9 @@ impl Crew {
 }
 
 /// Runs `job` as part of a region.
-fn inside(job: Job) -> std::thread::Result<()> {
+fn inside(job: Job, number: usize) -> std::thread::Result<()> {
     INSIDE.set(true);
-    let result = catch_unwind(AssertUnwindSafe(job));
+    let result = catch_unwind(AssertUnwindSafe(|| job(number)));
     INSIDE.set(false);
     result
 }
