@@ -1,7 +1,7 @@
 //! The book: pages without code of their own, for readers.
 //!
-//! So far it holds [`same_bits`], a chapter of small programs, and the [`decisions`]. What a module is for
-//! stands at the head of the module.
+//! So far it holds [`same_bits`], a chapter of small programs, [`where_the_time_goes`], and the [`decisions`].
+//! What a module is for stands at the head of the module.
 
 #[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]
 #[cfg_attr(
@@ -9,6 +9,9 @@
     doc = "Written for f32: builds in f64 check gradients and promise no bits."
 )]
 pub mod same_bits {}
+
+#[doc = include_str!("where-the-time-goes.md")]
+pub mod where_the_time_goes {}
 
 pub mod decisions {
     //! Why things are as they are: one page each, the question first, and what would change our mind last.
