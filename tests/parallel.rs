@@ -155,3 +155,15 @@ fn a_panic_in_any_task_reaches_the_leader_and_the_next_region_is_whole() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_task_may_work_in_another_pool_and_open_regions_after_it() {
+    let other = || parallel::with_threads(2, || parallel::map(5, |i| i).len()).unwrap();
+    parallel::with_threads(3, || {
+        for _ in 0..50 {
+            let found = parallel::map(12, |_| (other(), parallel::map(3, |i| i).len(), other()));
+            assert!(found.iter().all(|&found| found == (5, 3, 5)));
+        }
+    })
+    .unwrap();
+}

@@ -100,6 +100,9 @@ impl CausalConv {
     ) {
         let (i, o) = (self.inputs, self.outputs);
         let (batch, block) = (rows[0].len() / i, 64.min(o));
+        if batch == 0 {
+            return;
+        }
         let blocks = o.div_ceil(block);
         let columns = |n: usize| n % blocks * block..o.min((n % blocks + 1) * block);
         let sums = parallel::map(N * blocks, |n| {

@@ -35,7 +35,8 @@ impl<'a> Mat<'a> {
     /// Row-major, rows × cols.
     #[track_caller]
     pub fn new(data: &'a [Real], rows: usize, cols: usize) -> Self {
-        assert!(data.len() >= rows * cols, "Mat: {rows} × {cols} in {} numbers", data.len());
+        let fits = rows.checked_mul(cols).is_some_and(|size| size <= data.len());
+        assert!(fits, "Mat: {rows} × {cols} in {} numbers", data.len());
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -125,8 +126,12 @@ pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
 /// is fetched from memory: for factors that are used once.
 #[track_caller]
 pub fn mul_add_each<'a>(terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>, c: &mut [Real]) {
-    let size = c.len();
-    let terms = terms.inspect(|(a, b)| check(*a, *b, size)).filter(|(_, b)| b.shape().0 > 0);
+    let (size, mut rows) = (c.len(), None);
+    let terms = terms.inspect(move |(a, b)| {
+        check(*a, *b, size);
+        assert_eq!(*rows.get_or_insert(a.rows), a.rows, "product: terms of different shapes");
+    });
+    let terms = terms.filter(|(_, b)| b.shape().0 > 0);
     if size > 0 {
         product(terms, Onto::C, c);
     }
@@ -137,7 +142,8 @@ pub fn mul_add_each<'a>(terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>, c: &m
 fn check(a: Mat<'_>, b: Right<'_>, size: usize) {
     let (k, n) = b.shape();
     assert_eq!(a.cols, k, "product: A is {} × {}, B is {k} × {n}", a.rows, a.cols);
-    assert_eq!(size, a.rows * n, "product: C holds {size}, want {} × {n}", a.rows);
+    let fits = a.rows.checked_mul(n) == Some(size);
+    assert!(fits, "product: C holds {size}, want {} × {n}", a.rows);
     if size == 0 || k == 0 {
         return;
     }

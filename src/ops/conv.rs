@@ -76,5 +76,6 @@ pub(super) fn sizes(
     assert_eq!(i, inputs, "{op}: x has {i} channels, w takes {inputs}");
     assert_eq!(bias.shape(), [outputs], "{op}: w gives {outputs}, bias has {:?}", bias.shape());
     assert!(dilation > 0, "{op}: dilation 0");
+    assert!(taps * i * outputs > 0, "{op}: w is empty, {:?}", w.shape());
     CausalConv { batch, time, inputs, outputs, taps, dilation }
 }

@@ -104,6 +104,7 @@ impl Linear {
         let &[i, o] = w.shape() else { panic!("{op}: want w of (I, O), got {:?}", w.shape()) };
         assert_eq!(x.cols(), i, "{op}: x has {} channels, w takes {i}", x.cols());
         assert_eq!(bias.shape(), [o], "{op}: w gives {o} channels, bias has {:?}", bias.shape());
+        assert!(i * o > 0, "{op}: w is empty, {:?}", w.shape());
         let conv = CausalConv::linear(x.rows(), i, o);
         Self { x, w, bias, conv }
     }

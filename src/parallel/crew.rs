@@ -110,9 +110,9 @@ impl Crew {
 
 /// Runs `job` as part of a region.
 fn inside(job: Job, number: usize) -> std::thread::Result<()> {
-    INSIDE.set(true);
+    let before = INSIDE.replace(true); // a thread that waits in another pool may help its own leader
     let result = catch_unwind(AssertUnwindSafe(|| job(number)));
-    INSIDE.set(false);
+    INSIDE.set(before);
     result
 }
 

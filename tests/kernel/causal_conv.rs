@@ -179,3 +179,9 @@ fn a_step_is_that_row_of_forward_to_the_bit() {
         }
     }
 }
+
+#[test]
+fn a_step_of_no_sequence_is_nothing() {
+    let conv = CausalConv::linear(0, 3, 2);
+    conv.step(&[&[]], [(&[1.; 6], &[1.; 2])], [&mut []]);
+}

@@ -262,6 +262,20 @@ fn a_matrix_larger_than_its_slice_is_refused() {
 }
 
 #[test]
+#[should_panic(expected = "Mat: 4611686018427387905 × 4 in 4 numbers")]
+fn a_matrix_whose_size_is_no_number_is_refused() {
+    Mat::new(&[0.; 4], (1 << 62) + 1, 4);
+}
+
+#[test]
+#[should_panic(expected = "product: terms of different shapes")]
+fn a_sum_of_products_of_different_shapes_is_refused() {
+    let x = [0.; 6];
+    let term = |m: usize, n: usize| (Mat::new(&x, m, 1), Right::Rows(Mat::new(&x, 1, n)));
+    mul_add_each([term(2, 3), term(3, 2)].into_iter(), &mut [0.; 6]);
+}
+
+#[test]
 #[should_panic(expected = "Mat: columns 2..4 of 3")]
 fn columns_that_are_not_there_are_refused() {
     let _ = Mat::new(&[0.; 6], 2, 3).columns(2..4);
