@@ -88,7 +88,10 @@ impl<'a> ByHand<'a> {
             let (w, bias) = (net.weights[l].value.data(), net.biases[l].value.data());
             conv.tiles([&mut y[0]], conv.outputs, |tile, [y]| {
                 conv.forward(x, w, bias, tile, y);
-                y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. });
+                vectorise(
+                    #[inline(always)]
+                    || y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. }),
+                );
             });
         }
         let last = &y[LAYERS - 1];

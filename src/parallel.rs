@@ -73,12 +73,10 @@ fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
     let long = Mutex::new(long.into_iter());
     let first_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next();
     let last_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next_back();
+    let of_others =
+        |worker: usize| (1..workers).find_map(|i| last_of(&shares[(worker + i) % workers]));
     let next = |worker: usize| {
-        let others = (1..workers).map(|i| &shares[(worker + i) % workers]);
-        first_of(&long).or_else(|| first_of(&shares[worker])).or_else(|| {
-            let mut others = others;
-            others.find_map(last_of)
-        })
+        first_of(&long).or_else(|| first_of(&shares[worker])).or_else(|| of_others(worker))
     };
     crew::run(workers - 1, &|worker| {
         while let Some(task) = next(worker % workers) {

@@ -12,6 +12,10 @@ use crate::tensor::{Real, Tensor};
 /// Terms of one chain of fused multiply-adds.
 pub const PANEL: usize = 256;
 
+/// Up to so many rows, a product with weights is generation, a step at a time: its weights come from afar, and
+/// threads share columns rather than rows.
+pub const FEW_ROWS: usize = 64;
+
 /// One element of `C += A·B`: the definition that every kernel has to meet, to the bit.
 #[cfg(not(feature = "f64"))]
 pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {

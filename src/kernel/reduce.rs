@@ -6,9 +6,8 @@ use crate::vectorised;
 
 /// Rows of one partial sum.
 const ROWS: usize = 256;
-/// Columns of one task, and of one pass over the rows.
-const COLUMNS: usize = 64;
-const AT_ONCE: usize = 32;
+/// Columns of one task.
+const COLUMNS: usize = 32;
 
 /// Queues `sums[c] += Σ_r x[r, c]`: the gradient of a bias.   x: (rows, columns), columns = sums.len()
 ///
@@ -23,23 +22,20 @@ pub fn queue_add_columns<'a>(work: &mut Work<'a>, x: &'a [Real], sums: &'a mut [
 vectorised! {
     /// Columns `first .. first + sums.len()` of x, whose rows have `total`.
     fn add_columns(x: &[Real], total: usize, first: usize, sums: &mut [Real]) {
-        for (i, sums) in sums.chunks_mut(AT_ONCE).enumerate() {
-            let first = first + i * AT_ONCE;
-            for rows in x.chunks(ROWS * total) {
-                let mut partial = [0.; AT_ONCE];
-                let rows = rows.chunks_exact(total).map(|row| &row[first..]);
-                if sums.len() == AT_ONCE {
-                    // A length that the compiler knows: the partial sums stay in registers.
-                    for row in rows.filter_map(|row| row.first_chunk::<AT_ONCE>()) {
-                        partial.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-                    }
-                } else {
-                    for row in rows {
-                        partial.iter_mut().zip(&row[..sums.len()]).for_each(|(sum, x)| *sum += x);
-                    }
+        for rows in x.chunks(ROWS * total) {
+            let mut partial = [0.; COLUMNS];
+            let rows = rows.chunks_exact(total).map(|row| &row[first..]);
+            if sums.len() == COLUMNS {
+                // A length that the compiler knows: the partial sums stay in registers.
+                for row in rows.filter_map(|row| row.first_chunk::<COLUMNS>()) {
+                    partial.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                 }
-                sums.iter_mut().zip(partial).for_each(|(sum, x)| *sum += x);
+            } else {
+                for row in rows {
+                    partial.iter_mut().zip(&row[..sums.len()]).for_each(|(sum, x)| *sum += x);
+                }
             }
+            sums.iter_mut().zip(partial).for_each(|(sum, x)| *sum += x);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Linear layers over the last axis: alone, with a rectifier, on top of a residual.
 
 use super::conv;
-use crate::kernel::causal_conv::CausalConv;
+use crate::kernel::{causal_conv::CausalConv, gemm::FEW_ROWS};
 use crate::parallel;
 use crate::tape::{Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
@@ -85,9 +85,6 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
         conv::backward(&layer.conv, &layer.x, &layer.w, gy, gx, gw, gb);
     })
 }
-
-/// Up to so many rows, threads share columns rather than rows: generation, a step at a time.
-const FEW_ROWS: usize = 64;
 
 /// What both ops share: the values and the sizes.
 struct Linear {

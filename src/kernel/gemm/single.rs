@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop)] // several registers share an index
 
-use super::{Mat, Onto, PANEL, Packed, Right};
+use super::{FEW_ROWS, Mat, Onto, PANEL, Packed, Right};
 use crate::kernel::simd::{Four, Isa, Simd, isa};
 use crate::tensor::Tensor;
 
@@ -104,7 +104,7 @@ impl Product {
             Onto::Row(row) => (row.as_ptr(), false),
         };
         let (m, a_row, a_col, a) = (a.rows, a.row_stride, a.col_stride, a.data.as_ptr());
-        let ahead = Ahead { from: b, step: 0, other: 0 };
+        let ahead = Ahead::nothing(b);
         Product { m, k, n, a, a_row, a_col, b, b_panel, b_row, padded, row, add, c, ahead }
     }
 }
@@ -201,6 +201,13 @@ struct Ahead {
     other: usize,
 }
 
+impl Ahead {
+    /// A line that is near anyhow.
+    fn nothing(b: *const f32) -> Self {
+        Self { from: b, step: 0, other: 0 }
+    }
+}
+
 /// A strip among all, and the row where it ends.
 struct Place {
     panel: usize,
@@ -212,16 +219,14 @@ struct Place {
 
 /// Numbers in a line of cache.
 const LINE: usize = 16;
-/// Up to so many rows, B is what comes from afar: the weights, in generation.
-const FEW_ROWS: usize = 64;
 
 impl Product {
     /// What a later strip will read and nothing has brought near: of a gradient of weights, which reads
     /// everything once, the next term's A and B; of few rows, the next panel of B; else the next rows of A.
     #[inline(always)]
     fn ahead(&self, at: &Place, next: Option<&Product>) -> Ahead {
-        let nothing = Ahead { from: self.b, step: 0, other: 0 };
-        // Line `slot` of the `count` in every row of a matrix; two at a time if the slots are too few.
+        let nothing = Ahead::nothing(self.b);
+        // Line `slot` of every row of a matrix; two at a time if the slots are too few.
         let line = |(from, step): (*const f32, usize), slot: usize, two: bool| {
             let (each, other) = if two { (2, LINE) } else { (1, 0) };
             Ahead { from: from.wrapping_add(slot * each * LINE), step, other }
