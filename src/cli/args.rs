@@ -21,7 +21,7 @@ pub(super) enum Command {
     Sample(Sample),
     Inspect(Inspect),
     Gradcheck(Gradcheck),
-    /// Look at data sets
+    /// Prepare data sets, and look at them
     Data {
         #[command(subcommand)]
         command: Data,
@@ -38,7 +38,30 @@ pub(super) enum Command {
 
 #[derive(Subcommand)]
 pub(super) enum Data {
+    /// Turn a data set as its owners hand it out into one .npz, with its figures
+    Prepare {
+        #[command(subcommand)]
+        kind: Prepare,
+    },
     Show(Show),
+}
+
+/// The data sets that can be prepared.
+#[derive(Subcommand)]
+pub(super) enum Prepare {}
+
+/// Where a data set comes from and goes to.
+#[derive(clap::Args)]
+pub(super) struct Files {
+    /// The data set as its owners hand it out
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE.npz")]
+    pub output: PathBuf,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Subcommand)]

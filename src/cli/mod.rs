@@ -28,6 +28,7 @@ mod exchange;
 mod gradcheck;
 mod inspect;
 mod list;
+mod prepare;
 mod profile;
 mod sample;
 mod train;
@@ -58,6 +59,7 @@ pub fn run(args: Args) -> Result<()> {
         Command::Sample(words) => sample::run(words),
         Command::Inspect(words) => inspect::run(words),
         Command::Gradcheck(words) => gradcheck::run(words),
+        Command::Data { command: Data::Prepare { kind } } => prepare::run(kind),
         Command::Data { command: Data::Show(words) } => data::show(words),
         Command::Export(words) => exchange::export(words),
         Command::Import(words) => exchange::import(words),

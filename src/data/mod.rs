@@ -7,9 +7,12 @@ pub mod batch;
 pub mod handwriting;
 pub mod normalise;
 pub mod npz;
+pub mod prepare;
 pub mod set;
 pub mod unzip;
+pub mod writer;
 
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
 pub use normalise::{Normalisation, Normalise};
 pub use set::{DataSet, MissingSplit, Split, Summary};
+pub use writer::Writer;

@@ -1,0 +1,69 @@
+//! `stcn data prepare`: data sets as their owners hand them out become one .npz each.
+
+use super::args::{Files, Prepare};
+use super::{print_json, thousands};
+use crate::data::{Writer, writer::Written};
+use crate::error::{Error, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+pub(super) fn run(kind: Prepare) -> Result<()> {
+    match kind {}
+}
+
+/// Runs `import` with a bar, puts the file in its place, and tells its figures.
+#[allow(dead_code)] // until the first importer
+fn prepare(
+    files: &Files,
+    channels: usize,
+    columns: &[&'static str],
+    import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
+) -> Result<Written> {
+    if files.output.extension().is_none_or(|e| e != "npz") {
+        let name = files.output.display();
+        return Err(Error::usage(format!("--output {name}: want a name that ends in .npz")));
+    }
+    let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+    let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
+    bar.set_style(style.expect("a template"));
+    let mut writer = Writer::create(&files.output, channels, columns)?;
+    let imported = import(&mut writer, &mut |share| bar.set_position((share * 1000.) as u64));
+    bar.finish_and_clear();
+    imported?;
+    let written = writer.finish()?;
+    if files.json {
+        print_json(&object(&written));
+    } else {
+        tell(&written);
+    }
+    Ok(written)
+}
+
+fn tell(written: &Written) {
+    for file in &written.files {
+        println!("{}", file.display());
+    }
+    for summary in &written.splits {
+        println!("  {summary}");
+    }
+    let (mean, std) = written.scalar;
+    println!("  train mean {mean:.4}, std {std:.4} over all values");
+    if written.channels.len() <= 8 {
+        for (d, (mean, std)) in written.channels.iter().enumerate() {
+            println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
+        }
+    }
+    let steps = written.splits.iter().map(|summary| summary.steps).sum::<usize>();
+    println!("  {} steps in all", thousands(steps));
+}
+
+fn object(written: &Written) -> serde_json::Value {
+    json!({
+        "files": written.files,
+        "splits": written.splits,
+        "mean": written.scalar.0,
+        "std": written.scalar.1,
+        "channel_means": written.channels.iter().map(|c| c.0).collect::<Vec<_>>(),
+        "channel_stds": written.channels.iter().map(|c| c.1).collect::<Vec<_>>(),
+    })
+}
