@@ -46,7 +46,8 @@ fn data(task: &str) -> DataSet {
     let sound = |x: &f32| (x + 0.25) / 8.;
     let keys = |x: &f32| f32::from(u8::from(*x > 1.));
     let of = |i: usize| -> Vec<f32> {
-        let row = ink.sequence(i).iter();
+        let sequence = ink.sequence(i).unwrap();
+        let row = sequence.iter();
         match task {
             "ink" => row.copied().collect(),
             "speech" => row.map(sound).collect(),

@@ -114,6 +114,9 @@ pub(super) struct Train {
     /// Updates to make in all; 0: no limit [default: the preset's]
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// Add noise of one raw unit to whole numbers, so that bounds are those of a code length
+    #[arg(long)]
+    pub dequantise: bool,
     /// Stop after so many minutes
     #[arg(long, value_name = "M")]
     pub minutes: Option<f64>,
@@ -137,6 +140,10 @@ pub(super) struct Evaluate {
     /// Draws of the latents that the ELBO is the mean of
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub draws: usize,
+    /// Score 4 copies with noise of one raw unit added, so that bounds are those of a code length;
+    /// as a run that was trained so always is
+    #[arg(long)]
+    pub dequantise: bool,
     /// Also the importance-weighted bound of K draws per step
     #[arg(long, default_value_t = 0, value_name = "K")]
     pub iwae: usize,

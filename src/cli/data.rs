@@ -27,7 +27,8 @@ pub(super) fn show(words: Show) -> Result<()> {
     }
     let Some((out, picture)) = words.out.as_deref().zip(picture) else { return Ok(()) };
     let index = if words.index.is_empty() { (1..=set.len().min(6)).collect() } else { words.index };
-    let lines = index.iter().map(|&i| ink::Drawing { rows: set.sequence(i - 1), primed: 0 });
+    let rows = index.iter().map(|&i| set.sequence(i - 1)).collect::<Result<Vec<_>>>()?;
+    let lines = rows.iter().map(|rows| ink::Drawing { rows, primed: 0 });
     let svg = ink::svg(&lines.collect::<Vec<_>>());
     match picture {
         Picture::Svg => std::fs::write(out, svg).map_err(Error::write(out))?,

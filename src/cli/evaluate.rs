@@ -1,12 +1,13 @@
 //! `stcn evaluate`: bounds, told as what they are.
 
 use super::args::Evaluate;
-use super::{print_json, thousands};
+use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::models::Bound;
 use crate::train::Trained;
-use crate::train::evaluate::{Evaluation, Plan, evaluate};
+use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
+use crate::train::fit::real_channels;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -16,17 +17,22 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
     let mut trained = Trained::open(&words.run)?;
-    let set = trained.open_data(words.data)?;
+    trained.config.data.dequantise |= words.dequantise;
+    trained.config.validate()?;
+    let set = reading(words.json, || trained.open_data(words.data))?;
     if set.split(split).is_empty() {
         let what = format!("has no sequence in split {split}: choose another --split");
         return Err(Error::invalid(set.name(), what));
     }
-    let plan = Plan { split, draws: words.draws, iwae: words.iwae, seed: words.seed };
+    let copies = trained.config.data.dequantise;
+    let copies = copies.then(|| Copies::new(Copies::REPORTED, real_channels(&trained.config)));
+    let plan = Plan { split, draws: words.draws, iwae: words.iwae, seed: words.seed, copies };
     let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
         bar.set_position((1000. * share) as u64);
     });
     bar.finish_and_clear();
+    let value = value?;
     if words.json {
         print_json(&fields(&trained, split, &value));
     } else {
@@ -45,6 +51,9 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
         "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective,
     });
+    if trained.config.data.dequantise {
+        line["dequantised"] = true.into();
+    }
     if let Some(se) = value.elbo_se_draws {
         line["elbo_se_draws"] = se.into();
     }
@@ -81,6 +90,10 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
         "  per step {:.4} nats; {:.3} bits per channel in raw units",
         value.elbo_step, value.bits_per_dim
     );
+    if trained.config.data.dequantise {
+        let copies = Copies::REPORTED;
+        println!("  dequantised, mean of {copies} copies: the bits bound a code length from above");
+    }
     if !value.kl.is_empty() {
         let kl = value.kl.iter().enumerate().map(|(l, kl)| format!("z.{} {kl:.2}", l + 1));
         let kl: Vec<_> = kl.collect();

@@ -8,6 +8,7 @@ use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
 use crate::train::Trained;
+use crate::train::fit::dequantise;
 use crate::train::step::{loss, per_sequence};
 use serde_json::json;
 
@@ -21,15 +22,16 @@ pub(super) fn run(words: Inspect) -> Result<()> {
         let whole = Window::whole(&set, i);
         Window { steps: whole.steps.min(words.steps), ..whole }
     };
-    let samples = set.split(Split::Train).into_iter().take(words.batch);
+    let samples = set.split(Split::Train).iter().copied().take(words.batch);
     let windows: Vec<Window> = samples.map(window).collect();
     if windows.is_empty() {
         let what =
             "has no sequence in split train, wanted one to look at: name other data by --data";
         return Err(Error::invalid(set.name(), what));
     }
-    let batch = Batch::new(&set, &trained.normalisation, &windows);
     let config = &trained.config;
+    let dequantise = dequantise(config, trained.step);
+    let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
     let tape = Tape::new();
     let noise = Noise::new(config.seed, "train").at(trained.step);

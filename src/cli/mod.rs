@@ -38,8 +38,10 @@ pub use args::Args;
 use crate::error::{Error, Result};
 use crate::train::memory::peak_resident;
 use args::{Bench, Command, Data};
+use indicatif::ProgressBar;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
 
 /// More threads than this are a slip of the finger; starting so many would take the machine down.
 const MOST_THREADS: usize = 1024;
@@ -95,6 +97,16 @@ fn write(text: fmt::Arguments) -> io::Result<()> {
 /// The most memory this process has held, in MiB as other frameworks' benches count.
 fn peak_mib() -> Option<f64> {
     peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
+}
+
+/// Does what reads a data set, with a sign of life on a terminal: one of hours of sound takes minutes.
+fn reading<R>(quiet: bool, read: impl FnOnce() -> R) -> R {
+    let sign = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    sign.set_message("reading and checking the data");
+    sign.enable_steady_tick(Duration::from_secs(1));
+    let result = read();
+    sign.finish_and_clear();
+    result
 }
 
 /// `1,234,567`

@@ -109,9 +109,9 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
         return Err(Error::invalid(file, what));
     }
     check_values(trained.config.model.task, &set)?;
-    let raw = set.sequence(index - 1);
+    let raw = set.sequence(index - 1)?;
     let mut rows = vec![0.; raw.len()];
-    trained.normalisation.apply(raw, &mut rows);
+    trained.normalisation.apply(&raw, &mut rows);
     Ok(rows)
 }
 

@@ -1,7 +1,7 @@
 //! `stcn train`: a run, and what is seen of it while it goes.
 
 use super::args::Train;
-use super::{peak_mib, thousands};
+use super::{peak_mib, reading, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
@@ -113,7 +113,7 @@ fn start(words: &Train) -> Result<Started> {
     let out = words.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
     });
-    let trainer = Trainer::new(config)?; // looks at the data before anything is written
+    let trainer = reading(words.json, || Trainer::new(config))?; // before anything is written
     let memory = estimate(&trainer)?;
     let (run, lock) = RunDir::create(&out, trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })
@@ -129,7 +129,7 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
     change(&mut config, words)?;
     if !run.latest().exists() {
         // Cut off between its config and its first checkpoint: it begins again.
-        let trainer = Trainer::again(config)?;
+        let trainer = reading(words.json, || Trainer::again(config))?;
         let memory = estimate(&trainer)?;
         run.write_config(trainer.config())?;
         return Ok(Started { trainer, memory, run, _lock: lock });
@@ -142,7 +142,8 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
              but not to the bits it would have had"
         );
     }
-    let trainer = Trainer::resume(config, checkpoint, &run.latest())?;
+    let trainer =
+        reading(words.json, || Trainer::resume(config, checkpoint, &run.latest()))?;
     let memory = estimate(&trainer)?;
     run.write_config(trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })
@@ -155,9 +156,10 @@ fn estimate(trainer: &Trainer) -> Result<Estimate> {
     Ok(estimate)
 }
 
-/// Puts `--steps` and `--data`, such that it is found from anywhere, into the config.
+/// Puts `--steps`, `--dequantise` and `--data`, such that it is found from anywhere, into the config.
 fn change(config: &mut Config, words: &Train) -> Result<()> {
     config.train.steps = words.steps.unwrap_or(config.train.steps);
+    config.data.dequantise |= words.dequantise;
     if let Some(data) = &words.data {
         config.data.path = std::path::absolute(data).map_err(Error::read(data))?;
     }

@@ -3,6 +3,7 @@
 //! The order is a function of (seed, epoch) and of nothing that was drawn before, so that a resumed run
 //! needs its step number only. Not here: noise of the models, which is addressed by [`Batch::samples`].
 
+use super::dequantise::Dequantise;
 use super::normalise::Normalisation;
 use super::set::{DataSet, Split};
 use crate::error::{Error, Result};
@@ -39,28 +40,37 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The windows of `set`, normalised first and padded with zeros to the longest after.
+    /// The windows of `set`, dequantised if asked for, then normalised, then padded with zeros to the longest.
+    /// Fails if the rows are on the disk and cannot be read any more.
     ///
     /// # Panics
     /// If a window leaves its sequence, or `normalisation` has other channels than the set.
     #[track_caller]
-    pub fn new(set: &DataSet, normalisation: &Normalisation, windows: &[Window]) -> Self {
+    pub fn new(
+        set: &DataSet,
+        normalisation: &Normalisation,
+        windows: &[Window],
+        dequantise: Option<Dequantise>,
+    ) -> Result<Self> {
         let channels = set.channels();
         assert_eq!(normalisation.channels(), channels, "Batch::new: channels of the normalisation");
         let longest = windows.iter().map(|w| w.steps).max().unwrap_or(0);
         let mut x = Tensor::zeros(&[windows.len(), longest, channels]);
         let mut rows = vec![0.; longest * channels];
         for (window, out) in windows.iter().zip(x.data_mut().chunks_exact_mut(rows.len().max(1))) {
-            let (from, n) = (window.start * channels, window.steps * channels);
-            let raw = &set.sequence(window.sample)[from..from + n];
-            normalisation.apply(raw, &mut rows[..n]);
+            let n = window.steps * channels;
+            let mut raw = set.rows(window.sample, window.start, window.steps)?;
+            if let Some(dequantise) = dequantise {
+                dequantise.add(window.sample as u64, window.start, channels, raw.to_mut());
+            }
+            normalisation.apply(&raw, &mut rows[..n]);
             out.iter_mut().zip(&rows[..n]).for_each(|(out, &x)| *out = Real::from(x));
         }
-        Self {
+        Ok(Self {
             x,
             lengths: windows.iter().map(|w| w.steps).collect(),
             samples: windows.iter().map(|w| w.sample as u64).collect(),
-        }
+        })
     }
 
     /// (B, T): 1 on the steps of a sequence, 0 on padding.
@@ -97,7 +107,7 @@ pub struct Batching {
 pub struct Epochs<'a> {
     set: &'a DataSet,
     normalisation: &'a Normalisation,
-    samples: Vec<usize>,
+    samples: &'a [usize],
     batching: Batching,
     noise: Noise,
 }
@@ -147,21 +157,22 @@ impl<'a> Epochs<'a> {
     /// What each batch of an epoch holds, in order.
     pub fn epoch(&self, epoch: u64) -> Vec<Vec<Window>> {
         let noise = self.noise.at(epoch);
+        // With millions of sequences a list is tens of megabytes: none is kept longer than needed.
         let order = noise.shuffle("order", self.samples.len());
         let mut windows: Vec<Window> =
-            order.iter().map(|&i| self.window(&noise, self.samples[i])).collect();
+            order.into_iter().map(|i| self.window(&noise, self.samples[i])).collect();
         let size = self.batching.sequences;
         for bucket in windows.chunks_mut(size.saturating_mul(Self::BUCKET)) {
             bucket.sort_by_key(|window| window.steps); // stable: ties keep the shuffled order
         }
-        let batches: Vec<_> = windows.chunks(size).map(<[_]>::to_vec).collect();
-        noise.shuffle("batches", batches.len()).iter().map(|&i| batches[i].clone()).collect()
+        let batches: Vec<&[Window]> = windows.chunks(size).collect();
+        noise.shuffle("batches", batches.len()).iter().map(|&i| batches[i].to_vec()).collect()
     }
 
     /// The batch of a step, counted from 0, whatever came before.
-    pub fn batch_at(&self, step: u64) -> Batch {
+    pub fn batch_at(&self, step: u64) -> Result<Batch> {
         let (epoch, batch) = self.position(step);
-        Batch::new(self.set, self.normalisation, &self.epoch(epoch)[batch])
+        Batch::new(self.set, self.normalisation, &self.epoch(epoch)[batch], None)
     }
 
     fn window(&self, noise: &Noise, sample: usize) -> Window {
@@ -187,14 +198,13 @@ pub struct Limit {
 }
 
 /// Every sequence of `split`, whole and in order, in batches within `limit`: for evaluation.
-pub fn in_order<'a>(
-    set: &'a DataSet,
-    normalisation: &'a Normalisation,
+pub fn in_order(
+    set: &DataSet,
     split: Split,
     limit: Limit,
-) -> impl Iterator<Item = Batch> + 'a {
-    let mut windows =
-        set.split(split).into_iter().map(|i| Window::whole(set, i)).collect::<Vec<_>>().into_iter();
+) -> impl Iterator<Item = Vec<Window>> + '_ {
+    let windows: Vec<Window> = set.split(split).iter().map(|&i| Window::whole(set, i)).collect();
+    let mut windows = windows.into_iter();
     std::iter::from_fn(move || {
         let mut longest = 0;
         let fits = windows.as_slice().iter().enumerate().take_while(|(i, window)| {
@@ -204,6 +214,6 @@ pub fn in_order<'a>(
         });
         let n = fits.count();
         let batch: Vec<Window> = windows.by_ref().take(n).collect();
-        (n > 0).then(|| Batch::new(set, normalisation, &batch))
+        (n > 0).then_some(batch)
     })
 }

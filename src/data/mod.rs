@@ -1,18 +1,22 @@
 //! Data sets: the flat npz file, what it holds, its normalisation, and batches.
 //!
 //! A [`DataSet`] is raw, unpadded and checked; a [`Batch`] is normalised and padded, and its order
-//! depends on a seed alone. Not here: models, noise added to data, drawings.
+//! depends on a seed alone. Not here: models, drawings.
 
 pub mod batch;
+pub mod dequantise;
 pub mod handwriting;
 pub mod normalise;
 pub mod npz;
 pub mod prepare;
+pub mod samples;
 pub mod set;
+pub mod stored;
 pub mod unzip;
 pub mod writer;
 
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
+pub use dequantise::Dequantise;
 pub use normalise::{Normalisation, Normalise};
 pub use set::{DataSet, MissingSplit, Split, Summary};
 pub use writer::Writer;

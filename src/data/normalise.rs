@@ -1,10 +1,13 @@
 //! [`Normalisation`]: means and standard deviations of the train split, applied and undone.
 //!
-//! Sums run in f64, in index order, in two passes, so that the constants are the same on every machine.
+//! Sums run in f64, in index order, in two passes, so that the constants are the same on every machine, and
+//! whether the numbers are in memory or on the disk.
 //! Not here: the shift of a log-likelihood back to raw units, which is `steps · Σ ln std`.
 
 use super::set::{DataSet, Split};
 use crate::choice::choice;
+use crate::error::Result;
+use crate::parallel;
 use serde::{Deserialize, Serialize};
 
 choice! {
@@ -40,36 +43,20 @@ impl Normalisation {
     ///
     /// # Panics
     /// If the set has fewer channels than `real_channels`.
-    pub fn fit(set: &DataSet, kind: Normalise, real_channels: usize) -> Self {
+    pub fn fit(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Self> {
         let channels = set.channels();
         assert!(real_channels <= channels, "fit: {real_channels} of {channels} channels");
-        // Pairs of one group share their sums: all real channels of `Scalar`, each of its own else.
-        let group = |d: usize| if kind == Normalise::Scalar { 0 } else { d };
         let mut figures = Self::identity(channels);
-        if kind == Normalise::None || real_channels == 0 {
-            return figures;
+        if kind == Normalise::None {
+            return Ok(figures);
         }
-        let train = set.split(Split::Train);
-        let steps = set.steps(Split::Train).max(1);
-        let values = if kind == Normalise::Scalar { steps * real_channels } else { steps } as f64;
-        let sum_of = |f: &dyn Fn(usize, f64) -> f64| {
-            let mut sums = vec![0.; real_channels];
-            for row in train.iter().flat_map(|&i| set.sequence(i).chunks_exact(channels)) {
-                for (d, &x) in row[..real_channels].iter().enumerate() {
-                    sums[group(d)] += f(group(d), f64::from(x));
-                }
-            }
-            sums
-        };
-        let mean: Vec<f64> = sum_of(&|_, x| x).iter().map(|sum| sum / values).collect();
-        let squares = sum_of(&|g, x| (x - mean[g]) * (x - mean[g]));
-        for d in 0..real_channels {
+        let moments = moments(set, kind, real_channels)?;
+        for (d, (mean, variance)) in moments.into_iter().enumerate() {
+            figures.mean[d] = mean;
             // IEEE 754 rounds a square root exactly, so std's is the same everywhere.
-            let std = (squares[group(d)] / values).sqrt();
-            figures.mean[d] = mean[group(d)];
-            figures.std[d] = if std > 0. { std } else { 1. };
+            figures.std[d] = if variance > 0. { variance.sqrt() } else { 1. };
         }
-        figures
+        Ok(figures)
     }
 
     /// How many channels.
@@ -106,4 +93,54 @@ impl Normalisation {
             }
         }
     }
+}
+
+/// Mean and variance of each real channel over the train split; with [`Normalise::Scalar`] all share a pair.
+pub(super) fn moments(
+    set: &DataSet,
+    kind: Normalise,
+    real_channels: usize,
+) -> Result<Vec<(f64, f64)>> {
+    let steps = set.steps(Split::Train).max(1);
+    let scalar = kind == Normalise::Scalar;
+    let values = if scalar { steps * real_channels } else { steps } as f64;
+    let mean = sums(set, scalar, real_channels, |_, x| x)?;
+    let mean: Vec<f64> = mean.into_iter().map(|sum| sum / values).collect();
+    let squares = sums(set, scalar, real_channels, |g, x| (x - mean[g]) * (x - mean[g]))?;
+    let group = |d: usize| if scalar { 0 } else { d };
+    Ok((0..real_channels).map(|d| (mean[group(d)], squares[group(d)] / values)).collect())
+}
+
+/// Sequences of one partial sum: part of what the figures of a set with more are.
+const CHUNK: usize = 1 << 16;
+
+/// `Σ f(group, x)` over the train split: one group for all real channels, or one for each.
+fn sums(
+    set: &DataSet,
+    scalar: bool,
+    real_channels: usize,
+    f: impl Fn(usize, f64) -> f64 + Sync,
+) -> Result<Vec<f64>> {
+    let chunks: Vec<&[usize]> = set.split(Split::Train).chunks(CHUNK).collect();
+    let groups = if scalar { 1 } else { real_channels };
+    let partials = parallel::map(chunks.len(), |chunk| -> Result<Vec<f64>> {
+        let mut sums = vec![0.; groups];
+        for rows in chunks[chunk].iter().flat_map(|&i| set.pieces(i)) {
+            for row in rows?.chunks_exact(set.channels()) {
+                let row = &row[..real_channels];
+                if scalar {
+                    row.iter().for_each(|&x| sums[0] += f(0, f64::from(x)));
+                } else {
+                    let terms = row.iter().enumerate().map(|(d, &x)| f(d, f64::from(x)));
+                    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+                }
+            }
+        }
+        Ok(sums)
+    });
+    let mut totals = vec![0.; groups];
+    for partial in partials {
+        totals.iter_mut().zip(partial?).for_each(|(total, sum)| *total += sum);
+    }
+    Ok(totals)
 }

@@ -1,11 +1,14 @@
-//! The flat npz file: `samples` `<f4 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
+//! The flat npz file: `samples` `<f4` or `<i2 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
 //!
+//! `<i2`, 16-bit whole numbers, is for sound, in half the bytes; both are f32 once they are read.
 //! Here: the container, so .npy headers, dtypes and sizes. Headers are read by our own few lines,
 //! because a message must say which cure, and because nothing may be allocated on a header's word alone:
 //! what is kept is what was really unpacked, and deflate makes a byte into 1032 at most.
-//! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]).
+//! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]),
+//! files written piece by piece ([`super::Writer`]).
 
-use super::unzip::Archive;
+use super::samples::{Disk, Kind, Samples, read_once};
+use super::unzip::{Archive, Content};
 use crate::error::{Error, Result};
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
@@ -20,11 +23,11 @@ use zip::write::SimpleFileOptions;
 
 /// The three arrays as the file has them, their shapes checked and nothing else.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Flat {
+pub struct Flat<S = Vec<f32>> {
     /// D, the second axis of `samples`.
     pub channels: usize,
     /// All sequences, one after another: `[total, D]`.
-    pub samples: Vec<f32>,
+    pub samples: S,
     /// Steps of each sequence.
     pub lengths: Vec<i64>,
     /// 0 train, 1 valid, 2 test, if the file says.
@@ -34,6 +37,38 @@ pub struct Flat {
 /// Reads the file and the SHA-256 of its bytes, in hex.
 pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
     let path = path.as_ref();
+    let mut file = open_file(path)?;
+    let fingerprint = fingerprint(&mut file).map_err(Error::read(path))?;
+    file.rewind().map_err(Error::read(path))?;
+    Ok((parse(BufReader::new(file), path)?, fingerprint))
+}
+
+/// As [`read`], but `samples` that are stored, not deflated, and would take more than `most_bytes` of memory
+/// stay where they are. They are read once here, for their checksum and the file's fingerprint together.
+pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, String)> {
+    let path = path.as_ref();
+    let file = open_file(path)?;
+    let mut npz = NpzFile::new(BufReader::new(&file), path)?;
+    let found = npz.find(&SAMPLES)?;
+    let (start, crc, size) = (found.member.stored_at(), found.member.crc(), found.member.size());
+    let (channels, kind) = (found.shape[1], Kind::of(found.descr));
+    let (numbers, header) = (found.shape[0] * channels, found.header_bytes);
+    let Some(start) = start.filter(|_| (numbers as u64).saturating_mul(4) > most_bytes) else {
+        let (Flat { channels, samples, lengths, split }, fingerprint) = read(path)?;
+        return Ok((Flat { channels, samples: samples.into(), lengths, split }, fingerprint));
+    };
+    let (lengths, split) = npz.lengths_and_split()?;
+    let (fingerprint, found) =
+        read_once(&file, start..start + size).map_err(Error::read(path))?;
+    if found != crc {
+        return Err(damaged(path, SAMPLES.name, "Invalid checksum"));
+    }
+    let disk = Disk::new(file, path, start + header, numbers, kind).map_err(Error::read(path))?;
+    Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
+}
+
+/// The file, if it is one.
+fn open_file(path: &Path) -> Result<File> {
     let about = fs::metadata(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Error::invalid(
             path,
@@ -45,30 +80,20 @@ pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
     if !about.is_file() {
         return Err(Error::invalid(path, "is not a file, wanted an .npz; give the path of one"));
     }
-    let mut file = File::open(path).map_err(Error::read(path))?;
-    let fingerprint = fingerprint(&mut file).map_err(Error::read(path))?;
-    file.rewind().map_err(Error::read(path))?;
-    Ok((parse(BufReader::new(file), path)?, fingerprint))
+    File::open(path).map_err(Error::read(path))
 }
 
 /// Reads the arrays from anything that can seek; `path` is for the messages.
-pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
-    check_start(&mut reader, path).map_err(Error::read(path))??;
-    let zip = Archive::new(reader).map_err(|e| {
-        let what = format!(
-            "begins like an .npz but cannot be read as one ({e}), so it was cut short or damaged; \
-             copy or write it again"
-        );
-        Error::invalid(path, what)
-    })?;
-    let mut file = NpzFile { zip, path };
-    let (shape, samples) = file.array(&SAMPLES, f32::from_le_bytes)?;
-    let (_, lengths) = file.array(&LENGTHS, i64::from_le_bytes)?;
-    let split = match file.has(&SPLIT) {
-        true => Some(file.array(&SPLIT, i8::from_le_bytes)?.1),
-        false => None,
+pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
+    let mut file = NpzFile::new(reader, path)?;
+    let found = file.find(&SAMPLES)?;
+    let channels = found.shape[1];
+    let samples = match Kind::of(found.descr) {
+        Kind::F4 => found.numbers(path, f32::from_le_bytes)?,
+        Kind::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes)))?,
     };
-    Ok(Flat { channels: shape[1], samples, lengths, split })
+    let (lengths, split) = file.lengths_and_split()?;
+    Ok(Flat { channels, samples, lengths, split })
 }
 
 /// Writes the arrays, deflated; the file appears under its name only once it is complete.
@@ -92,7 +117,7 @@ pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            Ok(0) => return Ok(hex(&hash.finalize())),
             Ok(n) => hash.update(&buffer[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
@@ -100,8 +125,13 @@ pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
     }
 }
 
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The path with `.partial` behind it: on the same disk, so that renaming is one step.
-fn partial(path: &Path) -> PathBuf {
+pub(super) fn partial(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".partial");
     name.into()
@@ -134,7 +164,8 @@ fn io_error(e: WriteNpzError) -> io::Error {
 /// What an entry has to be, and how to make it so.
 struct Entry {
     name: &'static str,
-    descr: &'static str,
+    /// The usual one first.
+    descrs: &'static [&'static str],
     rank: usize,
     axes: &'static str,
     reshape: &'static str,
@@ -142,21 +173,21 @@ struct Entry {
 
 const SAMPLES: Entry = Entry {
     name: "samples",
-    descr: "<f4",
+    descrs: &["<f4", "<i2"],
     rank: 2,
     axes: "two axes [steps of all sequences, channels]",
     reshape: "np.concatenate(seqs).reshape(-1, D)",
 };
 const LENGTHS: Entry = Entry {
     name: "lengths",
-    descr: "<i8",
+    descrs: &["<i8"],
     rank: 1,
     axes: "one axis [sequences]",
     reshape: "lengths.reshape(-1)",
 };
 const SPLIT: Entry = Entry {
     name: "split",
-    descr: "|i1",
+    descrs: &["|i1"],
     rank: 1,
     axes: "one axis [sequences]",
     reshape: "split.reshape(-1)",
@@ -193,54 +224,77 @@ struct NpzFile<'a, R> {
     path: &'a Path,
 }
 
-impl<R: Read + Seek> NpzFile<'_, R> {
+/// An entry whose header makes sense, before its numbers.
+struct Found<'a, R> {
+    member: Content<'a, R>,
+    name: &'static str,
+    shape: Vec<usize>,
+    descr: &'static str,
+    /// Of the header, and of the numbers.
+    header_bytes: u64,
+    bytes: u64,
+}
+
+impl<'p, R: Read + Seek> NpzFile<'p, R> {
+    fn new(mut reader: R, path: &'p Path) -> Result<Self> {
+        check_start(&mut reader, path).map_err(Error::read(path))??;
+        let zip = Archive::new(reader).map_err(|e| {
+            let what = format!(
+                "begins like an .npz but cannot be read as one ({e}), so it was cut short or \
+                 damaged; copy or write it again"
+            );
+            Error::invalid(path, what)
+        })?;
+        Ok(Self { zip, path })
+    }
+
+    fn lengths_and_split(&mut self) -> Result<(Vec<i64>, Option<Vec<i8>>)> {
+        let path = self.path;
+        let lengths = self.find(&LENGTHS)?.numbers(path, i64::from_le_bytes)?;
+        let split = match self.has(&SPLIT) {
+            true => Some(self.find(&SPLIT)?.numbers(path, i8::from_le_bytes)?),
+            false => None,
+        };
+        Ok((lengths, split))
+    }
+
     fn has(&self, entry: &Entry) -> bool {
         self.zip.has(&entry.member())
     }
 
-    /// The shape and the numbers of one entry.
-    fn array<const W: usize, T>(
-        &mut self,
-        entry: &Entry,
-        from_le: fn([u8; W]) -> T,
-    ) -> Result<(Vec<usize>, Vec<T>)> {
-        let wrong = |what: String| Error::invalid(self.path, what);
+    /// One entry, its header read.
+    fn find(&mut self, entry: &Entry) -> Result<Found<'_, R>> {
+        let (path, name) = (self.path, entry.name);
+        let wrong = |what: String| Error::invalid(path, what);
         if !self.has(entry) {
             return Err(wrong(self.missing(entry)));
         }
-        let name = entry.name;
-        let damaged = |said: String| {
-            wrong(format!(
-                "`{name}` cannot be unpacked ({said}), wanted a stored or deflated member; the \
-                 file is damaged or packed otherwise, so write it again with np.savez or \
-                 np.savez_compressed"
-            ))
-        };
-        let mut member = self.zip.member(&entry.member()).map_err(|e| damaged(e.to_string()))?;
+        let damaged = |e: io::Error| damaged(path, name, &e.to_string());
+        let mut member = self.zip.member(&entry.member()).map_err(damaged)?;
         let declared = member.size();
         let (header, header_bytes) =
-            read_header(&mut member).map_err(|e| damaged(e.to_string()))?.map_err(|found| {
+            read_header(&mut member).map_err(damaged)?.map_err(|found| {
                 wrong(format!(
                     "`{name}` does not begin with an .npy header of version 1, 2 or 3 (found \
                      {found}); write it with {HOW_TO_WRITE}"
                 ))
             })?;
-        let shape = entry.check(&header).map_err(wrong)?;
+        let (shape, descr) = entry.check(&header).map_err(wrong)?;
         // All sizes must agree before the first number is kept.
+        let width = u64::from(descr.as_bytes()[2] - b'0');
         let numbers = shape.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis));
-        let bytes = numbers.and_then(|n| n.checked_mul(W as u64));
+        let bytes = numbers.and_then(|n| n.checked_mul(width));
         let held = declared.saturating_sub(header_bytes);
         if bytes.and_then(|n| n.checked_add(header_bytes)) != Some(declared) {
-            let says = shape.iter().map(|&n| u128::from(n)).fold(W as u128, u128::saturating_mul);
+            let says = shape.iter().map(|&n| u128::from(n)).fold(width.into(), u128::saturating_mul);
             return Err(wrong(format!(
                 "`{name}` has {held} bytes of numbers, but its shape {} needs {says}; the file is \
                  damaged, write it again",
                 header.shape_words()
             )));
         }
-        let numbers =
-            read_numbers(&mut member, held, from_le).map_err(|e| damaged(e.to_string()))?;
-        Ok((shape.into_iter().map(|n| n as usize).collect(), numbers))
+        let shape = shape.into_iter().map(|n| n as usize).collect();
+        Ok(Found { member, name, shape, descr, header_bytes, bytes: held })
     }
 
     fn missing(&self, entry: &Entry) -> String {
@@ -257,6 +311,26 @@ impl<R: Read + Seek> NpzFile<'_, R> {
     }
 }
 
+impl<R: Read> Found<'_, R> {
+    /// All of them; `path` is for the messages.
+    fn numbers<const W: usize, T>(
+        mut self,
+        path: &Path,
+        from_le: fn([u8; W]) -> T,
+    ) -> Result<Vec<T>> {
+        read_numbers(&mut self.member, self.bytes, from_le)
+            .map_err(|e| damaged(path, self.name, &e.to_string()))
+    }
+}
+
+fn damaged(path: &Path, name: &str, said: &str) -> Error {
+    let what = format!(
+        "`{name}` cannot be unpacked ({said}), wanted a stored or deflated member; the file is \
+         damaged or packed otherwise, so write it again with np.savez or np.savez_compressed"
+    );
+    Error::invalid(path, what)
+}
+
 /// An entry's name as messages show it: without `.npy`, and no longer than a name.
 fn quoted(name: &[u8]) -> String {
     let name = name.strip_suffix(b".npy").unwrap_or(name);
@@ -268,22 +342,23 @@ impl Entry {
         format!("{}.npy", self.name)
     }
 
-    /// The shape, if dtype, order and rank are as they have to be.
-    fn check(&self, header: &Header) -> Result<Vec<u64>, String> {
-        let Self { name, descr, axes, reshape, .. } = self;
-        let found = &header.descr;
+    /// The shape and the dtype, if they, order and rank are as they have to be.
+    fn check(&self, header: &Header) -> Result<(Vec<u64>, &'static str), String> {
+        let Self { name, descrs, axes, reshape, .. } = self;
+        let (found, usual) = (&header.descr, descrs[0]);
+        let wanted = descrs.join("' or '");
         if found.contains('O') {
             return Err(format!(
                 "`{name}` has dtype '{found}', an array of Python objects, which are never read \
-                 because reading one runs code, wanted '{descr}'; write it with {HOW_TO_WRITE}"
+                 because reading one runs code, wanted '{wanted}'; write it with {HOW_TO_WRITE}"
             ));
         }
-        if found != descr {
+        let Some(descr) = descrs.iter().find(|descr| *descr == found) else {
             return Err(format!(
-                "`{name}` has dtype '{found}', wanted '{descr}'; convert it with \
-                 {name}.astype('{descr}') before np.savez"
+                "`{name}` has dtype '{found}', wanted '{wanted}'; convert it with \
+                 {name}.astype('{usual}') before np.savez"
             ));
-        }
+        };
         if header.shape.len() != self.rank {
             return Err(format!(
                 "`{name}` has shape {}, wanted {axes}; bring it into shape with {reshape} before \
@@ -297,7 +372,7 @@ impl Entry {
                  np.ascontiguousarray({name}) before np.savez"
             ));
         }
-        Ok(header.shape.clone())
+        Ok((header.shape.clone(), descr))
     }
 }
 

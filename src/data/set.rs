@@ -1,13 +1,15 @@
-//! [`DataSet`]: sequences in memory, raw and checked, each with its split.
+//! [`DataSet`]: sequences, raw and checked, each with its split, in memory or read from the disk as needed.
 //!
 //! Every number that comes from outside passes [`DataSet::from_flat`]'s checks once; all code behind may rely
 //! on them. Messages count sequences, steps and channels from 1. Not here: the file's container
 //! ([`super::npz`]).
 
 use super::npz::{self, Flat};
+use super::samples::Samples;
 use crate::error::{Error, Result, nearest};
 use crate::noise::Noise;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -152,18 +154,26 @@ impl MissingSplit {
 }
 
 /// Sequences of finite numbers, each at least one step long, with their splits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct DataSet {
     name: PathBuf,
     fingerprint: String,
     channels: usize,
-    samples: Vec<f32>,
+    samples: Samples,
     /// Where each sequence begins in `samples`, and where the last ends.
     offsets: Vec<usize>,
     split: Vec<Split>,
+    /// The sequences of each split, so that none of millions is asked for its own.
+    by_split: [Vec<usize>; 3],
 }
 
+/// Numbers of one piece of a sequence that is read whole, but for a row that has more.
+const PIECE: usize = 1 << 16;
+
 impl DataSet {
+    /// Bytes of samples that [`open`](Self::open) holds in memory at most.
+    pub const IN_MEMORY: u64 = 1 << 30;
+
     /// A set from sequences of rows, each `[steps, channels]`, in memory; without `split`, all train.
     ///
     /// `name` stands for the file in messages; the fingerprint is that of the numbers.
@@ -197,8 +207,20 @@ impl DataSet {
     }
 
     /// Reads an .npz. `missing` is what to do if the file has no `split`; if it has, that one holds.
+    ///
+    /// Stored samples (not deflated ones) that would take more than [`IN_MEMORY`](Self::IN_MEMORY) stay on the
+    /// disk, and their rows are read when they are asked for.
     pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
-        let (flat, fingerprint) = npz::read(&path)?;
+        Self::open_within(path, missing, Self::IN_MEMORY)
+    }
+
+    /// The same with another limit, in bytes.
+    pub fn open_within(
+        path: impl AsRef<Path>,
+        missing: Option<MissingSplit>,
+        most_bytes: u64,
+    ) -> Result<Self> {
+        let (flat, fingerprint) = npz::open(&path, most_bytes)?;
         Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
     }
 
@@ -208,7 +230,7 @@ impl DataSet {
         let split = self.split.iter().map(|&split| split as i8).collect();
         let flat = Flat {
             channels: self.channels,
-            samples: self.samples.clone(),
+            samples: self.samples.read(0..self.samples.len())?.into_owned(),
             lengths: (0..self.len()).map(|i| self.length(i) as i64).collect(),
             split: self.split.contains(&Split::Train).then_some(split),
         };
@@ -219,11 +241,12 @@ impl DataSet {
     pub fn from_flat(
         name: PathBuf,
         fingerprint: String,
-        flat: Flat,
+        flat: Flat<impl Into<Samples>>,
         missing: Option<MissingSplit>,
     ) -> Result<Self> {
         let wrong = |what: String| Error::invalid(&name, what);
         let Flat { channels, samples, lengths, split } = flat;
+        let samples = samples.into();
         if channels == 0 {
             return Err(wrong(
                 "`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
@@ -253,8 +276,13 @@ impl DataSet {
                 ));
             }
         };
-        let set = Self { name, fingerprint, channels, samples, offsets, split };
-        match set.first_value(|x| !x.is_finite()) {
+        let by_split = Split::ALL
+            .map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
+        let set = Self { name, fingerprint, channels, samples, offsets, split, by_split };
+        if set.samples.are_whole() {
+            return Ok(set);
+        }
+        match set.first_value(|_, x| !x.is_finite())? {
             Some((place, x)) => Err(Error::invalid(
                 &set.name,
                 format!(
@@ -293,8 +321,32 @@ impl DataSet {
 
     /// Sequence `i`, raw: `[steps, channels]`.
     #[track_caller]
-    pub fn sequence(&self, i: usize) -> &[f32] {
-        &self.samples[self.offsets[i]..self.offsets[i + 1]]
+    pub fn sequence(&self, i: usize) -> Result<Cow<'_, [f32]>> {
+        self.rows(i, 0, self.length(i))
+    }
+
+    /// Steps `start..start + steps` of sequence `i`, raw: `[steps, channels]`. Fails if they are on the disk and
+    /// the file is not what it was when it was opened.
+    ///
+    /// # Panics
+    /// If the sequence has fewer steps.
+    #[track_caller]
+    pub fn rows(&self, i: usize, start: usize, steps: usize) -> Result<Cow<'_, [f32]>> {
+        assert!(start + steps <= self.length(i), "rows: beyond the end of sequence {i}");
+        let from = self.offsets[i] + start * self.channels;
+        self.samples.read(from..from + steps * self.channels)
+    }
+
+    /// Sequence `i` in pieces of whole rows, however long it is.
+    pub fn pieces(&self, i: usize) -> impl Iterator<Item = Result<Cow<'_, [f32]>>> {
+        let (length, most) = (self.length(i), (PIECE / self.channels).max(1));
+        (0..length).step_by(most).map(move |start| self.rows(i, start, most.min(length - start)))
+    }
+
+    /// Bytes of memory that the numbers take; none for those on the disk.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let numbers = if let Samples::Memory(numbers) = &self.samples { numbers.len() } else { 0 };
+        (numbers * size_of::<f32>() + self.offsets.len() * 2 * size_of::<usize>()) as u64
     }
 
     /// Steps of sequence `i`.
@@ -310,19 +362,19 @@ impl DataSet {
     }
 
     /// The sequences of a split, in order.
-    pub fn split(&self, split: Split) -> Vec<usize> {
-        (0..self.len()).filter(|&i| self.split[i] == split).collect()
+    pub fn split(&self, split: Split) -> &[usize] {
+        &self.by_split[split as usize]
     }
 
     /// Steps of all sequences of a split.
     pub fn steps(&self, split: Split) -> usize {
-        self.split(split).into_iter().map(|i| self.length(i)).sum::<usize>()
+        self.split(split).iter().map(|&i| self.length(i)).sum::<usize>()
     }
 
     /// Counts and lengths of a split; none if it is empty.
     pub fn summary(&self, split: Split) -> Option<Summary> {
         let mut lengths: Vec<usize> =
-            self.split(split).into_iter().map(|i| self.length(i)).collect();
+            self.split(split).iter().map(|&i| self.length(i)).collect();
         lengths.sort_unstable();
         let n = lengths.len();
         Some(Summary {
@@ -347,27 +399,54 @@ impl DataSet {
                 ),
             ));
         }
-        let rows = self.samples.chunks_exact(3);
-        match rows.map(|row| row[2]).position(|pen| pen != 0. && pen != 1.) {
+        match self.first_value(|channel, x| channel == 2 && x != 0. && x != 1.)? {
             None => Ok(()),
-            Some(row) => {
-                let Place { sequence, step, .. } = self.place(row * 3);
-                Err(Error::invalid(
-                    &self.name,
-                    format!(
-                        "sequence {sequence}, step {step} has pen {}, a handwriting head wants 0 \
-                         or 1 (1 on the last point of a stroke); mend the third channel, or \
-                         choose another --head",
-                        self.samples[row * 3 + 2]
-                    ),
-                ))
-            }
+            Some((Place { sequence, step, .. }, pen)) => Err(Error::invalid(
+                &self.name,
+                format!(
+                    "sequence {sequence}, step {step} has pen {pen}, a handwriting head wants 0 \
+                     or 1 (1 on the last point of a stroke); mend the third channel, or choose \
+                     another --head"
+                ),
+            )),
+        }
+    }
+
+    /// Whether the first `real_channels` channels can be dequantised: whole numbers, and such as single
+    /// precision leaves room for noise beside.
+    pub fn check_grid(&self, real_channels: usize) -> Result<()> {
+        // Noise has 2³² addresses a sequence.
+        let most = (1_u64 << 32) / real_channels.max(1) as u64;
+        if let Some(i) = (0..self.len()).find(|&i| self.length(i) as u64 > most) {
+            return Err(Error::invalid(
+                &self.name,
+                format!(
+                    "sequence {} has {} steps, dequantisation takes {most} at most; cut it",
+                    i + 1,
+                    self.length(i)
+                ),
+            ));
+        }
+        if self.samples.are_whole() {
+            return Ok(());
+        }
+        let off_grid = |x: f32| x.fract() != 0. || x.abs() > LARGEST_CELL;
+        match self.first_value(|channel, x| channel < real_channels && off_grid(x))? {
+            None => Ok(()),
+            Some((place, x)) => Err(Error::invalid(
+                &self.name,
+                format!(
+                    "{place} is {x}, dequantisation wants whole numbers from −{LARGEST_CELL} to \
+                     {LARGEST_CELL} in all real channels; prepare the data in the units it was \
+                     recorded in, or leave out --dequantise"
+                ),
+            )),
         }
     }
 
     /// Whether the Bernoulli head can take it: 0 and 1 only.
     pub fn check_binary(&self) -> Result<()> {
-        match self.first_value(|x| x != 0. && x != 1.) {
+        match self.first_value(|_, x| x != 0. && x != 1.)? {
             None => Ok(()),
             Some((place, x)) => Err(Error::invalid(
                 &self.name,
@@ -379,18 +458,26 @@ impl DataSet {
         }
     }
 
-    /// The first value, in index order, that `wrong` finds wrong.
-    fn first_value(&self, wrong: impl Fn(f32) -> bool) -> Option<(Place, f32)> {
-        let i = self.samples.iter().position(|&x| wrong(x))?;
-        Some((self.place(i), self.samples[i]))
-    }
-
-    fn place(&self, i: usize) -> Place {
-        let sequence = self.offsets.partition_point(|&offset| offset <= i);
-        let within = i - self.offsets[sequence - 1];
-        Place { sequence, step: within / self.channels + 1, channel: within % self.channels + 1 }
+    /// The first value, in index order, that `wrong` finds wrong; it is told the channel from 0.
+    fn first_value(&self, wrong: impl Fn(usize, f32) -> bool) -> Result<Option<(Place, f32)>> {
+        for i in 0..self.len() {
+            let mut step = 0;
+            for rows in self.pieces(i) {
+                for row in rows?.chunks_exact(self.channels) {
+                    step += 1;
+                    if let Some(d) = (0..self.channels).find(|&d| wrong(d, row[d])) {
+                        let place = Place { sequence: i + 1, step, channel: d + 1 };
+                        return Ok(Some((place, row[d])));
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 }
+
+/// Beside larger numbers f32 keeps fewer than eight bits of the noise that spreads them over their cells.
+const LARGEST_CELL: f32 = 65536.;
 
 /// Where a value is, counted from 1.
 struct Place {

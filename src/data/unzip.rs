@@ -90,7 +90,8 @@ impl<R: Read + Seek> Archive<R> {
         }
         // Its name stands here again, and other extra fields than in the directory.
         let (name, extra) = (u64::from(u16_at(&header, 26)), u64::from(u16_at(&header, 28)));
-        self.reader.seek(SeekFrom::Start(member.start + HEADER as u64 + name + extra))?;
+        let start = member.start + HEADER as u64 + name + extra;
+        self.reader.seek(SeekFrom::Start(start))?;
         let packed = (&mut self.reader).take(member.packed);
         let unpacked = match member.method {
             0 => Unpacked::Stored(packed),
@@ -99,7 +100,9 @@ impl<R: Read + Seek> Archive<R> {
                 return Err(Error::other(format!("its compression method is number {method}")));
             }
         };
-        Ok(Content { unpacked, size: member.size, crc: member.crc, read: Crc::new() })
+        let as_it_is = member.method == 0 && member.packed == member.size;
+        let stored_at = as_it_is.then_some(start);
+        Ok(Content { unpacked, size: member.size, crc: member.crc, read: Crc::new(), stored_at })
     }
 }
 
@@ -109,6 +112,7 @@ pub struct Content<'a, R> {
     size: u64,
     crc: u32,
     read: Crc,
+    stored_at: Option<u64>,
 }
 
 enum Unpacked<'a, R> {
@@ -120,6 +124,16 @@ impl<R> Content<'_, R> {
     /// How many bytes the directory says it unpacks to.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What the checksum of all its bytes has to be.
+    pub fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// Where its bytes begin in the file, if they lie there as they are.
+    pub fn stored_at(&self) -> Option<u64> {
+        self.stored_at
     }
 }
 

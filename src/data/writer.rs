@@ -1,21 +1,32 @@
 //! [`Writer`]: a flat npz written sequence by sequence, and its figures.
 //!
-//! Not here: where the sequences come from ([`super::prepare`]).
+//! Memory holds a length and a split of each sequence and nothing else; the numbers go to the disk as they
+//! come, stored, so that they can be read where they lie. Not here: where the sequences come from
+//! ([`super::prepare`]).
 
-use super::npz::{self, Flat};
+use super::normalise::{Normalise, moments};
+use super::npz::{self, partial};
+use super::samples::Kind;
 use super::set::{DataSet, Split, Summary};
+use super::stored::StoredZip;
 use crate::error::{Error, Result};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// An .npz under way. Nothing appears under its name before [`finish`](Self::finish).
+/// An .npz under way. Nothing appears under its name before [`finish`](Self::finish), and nothing is left of
+/// it without.
 pub struct Writer {
-    path: PathBuf,
-    flat: Flat,
+    file: Partial,
+    zip: StoredZip<BufWriter<File>>,
+    kind: Kind,
+    channels: usize,
+    total: usize,
+    lengths: Vec<i64>,
     split: Vec<i8>,
-    columns: Vec<&'static str>,
-    about: String,
+    columns: usize,
+    about: Option<(Partial, BufWriter<File>)>,
 }
 
 /// What a data set that was just written holds.
@@ -23,13 +34,16 @@ pub struct Writer {
 pub struct Written {
     /// Counts and lengths of every split that is not empty.
     pub splits: Vec<Summary>,
-    /// Mean and standard deviation of each channel over the train split.
+    /// Mean and standard deviation of each channel over the train split; 1 for a constant one.
     pub channels: Vec<(f64, f64)>,
     /// Mean and standard deviation of all values of the train split together.
     pub scalar: (f64, f64),
     /// The files, the .npz first.
     pub files: Vec<PathBuf>,
 }
+
+/// An .npy header of ours, told when the numbers are counted.
+const HEADER: usize = 128;
 
 impl Writer {
     /// Of sequences of `channels` numbers a step. With `columns`, what is known of each sequence (who
@@ -39,27 +53,68 @@ impl Writer {
         channels: usize,
         columns: &[&'static str],
     ) -> Result<Self> {
-        let flat = Flat { channels, samples: vec![], lengths: vec![], split: None };
-        let columns = columns.to_vec();
-        Ok(Self { path: path.into(), flat, split: vec![], columns, about: String::new() })
+        Self::of(Kind::F4, path.into(), channels, columns)
+    }
+
+    /// The same of whole numbers from −32768 to 32767, as sound has them: half the bytes.
+    pub fn create_i16(
+        path: impl Into<PathBuf>,
+        channels: usize,
+        columns: &[&'static str],
+    ) -> Result<Self> {
+        Self::of(Kind::I2, path.into(), channels, columns)
+    }
+
+    fn of(kind: Kind, path: PathBuf, channels: usize, columns: &[&'static str]) -> Result<Self> {
+        let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
+        let (file, out) = Partial::create(path)?;
+        let mut zip = StoredZip::new(out);
+        zip.begin("samples.npy", HEADER).map_err(Error::write(&file.path))?;
+        let about = (!columns.is_empty()).then(|| Partial::create(meta)).transpose()?;
+        let (lengths, split, columns) = (vec![], vec![], columns.len());
+        let mut writer =
+            Self { file, zip, kind, channels, total: 0, lengths, split, columns, about };
+        writer.tell(&format!("index,split,steps,{head}\n"))?;
+        Ok(writer)
     }
 
     /// Adds a sequence, raw: `[steps, channels]`, at least one step; `about` has a word for each column.
     pub fn push(&mut self, rows: &[f32], split: Split, about: &[&str]) -> Result<()> {
-        assert_eq!(about.len(), self.columns.len(), "Writer::push: one word for each column");
-        let steps = rows.len() / self.flat.channels;
-        self.flat.samples.extend_from_slice(rows);
-        self.flat.lengths.push(steps as i64);
+        assert_eq!(about.len(), self.columns, "Writer::push: one word for each column");
+        assert_eq!(rows.len() % self.channels, 0, "Writer::push: rows of {}", self.channels);
+        let steps = rows.len() / self.channels;
+        let bytes: Vec<u8> = match self.kind {
+            Kind::F4 => rows.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Kind::I2 => {
+                if let Some(x) = rows.iter().find(|&&x| f32::from(x as i16) != x) {
+                    let what = format!(
+                        "was to hold whole numbers from −32768 to 32767, but sequence {} has {x}; \
+                         scale the recordings to 16 bits",
+                        self.len() + 1
+                    );
+                    return Err(Error::invalid(&self.file.path, what));
+                }
+                rows.iter().flat_map(|&x| (x as i16).to_le_bytes()).collect()
+            }
+        };
+        self.zip.write(&bytes).map_err(Error::write(&self.file.path))?;
+        self.total += steps;
+        self.lengths.push(steps as i64);
         self.split.push(split as i8);
         let quoted = |word: &&str| format!(",\"{}\"", word.replace('"', "\"\""));
         let words: String = about.iter().map(quoted).collect();
-        self.about += &format!("{},{split},{steps}{words}\n", self.flat.lengths.len());
-        Ok(())
+        self.tell(&format!("{},{split},{steps}{words}\n", self.len()))
+    }
+
+    /// A line of what is known beside the numbers, if anything is.
+    fn tell(&mut self, line: &str) -> Result<()> {
+        let Some((file, out)) = &mut self.about else { return Ok(()) };
+        out.write_all(line.as_bytes()).map_err(Error::write(&file.path))
     }
 
     /// How many sequences so far.
     pub fn len(&self) -> usize {
-        self.flat.lengths.len()
+        self.lengths.len()
     }
 
     /// Whether there is none yet.
@@ -67,28 +122,90 @@ impl Writer {
         self.len() == 0
     }
 
-    /// Checks the set, and puts the file in its place.
-    pub fn finish(mut self) -> Result<Written> {
-        self.flat.split = Some(self.split);
-        let set = DataSet::from_flat(self.path.clone(), String::new(), self.flat.clone(), None)?;
-        npz::write(&self.path, &self.flat)?;
-        let mut files = vec![self.path.clone()];
-        if !self.columns.is_empty() {
-            let path = beside(&self.path, ".meta.csv");
-            let head = self.columns.iter().map(|name| format!(",{name}")).collect::<String>();
-            let text = format!("index,split,steps{head}\n{}", self.about);
-            fs::write(&path, text).map_err(Error::write(&path))?;
-            files.push(path);
+    /// Checks the set, and puts the file in its place. The numbers are read again three times: for their
+    /// checksum, and twice for their figures.
+    pub fn finish(self) -> Result<Written> {
+        let Self { file, mut zip, kind, channels, total, lengths, split, about, .. } = self;
+        let shape = format!("({total}, {channels})");
+        let mut write = || {
+            zip.end(&header(kind.descr(), &shape))?;
+            let one_axis = format!("({},)", lengths.len());
+            zip.begin("lengths.npy", HEADER)?;
+            lengths.iter().try_for_each(|n| zip.write(&n.to_le_bytes()))?;
+            zip.end(&header("<i8", &one_axis))?;
+            zip.begin("split.npy", HEADER)?;
+            split.iter().try_for_each(|n| zip.write(&n.to_le_bytes()))?;
+            zip.end(&header("|i1", &one_axis))
+        };
+        let written = write().and_then(|()| zip.finish());
+        file.sync(written.map_err(Error::write(&file.path))?)?;
+        let (flat, fingerprint) = npz::open(&file.partial, 0)?;
+        let set = DataSet::from_flat(file.path.clone(), fingerprint, flat, None)?;
+        let moments = moments(&set, Normalise::PerChannel, channels)?;
+        // Last the .npz: where it is, everything is.
+        let mut files = vec![file.path.clone()];
+        if let Some((about, out)) = about {
+            about.sync(out)?;
+            about.put()?;
+            files.push(about.path.clone());
         }
-        let fit = |kind| super::Normalisation::fit(&set, kind, set.channels());
-        let each = fit(super::Normalise::PerChannel);
-        let all = fit(super::Normalise::Scalar);
+        file.put()?;
         Ok(Written {
             splits: Split::ALL.into_iter().filter_map(|split| set.summary(split)).collect(),
-            channels: each.mean.into_iter().zip(each.std).collect(),
-            scalar: (all.mean[0], all.std[0]),
+            scalar: together(&moments),
+            channels: moments.into_iter().map(|(mean, variance)| (mean, std(variance))).collect(),
             files,
         })
+    }
+}
+
+/// Mean and standard deviation of all channels, each of as many values, from mean and variance of each.
+fn together(moments: &[(f64, f64)]) -> (f64, f64) {
+    let n = moments.len() as f64;
+    let mean = moments.iter().fold(0., |sum, (mean, _)| sum + mean) / n;
+    let around = |sum, (of, variance): &(f64, f64)| sum + variance + (of - mean) * (of - mean);
+    (mean, std(moments.iter().fold(0., around) / n))
+}
+
+/// As [`Normalisation::fit`](super::Normalisation::fit) has it.
+fn std(variance: f64) -> f64 {
+    if variance > 0. { variance.sqrt() } else { 1. }
+}
+
+/// An .npy header of [`HEADER`] bytes.
+fn header(descr: &str, shape: &str) -> Vec<u8> {
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    let start = [&b"\x93NUMPY\x01\0"[..], &(HEADER as u16 - 10).to_le_bytes()].concat();
+    [start, format!("{text:<width$}\n", width = HEADER - 11).into_bytes()].concat()
+}
+
+/// A file under another name until it is complete; removed if it never is.
+struct Partial {
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Partial {
+    fn create(path: PathBuf) -> Result<(Self, BufWriter<File>)> {
+        let partial = partial(&path);
+        let file = File::create(&partial).map_err(Error::write(&path))?;
+        Ok((Self { path, partial }, BufWriter::with_capacity(1 << 16, file)))
+    }
+
+    fn sync(&self, out: BufWriter<File>) -> Result<()> {
+        let file = out.into_inner().map_err(|e| e.into_error());
+        file.and_then(|file| file.sync_all()).map_err(Error::write(&self.path))
+    }
+
+    fn put(&self) -> Result<()> {
+        fs::rename(&self.partial, &self.path).map_err(Error::write(&self.path))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Renamed already, or of no use to anybody.
+        let _ = fs::remove_file(&self.partial);
     }
 }
 

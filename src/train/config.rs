@@ -7,9 +7,9 @@
 
 use super::checkpoint::read_whole;
 use crate::choice::choice;
-use crate::data::{MissingSplit, Normalise};
+use crate::data::{DataSet, MissingSplit, Normalise};
 use crate::error::{Error, Result, nearest};
-use crate::models::config::{HeadKind, ModelConfig, ModelKind, within};
+use crate::models::config::{HeadKind, ModelConfig, ModelKind, Task, within};
 use crate::optim::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -69,6 +69,12 @@ pub struct DataConfig {
     pub normalise: Normalise,
     /// Longest piece of a sequence to train on, cut at random; 0: whole sequences.
     pub crop: usize,
+    /// Whether U(−½, ½) is added to every real value, in raw units, so that bounds are those of whole numbers:
+    /// fresh in every update, fixed where a model is evaluated.
+    pub dequantise: bool,
+    /// MiB of samples that are held in memory; a stored file with more stays on the disk and is read as
+    /// needed, to the same bits.
+    pub in_memory: u64,
 }
 
 /// How it is trained.
@@ -252,10 +258,11 @@ impl Config {
     }
 
     /// The text that goes into a checkpoint: without the data's path, since the same data elsewhere (the
-    /// fingerprint knows it) has to give the same bytes.
+    /// fingerprint knows it) has to give the same bytes, and without where its samples are held.
     pub fn portable_toml(&self) -> String {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
+        config.data.in_memory = DataSet::IN_MEMORY >> 20;
         config.to_toml()
     }
 
@@ -288,6 +295,12 @@ impl Config {
         }
         if !self.data.split.is_empty() {
             self.data.split.parse::<MissingSplit>()?;
+        }
+        if self.data.dequantise && self.model.task == Task::Music {
+            return Err(Error::usage(
+                "data.dequantise is true, but music has keys that are 0 or 1, whose probabilities are no \
+                 densities: set it to false",
+            ));
         }
         self.model.validate()?;
         self.train.validate()

@@ -1,7 +1,8 @@
 //! How good a model is on a part of a data set: bounds with their standard errors.
 
 use super::step::per_sequence;
-use crate::data::{Batch, DataSet, Limit, Normalisation, Split, in_order};
+use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
+use crate::error::Result;
 use crate::kernel::math::{exp_f64, ln_f64};
 use crate::models::{Bound, SequenceModel};
 use crate::noise::Noise;
@@ -63,54 +64,93 @@ pub struct Plan {
     pub iwae: usize,
     /// Seed of the draws.
     pub seed: u64,
+    /// Dequantised copies of the data that everything is the mean over; `None`: the data as it is.
+    pub copies: Option<Copies>,
+}
+
+/// Copies of the data, each dequantised by noise of its own, which is the same for every model and seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    count: usize,
+    real_channels: usize,
+}
+
+impl Copies {
+    /// As many as reported numbers are the mean over.
+    pub const REPORTED: usize = 4;
+
+    /// `count` of them, noise in the first `real_channels` channels.
+    pub fn new(count: usize, real_channels: usize) -> Self {
+        Self { count, real_channels }
+    }
+
+    fn noise(self, copy: usize) -> Dequantise {
+        Dequantise::new(Noise::new(0, "evaluate").at(copy as u64), self.real_channels)
+    }
 }
 
 /// Sequences and padded steps of one batch: no more memory than a batch to train on.
 pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
-/// Evaluates; `progress` gets the share done, from 0 to 1.
+/// Evaluates; `progress` gets the share done, from 0 to 1. Fails if the data cannot be read any more.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,
     normalisation: &Normalisation,
     plan: Plan,
     mut progress: impl FnMut(f64),
-) -> Evaluation {
+) -> Result<Evaluation> {
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
     let noise = Noise::new(plan.seed, "evaluate");
     let (sequences, steps) = (set.split(plan.split).len(), set.steps(plan.split));
     let mut objectives = vec![]; // per sequence: mean over draws
     let mut by_draw = vec![0.; draws]; // sums over sequences
     let (mut log_px, mut kl): (f64, Vec<f64>) = (0., vec![]);
-    let mut importance = vec![];
+    let (mut importance, mut coupled): (Vec<f64>, _) = (vec![], false);
     let mut done = 0;
     let count = sequences as f64;
-    for batch in in_order(set, normalisation, plan.split, LIMIT) {
+    let copies = plan.copies.map_or(1, |copies| copies.count);
+    let passes = (draws * copies) as f64;
+    for windows in in_order(set, plan.split, LIMIT) {
         let first = objectives.len();
-        objectives.resize(first + batch.lengths.len(), 0.);
-        for (draw, by_draw) in by_draw.iter_mut().enumerate() {
-            let pass = forward(model, &batch, &noise.at(draw as u64));
-            kl.resize(pass.kl.len(), 0.);
-            for (i, &log) in pass.log_px.iter().enumerate() {
-                let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[i]);
-                objectives[first + i] += (log - spent) / draws as f64;
-                *by_draw += log - spent;
-                log_px += log / draws as f64;
+        objectives.resize(first + windows.len(), 0.);
+        let mut weighted = vec![0.; windows.len()];
+        for copy in 0..copies {
+            let dequantise = plan.copies.map(|copies| copies.noise(copy));
+            let batch = Batch::new(set, normalisation, &windows, dequantise)?;
+            for (draw, by_draw) in by_draw.iter_mut().enumerate() {
+                let pass = forward(model, &batch, &noise.at((copy * draws + draw) as u64));
+                kl.resize(pass.kl.len(), 0.);
+                for (i, &log) in pass.log_px.iter().enumerate() {
+                    let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[i]);
+                    objectives[first + i] += (log - spent) / passes;
+                    *by_draw += (log - spent) / copies as f64;
+                    log_px += log / passes;
+                }
+                for (kl, of_batch) in kl.iter_mut().zip(&pass.kl) {
+                    *kl += of_batch.iter().fold(0., |sum, x| sum + x) / passes;
+                }
             }
-            for (kl, of_batch) in kl.iter_mut().zip(&pass.kl) {
-                *kl += of_batch.iter().fold(0., |sum, x| sum + x) / draws as f64;
+            if plan.iwae > 0 {
+                let noise = Noise::new(plan.seed, "iwae").at(copy as u64);
+                coupled = match model.importance_weights(&batch, &noise, plan.iwae) {
+                    None => true,
+                    Some(weights) => {
+                        let of_copy = per_sequence(&log_mean_exp(&weights), &batch.lengths);
+                        let shares = of_copy.iter().map(|x| x / copies as f64);
+                        weighted.iter_mut().zip(shares).for_each(|(sum, x)| *sum += x);
+                        false
+                    }
+                };
             }
         }
-        if plan.iwae > 0 {
-            let weights =
-                model.importance_weights(&batch, &Noise::new(plan.seed, "iwae"), plan.iwae);
-            importance.extend(weights.map(|w| per_sequence(&log_mean_exp(&w), &batch.lengths)));
+        if plan.iwae > 0 && !coupled {
+            importance.extend(weighted);
         }
-        done += batch.lengths.len();
+        done += windows.len();
         progress(done as f64 / count);
     }
     let total = objectives.iter().fold(0., |sum, x| sum + x);
-    let importance: Vec<f64> = importance.concat();
     let iwae = (!importance.is_empty()).then(|| {
         let sum = importance.iter().fold(0., |sum, x| sum + x);
         Iwae {
@@ -122,7 +162,7 @@ pub fn evaluate(
     });
     by_draw.iter_mut().for_each(|sum| *sum /= count);
     let nats = total / steps as f64 - normalisation.log_std_sum(ln_f64); // of a cell of raw units
-    Evaluation {
+    Ok(Evaluation {
         sequences,
         steps,
         draws,
@@ -136,7 +176,7 @@ pub fn evaluate(
         bits_per_dim: -nats / (std::f64::consts::LN_2 * set.channels() as f64),
         bound: model.bound(),
         per_sequence: objectives,
-    }
+    })
 }
 
 /// One pass: per sequence, `ln p(x|z)` and one KL per latent.

@@ -4,16 +4,19 @@
 
 use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
 use super::config::Config;
-use super::evaluate::{Evaluation, Plan, evaluate};
+use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::events::Events;
 use super::memory;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
 use super::step::{Report, reduce, update};
-use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window, handwriting};
+use crate::data::{
+    Batch, Batching, DataSet, Dequantise, Epochs, Normalisation, Split, Window, handwriting,
+};
 use crate::error::{Error, Result};
 use crate::models::{self, ModelConfig, SequenceModel, config::Task};
 use crate::nn::Init;
+use crate::noise::Noise;
 use crate::optim::Adam;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
@@ -58,7 +61,7 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     let set = if path.as_os_str().is_empty() {
         handwriting::data_set()?
     } else {
-        DataSet::open(&path, missing)?
+        DataSet::open_within(&path, missing, config.data.in_memory.saturating_mul(1 << 20))?
     };
     let (found, wanted) = (set.channels(), config.model.input);
     if found != wanted {
@@ -70,6 +73,9 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
         return Err(Error::invalid(set.name(), what));
     }
     check_values(config.model.task, &set)?;
+    if config.data.dequantise {
+        set.check_grid(real_channels(config))?;
+    }
     config.data.fingerprint = set.fingerprint().into();
     Ok(set)
 }
@@ -83,13 +89,32 @@ pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
     }
 }
 
+/// The first channels of a row, which hold real numbers and are normalised: all but the pen.
+pub fn real_channels(config: &Config) -> usize {
+    if config.model.task == Task::Ink { 2 } else { config.model.input }
+}
+
+/// What update `step` adds to its batch, if the config says so: a sequence comes once in an epoch, so the step
+/// is address enough.
+pub fn dequantise(config: &Config, step: u64) -> Option<Dequantise> {
+    let noise = Noise::new(config.seed, "train").at(step);
+    config.data.dequantise.then(|| Dequantise::new(noise, real_channels(config)))
+}
+
 impl Trainer {
     /// At step 0.
-    pub fn new(mut config: Config) -> Result<Self> {
+    pub fn new(config: Config) -> Result<Self> {
+        Self::begin(config, None)
+    }
+
+    /// With a normalisation that is known, since fitting one reads all data twice.
+    fn begin(mut config: Config, known: Option<Normalisation>) -> Result<Self> {
         let set = open_data(&mut config)?;
         memory::check_state(&config, memory::available())?;
-        let real = if config.model.task == Task::Ink { 2 } else { set.channels() };
-        let normalisation = Normalisation::fit(&set, config.data.normalise, real);
+        let normalisation = match known {
+            Some(normalisation) => normalisation,
+            None => Normalisation::fit(&set, config.data.normalise, real_channels(&config))?,
+        };
         let model = models::build(&config.model, Init::new(config.seed))?;
         let train = &config.train;
         let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
@@ -101,8 +126,12 @@ impl Trainer {
 
     /// At step 0 of a run that is there already. `config` is the run's: its data must be the same bytes.
     pub fn again(config: Config) -> Result<Self> {
+        Self::begin_again(config, None)
+    }
+
+    fn begin_again(config: Config, known: Option<Normalisation>) -> Result<Self> {
         let wanted = config.data.fingerprint.clone();
-        let trainer = Self::new(config)?;
+        let trainer = Self::begin(config, known)?;
         let found = trainer.set.fingerprint();
         if !wanted.is_empty() && wanted != found {
             let what = format!(
@@ -119,7 +148,8 @@ impl Trainer {
     pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
-        let mut trainer = Self::again(config)?;
+        let normalisation = Normalisation { mean: header.mean, std: header.std };
+        let mut trainer = Self::begin_again(config, Some(normalisation))?;
         fill(&mut *trainer.model, params);
         if adam_m.is_empty() && header.step > 0 {
             let what =
@@ -129,7 +159,6 @@ impl Trainer {
         if !adam_m.is_empty() {
             trainer.adam = trainer.adam.with_moments(adam_m, adam_v);
         }
-        trainer.normalisation = Normalisation { mean: header.mean, std: header.std };
         trainer.progress = Progress {
             step: header.step,
             best: header.best,
@@ -147,7 +176,8 @@ impl Trainer {
             self.epoch = Some((epoch, self.epochs()?.epoch(epoch)));
         }
         let (_, windows) = self.epoch.as_ref().expect("just made");
-        Ok(Batch::new(&self.set, &self.normalisation, &windows[index]))
+        let dequantise = dequantise(&self.config, self.progress.step + 1);
+        Batch::new(&self.set, &self.normalisation, &windows[index], dequantise)
     }
 
     /// One update. If it is refused, nothing has changed, and the pass is on [`tape`](Self::tape).
@@ -177,15 +207,17 @@ impl Trainer {
     }
 
     /// The ELBO of the validation part, one draw; notes whether it is the best yet. `None` without one.
-    pub fn check(&mut self) -> Option<Checked> {
+    pub fn check(&mut self) -> Result<Option<Checked>> {
         let split = Split::Valid;
         if self.set.split(split).is_empty() {
-            return None;
+            return Ok(None);
         }
-        let plan = Plan { split, draws: 1, iwae: 0, seed: self.config.seed };
-        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
+        let dequantise = self.config.data.dequantise;
+        let copies = dequantise.then(|| Copies::new(1, real_channels(&self.config)));
+        let plan = Plan { split, draws: 1, iwae: 0, seed: self.config.seed, copies };
+        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ())?;
         let lengths: Vec<usize> =
-            self.set.split(split).into_iter().map(|i| self.set.length(i)).collect();
+            self.set.split(split).iter().map(|&i| self.set.length(i)).collect();
         let (train, progress) = (&self.config.train, &mut self.progress);
         let loss = reduce(&value.per_sequence, &lengths, train.reduction);
         let finite = loss.is_finite(); // a NaN is no progress, not even over nothing
@@ -203,7 +235,7 @@ impl Trainer {
             progress.best_step = progress.step;
         }
         let stop = train.early_stop && progress.bad_checks >= train.patience;
-        Some(Checked { value, loss, best, stop })
+        Ok(Some(Checked { value, loss, best, stop }))
     }
 
     /// Everything a resumed run needs.
@@ -381,7 +413,7 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         watch.updated(&report, trainer);
         let step = report.step;
         let check_due = step.is_multiple_of(trainer.config.train.eval_every);
-        let checked = if check_due { trainer.check() } else { None };
+        let checked = if check_due { trainer.check()? } else { None };
         if checked.is_some() || step.is_multiple_of(REPORT) {
             let row = [
                 Some(trainer.epoch() as f64),
@@ -432,7 +464,7 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
         saved = trainer.checkpoint().save(&run.latest())?;
         // A check off the schedule shows how good the last model is, and leaves no trace: neither in the state
         // nor in the best file, or a run cut in two would differ from one that was not.
-        if let Some(checked) = trainer.check() {
+        if let Some(checked) = trainer.check()? {
             trainer.progress = progress;
             watch.checked(&Checked { best: progress.best.is_none(), ..checked }, trainer);
         }
@@ -469,7 +501,11 @@ impl Trained {
     fn load(path: &Path, config: Option<Config>) -> Result<Self> {
         let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path)?;
         // The checkpoint knows its sizes; the run directory knows where the data lies, and nobody else.
-        trained.config.data.path = config.map(|config| config.data.path).unwrap_or_default();
+        let data = &mut trained.config.data;
+        (data.path, data.in_memory) = match config {
+            Some(config) => (config.data.path, config.data.in_memory),
+            None => (PathBuf::new(), data.in_memory),
+        };
         Ok(trained)
     }
 

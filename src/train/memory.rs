@@ -23,7 +23,7 @@ pub struct Estimate {
     pub state: u64,
     /// The largest pass, be it of training or of a check.
     pub pass: u64,
-    /// The data set, and the program itself.
+    /// What is in memory of the data set, and the program itself.
     pub rest: u64,
     /// Sequences and steps of the largest batch to train on.
     pub batch: (usize, usize),
@@ -39,7 +39,7 @@ impl Estimate {
     /// Of the run that `config` describes, by its model.
     pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Result<Self> {
         let longest =
-            |split| set.split(split).into_iter().map(|i| set.length(i)).max().unwrap_or(0);
+            |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
         let (crop, train) = (config.data.crop, longest(Split::Train));
         let steps = if crop > 0 { crop.min(train) } else { train };
         let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
@@ -55,8 +55,7 @@ impl Estimate {
         let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
-        let data = Split::ALL.iter().map(|&split| set.steps(split)).sum::<usize>();
-        let rest = PROGRAM + (4 * data * set.channels()) as u64;
+        let rest = PROGRAM + set.bytes_in_memory();
         Ok(Self { state, pass, rest, batch })
     }
 
@@ -70,8 +69,14 @@ impl Estimate {
         let Some(available) = available.filter(|&available| self.total() > available) else {
             return Ok(());
         };
+        // Smaller passes do not make room for data that leave none.
+        let cure = if self.rest > available / 2 {
+            "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0"
+        } else {
+            "lower train.batch, data.crop or model.channels"
+        };
         Err(Error::usage(format!(
-            "the run would take about {}, and {} are free: lower train.batch, data.crop or model.channels",
+            "the run would take about {}, and {} are free: {cure}",
             self.words(),
             size(available)
         )))

@@ -5,7 +5,7 @@
 
 use super::config::{Config, DataConfig, Reduction, ScheduleKind, TrainConfig};
 use crate::choice::unknown;
-use crate::data::Normalise;
+use crate::data::{DataSet, Normalise};
 use crate::error::Result;
 use crate::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
 use std::path::PathBuf;
@@ -46,7 +46,9 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
     };
     let normalise = if music { Normalise::None } else { Normalise::PerChannel };
     let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
-    let data = DataConfig { path, fingerprint, split, normalise, crop };
+    let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
+    let data =
+        DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory };
     Ok(Config { seed: 1, preset: name.to_string(), data, model, train: train_of(name) })
 }
 

@@ -135,3 +135,34 @@ fn another_data_set_is_normalised_as_the_runs_own() {
     assert_eq!(line["steps"], ink(20).steps(stcn::data::Split::Valid));
     says(&lab.refused("evaluate run --data nowhere.npz"), &["nowhere.npz: there is no such file"]);
 }
+
+#[test]
+fn dequantised_bounds_say_so_and_a_run_trained_so_always_has_them() {
+    let lab = trained();
+    let plain = lab.json("evaluate run --iwae 2");
+    assert!(plain[0].get("dequantised").is_none());
+    let spread = lab.json("evaluate run --iwae 2 --dequantise");
+    assert_eq!(spread[0]["dequantised"], true);
+    for field in ["elbo_seq", "iwae_seq", "bits_per_dim"] {
+        assert_ne!(number(&spread[0], field), number(&plain[0], field), "{field}");
+    }
+    says(&lab.ok("evaluate run --dequantise"), &["mean of 4 copies", "bound a code length"]);
+    lab.ok(&format!("train --data ink.npz --out spread --steps 2 --dequantise {TINY}"));
+    says(&String::from_utf8(lab.read("spread/config.toml")).unwrap(), &["dequantise = true"]);
+    assert_eq!(lab.json("evaluate spread")[0]["dequantised"], true);
+    lab.ok("train --resume spread --steps 3");
+}
+
+#[test]
+fn dequantising_what_is_no_whole_number_is_refused_with_the_first() {
+    let lab = trained();
+    let off = vec![1., 2., 0., 3., 0.25, 1.];
+    let off = stcn::data::DataSet::from_parts("off", 3, vec![off], None).unwrap();
+    off.save(lab.path("off.npz")).unwrap();
+    let said = lab.refused("evaluate run --dequantise --split train --data off.npz");
+    says(&said, &["off.npz: sequence 1, step 2, channel 2 is 0.25, dequantisation wants whole"]);
+    let said = lab.refused("train --dequantise --data off.npz --out new");
+    says(&said, &["off.npz: sequence 1, step 2, channel 2 is 0.25, dequantisation wants whole"]);
+    let said = lab.refused("train --preset music-small --dequantise --data off.npz --out new");
+    says(&said, &["data.dequantise is true, but music has keys that are 0 or 1"]);
+}

@@ -98,6 +98,31 @@ fn a_run_killed_again_and_again_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn a_run_on_data_on_the_disk_killed_again_and_again_ends_in_the_bytes_of_one_in_memory() {
+    let lab = Lab::new();
+    let mut writer = stcn::data::Writer::create(lab.path("stored.npz"), 3, &[]).unwrap();
+    let ink = crate::common::ink(12);
+    for i in 0..ink.len() {
+        writer.push(&ink.sequence(i).unwrap(), ink.split_of(i), &[]).unwrap();
+    }
+    writer.finish().unwrap();
+    let words = format!("--data stored.npz --set train.eval_every=1 {TINY} --steps 20 --dequantise");
+    lab.ok(&format!("train --out straight {words}"));
+    let words = format!("{words} --set data.in_memory=0");
+    let noise = Noise::new(9, "kills");
+    for kills in 0.. {
+        let mut share = [0.];
+        noise.uniforms("wait", kills, 0, &mut share);
+        if !kill_after(&lab, &words, Duration::from_millis(20 + (100. * share[0]) as u64)) {
+            println!("{kills} kills");
+            break;
+        }
+    }
+    let (cut, straight) = (remains(&lab, "cut"), remains(&lab, "straight"));
+    assert!(cut == straight, "{:?}, not {:?}", cut.2, straight.2);
+}
+
+#[test]
 #[ignore = "make slow"]
 fn two_hundred_kills_lose_no_bit() {
     let (mut kills, mut runs) = (0, 0);

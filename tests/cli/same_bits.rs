@@ -85,7 +85,7 @@ fn resuming_a_run_that_is_done_changes_no_bit() {
 fn a_run_without_a_validation_part_is_saved_at_its_checks_and_at_its_end() {
     let lab = Lab::new();
     let all = stcn::data::DataSet::open(lab.path("ink.npz"), None).unwrap();
-    let sequences = (0..all.len()).map(|i| all.sequence(i).to_vec()).collect();
+    let sequences = (0..all.len()).map(|i| all.sequence(i).unwrap().to_vec()).collect();
     let all = stcn::data::DataSet::from_parts("all", 3, sequences, Some(vec![0; 10])).unwrap();
     all.save(lab.path("all.npz")).unwrap();
     let train = format!("train --data all.npz --set train.eval_every=5 {TINY} --steps");

@@ -1,11 +1,15 @@
 //! Data: files hostile and friendly, normalisation by hand, the order of batches.
 
 mod batch;
+mod dequantise;
 mod handwriting;
 mod normalise;
 mod npz;
+mod samples;
 mod set;
+mod stored;
 mod unzip;
+mod writer;
 
 use stcn::data::DataSet;
 use std::path::PathBuf;

@@ -386,3 +386,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn music_takes_no_noise() {
+    let mut config = Config::preset("music-small", None, None).unwrap();
+    config.set("data.dequantise=true").unwrap();
+    assert_eq!(
+        config.validate().unwrap_err().to_string(),
+        "data.dequantise is true, but music has keys that are 0 or 1, whose probabilities are no densities: \
+         set it to false"
+    );
+}
+
+#[test]
+fn where_samples_are_held_is_no_part_of_a_checkpoint() {
+    let here = set("data.in_memory=0").unwrap();
+    assert_ne!(here.to_toml(), Config::default().to_toml());
+    assert_eq!(here.portable_toml(), Config::default().portable_toml());
+    set("data.in_memory=9223372036854775807").unwrap().validate().unwrap();
+}

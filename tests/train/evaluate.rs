@@ -1,8 +1,10 @@
 use stcn::data::{DataSet, Normalisation, Split};
 use stcn::models::{self, Bound, SequenceModel};
 use stcn::nn::Init;
+use stcn::noise::Noise;
 use stcn::train::Config;
-use stcn::train::evaluate::{Evaluation, Plan, evaluate};
+use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate};
+use stcn::train::fit::Trainer;
 
 fn set() -> DataSet {
     let row = |t: usize, n: usize| [t as f32 % 3. - 1., 0.5, if t + 1 == n { 1. } else { 0. }];
@@ -21,8 +23,8 @@ fn model(kind: &str, more: &[&str]) -> Box<dyn SequenceModel> {
 }
 
 fn value(model: &dyn SequenceModel, normalisation: &Normalisation, draws: usize) -> Evaluation {
-    let plan = Plan { split: Split::Valid, draws, iwae: 4, seed: 1 };
-    evaluate(model, &set(), normalisation, plan, |_| ())
+    let plan = Plan { split: Split::Valid, draws, iwae: 4, seed: 1, copies: None };
+    evaluate(model, &set(), normalisation, plan, |_| ()).unwrap()
 }
 
 #[test]
@@ -78,9 +80,101 @@ fn no_iwae_where_the_decoder_couples_steps() {
 fn other_seeds_draw_otherwise_and_the_same_seed_does_not() {
     let model = model("stcn-dense", &[]);
     let at = |seed| {
-        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, seed };
-        evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).elbo_seq
+        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, seed, copies: None };
+        evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().elbo_seq
     };
     assert_eq!(at(1), at(1));
     assert_ne!(at(1), at(2));
+}
+
+/// A spiky density may give any value to what lies on a grid; spread over its cells, it cannot be worth more
+/// than the true probabilities, here known: of each step alone, 1/2, 1/4, 1/8, 1/8.
+#[test]
+fn dequantised_no_model_says_more_than_the_probabilities() {
+    const VALUES: [(f32, f64); 8] = [
+        (0., 0.5),
+        (0., 0.5),
+        (0., 0.5),
+        (0., 0.5),
+        (3., 0.25),
+        (3., 0.25),
+        (4., 0.125),
+        (-2., 0.125),
+    ];
+    let noise = Noise::new(1, "toy");
+    let draws = |i: u64| {
+        let mut words = [0; 50];
+        noise.words("values", i, 0, &mut words);
+        words.map(|word| VALUES[(word >> 29) as usize])
+    };
+    let sequences = (0..60).map(|i| draws(i).map(|(x, _)| x).to_vec()).collect();
+    let split = (0..60).map(|i| if i < 30 { 0 } else { 2 }).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.npz");
+    DataSet::from_parts("toy", 1, sequences, Some(split)).unwrap().save(&path).unwrap();
+    // Of the sequences that no model has seen.
+    let truth = (30..60).map(|i| draws(i).map(|(_, p)| p.ln()).iter().sum::<f64>()).sum::<f64>() / 30.;
+
+    for (kind, dequantise) in [("wavenet", false), ("wavenet", true), ("stcn-dense", false)] {
+        let mut config = Config::preset("speech-small", Some(kind), Some("gmm")).unwrap();
+        for set in [
+            "model.input=1",
+            "model.channels=4",
+            "model.latents=[2,1]",
+            "model.blocks_per_latent=1",
+            "model.output_layers=1",
+            "model.mixtures=6",
+            "model.decoder=pointwise",
+            "data.crop=0",
+            "train.batch=30",
+            "train.lr=0.02",
+            "train.kl_anneal=0",
+            &format!("data.dequantise={dequantise}"),
+            &format!("data.path={}", path.display()),
+        ] {
+            config.set(set).unwrap();
+        }
+        let mut trainer = Trainer::new(config.clone()).unwrap();
+        for _ in 0..400 {
+            trainer.step().unwrap();
+        }
+        let header = trainer.checkpoint().header;
+        let normalisation = Normalisation { mean: header.mean, std: header.std };
+        let value = |copies| {
+            let plan = Plan { split: Split::Test, draws: 2, iwae: 4, seed: 1, copies };
+            evaluate(trainer.model(), trainer.set(), &normalisation, plan, |_| ()).unwrap()
+        };
+        // Nats of a sequence of 50 cells, one raw unit wide.
+        let raw = |seq: f64| seq - 50. * normalisation.std[0].ln();
+        let (as_it_is, spread) = (value(None), value(Some(Copies::new(Copies::REPORTED, 1))));
+        let (elbo, iwae) = (raw(spread.elbo_seq), raw(spread.iwae.unwrap().seq));
+        println!(
+            "{kind}, dequantised {dequantise}: as it is {:.1}, spread {elbo:.1}, IWAE {iwae:.1}, truth {truth:.1}",
+            raw(as_it_is.elbo_seq)
+        );
+        // Chance lets a wrong model win by x nats over all 30 sequences with probability e^−x.
+        assert!(elbo < truth + 0.2 && iwae < truth + 0.2, "{kind}, dequantised {dequantise}");
+        let bits = -elbo / 50. / 2_f64.ln();
+        assert!((spread.bits_per_dim - bits).abs() < 1e-9 * bits.abs());
+        if dequantise {
+            assert!(elbo > truth - 10., "trained for it, it is near the truth");
+        } else if kind == "wavenet" {
+            assert!(raw(as_it_is.elbo_seq) > truth, "the spikes that a grid invites");
+        }
+    }
+}
+
+#[test]
+fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_alone() {
+    let model = model("wavenet", &[]);
+    let at = |seed, copies| {
+        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, seed, copies };
+        evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().per_sequence
+    };
+    let copies = Some(Copies::new(2, 2));
+    assert_eq!(at(1, copies), at(2, copies));
+    assert_ne!(at(1, copies), at(1, None));
+    assert_ne!(at(1, copies), at(1, Some(Copies::new(1, 2))), "another mean");
+    // A pen of 0.3 has no probability; one that stays 0 or 1 has.
+    assert!(at(1, copies).iter().all(|x| x.is_finite()));
 }

@@ -1,6 +1,7 @@
 use crate::common::mutations;
 use proptest::prelude::*;
 use stcn::Tensor;
+use stcn::data::{Split, Writer};
 use stcn::models::build;
 use stcn::nn::Init;
 use stcn::train::checkpoint::{Header, Named};
@@ -211,6 +212,81 @@ fn a_fingerprint_that_is_none_is_shown_whole() {
     other.data.fingerprint = "a".to_string() + &"é".repeat(8); // no character ends at byte 12
     let said = Trainer::again(other).err().expect("refused").to_string();
     assert!(said.contains("want aéééééééé…"), "{said}");
+}
+
+/// Ink as `data prepare` writes it, whole numbers, 40 lines.
+fn stored(dir: &Path) -> std::path::PathBuf {
+    let path = dir.join("ink.npz");
+    let mut writer = Writer::create(&path, 3, &[]).unwrap();
+    let ink = crate::common::ink(30);
+    for i in 0..40 {
+        let split = if i % 10 == 3 { Split::Valid } else { Split::Train };
+        writer.push(&ink.sequence(i % 10).unwrap(), split, &[]).unwrap();
+    }
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn a_run_on_data_on_the_disk_ends_in_the_same_bytes_cut_or_not_dequantised_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = format!("data.path={}", stored(dir.path()).display());
+    for dequantise in ["data.dequantise=false", "data.dequantise=true"] {
+        let with = |in_memory| config(&[&data, dequantise, "train.steps=6", in_memory]);
+        let path = |name: &str| dir.path().join(format!("{name}-{dequantise}"));
+        let run =
+            |name, config, watch: &mut Witness| run(&path(name), config, watch).1;
+        let memory = run("memory", with("data.in_memory=1024"), &mut Witness::default());
+        let disk = run("disk", with("data.in_memory=0"), &mut Witness::default());
+        assert_eq!(disk, memory, "{dequantise}");
+        // In the middle of an epoch of eight batches.
+        let mut watch = Witness { end_at: Some((3, Wish::Interrupt)), ..Witness::default() };
+        run("cut", with("data.in_memory=0"), &mut watch);
+        assert_eq!(resume(&path("cut"), 6, &mut Witness::default()).1, memory, "{dequantise}");
+    }
+}
+
+#[test]
+fn data_that_changes_under_a_run_end_it_with_a_sentence_and_the_last_checkpoint_stays() {
+    struct Vandal<'a>(&'a Path);
+    impl Watch for Vandal<'_> {
+        fn updated(&mut self, report: &Report, _: &Trainer) {
+            if report.step == 3 {
+                let file = std::fs::OpenOptions::new().write(true).open(self.0).unwrap();
+                file.set_len(5000).unwrap();
+            }
+        }
+        fn checked(&mut self, _: &Checked, _: &Trainer) {}
+        fn wish(&mut self) -> Wish {
+            Wish::GoOn
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = stored(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let config = config(&[&format!("data.path={}", path.display()), "data.in_memory=0"]);
+    let (_, straight) = run(&dir.path().join("straight"), config.clone(), &mut Witness::default());
+    let mut trainer = Trainer::new(config).unwrap();
+    let (run, lock) = RunDir::create(&dir.path().join("run"), trainer.config()).unwrap();
+    let e = fit(&mut trainer, &run, &mut Vandal(&path)).err().expect("refused");
+    assert_eq!(e.exit_code(), 2);
+    assert!(e.to_string().contains("ink.npz: was changed while it was in use"), "{e}");
+    assert_eq!(Checkpoint::load(&run.latest()).unwrap().header.step, 2);
+    drop(lock);
+    std::fs::write(&path, whole).unwrap();
+    assert_eq!(resume(run.root(), 4, &mut Witness::default()).1, straight);
+}
+
+#[test]
+fn dequantised_updates_are_other_updates_and_refused_off_the_grid() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = format!("data.path={}", stored(dir.path()).display());
+    let x = |set: &str| Trainer::new(config(&[&data, set])).unwrap().batch().unwrap().x;
+    assert_ne!(x("data.dequantise=true").data(), x("data.dequantise=false").data());
+    let said = Trainer::new(config(&["data.dequantise=true"])).err().expect("refused");
+    let said = said.to_string();
+    assert!(said.starts_with("the embedded handwriting: sequence 1, step 1, channel 1 is "), "{said}");
+    assert!(said.contains("dequantisation wants whole numbers"), "{said}");
 }
 
 #[test]

@@ -15,6 +15,11 @@ fn a_run_that_cannot_fit_is_refused_with_the_numbers_and_the_cure() {
     assert_eq!(estimate.total(), 1_335_400_000);
     assert!(estimate.check(Some(1_335_400_000)).is_ok());
     assert!(estimate.check(None).is_ok(), "where the system does not say, nothing is refused");
+    // Where it is the data that leave no room, no smaller batch helps.
+    let data = Estimate { rest: 9_000_000_000, ..estimate };
+    let refused = data.check(Some(9_000_000_000)).unwrap_err().to_string();
+    let cure = "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0";
+    assert!(refused.ends_with(&format!("9.0 GB are free: {cure}")), "{refused}");
     let refused = estimate.check(Some(999_000_000)).unwrap_err();
     assert_eq!(refused.exit_code(), 2);
     assert_eq!(
@@ -52,6 +57,21 @@ fn an_estimate_grows_with_the_batch_and_the_longest_sequence() {
     assert_eq!(estimate("train.batch=100", 1000).batch, (6, 1024));
     assert_eq!(estimate("data.crop=50", 1000).batch, (6, 50));
     assert_eq!(estimate("data.crop=5000", 1000).batch, (6, 1024));
+}
+
+#[test]
+fn what_stays_on_the_disk_is_not_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    let mut writer = stcn::data::Writer::create(&path, 3, &[]).unwrap();
+    writer.push(&[0.; 30_000], stcn::data::Split::Train, &[]).unwrap();
+    writer.finish().unwrap();
+    let model = models::build(&small().model, Init::new(1)).unwrap();
+    let rest = |most| {
+        let set = stcn::data::DataSet::open_within(&path, None, most).unwrap();
+        Estimate::new(&small(), &*model, &set).unwrap().rest
+    };
+    assert_eq!(rest(1 << 30) - rest(0), 120_000);
 }
 
 #[cfg(target_os = "linux")]

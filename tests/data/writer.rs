@@ -1,0 +1,229 @@
+//! What is written sequence by sequence: read by others, by us from memory and from the disk, or not there at all.
+
+use super::refusal;
+use crate::common::says;
+use ndarray::{Array1, Array2, array};
+use stcn::data::npz::{self, Flat};
+use stcn::data::{DataSet, Normalisation, Normalise, Split, Writer};
+use std::fs;
+use std::path::Path;
+
+/// Three sequences of two channels, the second one's whole numbers at the ends of 16 bits.
+const SEQUENCES: [(&[f32], Split); 3] = [
+    (&[1., 2., 3., -4.], Split::Train),
+    (&[-32768., 32767.], Split::Test),
+    (&[5., 6., 7., 8., 9., 10.], Split::Train),
+];
+
+fn fill(writer: &mut Writer) {
+    for (i, (rows, split)) in SEQUENCES.iter().enumerate() {
+        assert_eq!((writer.len(), writer.is_empty()), (i, i == 0));
+        writer.push(rows, *split, &[]).unwrap();
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn other_readers_read_what_was_pushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let mut writer = Writer::create(&path, 2, &[]).unwrap();
+    fill(&mut writer);
+    writer.finish().unwrap();
+    let mut reader = ndarray_npy::NpzReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let samples: Array2<f32> = reader.by_name("samples").unwrap();
+    assert_eq!(samples.as_slice().unwrap(), SEQUENCES.map(|(rows, _)| rows).concat());
+    assert_eq!(samples.shape(), [6, 2]);
+    let lengths: Array1<i64> = reader.by_name("lengths").unwrap();
+    assert_eq!(lengths, array![2, 1, 3]);
+    let split: Array1<i8> = reader.by_name("split").unwrap();
+    assert_eq!(split, array![0, 2, 0]);
+
+    let mut writer = Writer::create_i16(&path, 2, &[]).unwrap();
+    fill(&mut writer);
+    writer.finish().unwrap();
+    let mut reader = ndarray_npy::NpzReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let whole: Array2<i16> = reader.by_name("samples").unwrap();
+    assert_eq!(whole.mapv(f32::from), samples);
+}
+
+#[test]
+fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_both_widths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    for create in [Writer::create, Writer::create_i16] {
+        let mut writer = create(path.clone(), 2, &[]).unwrap();
+        fill(&mut writer);
+        writer.finish().unwrap();
+        let memory = DataSet::open(&path, None).unwrap();
+        let disk = DataSet::open_within(&path, None, 0).unwrap();
+        assert!(disk.bytes_in_memory() < memory.bytes_in_memory());
+        assert_eq!(disk.fingerprint(), memory.fingerprint());
+        for (i, (rows, split)) in SEQUENCES.iter().enumerate() {
+            for set in [&memory, &disk] {
+                assert_eq!(&*set.sequence(i).unwrap(), *rows);
+                assert_eq!(set.split_of(i), *split);
+            }
+        }
+        assert_eq!(*disk.rows(2, 1, 1).unwrap(), [7., 8.]);
+    }
+}
+
+#[test]
+fn half_the_bytes_hold_whole_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = |create: fn(std::path::PathBuf, usize, &[&'static str]) -> stcn::Result<Writer>| {
+        let path = folder.path().join("x.npz");
+        let mut writer = create(path.clone(), 1, &[]).unwrap();
+        writer.push(&[7.; 10_000], Split::Train, &[]).unwrap();
+        writer.finish().unwrap();
+        fs::metadata(path).unwrap().len()
+    };
+    assert_eq!(size(Writer::create) - size(Writer::create_i16), 20_000);
+}
+
+#[test]
+fn the_same_pushes_give_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.npz", "b.npz"].map(|name| {
+        let path = folder.path().join(name);
+        let mut writer = Writer::create(&path, 2, &[]).unwrap();
+        fill(&mut writer);
+        writer.finish().unwrap();
+        fs::read(path).unwrap()
+    });
+    assert!(a == b);
+}
+
+#[test]
+fn figures_are_those_of_the_train_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let mut writer = Writer::create(&path, 2, &[]).unwrap();
+    fill(&mut writer);
+    let written = writer.finish().unwrap();
+    assert_eq!(written.files, [path.clone()]);
+    let set = DataSet::open(&path, None).unwrap();
+    let splits = [Split::Train, Split::Test].map(|split| set.summary(split).unwrap());
+    assert_eq!(written.splits, splits);
+    let each = Normalisation::fit(&set, Normalise::PerChannel, 2).unwrap();
+    let of_channels: Vec<_> = each.mean.into_iter().zip(each.std).collect();
+    assert_eq!(written.channels, of_channels);
+    let all = Normalisation::fit(&set, Normalise::Scalar, 2).unwrap();
+    // Another order of the same few sums in f64.
+    assert!((written.scalar.0 - all.mean[0]).abs() < 1e-12);
+    assert!((written.scalar.1 - all.std[0]).abs() < 1e-12);
+}
+
+#[test]
+fn a_constant_channel_keeps_its_place_in_the_figure_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(folder.path().join("x.npz"), 2, &[]).unwrap();
+    writer.push(&[0., 5., 2., 5.], Split::Train, &[]).unwrap();
+    let written = writer.finish().unwrap();
+    assert_eq!(written.channels, [(1., 1.), (5., 1.)]);
+    assert_eq!(written.scalar, (3., 4.5_f64.sqrt())); // of 0, 5, 2, 5
+}
+
+#[test]
+fn what_is_known_of_each_sequence_stands_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let mut writer = Writer::create(&path, 1, &["writer", "text"]).unwrap();
+    writer.push(&[1., 2.], Split::Train, &["07", "say \"a, b\""]).unwrap();
+    writer.push(&[3.], Split::Valid, &["08", ""]).unwrap();
+    let written = writer.finish().unwrap();
+    let meta = folder.path().join("x.npz.meta.csv");
+    assert_eq!(written.files, [path, meta.clone()]);
+    assert_eq!(
+        fs::read_to_string(meta).unwrap(),
+        "index,split,steps,writer,text\n1,train,2,\"07\",\"say \"\"a, b\"\"\"\n2,valid,1,\"08\",\"\"\n"
+    );
+    assert_eq!(names(folder.path()), ["x.npz", "x.npz.meta.csv"]);
+}
+
+#[test]
+fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    fs::write(&path, "older").unwrap();
+    let begin = || Writer::create(&path, 1, &["text"]).unwrap();
+    let mut writer = begin();
+    writer.push(&[1.], Split::Train, &["a"]).unwrap();
+    assert_eq!(names(folder.path()).len(), 3, "under way beside the older one");
+    drop(writer);
+    assert_eq!(names(folder.path()), ["x.npz"]);
+    let refused = |rows: &[f32], split| {
+        let mut writer = begin();
+        writer.push(rows, split, &["a"]).unwrap();
+        refusal(writer.finish())
+    };
+    let file = path.display().to_string();
+    let said = refused(&[1., f32::NAN], Split::Train);
+    says(&said, &[&file, ": sequence 1, step 2, channel 1 of `samples` is NaN, wanted finite"]);
+    says(&refused(&[1.], Split::Test), &[&file, "`split` has no sequence with 0 (train)"]);
+    says(&refused(&[], Split::Train), &[&file, "`lengths` gives sequence 1 0 steps"]);
+    says(&refusal(begin().finish()), &[&file, "`lengths` is empty, wanted at least one sequence"]);
+    assert_eq!(names(folder.path()), ["x.npz"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "older");
+}
+
+#[test]
+fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
+    let folder = tempfile::tempdir().unwrap();
+    for x in [0.5, 32768., -32769., f32::NAN, f32::INFINITY] {
+        let mut writer = Writer::create_i16(folder.path().join("x.npz"), 1, &[]).unwrap();
+        writer.push(&[1.], Split::Train, &[]).unwrap();
+        let said = refusal(writer.push(&[2., x], Split::Train, &[]));
+        says(
+            &said,
+            &[
+                "x.npz: was to hold whole numbers from −32768 to 32767, but sequence 2 has ",
+                &x.to_string(),
+                "; scale the recordings to 16 bits",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let said = refusal(Writer::create("/nowhere/x.npz", 1, &[]).map(drop));
+    says(&said, &["cannot write /nowhere/x.npz: "]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_met_with_a_sentence() {
+    // Writing to it always fails so; under the partial's name, for that is what is written.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("x.npz.partial")).unwrap();
+    let mut writer = Writer::create(&path, 1, &[]).unwrap();
+    let pushed = writer.push(&[1.; 100_000], Split::Train, &[]);
+    says(&refusal(pushed), &[&format!("cannot write {}: No space left", path.display())]);
+    drop(writer);
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn whole_numbers_of_16_bits_read_as_those_of_numpy_do() {
+    // Written by another hand, deflated: `<i2` is a dtype of the format, not of our writer.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let file = fs::File::create(&path).unwrap();
+    let mut writer = ndarray_npy::NpzWriter::new_compressed(file);
+    writer.add_array("samples", &array![[1_i16, -2], [i16::MIN, i16::MAX]]).unwrap();
+    writer.add_array("lengths", &array![2_i64]).unwrap();
+    writer.finish().unwrap();
+    let flat = npz::read(&path).unwrap().0;
+    let samples = vec![1., -2., -32768., 32767.];
+    assert_eq!(flat, Flat { channels: 2, samples, lengths: vec![2], split: None });
+}
