@@ -138,7 +138,14 @@ fn words() -> Vec<Words> {
         ),
         some(
             ".sum()",
-            &["ops/reduce.rs", "tape/check.rs", "train/gradients.rs", "data/unzip.rs"],
+            &[
+                "ops/reduce.rs",
+                "tape/check.rs",
+                "train/gradients.rs",
+                "data/samples.rs",
+                "data/stored.rs",
+                "data/unzip.rs",
+            ],
             "of what? Name the type of a count; only Tensor's sum of floats has an order",
         ),
         some(".product()", &["tensor.rs"], "of what? Name the type of a count"),

@@ -142,8 +142,7 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
              but not to the bits it would have had"
         );
     }
-    let trainer =
-        reading(words.json, || Trainer::resume(config, checkpoint, &run.latest()))?;
+    let trainer = reading(words.json, || Trainer::resume(config, checkpoint, &run.latest()))?;
     let memory = estimate(&trainer)?;
     run.write_config(trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })

@@ -58,8 +58,7 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
         return Ok((Flat { channels, samples: samples.into(), lengths, split }, fingerprint));
     };
     let (lengths, split) = npz.lengths_and_split()?;
-    let (fingerprint, found) =
-        read_once(&file, start..start + size).map_err(Error::read(path))?;
+    let (fingerprint, found) = read_once(&file, start..start + size).map_err(Error::read(path))?;
     if found != crc {
         return Err(damaged(path, SAMPLES.name, "Invalid checksum"));
     }
@@ -286,7 +285,8 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         let bytes = numbers.and_then(|n| n.checked_mul(width));
         let held = declared.saturating_sub(header_bytes);
         if bytes.and_then(|n| n.checked_add(header_bytes)) != Some(declared) {
-            let says = shape.iter().map(|&n| u128::from(n)).fold(width.into(), u128::saturating_mul);
+            let says =
+                shape.iter().map(|&n| u128::from(n)).fold(width.into(), u128::saturating_mul);
             return Err(wrong(format!(
                 "`{name}` has {held} bytes of numbers, but its shape {} needs {says}; the file is \
                  damaged, write it again",

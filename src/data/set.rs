@@ -276,8 +276,8 @@ impl DataSet {
                 ));
             }
         };
-        let by_split = Split::ALL
-            .map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
+        let by_split =
+            Split::ALL.map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
         let set = Self { name, fingerprint, channels, samples, offsets, split, by_split };
         if set.samples.are_whole() {
             return Ok(set);
@@ -373,8 +373,7 @@ impl DataSet {
 
     /// Counts and lengths of a split; none if it is empty.
     pub fn summary(&self, split: Split) -> Option<Summary> {
-        let mut lengths: Vec<usize> =
-            self.split(split).iter().map(|&i| self.length(i)).collect();
+        let mut lengths: Vec<usize> = self.split(split).iter().map(|&i| self.length(i)).collect();
         lengths.sort_unstable();
         let n = lengths.len();
         Some(Summary {

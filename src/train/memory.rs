@@ -38,8 +38,7 @@ const PROGRAM: u64 = 30_000_000;
 impl Estimate {
     /// Of the run that `config` describes, by its model.
     pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Result<Self> {
-        let longest =
-            |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
+        let longest = |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
         let (crop, train) = (config.data.crop, longest(Split::Train));
         let steps = if crop > 0 { crop.min(train) } else { train };
         let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);

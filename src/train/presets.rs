@@ -47,8 +47,7 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
     let normalise = if music { Normalise::None } else { Normalise::PerChannel };
     let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
     let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
-    let data =
-        DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory };
+    let data = DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory };
     Ok(Config { seed: 1, preset: name.to_string(), data, model, train: train_of(name) })
 }
 

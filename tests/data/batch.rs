@@ -39,7 +39,8 @@ fn padding_is_zero_after_normalisation_and_the_mask_says_where() {
 fn a_window_is_a_piece_of_its_sequence() {
     let set = counting(&[2, 6], None);
     let figures = Normalisation::identity(1);
-    let batch = Batch::new(&set, &figures, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
+    let batch =
+        Batch::new(&set, &figures, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
     assert_eq!(batch.x.data(), [4., 5., 6.]);
     assert_eq!(batch.samples, [1]);
 }
@@ -89,7 +90,10 @@ fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
     for epoch in 0..3 {
         for (index, windows) in epochs.epoch(epoch).iter().enumerate() {
             assert_eq!(epochs.position(step), (epoch, index));
-            assert_eq!(epochs.batch_at(step).unwrap(), Batch::new(&set, &figures, windows, None).unwrap());
+            assert_eq!(
+                epochs.batch_at(step).unwrap(),
+                Batch::new(&set, &figures, windows, None).unwrap()
+            );
             step += 1;
         }
     }
@@ -122,7 +126,10 @@ fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
     let long = set.split(Split::Train).iter().copied().find(|&i| set.length(i) > 60).unwrap();
     let starts: Vec<usize> = (0..50).map(|epoch| window(epoch, long).start).collect();
     assert!(starts.iter().any(|&start| start != starts[0]));
-    assert_eq!(epochs.batch_at(0).unwrap().x.shape()[1], *epochs.batch_at(0).unwrap().lengths.iter().max().unwrap());
+    assert_eq!(
+        epochs.batch_at(0).unwrap().x.shape()[1],
+        *epochs.batch_at(0).unwrap().lengths.iter().max().unwrap()
+    );
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn noise_depends_on_update_sequence_step_and_channel_and_on_nothing_else() {
     };
     assert!(moved(rows(&[whole(3)], Some(noise(2)), 3)) > 55, "another update");
     let other: Vec<f32> = rows(&[whole(4)], Some(noise(1)), 4);
-    let cells: Vec<f32> = other.iter().zip(rows(&[whole(4)], None, 4)).map(|(a, x)| a - x).collect();
+    let cells: Vec<f32> =
+        other.iter().zip(rows(&[whole(4)], None, 4)).map(|(a, x)| a - x).collect();
     let mine: Vec<f32> = alone.iter().zip(&raw).map(|(a, x)| a - x).collect();
     assert!(cells.iter().zip(&mine).filter(|(a, b)| (*a - *b).abs() > 1e-3).count() > 50);
 }

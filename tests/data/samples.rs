@@ -84,8 +84,8 @@ fn bad_numbers_on_the_disk_are_named_by_the_same_sentence() {
         let mut flat = npz::read(&path).unwrap().0;
         *flat.samples.last_mut().unwrap() = f32::NEG_INFINITY;
         let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
-        let options =
-            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
         let mut npy = |name: &str, descr: &str, shape: &str, bytes: Vec<u8>| {
             let head =
                 format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");

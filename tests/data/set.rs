@@ -203,8 +203,7 @@ fn a_missing_split_follows_the_rule_that_the_caller_names() {
     assert_eq!(counts("all-train"), [40, 0, 0]);
     assert_eq!(counts("all-test"), [0, 0, 40]);
     assert_eq!(counts("fractions:0.1,0.25,7"), [26, 4, 10]);
-    let valid =
-        |rule: &str| open(rule).split(Split::Valid).to_vec();
+    let valid = |rule: &str| open(rule).split(Split::Valid).to_vec();
     assert_eq!(valid("fractions:0.5,0,7"), valid("fractions:0.5,0,7"));
     assert_ne!(valid("fractions:0.5,0,7"), valid("fractions:0.5,0,8"));
     // A set without a train split is saved without any, so that it can be opened again.

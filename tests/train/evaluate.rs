@@ -113,7 +113,8 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
     let path = folder.path().join("toy.npz");
     DataSet::from_parts("toy", 1, sequences, Some(split)).unwrap().save(&path).unwrap();
     // Of the sequences that no model has seen.
-    let truth = (30..60).map(|i| draws(i).map(|(_, p)| p.ln()).iter().sum::<f64>()).sum::<f64>() / 30.;
+    let truth =
+        (30..60).map(|i| draws(i).map(|(_, p)| p.ln()).iter().sum::<f64>()).sum::<f64>() / 30.;
 
     for (kind, dequantise) in [("wavenet", false), ("wavenet", true), ("stcn-dense", false)] {
         let mut config = Config::preset("speech-small", Some(kind), Some("gmm")).unwrap();

@@ -1,7 +1,7 @@
 use crate::common::mutations;
 use proptest::prelude::*;
 use stcn::Tensor;
-use stcn::data::{Split, Writer};
+use stcn::data::{DataSet, Split, Writer};
 use stcn::models::build;
 use stcn::nn::Init;
 use stcn::train::checkpoint::{Header, Named};
@@ -234,8 +234,7 @@ fn a_run_on_data_on_the_disk_ends_in_the_same_bytes_cut_or_not_dequantised_or_no
     for dequantise in ["data.dequantise=false", "data.dequantise=true"] {
         let with = |in_memory| config(&[&data, dequantise, "train.steps=6", in_memory]);
         let path = |name: &str| dir.path().join(format!("{name}-{dequantise}"));
-        let run =
-            |name, config, watch: &mut Witness| run(&path(name), config, watch).1;
+        let run = |name, config, watch: &mut Witness| run(&path(name), config, watch).1;
         let memory = run("memory", with("data.in_memory=1024"), &mut Witness::default());
         let disk = run("disk", with("data.in_memory=0"), &mut Witness::default());
         assert_eq!(disk, memory, "{dequantise}");
@@ -283,10 +282,15 @@ fn dequantised_updates_are_other_updates_and_refused_off_the_grid() {
     let data = format!("data.path={}", stored(dir.path()).display());
     let x = |set: &str| Trainer::new(config(&[&data, set])).unwrap().batch().unwrap().x;
     assert_ne!(x("data.dequantise=true").data(), x("data.dequantise=false").data());
-    let said = Trainer::new(config(&["data.dequantise=true"])).err().expect("refused");
-    let said = said.to_string();
-    assert!(said.starts_with("the embedded handwriting: sequence 1, step 1, channel 1 is "), "{said}");
-    assert!(said.contains("dequantisation wants whole numbers"), "{said}");
+    let off = dir.path().join("off.npz");
+    let rows = vec![1., 2., 0., 3.5, 4., 1.];
+    DataSet::from_parts("off", 3, vec![rows], None).unwrap().save(&off).unwrap();
+    let off = config(&[&format!("data.path={}", off.display()), "data.dequantise=true"]);
+    let said = Trainer::new(off).err().expect("refused").to_string();
+    assert!(
+        said.contains("off.npz: sequence 1, step 2, channel 1 is 3.5, dequantisation"),
+        "{said}"
+    );
 }
 
 #[test]
