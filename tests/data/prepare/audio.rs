@@ -54,7 +54,7 @@ fn a_long_file_reads_alike_in_blocks_of_any_length_and_from_any_place() {
     assert_eq!(read(&bytes).unwrap(), all);
     for length in [1000, 32_768, 99_999] {
         let mut audio = open(&bytes).unwrap();
-        let mut pieces = vec![];
+        let mut pieces: Vec<f32> = vec![];
         loop {
             let mut piece = vec![0.; length];
             let n = audio.read(&mut piece).unwrap();
