@@ -25,11 +25,11 @@ fn timit_is_prepared_and_counted() {
     let lab = timit();
     let words = "data prepare timit --input TIMIT --output timit.npz";
     let said = lab.ok(words);
-    says(&said, &["timit.npz\n", "train 4 sequences, 160 steps", "valid 2 sequences, 80 steps"]);
+    says(&said, &["timit.npz\n", "train 3 sequences, 120 steps", "valid 1 sequences, 40 steps"]);
     says(&said, &["test  1 sequences, 79 steps", "train mean"]);
     says(&said, &["found 3 + 1 utterances, unlike the 4620 + 1680 of TIMIT"]);
     let line = &lab.json(words)[0];
-    assert_eq!(line["splits"][0]["sequences"], 4);
+    assert_eq!(line["splits"][0]["sequences"], 3);
     assert_eq!(lab.json(&format!("{words} --segment 0"))[0]["splits"][0]["sequences"], 2);
     assert_eq!(
         lab.json(&format!("{words} --segment 10 --streams 3"))[0]["splits"][0]["sequences"],

@@ -122,7 +122,8 @@ pub fn import(
         } else {
             let streams = options.streams.unwrap_or(1) as u64;
             let frames = signal.samples() / FRAME as u64;
-            // Where whole pieces leave nothing over, the published layout drops one frame, and so a row.
+            // Where whole pieces leave nothing over, the published layout drops one frame,
+            // and so a piece of each stream.
             let kept = if options.streams.is_some() { frames.saturating_sub(1) } else { frames };
             let pieces = kept / (options.segment as u64 * streams);
             if pieces == 0 && !part.is_empty() {
@@ -140,6 +141,7 @@ pub fn import(
             })?;
         }
     }
+    progress(1.); // tails fill nothing
     Ok(counts)
 }
 
