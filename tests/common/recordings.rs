@@ -114,7 +114,12 @@ pub fn imported<T>(
     Ok((DataSet::open(path, None)?, lines, counts))
 }
 
+/// Sequence `i`, its own.
+pub fn sequence(set: &DataSet, i: usize) -> Vec<f32> {
+    set.sequence(i).to_vec()
+}
+
 /// The sequences of a split.
-pub fn sequences(set: &DataSet, split: Split) -> Vec<&[f32]> {
-    set.split(split).into_iter().map(|i| set.sequence(i)).collect()
+pub fn sequences(set: &DataSet, split: Split) -> Vec<Vec<f32>> {
+    set.split(split).iter().map(|&i| sequence(set, i)).collect()
 }

@@ -1,6 +1,6 @@
 //! Blizzard's rows on a ramp, where each sample is its own place.
 
-use crate::common::recordings::{Folder, imported, little, ramp, ramp_rows, wav};
+use crate::common::recordings::{Folder, imported, little, ramp, ramp_rows, sequence, wav};
 use crate::common::says;
 use crate::data::refusal;
 use stcn::data::DataSet;
@@ -37,13 +37,13 @@ fn row_piece_times_streams_plus_stream_holds_that_piece_of_that_stream() {
     for piece in 0..pieces {
         for stream in 0..4 {
             let from = (stream * pieces + piece) * ROW;
-            let row = set.sequence(piece * 4 + stream);
+            let row = sequence(&set, piece * 4 + stream);
             assert!(row == ramp_rows(from, from + ROW), "piece {piece} of stream {stream}");
         }
     }
     for stream in 0..4 {
         let from = first + stream * ROW;
-        assert!(set.sequence(4 * pieces + stream) == ramp_rows(from, from + ROW), "second block");
+        assert!(sequence(&set, 4 * pieces + stream) == ramp_rows(from, from + ROW), "second block");
     }
     let samples = 12 * (3 * ROW + 500) as u64;
     assert_eq!(counts, Counts { files: 12, samples, unused: samples - 32 * ROW as u64 });
@@ -53,8 +53,8 @@ fn row_piece_times_streams_plus_stream_holds_that_piece_of_that_stream() {
 #[test]
 fn a_row_goes_on_one_row_of_streams_later_and_not_in_the_next() {
     let (set, _) = prepared(&recordings(&[9 * ROW; 5]), 200, 4).unwrap();
-    let last = |i: usize| *set.sequence(i).last().unwrap() as i16;
-    let first = |i: usize| set.sequence(i)[0] as i16;
+    let last = |i: usize| *sequence(&set, i).last().unwrap() as i16;
+    let first = |i: usize| sequence(&set, i)[0] as i16;
     for i in 0..set.len() - 4 {
         assert_eq!(first(i + 4), last(i).wrapping_add(1), "row {i} and the one that follows it");
         assert_ne!(first(i + 1), last(i).wrapping_add(1), "row {i} and its neighbour");

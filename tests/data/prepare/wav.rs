@@ -1,6 +1,6 @@
 //! Folders of any recordings: rates, channels and codings brought to one, splits by shares and patterns.
 
-use crate::common::recordings::{Folder, format, imported, little, ramp, riff, sequences, wav};
+use crate::common::recordings::{Folder, format, imported, little, ramp, riff, sequence, sequences, wav};
 use crate::common::says;
 use crate::data::{real, refusal};
 use stcn::data::prepare::pattern::Pattern;
@@ -54,7 +54,7 @@ fn every_rate_of_a_tone_comes_out_as_that_tone() {
         let folder = Folder::new(&[("a.wav", wav(rate, &sine(440., rate, samples)))]);
         let (set, _, counts) = prepared(&folder.path(""), 16_000, 1, ALL).unwrap();
         assert_eq!(counts.resampled, 1);
-        let found = set.sequence(0);
+        let found = sequence(&set, 0);
         assert_eq!(found.len(), (samples * 16_000).div_ceil(rate as usize), "of {rate} Hz");
         assert!(found.iter().all(|x| x.fract() == 0.), "whole numbers");
         // Away from the ends, where the filter hears silence. The delay is known to a sample or two.
@@ -76,7 +76,7 @@ fn every_rate_of_a_tone_comes_out_as_that_tone() {
 fn tones_that_the_new_rate_cannot_hold_are_silenced() {
     let folder = Folder::new(&[("a.wav", wav(48_000, &sine(11_000., 48_000, 24_000)))]);
     let (set, ..) = prepared(&folder.path(""), 16_000, 1, ALL).unwrap();
-    let loudest = set.sequence(0)[500..7500].iter().fold(0_f32, |a, x| a.max(x.abs()));
+    let loudest = sequence(&set, 0)[500..7500].iter().fold(0_f32, |a, x| a.max(x.abs()));
     assert!(loudest <= 1., "{loudest} of 20000 is left");
 }
 
@@ -90,8 +90,8 @@ fn files_in_a_row_do_not_hear_one_another() {
         ("4.wav", soft),
     ]);
     let (set, ..) = prepared(&folder.path(""), 16_000, 100, ALL).unwrap();
-    assert_eq!(set.sequence(0), set.sequence(3));
-    assert_eq!(set.sequence(1), set.sequence(2));
+    assert_eq!(sequence(&set, 0), sequence(&set, 3));
+    assert_eq!(sequence(&set, 1), sequence(&set, 2));
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn stereo_halves_are_rounded_and_what_is_too_loud_is_clipped_and_counted() {
     let loud = riff(&[(b"fmt ", format(3, 1, 8000, 32)), (b"data", floats)]);
     let folder = Folder::new(&[("a.wav", stereo), ("b.wav", loud)]);
     let (set, _, counts) = prepared(&folder.path(""), 8000, 3, ALL).unwrap();
-    assert_eq!(set.sequence(0), [2., -2., 4.]);
-    assert_eq!(set.sequence(1), [32767., -32768., 8192.]);
+    assert_eq!(sequence(&set, 0), [2., -2., 4.]);
+    assert_eq!(sequence(&set, 1), [32767., -32768., 8192.]);
     assert_eq!(counts, Counts { files: 2, clipped: 2, ..Counts::default() });
 }
 
@@ -122,7 +122,7 @@ fn patterns_and_shares_decide_what_files_are_for() {
     let folder = ten();
     let splits = |rule| {
         let (set, about, _) = prepared(&folder.path(""), 8000, 5, rule).unwrap();
-        let of = |split| set.split(split).into_iter().map(|i| about[i].clone()).collect::<Vec<_>>();
+        let of = |split| set.split(split).iter().map(|&i| about[i].clone()).collect::<Vec<_>>();
         Split::ALL.map(of)
     };
     let [train, valid, test] = splits(patterns(&["ann_[0-2]*"], &["bob_1.wav", "bob_?.wav"]));
