@@ -160,7 +160,7 @@ struct Converter {
 }
 
 /// Samples that are converted at a time.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 1024;
 
 impl Converter {
     /// All of a recording, rounded.
