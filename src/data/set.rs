@@ -131,7 +131,8 @@ impl From<MissingSplit> for String {
 }
 
 impl MissingSplit {
-    fn assign(self, sequences: usize) -> Vec<Split> {
+    /// The split of each of so many sequences.
+    pub(super) fn assign(self, sequences: usize) -> Vec<Split> {
         match self {
             Self::AllTrain => vec![Split::Train; sequences],
             Self::AllTest => vec![Split::Test; sequences],

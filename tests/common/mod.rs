@@ -1,5 +1,7 @@
 //! What several test modules share: the binary as a process, in a directory that vanishes.
 
+pub mod recordings;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;

@@ -6,6 +6,7 @@ mod handwriting;
 mod normalise;
 mod npz;
 mod samples;
+mod prepare;
 mod set;
 mod stored;
 mod unzip;

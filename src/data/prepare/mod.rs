@@ -3,3 +3,13 @@
 //! Every importer pushes sequences into a [`Writer`](super::Writer) one by one, so that memory stays
 //! small, and tells `progress` the share of its input that is done, from 0 to 1. One data set, one file.
 //! Nothing is normalised here: that is done when a set is loaded, from the train split alone.
+
+pub mod audio;
+pub mod blizzard;
+pub mod folder;
+pub mod pattern;
+pub mod riff;
+pub mod sphere;
+pub mod streams;
+pub mod timit;
+pub mod wav;

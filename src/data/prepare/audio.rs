@@ -1,0 +1,262 @@
+//! [`Audio`]: a recording, whatever its container, checked when it is opened and read in blocks.
+//!
+//! Its first bytes decide what a file is, never its name. Memory is a block of 64 KiB, however many hours
+//! it lasts. Not here: what the containers' headers say ([`super::sphere`], [`super::riff`]).
+
+use super::{riff, sphere};
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// How a number lies in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// One byte, with silence at 128.
+    Unsigned8,
+    /// Two bytes, the low one first.
+    Signed16,
+    /// Two bytes, the high one first.
+    Signed16Big,
+    /// Three bytes, the low one first.
+    Signed24,
+    /// Four bytes, the low one first.
+    Signed32,
+    /// IEEE single precision between −1 and 1.
+    Float32,
+    /// IEEE double precision between −1 and 1.
+    Float64,
+}
+
+impl Coding {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Unsigned8 => 1,
+            Self::Signed16 | Self::Signed16Big => 2,
+            Self::Signed24 => 3,
+            Self::Signed32 | Self::Float32 => 4,
+            Self::Float64 => 8,
+        }
+    }
+
+    /// The number in units of 16 bits, so that all codings are as loud.
+    fn decode(self, b: &[u8]) -> f32 {
+        match self {
+            Self::Unsigned8 => (f32::from(b[0]) - 128.) * 256.,
+            Self::Signed16 => f32::from(i16::from_le_bytes([b[0], b[1]])),
+            Self::Signed16Big => f32::from(i16::from_be_bytes([b[0], b[1]])),
+            Self::Signed24 => i32::from_le_bytes([0, b[0], b[1], b[2]]) as f32 / 65536.,
+            Self::Signed32 => i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / 65536.,
+            Self::Float32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]) * 32768.,
+            Self::Float64 => {
+                let bytes = [b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]];
+                (f64::from_le_bytes(bytes) * 32768.) as f32
+            }
+        }
+    }
+}
+
+/// What a container says of its samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Header {
+    /// Samples a second.
+    pub rate: u32,
+    /// 1 mono, 2 stereo.
+    pub channels: usize,
+    /// How each number lies in the file.
+    pub coding: Coding,
+    /// Where the first sample begins.
+    pub start: u64,
+    /// Samples of each channel; the file has as many.
+    pub samples: u64,
+    /// The least and the greatest sample, if the header tells.
+    pub extremes: Option<(i64, i64)>,
+}
+
+/// The rates that are read.
+const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 1 << 16;
+
+/// An open recording.
+pub struct Audio<R = File> {
+    header: Header,
+    path: PathBuf,
+    reader: R,
+    /// The sample that is read next.
+    next: u64,
+}
+
+impl Audio {
+    /// Opens a file and checks its header against its size.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::new(File::open(path).map_err(Error::read(path))?, path)
+    }
+
+    /// Opens a file that may have no header: then it is 16 bits, little-endian, mono, at 16 kHz.
+    pub fn open_raw(path: &Path) -> Result<Self> {
+        let mut reader = File::open(path).map_err(Error::read(path))?;
+        let mut magic = vec![];
+        reader.by_ref().take(7).read_to_end(&mut magic).map_err(Error::read(path))?;
+        if magic.starts_with(b"RIFF") || magic == b"NIST_1A" {
+            return Self::open(path);
+        }
+        let bytes = reader.seek(SeekFrom::End(0)).map_err(Error::read(path))?;
+        reader.rewind().map_err(Error::read(path))?;
+        if bytes % 2 == 1 {
+            let what = format!(
+                "has {bytes} bytes, wanted 2 for each sample of a file without a header; copy it \
+                 again"
+            );
+            return Err(Error::invalid(path, what));
+        }
+        let (coding, samples) = (Coding::Signed16, bytes / 2);
+        let header =
+            Header { rate: 16_000, channels: 1, coding, start: 0, samples, extremes: None };
+        Ok(Self { header, path: path.into(), reader, next: 0 })
+    }
+}
+
+impl<R: Read + Seek> Audio<R> {
+    /// As [`Audio::open`], from anything that can seek; `path` is for the messages.
+    pub fn new(mut reader: R, path: &Path) -> Result<Self> {
+        let length = reader.seek(SeekFrom::End(0)).map_err(Error::read(path))?;
+        reader.rewind().map_err(Error::read(path))?;
+        let mut magic = vec![];
+        reader.by_ref().take(7).read_to_end(&mut magic).map_err(Error::read(path))?;
+        reader.rewind().map_err(Error::read(path))?;
+        let wrong = |what: String| Err(Error::invalid(path, what));
+        let header = match magic.as_slice() {
+            b"NIST_1A" => sphere::header(&mut reader, length, path)?,
+            [b'R', b'I', b'F', b'F', ..] => riff::header(&mut reader, length, path)?,
+            [] => return wrong("is empty, wanted a recording; copy it again".into()),
+            other => {
+                return wrong(format!(
+                    "begins with \"{}\", wanted \"RIFF\" (a wav file) or \"NIST_1A\" (SPHERE); \
+                     convert it, as with `sox in out.wav`",
+                    other.escape_ascii()
+                ));
+            }
+        };
+        if !RATES.contains(&header.rate) {
+            return wrong(format!(
+                "has {} samples a second, wanted {} to {}; convert it with `sox in.wav -r 16000 \
+                 out.wav`",
+                header.rate,
+                RATES.start(),
+                RATES.end()
+            ));
+        }
+        if !(1..=2).contains(&header.channels) {
+            return wrong(format!(
+                "has {} channels, wanted one or two; mix them with `sox in.wav out.wav remix -`",
+                header.channels
+            ));
+        }
+        reader.seek(SeekFrom::Start(header.start)).map_err(Error::read(path))?;
+        Ok(Self { header, path: path.into(), reader, next: 0 })
+    }
+
+    /// What the container says.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whether it is what speech corpora hold: one channel of 16 bits at 16 kHz.
+    pub fn check_speech(&self) -> Result<()> {
+        let Header { rate, channels, coding, .. } = self.header;
+        match (rate, channels, coding) {
+            (16_000, 1, Coding::Signed16 | Coding::Signed16Big) => Ok(()),
+            _ => Err(Error::invalid(
+                &self.path,
+                format!(
+                    "has {channels} channel(s) of {} bits at {rate} Hz, wanted 1 of 16 bits at 16000 \
+                     Hz; get the original, or bring the folder to one form with `stcn data prepare \
+                     wav`",
+                    8 * coding.bytes()
+                ),
+            )),
+        }
+    }
+
+    /// Whether the least and the greatest sample are those of the header, if it tells; then goes back
+    /// to the first sample.
+    pub fn check_extremes(&mut self) -> Result<()> {
+        let Some(said) = self.header.extremes else { return Ok(()) };
+        let mut found: Option<(i64, i64)> = None;
+        loop {
+            let block = self.block(BLOCK)?;
+            if block.is_empty() {
+                break;
+            }
+            for x in block {
+                let x = x as i64;
+                let (least, greatest) = found.unwrap_or((x, x));
+                found = Some((least.min(x), greatest.max(x)));
+            }
+        }
+        self.seek(0)?;
+        match found {
+            Some(found) if found != said => {
+                let what = format!(
+                    "has samples from {} to {}, but its header says {} to {}; it was damaged, \
+                     probably by a copy as text, so copy the original again, as binary",
+                    found.0, found.1, said.0, said.1
+                );
+                Err(Error::invalid(&self.path, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes to a sample, counted from 0.
+    pub fn seek(&mut self, sample: u64) -> Result<()> {
+        let bytes = (self.header.channels * self.header.coding.bytes()) as u64;
+        let place = SeekFrom::Start(self.header.start + sample * bytes);
+        self.reader.seek(place).map_err(Error::read(&self.path))?;
+        self.next = sample;
+        Ok(())
+    }
+
+    /// Fills `out` with the next samples in units of 16 bits, stereo mixed to its mean; returns how many
+    /// came, fewer only at the end.
+    pub fn read(&mut self, out: &mut [f32]) -> Result<usize> {
+        let mut done = 0;
+        while done < out.len() {
+            let block = self.block(out.len() - done)?;
+            let samples = block.chunks_exact(self.header.channels);
+            if samples.len() == 0 {
+                break;
+            }
+            let rest = &mut out[done..];
+            done += samples.len();
+            for (out, channels) in rest.iter_mut().zip(samples) {
+                *out = channels.iter().fold(0., |sum, x| sum + x) / channels.len() as f32;
+            }
+        }
+        Ok(done)
+    }
+
+    /// The next samples as they are interleaved: `most` of each channel, or fewer; none at the end.
+    fn block(&mut self, most: usize) -> Result<Vec<f32>> {
+        let Header { channels, coding, samples, .. } = self.header;
+        let width = channels * coding.bytes();
+        let count = (samples - self.next).min(most.min(BLOCK / width) as u64) as usize;
+        let mut bytes = vec![0; count * width];
+        self.reader.read_exact(&mut bytes).map_err(Error::read(&self.path))?;
+        let block: Vec<f32> =
+            bytes.chunks_exact(coding.bytes()).map(|b| coding.decode(b)).collect();
+        if let Some(i) = block.iter().position(|x| !x.is_finite()) {
+            let what = format!(
+                "sample {} is {}, wanted finite numbers; write the file again",
+                self.next + (i / channels) as u64 + 1,
+                block[i]
+            );
+            return Err(Error::invalid(&self.path, what));
+        }
+        self.next += count as u64;
+        Ok(block)
+    }
+}

@@ -1,0 +1,202 @@
+//! Any folder of recordings: mixed to mono, brought to one rate, in units of 16 bits, cut into frames.
+//!
+//! Rates are converted by rubato's windowed sinc in f64. It picks its instructions by the CPU, so that sums
+//! may differ in their last bits; samples are then rounded to whole numbers, which leaves one in some
+//! thousand millions that another CPU could round to its neighbour. Files that have the rate already are
+//! the same everywhere. Not here: corpora with a published layout ([`super::timit`], [`super::blizzard`]).
+
+use super::audio::Audio;
+use super::folder::{self, Found};
+use super::pattern::Pattern;
+use crate::data::set::{MissingSplit, Split};
+use crate::data::writer::Writer;
+use crate::error::{Error, Result};
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
+use std::path::Path;
+
+/// What is told of each sequence.
+pub const COLUMNS: [&str; 1] = ["file"];
+
+/// What comes out, and which file is for what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Samples a second.
+    pub rate: u32,
+    /// D: samples of a frame.
+    pub frame: usize,
+    /// Which file is for what.
+    pub split: Rule,
+}
+
+/// Which file is for what.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// All the same, or shares of them, drawn.
+    Shares(MissingSplit),
+    /// By their paths from the folder on; what fits none is to train on.
+    Patterns {
+        /// Files that validate.
+        valid: Vec<Pattern>,
+        /// Files to test on.
+        test: Vec<Pattern>,
+    },
+}
+
+/// What was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files that became a sequence.
+    pub files: usize,
+    /// Files without a whole frame, left out.
+    pub short: usize,
+    /// Files of another rate.
+    pub resampled: usize,
+    /// Samples beyond 16 bits, which were clipped.
+    pub clipped: usize,
+}
+
+/// Reads `.wav` and `.sph` below `folder` by natural order of paths; each file becomes one sequence.
+pub fn import(
+    folder: &Path,
+    options: &Options,
+    writer: &mut Writer,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let mut files = vec![];
+    for file in folder::recordings(folder, &["wav", "sph"])? {
+        let mut audio = Audio::open(&file.path)?;
+        audio.check_extremes()?;
+        match resampled(&audio, options.rate) < options.frame as u64 {
+            true => counts.short += 1,
+            false => files.push(file),
+        }
+    }
+    let splits = options.split.assign(folder, &files)?;
+    let total = files.iter().map(|file| file.bytes).sum::<u64>().max(1) as f64;
+    let (mut done, mut converter) =
+        (0, Converter { from: options.rate, to: options.rate, sinc: None });
+    for (file, split) in files.iter().zip(splits) {
+        let mut audio = Audio::open(&file.path)?;
+        counts.files += 1;
+        counts.resampled += usize::from(audio.header().rate != options.rate);
+        let mut samples = converter.convert(&mut audio)?;
+        for x in &mut samples {
+            counts.clipped += usize::from(!(-32768. ..=32767.).contains(x));
+            *x = x.clamp(-32768., 32767.);
+        }
+        let frames = samples.len() / options.frame;
+        writer.push(&samples[..frames * options.frame], split, &[&file.name])?;
+        done += file.bytes;
+        progress(done as f64 / total);
+    }
+    Ok(counts)
+}
+
+impl Rule {
+    fn assign(&self, folder: &Path, files: &[Found]) -> Result<Vec<Split>> {
+        let splits = match self {
+            Self::Shares(rule) => rule.assign(files.len()),
+            Self::Patterns { valid, test } => by_patterns(folder, files, valid, test)?,
+        };
+        match splits.contains(&Split::Train) {
+            true => Ok(splits),
+            false => {
+                let what = format!(
+                    "has {} recordings of a frame or more, of which none is left to train on, \
+                     wanted at least one; choose smaller shares or narrower patterns",
+                    files.len()
+                );
+                Err(Error::invalid(folder, what))
+            }
+        }
+    }
+}
+
+fn by_patterns(
+    folder: &Path,
+    files: &[Found],
+    valid: &[Pattern],
+    test: &[Pattern],
+) -> Result<Vec<Split>> {
+    for pattern in valid.iter().chain(test) {
+        if !files.iter().any(|file| pattern.matches(&file.name)) {
+            let what = format!(
+                "holds no recording that fits the pattern `{}`, such as {} would be; `*` stands for \
+                 any characters",
+                pattern.text(),
+                files.first().map_or("none", |file| &file.name)
+            );
+            return Err(Error::invalid(folder, what));
+        }
+    }
+    let fits = |patterns: &[Pattern], file: &Found| patterns.iter().any(|p| p.matches(&file.name));
+    let split = |file: &Found| match (fits(valid, file), fits(test, file)) {
+        (true, true) => Err(Error::invalid(
+            folder,
+            format!(
+                "{} fits a pattern of --valid and one of --test, wanted one; narrow them",
+                file.name
+            ),
+        )),
+        (true, false) => Ok(Split::Valid),
+        (false, true) => Ok(Split::Test),
+        (false, false) => Ok(Split::Train),
+    };
+    files.iter().map(split).collect()
+}
+
+/// Samples that a recording has at another rate.
+fn resampled(audio: &Audio, rate: u32) -> u64 {
+    (audio.header().samples * u64::from(rate)).div_ceil(audio.header().rate.into())
+}
+
+/// Turns recordings into whole numbers at one rate; keeps the filter of the last file's rate.
+struct Converter {
+    from: u32,
+    to: u32,
+    sinc: Option<Async<f64>>,
+}
+
+/// Samples that are converted at a time.
+const CHUNK: usize = 1024;
+
+impl Converter {
+    /// All of a recording, rounded.
+    fn convert(&mut self, audio: &mut Audio) -> Result<Vec<f32>> {
+        let wanted = resampled(audio, self.to) as usize;
+        if audio.header().rate == self.to {
+            let mut samples = vec![0.; wanted];
+            audio.read(&mut samples)?;
+            samples.iter_mut().for_each(|x| *x = x.round());
+            return Ok(samples);
+        }
+        if self.from != audio.header().rate {
+            (self.from, self.sinc) = (audio.header().rate, None);
+        }
+        let ratio = f64::from(self.to) / f64::from(self.from);
+        let sinc = self.sinc.get_or_insert_with(|| {
+            let filter = SincInterpolationParameters::default();
+            let sinc = Async::new_sinc(ratio, 1., &filter, CHUNK, 1, FixedAsync::Input);
+            sinc.expect("a ratio of rates that are not 0")
+        });
+        sinc.reset();
+        // The filter begins with what it has not heard yet.
+        let mut delay = sinc.output_delay();
+        let mut samples = Vec::with_capacity(wanted);
+        let mut chunk = vec![0.; CHUNK];
+        while samples.len() < wanted {
+            let n = audio.read(&mut chunk)?;
+            chunk[n..].fill(0.);
+            let input: Vec<f64> = chunk.iter().map(|&x| f64::from(x)).collect();
+            let input = InterleavedSlice::new(&input, 1, CHUNK).expect("a chunk of one channel");
+            let output = sinc.process(&input, None).expect("a chunk of the filter's own size");
+            let output = output.take_data();
+            let heard = output.iter().skip(delay).take(wanted - samples.len());
+            samples.extend(heard.map(|x| x.round() as f32));
+            delay = delay.saturating_sub(output.len());
+        }
+        Ok(samples)
+    }
+}

@@ -1,0 +1,94 @@
+//! `stcn data prepare`: figures, notes, words that make no sense, and no file that is half there.
+
+use crate::common::recordings::{ramp, sphere, wav};
+use crate::common::{Lab, says, stderr};
+use std::fs;
+
+fn write(lab: &Lab, name: &str, bytes: Vec<u8>) {
+    fs::create_dir_all(lab.path(name).parent().unwrap()).unwrap();
+    lab.write(name, bytes);
+}
+
+/// A lab with a TIMIT of five utterances.
+fn timit() -> Lab {
+    let lab = Lab::new();
+    for (i, name) in
+        ["TRAIN/DR1/A/1", "TRAIN/DR1/A/2", "TRAIN/DR2/B/1", "TEST/DR1/C/1"].iter().enumerate()
+    {
+        write(&lab, &format!("TIMIT/{name}.WAV"), sphere(&ramp(i, 16_000)));
+    }
+    lab
+}
+
+#[test]
+fn timit_is_prepared_and_counted() {
+    let lab = timit();
+    let words = "data prepare timit --input TIMIT --output timit.npz";
+    let said = lab.ok(words);
+    says(&said, &["timit.npz\n", "train 3 sequences, 120 steps", "valid 1 sequences, 40 steps"]);
+    says(&said, &["test  1 sequences, 79 steps", "train mean"]);
+    says(&said, &["found 3 + 1 utterances, unlike the 4620 + 1680 of TIMIT"]);
+    let line = &lab.json(words)[0];
+    assert_eq!(line["splits"][0]["sequences"], 3);
+    assert_eq!(lab.json(&format!("{words} --segment 0"))[0]["splits"][0]["sequences"], 2);
+    assert_eq!(
+        lab.json(&format!("{words} --segment 10 --streams 3"))[0]["splits"][0]["sequences"],
+        15
+    );
+    write(&lab, "valid.txt", b"train/dr1/a/2".to_vec());
+    write(&lab, "train.txt", b"train/dr2/b/1".to_vec());
+    let lists = format!("{words} --split lists --valid-list valid.txt --train-list train.txt");
+    says(&lab.ok(&lists), &["left out 1 utterances that are in no list"]);
+}
+
+#[test]
+fn blizzard_and_wav_are_prepared_and_counted() {
+    let lab = Lab::new();
+    for i in 0..10 {
+        write(&lab, &format!("b/{i}.wav"), wav(16_000, &ramp(0, 16_500)));
+    }
+    let said = lab.ok("data prepare blizzard --input b --output b.npz --streams 2 --block 5");
+    says(&said, &["train 18 sequences, 720 steps", "found 10 recordings of 0.00 hours"]);
+    write(&lab, "b/short.wav", wav(8000, &ramp(0, 50)));
+    let wav = "data prepare wav --input b --output w.npz";
+    let said = lab.ok(&format!("{wav} --test [01].wav --valid 2* --frame 160"));
+    says(&said, &["train 7 sequences", "test  2 sequences", "found 10 recordings, of which 0 had"]);
+    says(&said, &["1 recordings without a whole frame, left out"]);
+    let line = &lab.json(&format!("{wav} --split fractions:0.1,0.2,1 --rate 8000"))[0];
+    assert_eq!(line["splits"][2]["sequences"], 2);
+    assert_eq!(line["files"][0], "w.npz");
+    let output = lab.stcn(&format!("{wav} --split all-train --json")).output().unwrap();
+    says(&stderr(&output), &["found 10 recordings", "left out"]);
+}
+
+#[test]
+fn words_that_make_no_sense_are_refused() {
+    let lab = timit();
+    let said =
+        |words: &str| lab.refused(&format!("data prepare {words} --input TIMIT --output x.npz"));
+    says(&said("timit --split lists"), &["--split lists wants --valid-list"]);
+    says(&said("timit --valid-list a"), &["lists are for --split lists"]);
+    says(&said("timit --test-list a"), &["lists are for --split lists"]);
+    says(&said("timit --split random"), &["--split random: want seeded or lists"]);
+    says(&said("timit --streams 0"), &["--streams 0: want 1 to 1024"]);
+    says(&said("timit --segment 4000000000"), &["--segment 4000000000: want 0 to 1048576"]);
+    says(&said("blizzard --streams 1025"), &["--streams 1025: want 1 to 1024"]);
+    says(&said("blizzard --block 0"), &["--block 0: want 1"]);
+    says(&said("wav"), &["is not guessed", "--split fractions:0.1,0.1,1", "--valid and --test"]);
+    says(&said("wav --split all-train --rate 7999"), &["--rate 7999: want 8000 to 48000"]);
+    says(&said("wav --split all-train --frame 0"), &["--frame 0: want 1 to 65536"]);
+    says(&said("wav --split most"), &["cannot be `most`", "fractions:0.1,0.1,1"]);
+    says(&said("wav --test [0-4"), &["the pattern `[0-4` has a `[`"]);
+    let words = "data prepare wav --split all-train --input TIMIT --output x.zip";
+    says(&lab.refused(words), &["--output x.zip: want a name that ends in .npz"]);
+}
+
+#[test]
+fn a_damaged_recording_leaves_no_file_behind() {
+    let lab = timit();
+    write(&lab, "TIMIT/TEST/DR1/C/2.WAV", sphere(&ramp(0, 500))[..1500].to_vec());
+    for kind in ["timit", "blizzard --streams 1", "wav --split all-train"] {
+        let said = lab.refused(&format!("data prepare {kind} --input TIMIT --output x.npz"));
+        says(&said, &["2.WAV: has 1500 bytes", "want 2024", "copy the original again"]);
+    }
+}
