@@ -14,6 +14,11 @@ choice! {
     PerChannel = "per-channel",
     /// One pair over all values, as for frames of speech.
     Scalar = "scalar",
+    /// One pair over dx and dy of ink, as Chung et al. 2015 have it: `m = Σ(dx + dy)/N` and
+    /// `s² = Σ(dx² + dy²)/N − m²` over N steps, so that s is about √2 too large.
+    ChungScalar = "chung-scalar",
+    /// The same as their program, whose Python 2 rounded both quotients down, got it from whole numbers.
+    ChungFloor = "chung-floor",
     /// The data as it is, as for binary rolls.
     None = "none",
 }
@@ -36,15 +41,18 @@ impl Normalisation {
     /// The figures of the train split over its first `real_channels` channels; the others stay as they
     /// are. Ink has 2 real channels (the pen must stay 0 or 1), speech all of its own.
     ///
-    /// Standard deviations divide by n. A constant channel gets 1.
+    /// Standard deviations divide by n, Chung's by steps. A constant channel gets 1, and so does one whose s²
+    /// is not above 0.
     ///
     /// # Panics
     /// If the set has fewer channels than `real_channels`.
     pub fn fit(set: &DataSet, kind: Normalise, real_channels: usize) -> Self {
         let channels = set.channels();
         assert!(real_channels <= channels, "fit: {real_channels} of {channels} channels");
-        // Pairs of one group share their sums: all real channels of `Scalar`, each of its own else.
-        let group = |d: usize| if kind == Normalise::Scalar { 0 } else { d };
+        // Pairs of one group share their sums: each channel of its own, or all real ones.
+        let chung = matches!(kind, Normalise::ChungScalar | Normalise::ChungFloor);
+        let group = |d: usize| if chung || kind == Normalise::Scalar { 0 } else { d };
+        let quotient = |x: f64| if kind == Normalise::ChungFloor { x.floor() } else { x };
         let mut figures = Self::identity(channels);
         if kind == Normalise::None || real_channels == 0 {
             return figures;
@@ -61,11 +69,21 @@ impl Normalisation {
             }
             sums
         };
-        let mean: Vec<f64> = sum_of(&|_, x| x).iter().map(|sum| sum / values).collect();
-        let squares = sum_of(&|g, x| (x - mean[g]) * (x - mean[g]));
+        let mean: Vec<f64> = sum_of(&|_, x| x).iter().map(|sum| quotient(sum / values)).collect();
+        let var: Vec<f64> = match chung {
+            true => sum_of(&|_, x| x * x)
+                .iter()
+                .zip(&mean)
+                .map(|(sum, m)| quotient(sum / values) - m * m)
+                .collect(),
+            false => sum_of(&|g, x| (x - mean[g]) * (x - mean[g]))
+                .iter()
+                .map(|sum| sum / values)
+                .collect(),
+        };
         for d in 0..real_channels {
             // IEEE 754 rounds a square root exactly, so std's is the same everywhere.
-            let std = (squares[group(d)] / values).sqrt();
+            let std = var[group(d)].sqrt();
             figures.mean[d] = mean[group(d)];
             figures.std[d] = if std > 0. { std } else { 1. };
         }

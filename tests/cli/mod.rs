@@ -10,6 +10,7 @@ mod gradcheck;
 mod inspect;
 mod killed;
 mod list;
+mod prepare;
 mod profile;
 mod same_bits;
 mod sample;
