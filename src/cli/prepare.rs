@@ -41,7 +41,8 @@ fn iam_ondb(words: IamOndb) -> Result<()> {
     let counts = report.counts.iter().zip(&iam::PUBLISHED);
     if files.json {
         let mut line = object(&written);
-        let count = |c: &iam::Count| json!({ "forms": c.forms, "lines": c.lines, "steps": c.steps });
+        let count =
+            |c: &iam::Count| json!({ "forms": c.forms, "lines": c.lines, "steps": c.steps });
         let row = |(found, published): (&iam::Count, _)| json!({ "name": found.name, "found": count(found), "published": count(published) });
         line["protocol"] = json!(protocol);
         line["lists"] = counts.map(row).collect();
@@ -55,7 +56,8 @@ fn iam_ondb(words: IamOndb) -> Result<()> {
     tell(&written);
     println!("found / published      forms             lines                   steps");
     for (found, published) in counts {
-        let pair = |found: usize, published| format!("{} / {}", thousands(found), thousands(published));
+        let pair =
+            |found: usize, published| format!("{} / {}", thousands(found), thousands(published));
         println!(
             "  {:10} {:>15} {:>17} {:>23}{}",
             found.name,

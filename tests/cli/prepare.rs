@@ -48,11 +48,16 @@ fn iam_ondb_tells_the_same_in_json() {
     assert_eq!(line["splits"].as_array().unwrap().len(), 3);
     assert_eq!(line["lists"][0]["found"]["lines"], 5);
     assert_eq!(line["lists"][0]["published"]["lines"], 5364);
-    assert_eq!((&line["absent"], &line["normalise"]), (&Value::Array(vec![]), &"per-channel".into()));
+    assert_eq!(
+        (&line["absent"], &line["normalise"]),
+        (&Value::Array(vec![]), &"per-channel".into())
+    );
     let rows = line["normalisations"].as_array().unwrap();
     let number = |row: usize, key: &str, d: usize| rows[row][key][d].as_f64().unwrap();
     let shift = rows[1]["shift_per_step"].as_f64().unwrap();
-    let expected = (number(1, "std", 0) * number(1, "std", 1) / (number(0, "std", 0) * number(0, "std", 1))).ln();
+    let expected = (number(1, "std", 0) * number(1, "std", 1)
+        / (number(0, "std", 0) * number(0, "std", 1)))
+    .ln();
     assert!((shift - expected).abs() < 1e-9, "{shift} {expected}");
     assert!((number(1, "mean", 0) - number(0, "mean", 0) - number(0, "mean", 1)).abs() < 1e-9);
 }
@@ -78,7 +83,8 @@ fn deepwriting_tells_its_version_and_what_was_undone() {
     let said = lab.ok("data prepare deepwriting --input dw --output dw.npz");
     says(&said, &["train 3 sequences, 15 steps", "valid 2 sequences, 7 steps"]);
     says(&said, &["DeepWriting version 1, its standardisation undone; the row of nothing"]);
-    let lines = lab.json("data prepare deepwriting --input dw/deepwriting_training.npz --output b.npz");
+    let lines =
+        lab.json("data prepare deepwriting --input dw/deepwriting_training.npz --output b.npz");
     assert_eq!((&lines[0]["version"], &lines[0]["dropped_first_rows"]), (&1.into(), &true.into()));
     assert_eq!(lab.read("b.npz"), lab.read("dw.npz"));
 }

@@ -46,17 +46,19 @@ fn chungs_floored_pair_rounds_both_quotients_down() {
 #[test]
 fn a_pair_of_chungs_whose_variance_is_not_above_zero_divides_by_one() {
     // dx = dy = 1: m = 2, and 2 − 2² is below 0.
-    let set = DataSet::from_parts("even", 3, vec![vec![1., 1., 0.].repeat(4)], None).unwrap();
+    let set = DataSet::from_parts("even", 3, vec![[1., 1., 0.].repeat(4)], None).unwrap();
     let figures = Normalisation::fit(&set, Normalise::ChungScalar, 2);
     assert_eq!((figures.mean, figures.std), (vec![2., 2., 0.], vec![1.; 3]));
 }
 
 #[test]
 fn one_density_is_worth_the_shift_more_per_step_under_chungs_pair_and_the_same_in_raw_units() {
-    let rows = |i: i32| (0..600).map(move |t| {
-        let (dx, dy) = ((i + 7 * t) % 90 - 30, (3 * i + 11 * t * t) % 70 - 35);
-        [dx as f32, dy as f32, f32::from(u8::from(t % 9 == 8))]
-    });
+    let rows = |i: i32| {
+        (0..600).map(move |t| {
+            let (dx, dy) = ((i + 7 * t) % 90 - 30, (3 * i + 11 * t * t) % 70 - 35);
+            [dx as f32, dy as f32, f32::from(u8::from(t % 9 == 8))]
+        })
+    };
     let sequences = (0..3).map(|i| rows(i).flatten().collect()).collect();
     let set = DataSet::from_parts("ink", 3, sequences, Some(vec![0, 0, 1])).unwrap();
     // In raw units two independent Gaussians; carried into the units of `figures`.
@@ -85,7 +87,10 @@ fn one_density_is_worth_the_shift_more_per_step_under_chungs_pair_and_the_same_i
         let (ours, theirs) = (log_prob(&each), log_prob(&pair));
         let shift = steps * (pair.std[0] * pair.std[0] / (each.std[0] * each.std[1])).ln();
         assert!(shift.abs() > 1., "{kind}: {shift}");
-        assert!((theirs - ours - shift).abs() <= 1e-6 * theirs.abs(), "{kind}: {theirs} {ours} {shift}");
+        assert!(
+            (theirs - ours - shift).abs() <= 1e-6 * theirs.abs(),
+            "{kind}: {theirs} {ours} {shift}"
+        );
         let bits = |log: f64, of: &Normalisation| {
             (of.log_std_sum(f64::ln) - log / steps) / std::f64::consts::LN_2
         };

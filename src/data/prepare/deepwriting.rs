@@ -29,11 +29,7 @@ pub const COLUMNS: [&str; 2] = ["subject", "text"];
 /// to train, the other to validate. `input` is the folder they are in, or one of them.
 ///
 /// Memory: the larger file's strokes, unpacked, some 220 MB.
-pub fn import(
-    input: &Path,
-    writer: &mut Writer,
-    progress: &mut dyn FnMut(f64),
-) -> Result<Report> {
+pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) -> Result<Report> {
     let [train, valid] = files(input)?;
     let parts = [(Part::open(&train)?, Split::Train), (Part::open(&valid)?, Split::Valid)];
     let version = parts[0].0.version();
@@ -170,7 +166,8 @@ impl Part {
     /// A pickle can name one array a million times: more numbers than it has bytes are refused.
     fn check_size(&self) -> Result<()> {
         let items = self.sequences();
-        let numbers = items.iter().fold(0_u64, |sum, &item| sum.saturating_add(numpy::pickled_size(item)));
+        let numbers =
+            items.iter().fold(0_u64, |sum, &item| sum.saturating_add(numpy::pickled_size(item)));
         match numbers <= self.pickle.size() as u64 {
             true => Ok(()),
             false => Err(self.wrong(0, "sequences that are the same array many times over")),

@@ -210,9 +210,9 @@ impl Found {
         for path in tree::entries(folder)? {
             let name = tree::name(&path);
             let kind = KINDS.iter().position(|kind| name.starts_with(kind));
-            let list = PUBLISHED[..LISTS].iter().position(|list| {
-                name.strip_suffix(".txt").is_some_and(|name| name == list.name)
-            });
+            let list = PUBLISHED[..LISTS]
+                .iter()
+                .position(|list| name.strip_suffix(".txt").is_some_and(|name| name == list.name));
             match (path.is_dir(), kind, list) {
                 (true, Some(kind), _) => self.folders[kind].push(path),
                 (true, None, _) if depth > 0 => self.look(&path, depth - 1)?,

@@ -37,7 +37,10 @@ struct Array {
 impl Npz {
     pub fn open(path: &Path) -> Result<Self> {
         if !path.is_file() {
-            return Err(Error::invalid(path, "is no file that is there, wanted an .npz; give its path"));
+            return Err(Error::invalid(
+                path,
+                "is no file that is there, wanted an .npz; give its path",
+            ));
         }
         let file = File::open(path).map_err(Error::read(path))?;
         let zip = Archive::new(BufReader::new(file)).map_err(|e| {
@@ -65,7 +68,10 @@ impl Npz {
             return Err(self.wrong(name, &found));
         }
         Pickle::read(array.content).map_err(|met| {
-            self.wrong(name, &format!("a pickle with {met}, wanted plain values, for nothing is run"))
+            self.wrong(
+                name,
+                &format!("a pickle with {met}, wanted plain values, for nothing is run"),
+            )
         })
     }
 
@@ -86,7 +92,10 @@ impl Npz {
         let Array { dtype, shape, fortran, content } = self.array(name)?;
         if dtype == "|O" {
             let pickle = Pickle::read(content).map_err(|met| {
-                self.wrong(name, &format!("a pickle with {met}, wanted plain values, for nothing is run"))
+                self.wrong(
+                    name,
+                    &format!("a pickle with {met}, wanted plain values, for nothing is run"),
+                )
             })?;
             return Ok(objects(pickle.root()).iter().map(|&item| word(item)).collect());
         }

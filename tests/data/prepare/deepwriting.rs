@@ -95,12 +95,13 @@ fn npy(descr: &str, shape: &str, content: &[u8]) -> Vec<u8> {
 #[test]
 fn version_1_of_every_protocol_is_undone_and_loses_its_rows_of_nothing() {
     for train in [V1_2, V1_3, V1, V1_5] {
-        let (report, _out, path) =
-            imported(&[(NAMES[0], train), (NAMES[1], V1_VALID)]).unwrap();
+        let (report, _out, path) = imported(&[(NAMES[0], train), (NAMES[1], V1_VALID)]).unwrap();
         assert_eq!(report, Report { version: 1, dropped: true });
         let set = DataSet::open(&path, None).unwrap();
         set.check_ink().unwrap();
-        for (i, (first, steps)) in [(0, 4), (10, 5), (20, 6), (0, 3), (10, 4)].into_iter().enumerate() {
+        for (i, (first, steps)) in
+            [(0, 4), (10, 5), (20, 6), (0, 3), (10, 4)].into_iter().enumerate()
+        {
             near(set.sequence(i), first, steps);
         }
         assert_eq!(set.split(Split::Valid), [3, 4]);
@@ -148,7 +149,10 @@ fn one_file_of_the_two_names_the_other() {
     let alone = folder(&[(NAMES[1], V1_VALID)]);
     let said = refusal(imported_from(&alone.path().join(NAMES[1])));
     says(&said, &["deepwriting_training.npz: is not there", "wanted the training file"]);
-    says(&refusal(imported_from(alone.path())), &["holds no training file", "deepwriting_v2_training"]);
+    says(
+        &refusal(imported_from(alone.path())),
+        &["holds no training file", "deepwriting_v2_training"],
+    );
     let two = folder(&[(NAMES[0], V1), ("deepwriting_v2_training.npz", V2)]);
     says(&refusal(imported_from(two.path())), &["more than one training file", "v2_training.npz"]);
     let said = refusal(imported_from(Path::new("strokes.npz")));
@@ -167,7 +171,10 @@ fn what_is_no_deepwriting_is_refused() {
     let text = npy("<U1", "(3,)", &[0; 12]);
     says(&refused(&with(V1, "std", &text), V1_VALID), &["`std` is an array of dtype <U1"]);
     let flat = npy("<f4", "(2, 3)", &[0; 24]);
-    says(&refused(&with(V1, "strokes", &flat), V1_VALID), &["`strokes` is dtype '<f4', wanted '|O'"]);
+    says(
+        &refused(&with(V1, "strokes", &flat), V1_VALID),
+        &["`strokes` is dtype '<f4', wanted '|O'"],
+    );
     let object = |pickle: &[u8]| with(V1, "strokes", &npy("|O", "(1,)", pickle));
     let said = refused(&object(b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R."), V1_VALID);
     says(&said, &["`strokes` is a pickle with the name posix.system", "nothing is run"]);

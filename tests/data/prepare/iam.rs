@@ -108,8 +108,7 @@ fn with(name: &str, bytes: &[u8]) -> Vec<File> {
 #[test]
 fn rows_are_ways_with_y_up_and_a_pen_lifted_at_the_end_of_each_stroke() {
     // A stroke of two points, an empty one, one of one point, and one that stands still.
-    let strokes: [&[(i32, i32)]; 4] =
-        [&[(10, 20), (12, 21)], &[], &[(30, 5)], &[(31, 4), (31, 4)]];
+    let strokes: [&[(i32, i32)]; 4] = [&[(10, 20), (12, 21)], &[], &[(30, 5)], &[(31, 4), (31, 4)]];
     let expected = [[2, -1, 1], [18, 16, 1], [1, 1, 0], [0, 0, 1]];
     assert_eq!(rows(&xml(&strokes)).unwrap(), expected);
     assert_eq!(rows(&xml(&[&[], strokes[0]])).unwrap(), [[2, -1, 1]]);
@@ -141,8 +140,7 @@ fn lines_come_in_the_order_of_the_lists_and_then_by_number() {
 fn the_official_protocol_tests_on_testset_f_and_leaves_testset_t_out() {
     let mut files = database();
     for without in [false, true] {
-        let (report, _out, path) =
-            imported(unpacked(&files).path(), Protocol::Official).unwrap();
+        let (report, _out, path) = imported(unpacked(&files).path(), Protocol::Official).unwrap();
         let set = DataSet::open(&path, None).unwrap();
         let count = |split| set.split(split).len();
         assert_eq!(Split::ALL.map(count), [5, 1, 1]);
@@ -204,7 +202,10 @@ fn lists_that_contradict_are_refused() {
     says(&said, &["trainset.txt: names form a01-000u, which", "every form once"]);
     says(&refused(&with("task1/testset_v.txt", b"\n \n")), &["testset_v.txt: names no form"]);
     let said = refused(&with("task2/trainset.txt", b"a01-000u\n"));
-    says(&said, &["task2/trainset.txt: names other forms than", "task1/trainset.txt", "remove one"]);
+    says(
+        &said,
+        &["task2/trainset.txt: names other forms than", "task1/trainset.txt", "remove one"],
+    );
     let same = with("trainset.txt", b"b02-010z\na01-000u");
     imported(unpacked(&same).path(), Protocol::Vrnn).expect("two lists of the same forms");
 }
@@ -212,7 +213,10 @@ fn lists_that_contradict_are_refused() {
 #[test]
 fn a_line_that_is_there_twice_is_refused() {
     let name = "lineStrokes/a01/a01-000/a01-000u-009.xml";
-    says(&refused(&with(name, &line("a01-000u", 1, 1).1)), &[name, "is there a second time", "remove one"]);
+    says(
+        &refused(&with(name, &line("a01-000u", 1, 1).1)),
+        &[name, "is there a second time", "remove one"],
+    );
 }
 
 #[test]
@@ -242,7 +246,10 @@ fn hostile_xml_is_refused_in_a_sentence() {
     says(&points("x=\"1.5\" y=\"1\"", good), &["point 1 has \"1.5\" for x"]);
     says(&points("x=\"\" y=\"1\"", good), &["point 1 has \"\" for x"]);
     let huge = "9".repeat(1000);
-    says(&points(&format!("x=\"{huge}\" y=\"1\""), good), &["point 1 has \"999", "at most 16777216"]);
+    says(
+        &points(&format!("x=\"{huge}\" y=\"1\""), good),
+        &["point 1 has \"999", "at most 16777216"],
+    );
     says(&points("x=\"-2147483648\" y=\"1\"", good), &["has \"-2147483648\" for x"]);
     says(&points("x=\"1\" y=\"2147483647\"", good), &["has \"2147483647\" for y"]);
     says(&points("x=\"40000\" y=\"1\"", good), &["point 2 lies 39999 units", "32767 at most"]);

@@ -7,12 +7,14 @@ use stcn::data::prepare::pickle::Pickle;
 
 #[test]
 fn words_come_from_texts_bytes_numbers_and_objects() {
-    let (_, _out, path) = imported(&[("deepwriting_training.npz", V1), ("deepwriting_validation.npz", V1_VALID)]).unwrap();
+    let (_, _out, path) =
+        imported(&[("deepwriting_training.npz", V1), ("deepwriting_validation.npz", V1_VALID)])
+            .unwrap();
     let expected = [
-        ("\"7\"", "\"a b\""),      // the first of an array, a text of Python
+        ("\"7\"", "\"a b\""),       // the first of an array, a text of Python
         ("\"ann\"", "\"naïve ½\""), // bytes
-        ("\"12\"", "\"ὕλη\""),     // a number of Python
-        ("\"3\"", "\"x\""),        // arrays of numbers and of texts
+        ("\"12\"", "\"ὕλη\""),      // a number of Python
+        ("\"3\"", "\"x\""),         // arrays of numbers and of texts
         ("\"4\"", "\"yé\""),
     ];
     assert_eq!(words_of(&path), expected.map(|(s, t)| format!("{s},{t}")));

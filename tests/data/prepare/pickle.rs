@@ -44,8 +44,7 @@ fn arrays_in_arrays_come_out_of_every_protocol() {
             other => panic!("{other:?}"),
         };
         let found: Vec<_> = items.iter().map(dtype).collect();
-        let expected =
-            [("f4", [5, 3], false), ("f4", [6, 3], true), ("f8", [7, 3], false)];
+        let expected = [("f4", [5, 3], false), ("f4", [6, 3], true), ("f8", [7, 3], false)];
         assert_eq!(found, expected.map(|(d, s, f)| (d.to_string(), s.to_vec(), f)));
         for (i, item) in items.iter().enumerate() {
             let numbers = pickled_numbers(*item).unwrap();
@@ -118,7 +117,10 @@ fn what_would_run_something_is_refused_by_name() {
     assert_eq!(met(stacked), "the name os.system, which numbers and texts do not need");
     for name in ["__builtin__\neval", "numpy\nload", "numpy.core.multiarray\nfromfile", "\n"] {
         let said = met(format!("\u{0}c{name}\n").replace('\0', "").as_bytes());
-        assert_eq!(said, format!("the name {}, which numbers and texts do not need", name.replace('\n', ".")));
+        assert_eq!(
+            said,
+            format!("the name {}, which numbers and texts do not need", name.replace('\n', "."))
+        );
     }
     for (op, name) in [
         (&b"i"[..], "INST"),
@@ -140,11 +142,20 @@ fn what_would_run_something_is_refused_by_name() {
 
 #[test]
 fn calls_and_states_that_do_not_suit_are_refused() {
-    assert_eq!(met(b"\x80\x02cnumpy\nndarray\n)R."), "a call of Ndarray with 0 arguments that do not suit");
+    assert_eq!(
+        met(b"\x80\x02cnumpy\nndarray\n)R."),
+        "a call of Ndarray with 0 arguments that do not suit"
+    );
     assert_eq!(met(b"\x80\x02N)R."), "a call of something that has no name");
-    assert_eq!(met(b"\x80\x02cnumpy\ndtype\nN\x85R."), "a call of Dtype with 1 arguments that do not suit");
+    assert_eq!(
+        met(b"\x80\x02cnumpy\ndtype\nN\x85R."),
+        "a call of Dtype with 1 arguments that do not suit"
+    );
     assert_eq!(met(b"\x80\x02]}b."), "a state for something that is no array");
-    assert_eq!(met(b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R(K\x03U\x01>tb."), "numbers in byte order >");
+    assert_eq!(
+        met(b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R(K\x03U\x01>tb."),
+        "numbers in byte order >"
+    );
     let encode = b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x05\0\0\0rot13\x86R.";
     assert_eq!(met(encode), "bytes in the coding rot13");
     assert_eq!(met(b"\x80\x02Na."), "items for something that is no list");

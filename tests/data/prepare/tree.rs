@@ -16,7 +16,8 @@ fn tar(files: &[File]) -> Vec<u8> {
     for (name, content) in files {
         let mut header = [0; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
-        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        let mut put =
+            |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
         put(100, "0000644\0");
         put(124, &format!("{:011o}\0", content.len()));
         put(136, "00000000000\0");
@@ -99,7 +100,10 @@ fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
         let mut files = packed("lineStrokes", name);
         change(&mut files.last_mut().unwrap().1);
         let said = refusal(imported(unpacked(&files).path(), Protocol::Vrnn));
-        says(&said, &[name, "cannot be read to its end", "cut short or damaged; download it again"]);
+        says(
+            &said,
+            &[name, "cannot be read to its end", "cut short or damaged; download it again"],
+        );
     };
     for share in [2, 3, 5] {
         refused(&|bytes| bytes.truncate(bytes.len() / share), "lineStrokes-all.tar.gz");
@@ -109,7 +113,8 @@ fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
     refused(&|bytes| bytes[3] ^= 1, "lineStrokes-all.tar");
     let said = {
         let mut files = packed("lineStrokes", "lineStrokes-all.tar.gz");
-        files.last_mut().unwrap().1 = gz(&tar(&[("lineStrokes/c03-000-03.xml".into(), b"<".to_vec())]));
+        files.last_mut().unwrap().1 =
+            gz(&tar(&[("lineStrokes/c03-000-03.xml".into(), b"<".to_vec())]));
         refusal(imported(unpacked(&files).path(), Protocol::Vrnn))
     };
     says(&said, &["lineStrokes-all.tar.gz/lineStrokes/c03-000-03.xml: cannot be read as XML"]);
