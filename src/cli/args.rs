@@ -49,9 +49,42 @@ pub(super) enum Data {
 /// The data sets that can be prepared.
 #[derive(Subcommand)]
 pub(super) enum Prepare {
+    IamOndb(IamOndb),
+    Deepwriting(Deepwriting),
     Timit(Timit),
     Blizzard(Blizzard),
     Wav(Wav),
+}
+
+/// IAM-OnDB: lines on a whiteboard, as XML in folders or archives, and their lists
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare iam-ondb --input IAM-OnDB --output lines.npz\n  \
+    stcn train --preset ink --data lines.npz --set data.normalise=chung-scalar\n\n\
+    IAM-OnDB holds lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
+    testset_f.txt; with ascii-all.tar.gz and original-xml-all.tar.gz, what was written and by whom \
+    goes into lines.npz.meta.csv. Archives may be unpacked or not."
+)]
+pub(super) struct IamOndb {
+    #[command(flatten)]
+    pub files: Files,
+    /// vrnn: testset_v validates, all else trains; official (or clean): testset_f tests, testset_t is left out
+    #[arg(long, default_value = "vrnn", value_name = "P")]
+    pub protocol: String,
+    /// The normalisation to name the word for; the file stays raw: vrnn (one pair, Chung's) or channel
+    #[arg(long, default_value = "channel", value_name = "N")]
+    pub normalise: String,
+}
+
+/// DeepWriting: the training and the validation .npz of a release, version 1 or 2
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n\n\
+    The validation file is looked for beside it. Python's objects in them are read without running anything."
+)]
+pub(super) struct Deepwriting {
+    #[command(flatten)]
+    pub files: Files,
 }
 
 /// Where a data set comes from and goes to.

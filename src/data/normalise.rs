@@ -17,6 +17,11 @@ choice! {
     PerChannel = "per-channel",
     /// One pair over all values, as for frames of speech.
     Scalar = "scalar",
+    /// One pair over dx and dy of ink, as Chung et al. 2015 have it: `m = Σ(dx + dy)/N` and
+    /// `s² = Σ(dx² + dy²)/N − m²` over N steps, so that s is about √2 too large.
+    ChungScalar = "chung-scalar",
+    /// The same as their program, whose Python 2 rounded both quotients down, got it from whole numbers.
+    ChungFloor = "chung-floor",
     /// The data as it is, as for binary rolls.
     None = "none",
 }
@@ -39,7 +44,8 @@ impl Normalisation {
     /// The figures of the train split over its first `real_channels` channels; the others stay as they
     /// are. Ink has 2 real channels (the pen must stay 0 or 1), speech all of its own.
     ///
-    /// Standard deviations divide by n. A constant channel gets 1.
+    /// Standard deviations divide by n, Chung's by steps. A constant channel gets 1, and so does one whose s²
+    /// is not above 0.
     ///
     /// # Panics
     /// If the set has fewer channels than `real_channels`.
@@ -95,20 +101,32 @@ impl Normalisation {
     }
 }
 
-/// Mean and variance of each real channel over the train split; with [`Normalise::Scalar`] all share a pair.
+/// Mean and variance of each real channel over the train split; where they share a pair, the same for all.
 pub(super) fn moments(
     set: &DataSet,
     kind: Normalise,
     real_channels: usize,
 ) -> Result<Vec<(f64, f64)>> {
     let steps = set.steps(Split::Train).max(1);
+    let chung = matches!(kind, Normalise::ChungScalar | Normalise::ChungFloor);
     let scalar = kind == Normalise::Scalar;
+    let shared = chung || scalar;
     let values = if scalar { steps * real_channels } else { steps } as f64;
-    let mean = sums(set, scalar, real_channels, |_, x| x)?;
-    let mean: Vec<f64> = mean.into_iter().map(|sum| sum / values).collect();
-    let squares = sums(set, scalar, real_channels, |g, x| (x - mean[g]) * (x - mean[g]))?;
-    let group = |d: usize| if scalar { 0 } else { d };
-    Ok((0..real_channels).map(|d| (mean[group(d)], squares[group(d)] / values)).collect())
+    let quotient = |sum: f64| match kind {
+        Normalise::ChungFloor => (sum / values).floor(),
+        _ => sum / values,
+    };
+    let mean = sums(set, shared, real_channels, |_, x| x)?;
+    let mean: Vec<f64> = mean.into_iter().map(quotient).collect();
+    let variance: Vec<f64> = if chung {
+        let squares = sums(set, shared, real_channels, |_, x| x * x)?;
+        squares.into_iter().zip(&mean).map(|(sum, m)| quotient(sum) - m * m).collect()
+    } else {
+        let squares = sums(set, shared, real_channels, |g, x| (x - mean[g]) * (x - mean[g]))?;
+        squares.into_iter().map(|sum| sum / values).collect()
+    };
+    let group = |d: usize| if shared { 0 } else { d };
+    Ok((0..real_channels).map(|d| (mean[group(d)], variance[group(d)])).collect())
 }
 
 /// Sequences of one partial sum: part of what the figures of a set with more are.
@@ -117,18 +135,18 @@ const CHUNK: usize = 1 << 16;
 /// `Σ f(group, x)` over the train split: one group for all real channels, or one for each.
 fn sums(
     set: &DataSet,
-    scalar: bool,
+    shared: bool,
     real_channels: usize,
     f: impl Fn(usize, f64) -> f64 + Sync,
 ) -> Result<Vec<f64>> {
     let chunks: Vec<&[usize]> = set.split(Split::Train).chunks(CHUNK).collect();
-    let groups = if scalar { 1 } else { real_channels };
+    let groups = if shared { 1 } else { real_channels };
     let partials = parallel::map(chunks.len(), |chunk| -> Result<Vec<f64>> {
         let mut sums = vec![0.; groups];
         for rows in chunks[chunk].iter().flat_map(|&i| set.pieces(i)) {
             for row in rows?.chunks_exact(set.channels()) {
                 let row = &row[..real_channels];
-                if scalar {
+                if shared {
                     row.iter().for_each(|&x| sums[0] += f(0, f64::from(x)));
                 } else {
                     let terms = row.iter().enumerate().map(|(d, &x)| f(d, f64::from(x)));

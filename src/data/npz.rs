@@ -404,11 +404,11 @@ fn read_numbers<const W: usize, T>(
 }
 
 /// What an .npy header says.
-struct Header {
+pub(super) struct Header {
     /// The dtype, or the whole list of a structured one.
-    descr: String,
-    fortran_order: bool,
-    shape: Vec<u64>,
+    pub(super) descr: String,
+    pub(super) fortran_order: bool,
+    pub(super) shape: Vec<u64>,
 }
 
 impl Header {
@@ -422,7 +422,7 @@ impl Header {
 }
 
 /// The header and the bytes it takes; the inner error says what was found instead.
-fn read_header(member: &mut impl Read) -> io::Result<Result<(Header, u64), String>> {
+pub(super) fn read_header(member: &mut impl Read) -> io::Result<Result<(Header, u64), String>> {
     let mut start = Vec::new();
     member.by_ref().take(8).read_to_end(&mut start)?;
     let width = match start.as_slice() {

@@ -27,6 +27,79 @@ fn a_scalar_pair_is_over_all_values_of_the_real_channels() {
 }
 
 #[test]
+fn chungs_pair_is_over_both_coordinates_and_divided_by_steps() {
+    let figures = Normalisation::fit(&by_hand(), Normalise::ChungScalar, 2);
+    // Σ(dx + dy) 116 over 4 steps: 29. Σ(dx² + dy²) 3484 over 4: 871, and 871 − 29² = 30.
+    assert_eq!(figures.mean, [29., 29., 0.]);
+    assert_eq!(figures.std, [30_f64.sqrt(), 30_f64.sqrt(), 1.]);
+}
+
+#[test]
+fn chungs_floored_pair_rounds_both_quotients_down() {
+    // Σ 11 over 3 steps: 3.67, down to 3. Σ squares 55 over 3: 18.33, down to 18, and 18 − 9 = 9.
+    let sequence = vec![3., 1., 1., 5., 0., 0., -2., 4., 0.];
+    let set = DataSet::from_parts("odd", 3, vec![sequence], Some(vec![0])).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::ChungFloor, 2);
+    assert_eq!((figures.mean, figures.std), (vec![3., 3., 0.], vec![3., 3., 1.]));
+}
+
+#[test]
+fn a_pair_of_chungs_whose_variance_is_not_above_zero_divides_by_one() {
+    // dx = dy = 1: m = 2, and 2 − 2² is below 0.
+    let set = DataSet::from_parts("even", 3, vec![[1., 1., 0.].repeat(4)], None).unwrap();
+    let figures = Normalisation::fit(&set, Normalise::ChungScalar, 2);
+    assert_eq!((figures.mean, figures.std), (vec![2., 2., 0.], vec![1.; 3]));
+}
+
+#[test]
+fn one_density_is_worth_the_shift_more_per_step_under_chungs_pair_and_the_same_in_raw_units() {
+    let rows = |i: i32| {
+        (0..600).map(move |t| {
+            let (dx, dy) = ((i + 7 * t) % 90 - 30, (3 * i + 11 * t * t) % 70 - 35);
+            [dx as f32, dy as f32, f32::from(u8::from(t % 9 == 8))]
+        })
+    };
+    let sequences = (0..3).map(|i| rows(i).flatten().collect()).collect();
+    let set = DataSet::from_parts("ink", 3, sequences, Some(vec![0, 0, 1])).unwrap();
+    // In raw units two independent Gaussians; carried into the units of `figures`.
+    let (mean, std) = ([12., -3.], [25., 18.]);
+    let log_prob = |figures: &Normalisation| {
+        let raw = set.sequence(2);
+        let mut y = vec![0.; raw.len()];
+        figures.apply(raw, &mut y);
+        let mut sum = 0.;
+        for row in y.chunks_exact(3) {
+            for d in 0..2 {
+                let mu = (mean[d] - figures.mean[d]) / figures.std[d];
+                let sigma = std[d] / figures.std[d];
+                let z = (f64::from(row[d]) - mu) / sigma;
+                sum -= 0.5 * z * z + sigma.ln() + 0.5 * (2. * std::f64::consts::PI).ln();
+            }
+        }
+        let pens: Vec<f32> = y.chunks_exact(3).map(|row| row[2]).collect();
+        assert!(pens.iter().zip(raw.chunks_exact(3)).all(|(pen, row)| *pen == row[2]));
+        sum
+    };
+    let each = Normalisation::fit(&set, Normalise::PerChannel, 2);
+    let steps = set.length(2) as f64;
+    for kind in [Normalise::ChungScalar, Normalise::ChungFloor, Normalise::Scalar] {
+        let pair = Normalisation::fit(&set, kind, 2);
+        let (ours, theirs) = (log_prob(&each), log_prob(&pair));
+        let shift = steps * (pair.std[0] * pair.std[0] / (each.std[0] * each.std[1])).ln();
+        assert!(shift.abs() > 1., "{kind}: {shift}");
+        assert!(
+            (theirs - ours - shift).abs() <= 1e-6 * theirs.abs(),
+            "{kind}: {theirs} {ours} {shift}"
+        );
+        let bits = |log: f64, of: &Normalisation| {
+            (of.log_std_sum(f64::ln) - log / steps) / std::f64::consts::LN_2
+        };
+        let (ours, theirs) = (bits(ours, &each), bits(theirs, &pair));
+        assert!((ours - theirs).abs() <= 1e-6 * ours, "{kind}: {ours} {theirs} bits");
+    }
+}
+
+#[test]
 fn none_changes_nothing() {
     let figures = Normalisation::fit(&by_hand(), Normalise::None, 3).unwrap();
     assert_eq!(figures, Normalisation::identity(3));
@@ -80,13 +153,14 @@ fn figures_and_kinds_survive_their_text() {
     let figures = Normalisation::fit(&by_hand(), Normalise::PerChannel, 2).unwrap();
     let text = toml::to_string(&figures).unwrap();
     assert_eq!(toml::from_str::<Normalisation>(&text).unwrap(), figures);
-    for kind in [Normalise::PerChannel, Normalise::Scalar, Normalise::None] {
+    for &kind in Normalise::ALL {
         assert_eq!(Normalise::parse(&kind.to_string()).unwrap(), kind);
         assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
     }
     assert_eq!(
         refusal(Normalise::parse("mean")),
-        "unknown normalisation `mean`: did you mean `none` (of per-channel, scalar, none)?"
+        "unknown normalisation `mean`: did you mean `none` (of per-channel, \
+         scalar, chung-scalar, chung-floor, none)?"
     );
 }
 

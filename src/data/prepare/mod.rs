@@ -6,10 +6,15 @@
 
 pub mod audio;
 pub mod blizzard;
+pub mod deepwriting;
 pub mod folder;
+pub mod iam;
+pub mod numpy;
 pub mod pattern;
+pub mod pickle;
 pub mod riff;
 pub mod sphere;
 pub mod streams;
 pub mod timit;
+mod tree;
 pub mod wav;

@@ -1,11 +1,16 @@
-//! Importers: fixtures of a few bytes, hostile variants of them, and the laws of their orders.
+//! Importers: small sets made here in the owners' layouts, hostile variants of them, the laws of their orders.
 
 mod audio;
 mod blizzard;
+mod deepwriting;
 mod folder;
+pub mod iam;
+mod numpy;
 mod pattern;
+mod pickle;
 mod riff;
 mod sphere;
 mod streams;
 mod timit;
+mod tree;
 mod wav;

@@ -1,0 +1,4 @@
+//! `stcn data prepare`: what is told of each set, and that a refusal leaves nothing behind.
+
+mod ink;
+mod recordings;

@@ -1,0 +1,210 @@
+//! DeepWriting in both layouts, pickled by numpy itself; `../fixtures/deepwriting.py` made the files.
+
+use crate::common::{mutations, says};
+use crate::data::refusal;
+use proptest::prelude::*;
+use stcn::data::prepare::deepwriting::{COLUMNS, Report, import};
+use stcn::data::unzip::Archive;
+use stcn::data::{DataSet, Split, Writer};
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+pub const V1: &[u8] = include_bytes!("../fixtures/v1_4_training.npz");
+pub const V1_VALID: &[u8] = include_bytes!("../fixtures/v1_4_validation.npz");
+const V1_2: &[u8] = include_bytes!("../fixtures/v1_2_training.npz");
+const V1_3: &[u8] = include_bytes!("../fixtures/v1_3_training.npz");
+const V1_5: &[u8] = include_bytes!("../fixtures/v1_5_training.npz");
+const V2: &[u8] = include_bytes!("../fixtures/v2_training.npz");
+const V2_VALID: &[u8] = include_bytes!("../fixtures/v2_validation.npz");
+
+const NAMES: [&str; 2] = ["deepwriting_training.npz", "deepwriting_validation.npz"];
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    files.iter().for_each(|(name, bytes)| fs::write(dir.path().join(name), bytes).unwrap());
+    dir
+}
+
+fn imported_from(input: &Path) -> stcn::Result<(Report, TempDir, PathBuf)> {
+    let out = TempDir::new().unwrap();
+    let path = out.path().join("out.npz");
+    let mut writer = Writer::create(&path, 3, &COLUMNS)?;
+    let mut shares = vec![0.];
+    let report = import(input, &mut writer, &mut |share| shares.push(share))?;
+    assert!(shares.is_sorted() && *shares.last().unwrap() == 1., "{shares:?}");
+    writer.finish()?;
+    Ok((report, out, path))
+}
+
+/// What is made of these files in a folder.
+pub fn imported(files: &[(&str, &[u8])]) -> stcn::Result<(Report, TempDir, PathBuf)> {
+    imported_from(folder(files).path())
+}
+
+/// What stands behind index, split and steps of each sequence.
+pub fn words_of(path: &Path) -> Vec<String> {
+    let meta = fs::read_to_string(path.with_extension("npz.meta.csv")).unwrap();
+    meta.lines().skip(1).map(|line| line.splitn(4, ',').last().unwrap().to_string()).collect()
+}
+
+fn refused(train: &[u8], valid: &[u8]) -> String {
+    refusal(imported(&[(NAMES[0], train), (NAMES[1], valid)]))
+}
+
+/// Rows dx = (first + t)/1000, dy = −t/500, a pen lifted at the end.
+fn near(rows: &[f32], first: usize, steps: usize) {
+    assert_eq!(rows.len(), 3 * steps);
+    for (t, row) in rows.chunks_exact(3).enumerate() {
+        let (dx, dy) = ((first + t) as f32 / 1000., -(t as f32) / 500.);
+        let pen = f32::from(u8::from(t + 1 == steps));
+        assert!((row[0] - dx).abs() < 1e-7 && (row[1] - dy).abs() < 1e-7, "{t}: {row:?} {dx} {dy}");
+        assert_eq!(row[2], pen);
+    }
+}
+
+/// An .npz with one member changed or, if it is empty, left out.
+fn with(npz: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
+    let mut archive = Archive::new(Cursor::new(npz)).unwrap();
+    let names: Vec<_> =
+        archive.names().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
+    let mut zip = ZipWriter::new(Cursor::new(vec![]));
+    for member in names {
+        let mut bytes = vec![];
+        archive.member(&member).unwrap().read_to_end(&mut bytes).unwrap();
+        if member == format!("{name}.npy") {
+            bytes = content.to_vec();
+        }
+        if !bytes.is_empty() {
+            zip.start_file(&member, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&bytes).unwrap();
+        }
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn npy(descr: &str, shape: &str, content: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), content].concat()
+}
+
+#[test]
+fn version_1_of_every_protocol_is_undone_and_loses_its_rows_of_nothing() {
+    for train in [V1_2, V1_3, V1, V1_5] {
+        let (report, _out, path) = imported(&[(NAMES[0], train), (NAMES[1], V1_VALID)]).unwrap();
+        assert_eq!(report, Report { version: 1, dropped: true });
+        let set = DataSet::open(&path, None).unwrap();
+        set.check_ink().unwrap();
+        for (i, (first, steps)) in
+            [(0, 4), (10, 5), (20, 6), (0, 3), (10, 4)].into_iter().enumerate()
+        {
+            near(set.sequence(i), first, steps);
+        }
+        assert_eq!(set.split(Split::Valid), [3, 4]);
+        assert!(set.split(Split::Test).is_empty());
+    }
+}
+
+#[test]
+fn version_2_is_taken_as_it_is() {
+    let (report, _out, path) = imported(&[
+        ("deepwriting_v2_training.npz", V2),
+        ("deepwriting_v2_validation.npz", V2_VALID),
+    ])
+    .unwrap();
+    assert_eq!(report, Report { version: 2, dropped: true });
+    let set = DataSet::open(&path, None).unwrap();
+    for (i, (first, steps)) in [(0, 2), (1, 3), (2, 4), (0, 5)].into_iter().enumerate() {
+        near(set.sequence(i), first, steps);
+    }
+    assert_eq!(words_of(&path), ["\"\",\"t\""; 4]);
+}
+
+#[test]
+fn first_rows_are_kept_if_one_of_them_says_something() {
+    // Another mean: no row equals −mean/std any more.
+    let mean = [0.5_f32, 0., 0.].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    let valid = with(V1_VALID, "mean", &npy("<f4", "(3,)", &mean));
+    let (report, _out, path) = imported(&[(NAMES[0], V1), (NAMES[1], &valid)]).unwrap();
+    assert!(!report.dropped);
+    assert_eq!(DataSet::open(&path, None).unwrap().length(0), 5);
+}
+
+#[test]
+fn one_file_of_the_two_names_the_other() {
+    let both = folder(&[(NAMES[0], V1), (NAMES[1], V1_VALID)]);
+    let read = |input: &Path| {
+        let (_, _out, path) = imported_from(input).unwrap();
+        fs::read(path).unwrap()
+    };
+    let expected = read(both.path());
+    assert!(NAMES.iter().all(|name| read(&both.path().join(name)) == expected));
+
+    let said = refusal(imported(&[(NAMES[0], V1)]));
+    says(&said, &["deepwriting_validation.npz: is not there", "download it too"]);
+    let alone = folder(&[(NAMES[1], V1_VALID)]);
+    let said = refusal(imported_from(&alone.path().join(NAMES[1])));
+    says(&said, &["deepwriting_training.npz: is not there", "wanted the training file"]);
+    says(
+        &refusal(imported_from(alone.path())),
+        &["holds no training file", "deepwriting_v2_training"],
+    );
+    let two = folder(&[(NAMES[0], V1), ("deepwriting_v2_training.npz", V2)]);
+    says(&refusal(imported_from(two.path())), &["more than one training file", "v2_training.npz"]);
+    let said = refusal(imported_from(Path::new("strokes.npz")));
+    says(&said, &["strokes.npz: does not say in its name which part it is"]);
+}
+
+#[test]
+fn what_is_no_deepwriting_is_refused() {
+    says(&refused(V1, V2_VALID), &["is not of version 1 as", "both files of one release"]);
+    says(&refused(&with(V1, "strokes", b""), V1_VALID), &["has neither `strokes` nor `samples`"]);
+    says(&refused(&with(V1, "mean", b""), V1_VALID), &["has neither `mean` and `std`", "units"]);
+    says(&refused(b"PK", V1_VALID), &[NAMES[0], "cannot be read as an .npz"]);
+    says(&refused(V1, &V1_VALID[..2000]), &[NAMES[1], "cannot be read as an .npz"]);
+    let zeros = npy("<f4", "(3,)", &[0; 12]);
+    says(&refused(&with(V1, "std", &zeros), V1_VALID), &["`std` is no three deviations above 0"]);
+    let text = npy("<U1", "(3,)", &[0; 12]);
+    says(&refused(&with(V1, "std", &text), V1_VALID), &["`std` is an array of dtype <U1"]);
+    let flat = npy("<f4", "(2, 3)", &[0; 24]);
+    says(
+        &refused(&with(V1, "strokes", &flat), V1_VALID),
+        &["`strokes` is dtype '<f4', wanted '|O'"],
+    );
+    let object = |pickle: &[u8]| with(V1, "strokes", &npy("|O", "(1,)", pickle));
+    let said = refused(&object(b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R."), V1_VALID);
+    says(&said, &["`strokes` is a pickle with the name posix.system", "nothing is run"]);
+    says(&refused(&object(b"\x80\x02]."), V1_VALID), &["`strokes` is no array of sequences"]);
+    says(&refused(&object(b"\x80\x02]Na."), V1_VALID), &["sequence 1 of `strokes` is no array"]);
+    // A standardised pen, and a number that is none.
+    let strange = |row: [f32; 3]| {
+        let numbers: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let array = b"\x80\x02]cnumpy.core.numeric\n_frombuffer\n(C\x0c";
+        let rest = b"cnumpy\ndtype\nU\x02f4\x85RK\x01K\x03\x86U\x01CtRa.";
+        refused(&object(&[&array[..], &numbers, rest].concat()), V1_VALID)
+    };
+    says(&strange([0., 0., 0.5]), &["sequence 1", "0.5] in row 1", "a pen that is 0 or 1"]);
+    says(&strange([f32::NAN, 0., 0.]), &["sequence 1", "NaN", "in row 1"]);
+}
+
+#[test]
+fn one_array_named_many_times_is_refused() {
+    let array = b"\x80\x02](cnumpy.core.numeric\n_frombuffer\n(C\x0c\0\0\0\0\0\0\0\0\0\0\0\0";
+    let rest = b"cnumpy\ndtype\nU\x02f4\x85RK\x01K\x03\x86U\x01CtRq\0";
+    let pickle = [&array[..], rest, &b"h\0".repeat(1000), b"e."].concat();
+    let said = refused(&with(V1, "strokes", &npy("|O", "(1001,)", &pickle)), V1_VALID);
+    says(&said, &["the same array many times over"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn files_a_little_beside_a_good_one_are_read_or_refused(bytes in mutations(V1.to_vec())) {
+        let _ = imported(&[(NAMES[0], &bytes), (NAMES[1], V1_VALID)]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Folders and archives: the same set from each, and archives cut short or with names that lead elsewhere.
+
+use super::iam::{File, database, imported, line, unpacked, xml};
+use crate::common::says;
+use crate::data::refusal;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use stcn::data::prepare::iam::Protocol;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// A tar archive, by hand, so that its names may be what the tar crate refuses to write.
+fn tar(files: &[File]) -> Vec<u8> {
+    let mut bytes = vec![];
+    for (name, content) in files {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        let mut put =
+            |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(100, "0000644\0");
+        put(124, &format!("{:011o}\0", content.len()));
+        put(136, "00000000000\0");
+        put(148, "        0");
+        put(257, "ustar\x0000");
+        let sum = header.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        bytes.extend(header);
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(vec![], Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// The database with the files below `kind` packed, in the other order.
+fn packed(kind: &str, archive: &str) -> Vec<File> {
+    let (mut inside, mut files): (Vec<_>, Vec<_>) =
+        database().into_iter().partition(|file| file.0.starts_with(kind));
+    inside.reverse();
+    let bytes = tar(&inside);
+    files.push((archive.into(), if archive.ends_with(".tar") { bytes } else { gz(&bytes) }));
+    files
+}
+
+/// The bytes of the two files that an import makes.
+fn made(folder: &Path) -> [Vec<u8>; 2] {
+    let (_, _out, path) = imported(folder, Protocol::Vrnn).unwrap();
+    [&path, &path.with_extension("npz.meta.csv")].map(|path| fs::read(path).unwrap())
+}
+
+#[test]
+fn folders_and_archives_give_the_same_file() {
+    let expected = made(unpacked(&database()).path());
+    for (kind, archive) in [
+        ("lineStrokes", "lineStrokes-all.tar.gz"),
+        ("lineStrokes", "data/lineStrokes-all.tgz"),
+        ("lineStrokes", "lineStrokes-all.tar"),
+        ("ascii", "data/IAM/ascii-all.tar.gz"),
+        ("original", "original-xml-all.tar.gz"),
+    ] {
+        assert!(made(unpacked(&packed(kind, archive)).path()) == expected, "{archive}");
+    }
+}
+
+#[test]
+fn of_a_folder_and_an_archive_the_folder_is_read() {
+    let expected = made(unpacked(&database()).path());
+    let mut files = database();
+    files.push(("lineStrokes-all.tar.gz".into(), b"not even an archive".to_vec()));
+    assert!(made(unpacked(&files).path()) == expected);
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_only_names() {
+    let expected = made(unpacked(&database()).path());
+    let mut files = packed("lineStrokes", "lineStrokes-all.tar");
+    let (_, content) = line("a01-000u", 9, 1);
+    let mut inside: Vec<File> =
+        database().into_iter().filter(|file| file.0.starts_with("lineStrokes")).collect();
+    inside.retain(|file| !file.0.ends_with("a01-000u-09.xml"));
+    inside.push(("../../a01-000u-09.xml".into(), content));
+    inside.push(("/tmp/stcn-evil/q01-000-01.xml".into(), xml(&[])));
+    // What macOS adds.
+    inside.push(("lineStrokes/a01/._a01-000u-09.xml".into(), b"\0\x05\x16\x07".to_vec()));
+    files.last_mut().unwrap().1 = tar(&inside);
+    assert!(made(unpacked(&files).path()) == expected);
+    assert!(!Path::new("/tmp/stcn-evil").exists());
+}
+
+#[test]
+fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
+    let refused = |change: &dyn Fn(&mut Vec<u8>), name: &str| {
+        let mut files = packed("lineStrokes", name);
+        change(&mut files.last_mut().unwrap().1);
+        let said = refusal(imported(unpacked(&files).path(), Protocol::Vrnn));
+        says(
+            &said,
+            &[name, "cannot be read to its end", "cut short or damaged; download it again"],
+        );
+    };
+    for share in [2, 3, 5] {
+        refused(&|bytes| bytes.truncate(bytes.len() / share), "lineStrokes-all.tar.gz");
+    }
+    refused(&|bytes| bytes[0] = 0, "lineStrokes-all.tar.gz");
+    refused(&|bytes| bytes.truncate(512 + 100), "lineStrokes-all.tar");
+    refused(&|bytes| bytes[3] ^= 1, "lineStrokes-all.tar");
+    let said = {
+        let mut files = packed("lineStrokes", "lineStrokes-all.tar.gz");
+        files.last_mut().unwrap().1 =
+            gz(&tar(&[("lineStrokes/c03-000-03.xml".into(), b"<".to_vec())]));
+        refusal(imported(unpacked(&files).path(), Protocol::Vrnn))
+    };
+    says(&said, &["lineStrokes-all.tar.gz/lineStrokes/c03-000-03.xml: cannot be read as XML"]);
+}
