@@ -48,7 +48,20 @@ pub(super) enum Data {
 
 /// The data sets that can be prepared.
 #[derive(Subcommand)]
-pub(super) enum Prepare {}
+pub(super) enum Prepare {
+    Music(Music),
+}
+
+/// Polyphonic music: lists of MIDI notes as JSON, or piano rolls as .npz
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
+    The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]} of pieces, a piece a list of steps, a step \
+    a list of the MIDI notes that sound, 21 to 108 (-1: a voice that rests). The .npz holds samples \
+    [total, 88] of 0 and 1, lengths and split. Of pickles and MATLAB files make such JSON first.")]
+pub(super) struct Music {
+    #[command(flatten)]
+    pub files: Files,
+}
 
 /// Where a data set comes from and goes to.
 #[derive(clap::Args)]
@@ -148,7 +161,7 @@ pub(super) struct Evaluate {
     pub json: bool,
 }
 
-/// Draw sequences from a trained model: .npz, and .svg and .png for ink
+/// Draw sequences from a trained model: .npz, .svg and .png, and .wav for speech
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn sample runs/ink --count 8 --steps 600 --temperature 0.8 --out drawn\n  \
@@ -175,7 +188,10 @@ pub(super) struct Sample {
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
-    /// Where to write sample.npz, sample.svg, sample.png
+    /// Samples of speech a second
+    #[arg(long, default_value_t = 16_000, value_name = "N")]
+    pub rate: u32,
+    /// Where to write sample.npz, sample.svg, sample.png; for speech also sample-1.wav …
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// One JSON object on stdout, nothing else
@@ -231,7 +247,8 @@ pub(super) struct Gradcheck {
 
 /// What a data set holds, and pictures of its sequences
 #[derive(Parser)]
-#[command(after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png")]
+#[command(after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
+    stcn data show digits.npz --rate 8000 --out digits.svg")]
 pub(super) struct Show {
     /// A .npz, or `embedded` for the embedded handwriting
     pub file: PathBuf,
@@ -241,6 +258,12 @@ pub(super) struct Show {
     /// The picture; without it, only the figures
     #[arg(long, value_name = "FILE.svg|.png")]
     pub out: Option<PathBuf>,
+    /// Draw it as ink, music or speech [default: ink if D = 3 and the pen is 0 or 1, music if all is 0 or 1]
+    #[arg(long = "as", value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Samples of speech a second
+    #[arg(long, default_value_t = 16_000, value_name = "N")]
+    pub rate: u32,
 }
 
 /// Write a run's weights as safetensors, by parameter path

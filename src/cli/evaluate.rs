@@ -4,7 +4,7 @@ use super::args::Evaluate;
 use super::{print_json, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::models::Bound;
+use crate::models::{Bound, config::Task};
 use crate::train::Trained;
 use crate::train::evaluate::{Evaluation, Plan, evaluate};
 use indicatif::ProgressBar;
@@ -42,6 +42,7 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         "params": trained.model.parameter_count(), "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
         "elbo_seq": value.elbo_seq, "elbo_se": value.elbo_se, "elbo_step": value.elbo_step,
+        "elbo_step_mean": value.elbo_step_mean,
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
         "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective,
     });
@@ -53,6 +54,7 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         line["iwae_seq"] = iwae.seq.into();
         line["iwae_se"] = iwae.se.into();
         line["iwae_step"] = iwae.step.into();
+        line["iwae_step_mean"] = iwae.step_mean.into();
     }
     line
 }
@@ -81,6 +83,13 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
         "  per step {:.4} nats; {:.3} bits per channel in raw units",
         value.elbo_step, value.bits_per_dim
     );
+    if model.task == Task::Music {
+        let iwae = value.iwae.map_or(String::new(), |iwae| format!(", IWAE {:.4}", iwae.step_mean));
+        println!(
+            "  mean over sequences of each one's nats per step: {:.4}{iwae} (papers differ in which they print)",
+            value.elbo_step_mean
+        );
+    }
     if !value.kl.is_empty() {
         let kl = value.kl.iter().enumerate().map(|(l, kl)| format!("z.{} {kl:.2}", l + 1));
         let kl: Vec<_> = kl.collect();

@@ -1,19 +1,71 @@
 //! `stcn data prepare`: data sets as their owners hand them out become one .npz each.
 
-use super::args::{Files, Prepare};
+use super::args::{Files, Music, Prepare};
 use super::{print_json, thousands};
+use crate::data::prepare::music::{self, Figures};
 use crate::data::{Writer, writer::Written};
 use crate::error::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 pub(super) fn run(kind: Prepare) -> Result<()> {
-    match kind {}
+    match kind {
+        Prepare::Music(words) => music(&words),
+    }
+}
+
+fn music(words: &Music) -> Result<()> {
+    let files = &words.files;
+    let mut figures = vec![];
+    let written = write(files, music::KEYS, &[], |writer, progress| {
+        figures = music::import(&files.input, writer, progress)?;
+        Ok(())
+    })?;
+    if files.json {
+        let mut line = object(&written);
+        let part = |part: &Figures| {
+            json!({
+                "split": part.split, "steps": part.steps, "longest": part.longest,
+                "notes_per_step": part.notes_per_step(), "repeated": part.share_repeated(),
+            })
+        };
+        line["music"] = figures.iter().map(part).collect();
+        print_json(&line);
+    } else {
+        tell(&written);
+        figures.iter().for_each(|figures| println!("  {figures}"));
+    }
+    let sum = |of: fn(&Figures) -> usize| figures.iter().map(of).sum::<usize>() as f64;
+    let repeated = sum(|part| part.repeated) / sum(|part| part.steps);
+    if repeated > music::MOST_REPEATED {
+        eprintln!(
+            "warning: {:.1} % of the steps repeat the one before, as where a step is half of what others \
+             score: do not compare nats per step with theirs",
+            100. * repeated
+        );
+    }
+    Ok(())
 }
 
 /// Runs `import` with a bar, puts the file in its place, and tells its figures.
-#[allow(dead_code)] // until the first importer
+#[allow(dead_code)] // until the first importer without figures of its own
 fn prepare(
+    files: &Files,
+    channels: usize,
+    columns: &[&'static str],
+    import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
+) -> Result<Written> {
+    let written = write(files, channels, columns, import)?;
+    if files.json {
+        print_json(&object(&written));
+    } else {
+        tell(&written);
+    }
+    Ok(written)
+}
+
+/// Runs `import` with a bar, and puts the file in its place.
+fn write(
     files: &Files,
     channels: usize,
     columns: &[&'static str],
@@ -30,13 +82,7 @@ fn prepare(
     let imported = import(&mut writer, &mut |share| bar.set_position((share * 1000.) as u64));
     bar.finish_and_clear();
     imported?;
-    let written = writer.finish()?;
-    if files.json {
-        print_json(&object(&written));
-    } else {
-        tell(&written);
-    }
-    Ok(written)
+    writer.finish()
 }
 
 fn tell(written: &Written) {
@@ -46,15 +92,17 @@ fn tell(written: &Written) {
     for summary in &written.splits {
         println!("  {summary}");
     }
-    let (mean, std) = written.scalar;
-    println!("  train mean {mean:.4}, std {std:.4} over all values");
-    if written.channels.len() <= 8 {
-        for (d, (mean, std)) in written.channels.iter().enumerate() {
-            println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
-        }
-    }
+    say_figures(written.scalar, &written.channels);
     let steps = written.splits.iter().map(|summary| summary.steps).sum::<usize>();
     println!("  {} steps in all", thousands(steps));
+}
+
+/// Mean and standard deviation of the train part, over all values and of few channels each.
+pub(super) fn say_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
+    println!("  train mean {mean:.4}, std {std:.4} over all values");
+    for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
+        println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
+    }
 }
 
 fn object(written: &Written) -> serde_json::Value {

@@ -7,13 +7,13 @@
 
 use super::unzip::Archive;
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
 use sha2::{Digest, Sha256};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zip::CompressionMethod;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -52,7 +52,25 @@ pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
 }
 
 /// Reads the arrays from anything that can seek; `path` is for the messages.
-pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
+pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
+    parse_samples(reader, path, |file| file.array(&SAMPLES, f32::from_le_bytes))
+}
+
+/// The same of piano rolls, whose `samples` may also be `|u1` or `|b1`.
+pub(super) fn parse_roll<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
+    parse_samples(reader, path, |file| match file.descr(&SAMPLES).as_deref() {
+        Some("|u1") => file.array(&Entry { descr: "|u1", ..SAMPLES }, |[byte]| f32::from(byte)),
+        Some("|b1") => file.array(&Entry { descr: "|b1", ..SAMPLES }, |[byte]| f32::from(byte)),
+        _ => file.array(&SAMPLES, f32::from_le_bytes),
+    })
+}
+
+/// `samples` reads that array: its shape and its numbers.
+fn parse_samples<R: Read + Seek>(
+    mut reader: R,
+    path: &Path,
+    samples: impl FnOnce(&mut NpzFile<R>) -> Result<(Vec<usize>, Vec<f32>)>,
+) -> Result<Flat> {
     check_start(&mut reader, path).map_err(Error::read(path))??;
     let zip = Archive::new(reader).map_err(|e| {
         let what = format!(
@@ -62,7 +80,7 @@ pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
         Error::invalid(path, what)
     })?;
     let mut file = NpzFile { zip, path };
-    let (shape, samples) = file.array(&SAMPLES, f32::from_le_bytes)?;
+    let (shape, samples) = samples(&mut file)?;
     let (_, lengths) = file.array(&LENGTHS, i64::from_le_bytes)?;
     let split = match file.has(&SPLIT) {
         true => Some(file.array(&SPLIT, i8::from_le_bytes)?.1),
@@ -76,14 +94,7 @@ pub fn parse<R: Read + Seek>(mut reader: R, path: &Path) -> Result<Flat> {
 /// # Panics
 /// If `samples` are not whole rows of `channels`.
 pub fn write(path: impl AsRef<Path>, flat: &Flat) -> Result<()> {
-    let path = path.as_ref();
-    let partial = partial(path);
-    let written = write_to(&partial, flat).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|e| {
-        // Whatever is there is of no use; why it failed matters more than whether this succeeds.
-        let _ = fs::remove_file(&partial);
-        Error::write(path)(e)
-    })
+    write_whole(path, |file| write_to(file, flat))
 }
 
 /// SHA-256 in hex of all that is left to read.
@@ -100,27 +111,20 @@ pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
     }
 }
 
-/// The path with `.partial` behind it: on the same disk, so that renaming is one step.
-fn partial(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".partial");
-    name.into()
-}
-
-fn write_to(path: &Path, flat: &Flat) -> io::Result<()> {
+fn write_to(file: &mut BufWriter<File>, flat: &Flat) -> io::Result<()> {
     let rows = (flat.samples.len() / flat.channels.max(1), flat.channels);
     let samples = ArrayView2::from_shape(rows, &flat.samples).expect("whole rows of channels");
     // Members beyond 4 GiB need zip64, which has to be asked for before writing.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(size_of_val(flat.samples.as_slice()) > 1 << 31);
-    let mut npz = NpzWriter::new_with_options(BufWriter::new(File::create(path)?), options);
+    let mut npz = NpzWriter::new_with_options(file, options);
     npz.add_array("samples", &samples).map_err(io_error)?;
     npz.add_array("lengths", &ArrayView1::from(&flat.lengths)).map_err(io_error)?;
     if let Some(split) = &flat.split {
         npz.add_array("split", &ArrayView1::from(split)).map_err(io_error)?;
     }
-    npz.finish().map_err(io_error)?.into_inner()?.sync_all()
+    npz.finish().map(drop).map_err(io_error)
 }
 
 /// What the system said, without the layers around it.
@@ -196,6 +200,13 @@ struct NpzFile<'a, R> {
 impl<R: Read + Seek> NpzFile<'_, R> {
     fn has(&self, entry: &Entry) -> bool {
         self.zip.has(&entry.member())
+    }
+
+    /// The dtype that one entry's header says, if it can be read.
+    fn descr(&mut self, entry: &Entry) -> Option<String> {
+        let mut member = self.zip.member(&entry.member()).ok()?;
+        let (header, _) = read_header(&mut member).ok()?.ok()?;
+        Some(header.descr)
     }
 
     /// The shape and the numbers of one entry.

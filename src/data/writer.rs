@@ -4,9 +4,10 @@
 
 use super::npz::{self, Flat};
 use super::set::{DataSet, Split, Summary};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::file::write_whole;
 use std::ffi::OsString;
-use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// An .npz under way. Nothing appears under its name before [`finish`](Self::finish).
@@ -77,7 +78,7 @@ impl Writer {
             let path = beside(&self.path, ".meta.csv");
             let head = self.columns.iter().map(|name| format!(",{name}")).collect::<String>();
             let text = format!("index,split,steps{head}\n{}", self.about);
-            fs::write(&path, text).map_err(Error::write(&path))?;
+            write_whole(&path, |file| file.write_all(text.as_bytes()))?;
             files.push(path);
         }
         let fit = |kind| super::Normalisation::fit(&set, kind, set.channels());

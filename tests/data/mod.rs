@@ -4,6 +4,7 @@ mod batch;
 mod handwriting;
 mod normalise;
 mod npz;
+mod prepare;
 mod set;
 mod unzip;
 

@@ -1,5 +1,6 @@
 use stcn::inspect::{
-    ink::{Drawing, svg},
+    ink::svg,
+    page::Drawing,
     png::png,
 };
 

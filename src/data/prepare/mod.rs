@@ -3,3 +3,5 @@
 //! Every importer pushes sequences into a [`Writer`](super::Writer) one by one, so that memory stays
 //! small, and tells `progress` the share of its input that is done, from 0 to 1. One data set, one file.
 //! Nothing is normalised here: that is done when a set is loaded, from the train split alone.
+
+pub mod music;

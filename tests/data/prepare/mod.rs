@@ -1,0 +1,3 @@
+//! Importers, each on files written here, friendly and hostile.
+
+mod music;
