@@ -35,13 +35,13 @@ fn music(words: &Music) -> Result<()> {
         tell(&written);
         figures.iter().for_each(|figures| println!("  {figures}"));
     }
-    let sum = |of: fn(&Figures) -> usize| figures.iter().map(of).sum::<usize>() as f64;
-    let repeated = sum(|part| part.repeated) / sum(|part| part.steps);
-    if repeated > music::MOST_REPEATED {
+    let repeats = |part: &&Figures| part.share_repeated() > music::MOST_REPEATED;
+    if let Some(part) = figures.iter().find(repeats) {
         eprintln!(
-            "warning: {:.1} % of the steps repeat the one before, as where a step is half of what others \
-             score: do not compare nats per step with theirs",
-            100. * repeated
+            "warning: {:.1} % of the steps of {} repeat the one before, as where a step is half of what \
+             others score: do not compare nats per step with theirs",
+            100. * part.share_repeated(),
+            part.split
         );
     }
     Ok(())

@@ -12,7 +12,7 @@ const WAVE: f64 = 128.;
 /// Pixels a band of frequencies is high.
 const BAND: usize = 2;
 /// Pixels a column of the spectrogram is wide.
-const COLUMN: f64 = 2.;
+const COLUMN: usize = 2;
 /// Samples that the spectrum of a column is of, under a window of Hann's.
 const WINDOW: usize = 256;
 /// Frequencies of it that share a band: the loudest is drawn.
@@ -37,7 +37,7 @@ const CLOSEST: f64 = 4.;
 pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
     let longest = sounds.iter().map(|sound| sound.rows.len()).max().unwrap_or(0).max(1);
     // Pixels a sample takes; a sound of a few samples does not become a staircase.
-    let scale = ((WIDTH - 2. * MARGIN) / longest as f64).min(COLUMN);
+    let scale = ((WIDTH - 2. * MARGIN) / longest as f64).min(COLUMN as f64);
     let (mut body, mut top) = (String::new(), MARGIN);
     let cosines: Vec<f64> =
         (0..WINDOW).map(|i| cos_turns_f64(i as f64 / WINDOW as f64)).collect();
@@ -113,8 +113,8 @@ fn wave(body: &mut String, samples: &[f64], primed: usize, top: f64, scale: f64)
 
 /// Runs of bands of one level, for every column a stroke upwards, all strokes of a level in one path.
 fn spectrogram(body: &mut String, samples: &[f64], cosines: &[f64], top: f64, scale: f64) {
-    let columns = (samples.len() as f64 * scale / COLUMN).ceil() as usize;
-    let middle = |column: usize| ((column as f64 + 0.5) * COLUMN / scale) as usize;
+    let columns = (samples.len() as f64 * scale / COLUMN as f64).ceil() as usize;
+    let middle = |column: usize| ((column as f64 + 0.5) * COLUMN as f64 / scale) as usize;
     let powers: Vec<[f64; BANDS]> =
         (0..columns).map(|column| spectrum(samples, middle(column), cosines)).collect();
     let loudest =
@@ -125,17 +125,22 @@ fn spectrogram(body: &mut String, samples: &[f64], cosines: &[f64], top: f64, sc
         ((below / RANGE * LEVELS.len() as f64).ceil() as usize).min(LEVELS.len())
     };
     let mut strokes = vec![String::new(); LEVELS.len()];
+    // Each begins from where the last of its level ended: half the bytes of absolute places.
+    let mut ends = [[0; 2]; LEVELS.len()];
     for (column, powers) in powers.iter().enumerate() {
         let levels = powers.map(level);
-        let x = MARGIN + (column as f64 + 0.5) * COLUMN;
+        let x = MARGIN as usize + column * COLUMN + COLUMN / 2;
         let mut band = 0;
         while band < BANDS {
             let run = levels[band..].iter().take_while(|&&other| other == levels[band]).count();
-            if let Some(stroke) = levels[band].checked_sub(1) {
-                let y = top + ((BANDS - band) * BAND) as f64;
-                let _ = write!(strokes[stroke], "M{x} {y}v-{}", run * BAND);
-            }
+            let y = top as usize + (BANDS - band) * BAND;
             band += run;
+            if let Some(level) = levels[band - 1].checked_sub(1) {
+                let [last_x, last_y] = ends[level];
+                let (dx, dy) = (x - last_x, y as isize - last_y as isize);
+                let _ = write!(strokes[level], "m{dx} {dy}v-{}", run * BAND);
+                ends[level] = [x, y - run * BAND];
+            }
         }
     }
     for (colour, d) in LEVELS.iter().zip(strokes).filter(|(_, d)| !d.is_empty()) {

@@ -33,6 +33,8 @@ const WANTED: &str = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}
 pub struct Figures {
     /// Which part.
     pub split: Split,
+    /// Its pieces.
+    pub pieces: usize,
     /// Steps of all its pieces.
     pub steps: usize,
     /// Notes that sound, summed over the steps.
@@ -46,6 +48,7 @@ pub struct Figures {
 impl Figures {
     fn add(&mut self, rows: &[f32]) {
         let steps: Vec<&[f32]> = rows.chunks_exact(KEYS).collect();
+        self.pieces += 1;
         self.steps += steps.len();
         self.notes += rows.iter().filter(|&&x| x == 1.).count();
         self.repeated += steps.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -57,9 +60,9 @@ impl Figures {
         self.notes as f64 / self.steps as f64
     }
 
-    /// The share of the steps that equal the one before them.
+    /// The share of the steps after a piece's first that equal the one before them.
     pub fn share_repeated(&self) -> f64 {
-        self.repeated as f64 / self.steps as f64
+        self.repeated as f64 / (self.steps - self.pieces).max(1) as f64
     }
 }
 
@@ -81,7 +84,7 @@ pub fn import(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Figures>> {
     let wrong = |what: String| Error::invalid(input, what);
-    let none = |split| Figures { split, steps: 0, notes: 0, repeated: 0, longest: 0 };
+    let none = |split| Figures { split, pieces: 0, steps: 0, notes: 0, repeated: 0, longest: 0 };
     let mut figures = Split::ALL.map(none);
     let mut push = |rows: &[f32], split: Split| {
         figures[split as usize].add(rows);

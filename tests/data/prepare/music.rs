@@ -58,9 +58,9 @@ fn lists_of_notes_become_rows_of_keys_in_their_parts() {
     let none = vec![];
     assert_eq!(keys(&set, 0), [vec![39, 43], vec![39, 43], none.clone(), vec![0, 87]]);
     assert_eq!((keys(&set, 1), keys(&set, 2)), (vec![vec![39]], vec![vec![39], none]));
-    let train = Figures { split: Split::Train, steps: 4, notes: 6, repeated: 1, longest: 4 };
+    let train = Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
     assert_eq!((figures.len(), &figures[0]), (3, &train));
-    assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 0.25));
+    assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 1. / 3.));
     assert_eq!(figures[2].notes, 1);
 }
 
@@ -166,18 +166,18 @@ fn the_command_tells_figures_and_warns_of_half_steps() {
     lab.write("music.json", GOOD);
     let words = "data prepare music --input music.json --output music.npz";
     let said = lab.ok(words);
-    let line = "train 1.50 notes a step, 25.0 % of the steps repeat the one before, longest 4";
+    let line = "train 1.50 notes a step, 33.3 % of the steps repeat the one before, longest 4";
     says(&said, &["music.npz\n", "train 1 sequences", "over all values", line]);
     let line = &lab.json(words)[0];
     assert_eq!(line["files"], serde_json::json!(["music.npz"]));
-    assert_eq!(line["music"][0]["repeated"], 0.25);
+    assert_eq!(line["music"][0]["repeated"], 1. / 3.);
     assert_eq!(line["music"][2]["notes_per_step"], 0.5);
     let run = |words: &str| lab.stcn(words).output().unwrap().stderr;
     assert_eq!(run(words), b"");
     lab.write("half.json", GOOD.replace("[21, 108]", "[], [], []"));
     let half = run("data prepare music --input half.json --output half.npz --json");
     let warned = String::from_utf8(half).unwrap();
-    says(&warned, &["warning: 44.4 % of the steps repeat the one before", "do not compare"]);
+    says(&warned, &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"]);
     assert_eq!(warned.lines().count(), 1);
 }
 
