@@ -54,10 +54,12 @@ pub(super) enum Prepare {
 
 /// Polyphonic music: lists of MIDI notes as JSON, or piano rolls as .npz
 #[derive(Parser)]
-#[command(after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
+#[command(
+    after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
     The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]} of pieces, a piece a list of steps, a step \
     a list of the MIDI notes that sound, 21 to 108 (-1: a voice that rests). The .npz holds samples \
-    [total, 88] of 0 and 1, lengths and split. Of pickles and MATLAB files make such JSON first.")]
+    [total, 88] of 0 and 1, lengths and split. Of pickles and MATLAB files make such JSON first."
+)]
 pub(super) struct Music {
     #[command(flatten)]
     pub files: Files,
@@ -247,8 +249,10 @@ pub(super) struct Gradcheck {
 
 /// What a data set holds, and pictures of its sequences
 #[derive(Parser)]
-#[command(after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
-    stcn data show digits.npz --rate 8000 --out digits.svg")]
+#[command(
+    after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
+    stcn data show digits.npz --rate 8000 --out digits.svg"
+)]
 pub(super) struct Show {
     /// A .npz, or `embedded` for the embedded handwriting
     pub file: PathBuf,

@@ -41,7 +41,8 @@ pub fn svg(rolls: &[Drawing], channels: usize) -> String {
         background(&mut body, channels == PIANO, [low, high], top, steps, step);
         for (primed, colour) in [(true, PRIMED), (false, INK)] {
             let mut d = String::new();
-            let part = if primed { 0..roll.primed.min(steps) } else { roll.primed.min(steps)..steps };
+            let part =
+                if primed { 0..roll.primed.min(steps) } else { roll.primed.min(steps)..steps };
             for key in low..high.min(channels) {
                 let y = top + (high - 1 - key) as f64 * KEY + 1.;
                 for [from, until] in runs(part.clone().map(|t| roll.rows[t * channels + key] > 0.5))

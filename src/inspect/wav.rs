@@ -11,8 +11,12 @@ use std::path::Path;
 /// Writes samples in units of 16-bit integers, rounded; those beyond −32768 to 32767 are clipped, and
 /// their number comes back.
 pub fn wav(samples: &[f32], rate: u32, path: impl AsRef<Path>) -> Result<usize> {
-    let spec =
-        WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
     let said = |e| match e {
         hound::Error::IoError(e) => e,
         e => io::Error::other(e),

@@ -22,8 +22,8 @@ const BANDS: usize = WINDOW / 2 / SHARE;
 const RANGE: f64 = 13.815_510_557_964_274;
 /// From quiet to loud, each darker than the one before; the quietest of all is the white page.
 const LEVELS: [&str; 12] = [
-    "#f1ecdf", "#f6dfb5", "#f8cd8a", "#f7b565", "#f09a4e", "#e37d47", "#d06049", "#b6464f", "#953354",
-    "#712754", "#4c204c", "#29193c",
+    "#f1ecdf", "#f6dfb5", "#f8cd8a", "#f7b565", "#f09a4e", "#e37d47", "#d06049", "#b6464f",
+    "#953354", "#712754", "#4c204c", "#29193c",
 ];
 /// Frames closer together than so many pixels get no lines.
 const CLOSEST: f64 = 4.;
@@ -39,8 +39,7 @@ pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
     // Pixels a sample takes; a sound of a few samples does not become a staircase.
     let scale = ((WIDTH - 2. * MARGIN) / longest as f64).min(COLUMN as f64);
     let (mut body, mut top) = (String::new(), MARGIN);
-    let cosines: Vec<f64> =
-        (0..WINDOW).map(|i| cos_turns_f64(i as f64 / WINDOW as f64)).collect();
+    let cosines: Vec<f64> = (0..WINDOW).map(|i| cos_turns_f64(i as f64 / WINDOW as f64)).collect();
     for sound in sounds {
         let samples: Vec<f64> = sound.rows.iter().map(|&x| finite(x)).collect();
         let tenth = (f64::from(rate) / 10.).max(1.);

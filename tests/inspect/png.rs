@@ -1,8 +1,4 @@
-use stcn::inspect::{
-    ink::svg,
-    page::Drawing,
-    png::png,
-};
+use stcn::inspect::{ink::svg, page::Drawing, png::png};
 
 #[test]
 #[cfg(feature = "png")]

@@ -134,7 +134,9 @@ fn read(input: &Path) -> Result<Vec<u8>> {
     let wrong = |what: String| Error::invalid(input, what);
     let about = std::fs::metadata(input).map_err(Error::read(input))?;
     if !about.is_file() {
-        return Err(wrong("is not a file, want music as .json or .npz: give the path of one".into()));
+        return Err(wrong(
+            "is not a file, want music as .json or .npz: give the path of one".into(),
+        ));
     }
     if about.len() > LONGEST {
         let found = about.len();

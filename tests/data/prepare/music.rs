@@ -7,8 +7,7 @@ use stcn::data::{DataSet, Split, Writer};
 use std::fs::{self, File};
 use std::io::Cursor;
 
-const GOOD: &str =
-    r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
+const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
 
 /// What the import of a file of these bytes gives, and the set that it wrote.
 fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Figures>, DataSet)> {
@@ -58,7 +57,8 @@ fn lists_of_notes_become_rows_of_keys_in_their_parts() {
     let none = vec![];
     assert_eq!(keys(&set, 0), [vec![39, 43], vec![39, 43], none.clone(), vec![0, 87]]);
     assert_eq!((keys(&set, 1), keys(&set, 2)), (vec![vec![39]], vec![vec![39], none]));
-    let train = Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
+    let train =
+        Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
     assert_eq!((figures.len(), &figures[0]), (3, &train));
     assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 1. / 3.));
     assert_eq!(figures[2].notes, 1);
@@ -66,8 +66,7 @@ fn lists_of_notes_become_rows_of_keys_in_their_parts() {
 
 #[test]
 fn voices_that_share_a_note_make_one() {
-    let (figures, set) =
-        imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
+    let (figures, set) = imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
     assert_eq!((keys(&set, 0), figures.len()), (vec![vec![39]], 1));
 }
 
@@ -98,7 +97,9 @@ fn rolls_that_are_none_are_refused() {
 
 #[test]
 fn notes_that_are_none_are_refused_with_piece_and_step() {
-    for (note, found) in [("20", "20"), ("109", "109"), ("60.5", "60.5"), ("-2", "-2"), ("1e30", "1e30")] {
+    for (note, found) in
+        [("20", "20"), ("109", "109"), ("60.5", "60.5"), ("-2", "-2"), ("1e30", "1e30")]
+    {
         let text = GOOD.replace("[[60], [-1]]", &format!("[[60]], [[], [60, {note}]]"));
         let place = format!("piece 2 of test, step 2 has note {found}");
         let place = if note == "1e30" { "piece 2 of test, step 2 has note 1" } else { &place };
@@ -177,7 +178,10 @@ fn the_command_tells_figures_and_warns_of_half_steps() {
     lab.write("half.json", GOOD.replace("[21, 108]", "[], [], []"));
     let half = run("data prepare music --input half.json --output half.npz --json");
     let warned = String::from_utf8(half).unwrap();
-    says(&warned, &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"]);
+    says(
+        &warned,
+        &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"],
+    );
     assert_eq!(warned.lines().count(), 1);
 }
 
