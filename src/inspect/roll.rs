@@ -39,16 +39,14 @@ pub fn svg(rolls: &[Drawing], channels: usize) -> String {
     for roll in rolls {
         let steps = steps(roll);
         background(&mut body, channels == PIANO, [low, high], top, steps, step);
-        for (primed, colour) in [(true, PRIMED), (false, INK)] {
+        let given = roll.primed.min(steps);
+        for (part, colour) in [(0..given, PRIMED), (given..steps, INK)] {
             let mut d = String::new();
-            let part =
-                if primed { 0..roll.primed.min(steps) } else { roll.primed.min(steps)..steps };
-            for key in low..high.min(channels) {
+            for key in low..high {
                 let y = top + (high - 1 - key) as f64 * KEY + 1.;
-                for [from, until] in runs(part.clone().map(|t| roll.rows[t * channels + key] > 0.5))
-                {
-                    let (from, until) = (part.start + from, part.start + until);
-                    let x = MARGIN + from as f64 * step;
+                let on = part.clone().map(|t| roll.rows[t * channels + key] > 0.5);
+                for [from, until] in runs(on) {
+                    let x = MARGIN + (part.start + from) as f64 * step;
                     // A thread of white between notes that follow each other, where there is room for one.
                     let long = (until - from) as f64 * step - if step > 3. { 1. } else { 0. };
                     let _ = write!(d, "M{x:.1} {y}h{long:.1}v{}h-{long:.1}z", KEY - 2.);

@@ -360,7 +360,7 @@ fn cosines_of_turns_are_within_an_ulp_of_one_and_whole_turns_change_nothing() {
         let turn = (x - x.round()).abs();
         let angle = |turns: f64| turns * std::f64::consts::TAU;
         let want = match turn {
-            0...0.125 => angle(turn).cos(),
+            0.0..0.125 => angle(turn).cos(),
             0.125..0.375 => angle(0.25 - turn).sin(),
             _ => -angle(0.5 - turn).cos(),
         };
