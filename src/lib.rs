@@ -48,14 +48,14 @@
 //! | floor | | modules |
 //! |---|---|---|
 //! | 8 | the door | [`cli`]: one file a command |
-//! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint · [`inspect`]: table, dump, ink |
+//! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint · [`inspect`]: table, dump, pictures, sound |
 //! | 6 | papers | [`models`]: one paper, one file |
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
 //! | 4 | probability | [`dist`]: log-probability, draws, divergence |
 //! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
 //! | 2 | the tape | [`tape`]: what was computed, and the walk back |
 //! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
-//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] |
+//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`]: whole or not at all |
 //!
 //! Outside: the [`book`], with [same bits](book::same_bits) in small programs, and the
 //! [decisions](book::decisions) with what would change our mind.
@@ -83,6 +83,7 @@ pub mod cli;
 pub mod data;
 pub mod dist;
 pub mod error;
+pub mod file;
 pub mod inspect;
 pub mod kernel;
 pub mod models;

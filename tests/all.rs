@@ -6,6 +6,7 @@ mod common;
 mod data;
 mod dist;
 mod error;
+mod file;
 mod inspect;
 mod kernel;
 mod models;

@@ -1,14 +1,22 @@
 //! `stcn data show`: what a data set holds.
 
 use super::args::Show;
+use super::prepare::say_figures;
 use super::sample::open;
-use crate::data::Split;
+use crate::data::{Normalisation, Normalise, Split};
 use crate::error::{Error, Result};
-use crate::inspect::{ink, png};
+use crate::file::write_whole;
+use crate::inspect::page::Drawing;
+use crate::inspect::{ink, png, roll, wave};
+use crate::models::config::Task;
+use crate::train::fit::check_values;
+use std::io::Write;
 use std::path::Path;
 
 pub(super) fn show(words: Show) -> Result<()> {
     let picture = words.out.as_deref().map(picture).transpose()?;
+    check_rate(words.rate)?;
+    let asked = words.kind.as_deref().map(Task::parse).transpose()?;
     let set = open(&words.file)?;
     for &i in &words.index {
         if i == 0 || i > set.len() {
@@ -16,26 +24,53 @@ pub(super) fn show(words: Show) -> Result<()> {
             return Err(Error::invalid(&words.file, what));
         }
     }
-    if picture.is_some() {
-        set.check_ink()?;
-    }
+    let fits = |task: &&Task| check_values(**task, &set).is_ok();
+    let task = match asked {
+        Some(task) => check_values(task, &set).map(|()| task)?,
+        None => *[Task::Ink, Task::Music].iter().find(fits).unwrap_or(&Task::Speech),
+    };
     println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
         if let Some(summary) = set.summary(split) {
             println!("  {summary}");
         }
     }
+    if !set.split(Split::Train).is_empty() {
+        let fit = |kind| Normalisation::fit(&set, kind, set.channels());
+        let (each, all) = (fit(Normalise::PerChannel)?, fit(Normalise::Scalar)?);
+        let channels: Vec<_> = each.mean.into_iter().zip(each.std).collect();
+        say_figures((all.mean[0], all.std[0]), &channels);
+    }
     let Some((out, picture)) = words.out.as_deref().zip(picture) else { return Ok(()) };
     let index = if words.index.is_empty() { (1..=set.len().min(6)).collect() } else { words.index };
     let rows = index.iter().map(|&i| set.sequence(i - 1)).collect::<Result<Vec<_>>>()?;
-    let lines = rows.iter().map(|rows| ink::Drawing { rows, primed: 0 });
-    let svg = ink::svg(&lines.collect::<Vec<_>>());
+    let drawings = rows.iter().map(|rows| Drawing { rows, primed: 0 });
+    let svg = draw(task, &drawings.collect::<Vec<_>>(), set.channels(), words.rate);
     match picture {
-        Picture::Svg => std::fs::write(out, svg).map_err(Error::write(out))?,
+        Picture::Svg => write_whole(out, |file| file.write_all(svg.as_bytes()))?,
         Picture::Png => png::png(&svg, out)?,
     }
     println!("{}", out.display());
     Ok(())
+}
+
+/// The picture of sequences of a kind, as the text of an SVG file.
+pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32) -> String {
+    match task {
+        Task::Ink => ink::svg(drawings),
+        Task::Music => roll::svg(drawings, channels),
+        Task::Speech => wave::svg(drawings, channels, rate),
+    }
+}
+
+/// Whether sound can have so many samples a second.
+pub(super) fn check_rate(rate: u32) -> Result<()> {
+    match rate {
+        1000..=768_000 => Ok(()),
+        _ => Err(Error::usage(format!(
+            "--rate {rate}: want samples a second from 1000 to 768000, such as 16000"
+        ))),
+    }
 }
 
 enum Picture {

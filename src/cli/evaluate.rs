@@ -4,7 +4,7 @@ use super::args::Evaluate;
 use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::models::Bound;
+use crate::models::{Bound, config::Task};
 use crate::train::Trained;
 use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
 use crate::train::fit::real_channels;
@@ -48,6 +48,7 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         "params": trained.model.parameter_count(), "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
         "elbo_seq": value.elbo_seq, "elbo_se": value.elbo_se, "elbo_step": value.elbo_step,
+        "elbo_step_mean": value.elbo_step_mean,
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
         "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective,
     });
@@ -62,6 +63,7 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         line["iwae_seq"] = iwae.seq.into();
         line["iwae_se"] = iwae.se.into();
         line["iwae_step"] = iwae.step.into();
+        line["iwae_step_mean"] = iwae.step_mean.into();
     }
     line
 }
@@ -93,6 +95,13 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
     if trained.config.data.dequantise {
         let copies = Copies::REPORTED;
         println!("  dequantised, mean of {copies} copies: the bits bound a code length from above");
+    }
+    if model.task == Task::Music {
+        let iwae = value.iwae.map_or(String::new(), |iwae| format!(", IWAE {:.4}", iwae.step_mean));
+        println!(
+            "  mean over sequences of each one's nats per step: {:.4}{iwae} (papers differ in which they print)",
+            value.elbo_step_mean
+        );
     }
     if !value.kl.is_empty() {
         let kl = value.kl.iter().enumerate().map(|(l, kl)| format!("z.{} {kl:.2}", l + 1));

@@ -1,6 +1,7 @@
 //! `stcn data prepare`: data sets as their owners hand them out become one .npz each.
 
 mod ink;
+mod music;
 mod recordings;
 
 use super::args::{Files, Prepare};
@@ -17,6 +18,7 @@ pub(super) fn run(kind: Prepare) -> Result<()> {
         Prepare::Timit(words) => recordings::timit(words),
         Prepare::Blizzard(words) => recordings::blizzard(words),
         Prepare::Wav(words) => recordings::wav(words),
+        Prepare::Music(words) => music::music(words),
     }
 }
 
@@ -64,15 +66,17 @@ fn tell(written: &Written) {
     for summary in &written.splits {
         println!("  {summary}");
     }
-    let (mean, std) = written.scalar;
-    println!("  train mean {mean:.4}, std {std:.4} over all values");
-    if written.channels.len() <= 8 {
-        for (d, (mean, std)) in written.channels.iter().enumerate() {
-            println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
-        }
-    }
+    say_figures(written.scalar, &written.channels);
     let steps = written.splits.iter().map(|summary| summary.steps).sum::<usize>();
     println!("  {} steps in all", thousands(steps));
+}
+
+/// Mean and standard deviation of the train part, over all values and of few channels each.
+pub(super) fn say_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
+    println!("  train mean {mean:.4}, std {std:.4} over all values");
+    for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
+        println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
+    }
 }
 
 fn object(written: &Written) -> serde_json::Value {

@@ -1,10 +1,12 @@
-//! `stcn sample`: sequences drawn from a trained model, as numbers and as pictures.
+//! `stcn sample`: sequences drawn from a trained model, as numbers, as pictures and as sound.
 
 use super::args::Sample;
+use super::data::{check_rate, draw};
 use super::print_json;
 use crate::data::{DataSet, Split, handwriting, npz};
 use crate::error::{Error, Result};
-use crate::inspect::{ink, png};
+use crate::file::write_whole;
+use crate::inspect::{page::Drawing, png, wav};
 use crate::models::{config::Task, generate};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
@@ -12,6 +14,7 @@ use crate::train::Trained;
 use crate::train::fit::check_values;
 use indicatif::ProgressBar;
 use serde_json::json;
+use std::io::Write;
 use std::path::Path;
 
 /// Steps of a sample where nothing tells how long sequences are.
@@ -27,6 +30,7 @@ pub(super) fn run(words: Sample) -> Result<()> {
     if !(words.temperature >= 0. && words.temperature.is_finite()) {
         return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
     }
+    check_rate(words.rate)?;
     let mut trained = Trained::open(&words.run)?;
     let channels = trained.config.model.input;
     let given = words.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
@@ -57,24 +61,51 @@ pub(super) fn run(words: Sample) -> Result<()> {
 
     let rows = trained.raw(&drawn);
     let mut files = vec![write_npz(&words.out.join("sample.npz"), &rows, channels)?];
-    if trained.config.model.task == Task::Ink {
-        let lines: Vec<_> = rows.iter().map(|rows| ink::Drawing { rows, primed }).collect();
-        files.extend(draw(&words.out.join("sample"), &ink::svg(&lines))?);
-    }
+    let task = trained.config.model.task;
+    let clipped = (task == Task::Speech).then(|| listen(&words, &rows, &mut files)).transpose()?;
+    let drawings: Vec<_> = rows.iter().map(|rows| Drawing { rows, primed }).collect();
+    let svg = draw(task, &drawings, channels, words.rate);
+    files.extend(pictures(&words.out.join("sample"), &svg)?);
     if words.json {
-        print_json(
-            &json!({ "count": words.count, "steps": steps, "primed": primed, "files": files }),
-        );
+        let mut line =
+            json!({ "count": words.count, "steps": steps, "primed": primed, "files": files });
+        if let Some(clipped) = clipped {
+            line["clipped"] = clipped.into();
+        }
+        print_json(&line);
     } else {
         files.iter().for_each(|file| println!("{file}"));
     }
     Ok(())
 }
 
+/// `sample-1.wav` … of rows in units of 16-bit integers; gives the share of samples that were clipped, and
+/// says on stderr if there are any, or if there is nothing to hear.
+fn listen(words: &Sample, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64> {
+    let (mut clipped, mut samples) = (0, 0);
+    for (i, rows) in rows.iter().enumerate() {
+        let path = words.out.join(format!("sample-{}.wav", i + 1));
+        clipped += wav::wav(rows, words.rate, &path)?;
+        samples += rows.len();
+        files.push(path.display().to_string());
+    }
+    let share = clipped as f64 / samples.max(1) as f64;
+    if clipped > 0 {
+        eprintln!("note: {:.3} % of the samples are beyond 16 bits and were clipped", 100. * share);
+    }
+    if rows.iter().flatten().all(|x| x.abs() < 2.) {
+        eprintln!(
+            "note: nothing to hear: all samples lie between -2 and 2 where a .wav goes to 32767; prepare \
+             the data in units of 16-bit integers"
+        );
+    }
+    Ok(share)
+}
+
 /// `stem.svg`, and `stem.png` if this build has it.
-fn draw(stem: &Path, svg: &str) -> Result<Vec<String>> {
+fn pictures(stem: &Path, svg: &str) -> Result<Vec<String>> {
     let path = stem.with_extension("svg");
-    std::fs::write(&path, svg).map_err(Error::write(&path))?;
+    write_whole(&path, |file| file.write_all(svg.as_bytes()))?;
     let mut files = vec![path.display().to_string()];
     if cfg!(feature = "png") {
         let path = stem.with_extension("png");

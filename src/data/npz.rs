@@ -10,13 +10,13 @@
 use super::samples::{Disk, Kind, Samples, read_once};
 use super::unzip::{Archive, Content};
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
 use sha2::{Digest, Sha256};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zip::CompressionMethod;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -90,6 +90,7 @@ pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let samples = match Kind::of(found.descr) {
         Kind::F4 => found.numbers(path, f32::from_le_bytes)?,
         Kind::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes)))?,
+        Kind::U1 => found.numbers(path, |[byte]| f32::from(byte))?,
     };
     let (lengths, split) = file.lengths_and_split()?;
     Ok(Flat { channels, samples, lengths, split })
@@ -100,14 +101,7 @@ pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
 /// # Panics
 /// If `samples` are not whole rows of `channels`.
 pub fn write(path: impl AsRef<Path>, flat: &Flat) -> Result<()> {
-    let path = path.as_ref();
-    let partial = partial(path);
-    let written = write_to(&partial, flat).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|e| {
-        // Whatever is there is of no use; why it failed matters more than whether this succeeds.
-        let _ = fs::remove_file(&partial);
-        Error::write(path)(e)
-    })
+    write_whole(path, |file| write_to(file, flat))
 }
 
 /// SHA-256 in hex of all that is left to read.
@@ -129,27 +123,20 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The path with `.partial` behind it: on the same disk, so that renaming is one step.
-pub(super) fn partial(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".partial");
-    name.into()
-}
-
-fn write_to(path: &Path, flat: &Flat) -> io::Result<()> {
+fn write_to(file: &mut BufWriter<File>, flat: &Flat) -> io::Result<()> {
     let rows = (flat.samples.len() / flat.channels.max(1), flat.channels);
     let samples = ArrayView2::from_shape(rows, &flat.samples).expect("whole rows of channels");
     // Members beyond 4 GiB need zip64, which has to be asked for before writing.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(size_of_val(flat.samples.as_slice()) > 1 << 31);
-    let mut npz = NpzWriter::new_with_options(BufWriter::new(File::create(path)?), options);
+    let mut npz = NpzWriter::new_with_options(file, options);
     npz.add_array("samples", &samples).map_err(io_error)?;
     npz.add_array("lengths", &ArrayView1::from(&flat.lengths)).map_err(io_error)?;
     if let Some(split) = &flat.split {
         npz.add_array("split", &ArrayView1::from(split)).map_err(io_error)?;
     }
-    npz.finish().map_err(io_error)?.into_inner()?.sync_all()
+    npz.finish().map(drop).map_err(io_error)
 }
 
 /// What the system said, without the layers around it.
@@ -172,7 +159,7 @@ struct Entry {
 
 const SAMPLES: Entry = Entry {
     name: "samples",
-    descrs: &["<f4", "<i2"],
+    descrs: &["<f4", "<i2", "|u1", "|b1"],
     rank: 2,
     axes: "two axes [steps of all sequences, channels]",
     reshape: "np.concatenate(seqs).reshape(-1, D)",

@@ -55,7 +55,7 @@ impl Samples {
 
     /// Whether all are known to be whole, and thus finite, because of how they are written.
     pub fn are_whole(&self) -> bool {
-        matches!(self, Self::Disk(Disk { kind: Kind::I2, .. }))
+        matches!(self, Self::Disk(Disk { kind: Kind::I2 | Kind::U1, .. }))
     }
 }
 
@@ -66,12 +66,18 @@ pub enum Kind {
     F4,
     /// `<i2`: a whole number from −32768 to 32767.
     I2,
+    /// `|u1` or `|b1`: a whole number from 0 to 255, or 0 and 1.
+    U1,
 }
 
 impl Kind {
-    /// By NumPy's name, which is one of the two.
+    /// By NumPy's name, which is one of these.
     pub fn of(descr: &str) -> Self {
-        if descr == "<i2" { Self::I2 } else { Self::F4 }
+        match descr {
+            "<i2" => Self::I2,
+            "|u1" | "|b1" => Self::U1,
+            _ => Self::F4,
+        }
     }
 
     /// NumPy's name.
@@ -79,6 +85,16 @@ impl Kind {
         match self {
             Self::F4 => "<f4",
             Self::I2 => "<i2",
+            Self::U1 => "|u1",
+        }
+    }
+
+    /// The number that is written in the place of `x`; another one than `x` if it has no place.
+    pub fn kept(self, x: f32) -> f32 {
+        match self {
+            Self::F4 => x,
+            Self::I2 => f32::from(x as i16),
+            Self::U1 => f32::from(x as u8),
         }
     }
 
@@ -86,6 +102,7 @@ impl Kind {
         match self {
             Self::F4 => 4,
             Self::I2 => 2,
+            Self::U1 => 1,
         }
     }
 }
@@ -138,6 +155,7 @@ impl Disk {
                 let whole = bytes.as_chunks().0.iter().map(|&x| i16::from_le_bytes(x));
                 whole.map(f32::from).collect()
             }
+            Kind::U1 => bytes.iter().map(|&x| f32::from(x)).collect(),
         })
     }
 }

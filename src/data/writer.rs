@@ -5,20 +5,21 @@
 //! ([`super::prepare`]).
 
 use super::normalise::{Normalise, moments};
-use super::npz::{self, partial};
+use super::npz;
 use super::samples::Kind;
 use super::set::{DataSet, Split, Summary};
 use super::stored::StoredZip;
 use crate::error::{Error, Result};
+use crate::file::Unfinished;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// An .npz under way. Nothing appears under its name before [`finish`](Self::finish), and nothing is left of
 /// it without.
 pub struct Writer {
-    file: Partial,
+    file: Unfinished,
     zip: StoredZip<BufWriter<File>>,
     kind: Kind,
     channels: usize,
@@ -26,7 +27,7 @@ pub struct Writer {
     lengths: Vec<i64>,
     split: Vec<i8>,
     columns: usize,
-    about: Option<(Partial, BufWriter<File>)>,
+    about: Option<(Unfinished, BufWriter<File>)>,
 }
 
 /// What a data set that was just written holds.
@@ -67,10 +68,10 @@ impl Writer {
 
     fn of(kind: Kind, path: PathBuf, channels: usize, columns: &[&'static str]) -> Result<Self> {
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
-        let (file, out) = Partial::create(path)?;
+        let (file, out) = Unfinished::create(path)?;
         let mut zip = StoredZip::new(out);
-        zip.begin("samples.npy", HEADER).map_err(Error::write(&file.path))?;
-        let about = (!columns.is_empty()).then(|| Partial::create(meta)).transpose()?;
+        zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
+        let about = (!columns.is_empty()).then(|| Unfinished::create(meta)).transpose()?;
         let (lengths, split, columns) = (vec![], vec![], columns.len());
         let mut writer =
             Self { file, zip, kind, channels, total: 0, lengths, split, columns, about };
@@ -83,21 +84,20 @@ impl Writer {
         assert_eq!(about.len(), self.columns, "Writer::push: one word for each column");
         assert_eq!(rows.len() % self.channels, 0, "Writer::push: rows of {}", self.channels);
         let steps = rows.len() / self.channels;
+        if let Some(x) = rows.iter().find(|&&x| self.kind.kept(x) != x) {
+            let what = format!(
+                "was to hold whole numbers from −32768 to 32767, but sequence {} has {x}; scale the \
+                 recordings to 16 bits",
+                self.len() + 1
+            );
+            return Err(Error::invalid(self.file.path(), what));
+        }
         let bytes: Vec<u8> = match self.kind {
             Kind::F4 => rows.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Kind::I2 => {
-                if let Some(x) = rows.iter().find(|&&x| f32::from(x as i16) != x) {
-                    let what = format!(
-                        "was to hold whole numbers from −32768 to 32767, but sequence {} has {x}; \
-                         scale the recordings to 16 bits",
-                        self.len() + 1
-                    );
-                    return Err(Error::invalid(&self.file.path, what));
-                }
-                rows.iter().flat_map(|&x| (x as i16).to_le_bytes()).collect()
-            }
+            Kind::I2 => rows.iter().flat_map(|&x| (x as i16).to_le_bytes()).collect(),
+            Kind::U1 => rows.iter().map(|&x| x as u8).collect(),
         };
-        self.zip.write(&bytes).map_err(Error::write(&self.file.path))?;
+        self.zip.write(&bytes).map_err(Error::write(self.file.path()))?;
         self.total += steps;
         self.lengths.push(steps as i64);
         self.split.push(split as i8);
@@ -109,7 +109,7 @@ impl Writer {
     /// A line of what is known beside the numbers, if anything is.
     fn tell(&mut self, line: &str) -> Result<()> {
         let Some((file, out)) = &mut self.about else { return Ok(()) };
-        out.write_all(line.as_bytes()).map_err(Error::write(&file.path))
+        out.write_all(line.as_bytes()).map_err(Error::write(file.path()))
     }
 
     /// How many sequences so far.
@@ -138,16 +138,16 @@ impl Writer {
             zip.end(&header("|i1", &one_axis))
         };
         let written = write().and_then(|()| zip.finish());
-        file.sync(written.map_err(Error::write(&file.path))?)?;
-        let (flat, fingerprint) = npz::open(&file.partial, 0)?;
-        let set = DataSet::from_flat(file.path.clone(), fingerprint, flat, None)?;
+        file.sync(written.map_err(Error::write(file.path()))?)?;
+        let (flat, fingerprint) = npz::open(file.temporary(), 0)?;
+        let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
         let moments = moments(&set, Normalise::PerChannel, channels)?;
         // Last the .npz: where it is, everything is.
-        let mut files = vec![file.path.clone()];
+        let mut files = vec![file.path().to_path_buf()];
         if let Some((about, out)) = about {
             about.sync(out)?;
+            files.push(about.path().to_path_buf());
             about.put()?;
-            files.push(about.path.clone());
         }
         file.put()?;
         Ok(Written {
@@ -177,36 +177,6 @@ fn header(descr: &str, shape: &str) -> Vec<u8> {
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let start = [&b"\x93NUMPY\x01\0"[..], &(HEADER as u16 - 10).to_le_bytes()].concat();
     [start, format!("{text:<width$}\n", width = HEADER - 11).into_bytes()].concat()
-}
-
-/// A file under another name until it is complete; removed if it never is.
-struct Partial {
-    path: PathBuf,
-    partial: PathBuf,
-}
-
-impl Partial {
-    fn create(path: PathBuf) -> Result<(Self, BufWriter<File>)> {
-        let partial = partial(&path);
-        let file = File::create(&partial).map_err(Error::write(&path))?;
-        Ok((Self { path, partial }, BufWriter::with_capacity(1 << 16, file)))
-    }
-
-    fn sync(&self, out: BufWriter<File>) -> Result<()> {
-        let file = out.into_inner().map_err(|e| e.into_error());
-        file.and_then(|file| file.sync_all()).map_err(Error::write(&self.path))
-    }
-
-    fn put(&self) -> Result<()> {
-        fs::rename(&self.partial, &self.path).map_err(Error::write(&self.path))
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // Renamed already, or of no use to anybody.
-        let _ = fs::remove_file(&self.partial);
-    }
 }
 
 /// `path` with more at its end.

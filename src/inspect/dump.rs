@@ -1,10 +1,12 @@
 //! A finished pass as safetensors, for anyone to recompute in another framework and compare.
 
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use crate::tape::{Grads, Tape};
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 /// Tensors by name, to be written in one file.
@@ -49,14 +51,6 @@ impl Dump {
         let metadata = [("stcn".to_string(), about.to_string())].into_iter().collect();
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|e| Error::invalid(path, format!("cannot be written as safetensors: {e}")))?;
-        // Under another name first: a full disk leaves no half file under this one.
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let written =
-            std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&partial); // the first failure is the one to report
-        }
-        written.map_err(Error::write(path))
+        write_whole(path, |file| file.write_all(&bytes))
     }
 }

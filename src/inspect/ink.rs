@@ -1,23 +1,11 @@
 //! Ink: pen rows drawn as SVG.
 //!
-//! Pages of nothing but paths, so that any viewer shows the same. Not here: pixels (`png`), words
-//! around a picture.
+//! A step is `dx, dy, pen`: y upwards, pen = 1 on the last point of a stroke. Not here: the page itself
+//! (`page`), pixels (`png`).
 
+use super::page::{Drawing, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page};
 use std::fmt::Write as _;
 
-/// One line of ink.
-#[derive(Clone, Copy, Debug)]
-pub struct Drawing<'a> {
-    /// (T, 3) row-major: `dx, dy, pen`; y upwards, pen = 1 on the last point of a stroke.
-    pub rows: &'a [f32],
-    /// The first so many rows were given to the model, the others it wrote; drawn in another colour.
-    pub primed: usize,
-}
-
-/// Width of a page, in pixels.
-pub const WIDTH: f64 = 1600.;
-const MARGIN: f64 = 48.;
-const GAP: f64 = 36.;
 /// No line may be higher than this …
 const HIGHEST: f64 = 420.;
 /// … nor be blown up so far that a typical pen move is longer than this.
@@ -26,8 +14,6 @@ const LONGEST_MOVE: f64 = 18.;
 const PEN: f64 = 4.;
 /// … and at least: small writing has a thin pen.
 const FINEST_PEN: f64 = 1.5;
-const INK: &str = "#1c2a4a";
-const PRIMED: &str = "#c2582b";
 /// A move of more than this many typical moves is shortened to it: a wild sample must not shrink the
 /// rest to a dot, while the way back to dot an i (some 40) stays as it is.
 const WILD: f64 = 80.;
@@ -75,14 +61,10 @@ pub fn svg(lines: &[Drawing]) -> String {
         }
         y += (bounds[3] - bounds[1]) * scale + GAP;
     }
-    let height = if lines.is_empty() { 2. * MARGIN } else { (y - GAP + MARGIN).ceil() };
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
-         viewBox=\"0 0 {WIDTH} {height}\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <g fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n\
-         {paths}</g>\n</svg>\n"
-    )
+    let strokes = format!(
+        "<g fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n{paths}</g>\n"
+    );
+    page(&strokes, y)
 }
 
 /// The points of a drawing, the start included, wild moves shortened.
@@ -110,11 +92,6 @@ fn dots(drawing: &Drawing) -> Vec<Dot> {
         dots.push(at);
     }
     dots
-}
-
-/// Numbers that are none count as no move.
-fn finite(x: f32) -> f64 {
-    if x.is_finite() { f64::from(x) } else { 0. }
 }
 
 /// left, bottom, right, top

@@ -2,5 +2,9 @@
 
 pub mod dump;
 pub mod ink;
+pub mod page;
 pub mod png;
+pub mod roll;
 pub mod table;
+pub mod wav;
+pub mod wave;

@@ -19,7 +19,7 @@ pub fn png(svg: &str, path: impl AsRef<Path>) -> Result<()> {
     })?;
     resvg::render(&tree, tiny_skia::Transform::identity(), &mut pixels.as_mut());
     let bytes = pixels.encode_png().map_err(|e| refused(e.to_string()))?;
-    std::fs::write(path, bytes).map_err(Error::write(path))
+    crate::file::write_whole(path, |file| std::io::Write::write_all(file, &bytes))
 }
 
 /// Says that this program was built without the feature `png`.

@@ -17,14 +17,15 @@
 //! Not here: which numbers a resumed run needs beyond these (none: noise and order follow from seed and step).
 
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use crate::models::MOST_PARAMETERS;
 use crate::tensor::{Real, Tensor};
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
 
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
@@ -117,7 +118,7 @@ impl Checkpoint {
     /// checkpoint or the whole new one. Gives the SHA-256 of the bytes in hex.
     pub fn save(&self, path: &Path) -> Result<String> {
         let bytes = self.to_bytes();
-        write_whole(path, &bytes)?;
+        write_whole(path, |file| file.write_all(&bytes))?;
         Ok(hex(&Sha256::digest(&bytes)))
     }
 
@@ -276,38 +277,6 @@ pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>
         return Err(Error::invalid(path, what));
     }
     fs::read(path).map_err(Error::read(path))
-}
-
-/// Replaces `path` by `bytes`, whole or not at all: a temporary neighbour, synced, then renamed over it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = temporary(path);
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // Nothing more can be done if this fails too, and the first failure is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.and_then(|()| sync_directory(path)).map_err(Error::write(path))
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// `.latest.stcn.tmp` beside `latest.stcn`: the same directory, or a rename would be a copy.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.tmp"))
-}
-
-/// Makes the rename itself survive a power cut, where directories can be synced.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// Name and length in front of a payload.

@@ -24,8 +24,10 @@ pub struct Evaluation {
     pub elbo_se: f64,
     /// The standard error over draws alone: what more draws would remove. `None` for a single draw.
     pub elbo_se_draws: Option<f64>,
-    /// Per step of all sequences.
+    /// Per step of all sequences: the sum over the count of all their steps.
     pub elbo_step: f64,
+    /// Mean over sequences of each one's mean per step, as some papers on music print it.
+    pub elbo_step_mean: f64,
     /// `E_q ln p(x | z)`
     pub log_px_seq: f64,
     /// One per latent, z^1 first.
@@ -51,6 +53,8 @@ pub struct Iwae {
     pub se: f64,
     /// Per step.
     pub step: f64,
+    /// Mean over sequences of each one's mean per step.
+    pub step_mean: f64,
 }
 
 /// What to evaluate, and how thoroughly.
@@ -151,6 +155,7 @@ pub fn evaluate(
         progress(done as f64 / count);
     }
     let total = objectives.iter().fold(0., |sum, x| sum + x);
+    let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
     let iwae = (!importance.is_empty()).then(|| {
         let sum = importance.iter().fold(0., |sum, x| sum + x);
         Iwae {
@@ -158,6 +163,7 @@ pub fn evaluate(
             seq: sum / count,
             se: standard_error(&importance),
             step: sum / steps as f64,
+            step_mean: step_mean(&importance, &lengths),
         }
     });
     by_draw.iter_mut().for_each(|sum| *sum /= count);
@@ -170,6 +176,7 @@ pub fn evaluate(
         elbo_se: standard_error(&objectives),
         elbo_se_draws: (draws > 1).then(|| standard_error(&by_draw)),
         elbo_step: total / steps as f64,
+        elbo_step_mean: step_mean(&objectives, &lengths),
         log_px_seq: log_px / count,
         kl: kl.into_iter().map(|kl| kl / count).collect(),
         iwae,
@@ -202,6 +209,12 @@ fn log_mean_exp(x: &[Tensor]) -> Tensor {
         *out = (top + ln_f64(sum / x.len() as f64)) as crate::Real;
     }
     out
+}
+
+/// Mean over sequences of `x_i / T_i`.
+fn step_mean(x: &[f64], lengths: &[usize]) -> f64 {
+    let sum = x.iter().zip(lengths).fold(0., |sum, (x, &steps)| sum + x / steps as f64);
+    sum / x.len() as f64
 }
 
 /// `s/√n` with the sample standard deviation s; 0 for fewer than two numbers.

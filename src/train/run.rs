@@ -6,10 +6,11 @@
 //!
 //! Not here: what is written into the files (`checkpoint`, `metrics`, `events`).
 
-use super::checkpoint::write_whole;
 use super::config::{Choice, Config};
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The directory of one run.
@@ -84,7 +85,8 @@ impl RunDir {
     pub fn write_config(&self, config: &Config) -> Result<()> {
         let version = env!("CARGO_PKG_VERSION");
         let head = format!("# Resolved by stcn {version}; `stcn train --config` reads it back.\n");
-        write_whole(&self.config_path(), (head + &config.to_toml()).as_bytes())
+        let text = head + &config.to_toml();
+        write_whole(self.config_path(), |file| file.write_all(text.as_bytes()))
     }
 
     /// Reads `config.toml`.

@@ -24,11 +24,13 @@ fn the_fields_are_those_of_the_contract_and_agree_with_each_other() {
             "elbo_seq",
             "elbo_se",
             "elbo_step",
+            "elbo_step_mean",
             "log_px_seq",
             "kl_seq",
             "iwae_k",
             "iwae_seq",
             "iwae_step",
+            "iwae_step_mean",
             "bits_per_dim",
         ],
     );

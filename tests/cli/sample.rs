@@ -1,7 +1,7 @@
 //! Sequences drawn: files, lengths, and the same bytes from the same seed.
 
 use super::{TINY, trained};
-use crate::common::Lab;
+use crate::common::{Lab, says};
 use stcn::data::DataSet;
 
 fn open(lab: &Lab, name: &str) -> DataSet {
@@ -93,4 +93,64 @@ fn at_temperature_0_all_sequences_are_the_likeliest() {
     let (a, b) = (set.sequence(0).unwrap(), set.sequence(1).unwrap());
     let pairs = a.iter().zip(b.iter());
     assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-3), "{:?}", pairs.collect::<Vec<_>>());
+}
+
+/// A run of two steps on sequences of these values.
+fn trained_on(lab: &Lab, channels: usize, head: &str, task: &str, value: fn(usize) -> f32) {
+    let rows = |n: usize| (0..n * channels).map(value).collect();
+    let set = DataSet::from_parts("set", channels, [12, 9, 12].map(rows).to_vec(), None).unwrap();
+    set.save(lab.path("set.npz")).unwrap();
+    let kind = format!("--set model.task={task} --set model.input={channels} --head {head}");
+    let data = "--data set.npz --set data.split=all-train --set data.normalise=scalar";
+    let data = if task == "music" { data.replace("scalar", "none") } else { data.into() };
+    lab.ok(&format!("train --out run --steps 2 {kind} {data} {TINY}"));
+}
+
+#[test]
+fn speech_comes_as_numbers_as_pictures_and_as_sound_of_the_rate_asked_for() {
+    let lab = Lab::new();
+    trained_on(&lab, 4, "normal", "speech", |i| (i % 7) as f32 * 900. - 2700.);
+    let line = &lab.json("sample run --count 2 --steps 6 --rate 8000 --out drawn")[0];
+    let files = ["sample.npz", "sample-1.wav", "sample-2.wav", "sample.svg", "sample.png"];
+    assert_eq!(line["files"], serde_json::json!(files.map(|name| format!("drawn/{name}"))));
+    assert_eq!(line["clipped"], 0.);
+    let set = open(&lab, "drawn/sample.npz");
+    for i in 0..2 {
+        let path = lab.path(format!("drawn/sample-{}.wav", i + 1));
+        let mut wav = hound::WavReader::open(path).unwrap();
+        let spec = wav.spec();
+        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8000, 16));
+        let samples: Vec<f32> = wav.samples::<i16>().map(|x| f32::from(x.unwrap())).collect();
+        let rounded: Vec<f32> = set.sequence(i).iter().map(|x| x.round()).collect();
+        assert_eq!(samples, rounded);
+    }
+    assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));
+    assert_eq!(lab.files("drawn").len(), files.len());
+    says(&lab.refused("sample run --out other --rate 10"), &["--rate 10: want samples a second"]);
+}
+
+#[test]
+fn sound_that_is_too_loud_or_too_soft_is_told() {
+    let said = |value: fn(usize) -> f32| {
+        let lab = Lab::new();
+        trained_on(&lab, 4, "normal", "speech", value);
+        let output = lab.stcn("sample run --count 1 --steps 6 --out drawn").output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    says(&said(|i| (i % 7) as f32 * 9e4 - 27e4), &["% of the samples are beyond 16 bits"]);
+    says(&said(|i| (i % 7) as f32 * 0.1 - 0.3), &["nothing to hear", "16-bit integers"]);
+    assert_eq!(said(|i| (i % 7) as f32 * 900. - 2700.), "");
+}
+
+#[test]
+fn music_comes_as_numbers_and_as_a_roll() {
+    let lab = Lab::new();
+    trained_on(&lab, 5, "bernoulli", "music", |i| (i % 3 / 2) as f32);
+    let line = &lab.json("sample run --count 2 --steps 6 --out drawn")[0];
+    let files = ["drawn/sample.npz", "drawn/sample.svg", "drawn/sample.png"];
+    assert_eq!((&line["files"], line.get("clipped")), (&serde_json::json!(files), None));
+    open(&lab, "drawn/sample.npz").check_binary().unwrap();
+    assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));
+    let evaluated = lab.ok("evaluate run --split train --iwae 2");
+    says(&evaluated, &["mean over sequences of each one's nats per step: ", ", IWAE "]);
 }

@@ -161,7 +161,7 @@ fn a_letter_outside_the_alphabet_panics_with_a_sentence() {
 
 #[test]
 fn the_sample_in_the_folder_is_what_the_hand_writes() {
-    use stcn::inspect::ink::{Drawing, svg};
+    use stcn::inspect::{ink::svg, page::Drawing};
     let lines: Vec<Line> = (0..12).map(|i| line(0, 7 + 160 * i)).collect();
     let drawings: Vec<_> =
         lines.iter().map(|line| Drawing { rows: &line.samples, primed: 0 }).collect();

@@ -1,4 +1,5 @@
-use stcn::inspect::ink::{Drawing, WIDTH, svg};
+use stcn::inspect::ink::svg;
+use stcn::inspect::page::{Drawing, WIDTH};
 
 /// Every coordinate of every path, as x and y.
 fn points(page: &str) -> Vec<[f64; 2]> {

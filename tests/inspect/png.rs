@@ -1,7 +1,4 @@
-use stcn::inspect::{
-    ink::{Drawing, svg},
-    png::png,
-};
+use stcn::inspect::{ink::svg, page::Drawing, png::png};
 
 #[test]
 #[cfg(feature = "png")]

@@ -350,3 +350,32 @@ fn subnormal_numbers_are_kept() {
     // A library built with -ffast-math may have switched them off for this thread.
     assert!(std::hint::black_box(f32::MIN_POSITIVE) / 2. != 0., "subnormals are flushed to zero");
 }
+
+#[test]
+fn cosines_of_turns_are_within_an_ulp_of_one_and_whole_turns_change_nothing() {
+    let mut worst = 0f64;
+    for i in 0..=100_000 {
+        let x = f64::from(i) * 2e-5 - 1.;
+        // Folded exactly, or std's angle would be rounded by more than is to be seen here.
+        let turn = (x - x.round()).abs();
+        let angle = |turns: f64| turns * std::f64::consts::TAU;
+        let want = match turn {
+            0.0..0.125 => angle(turn).cos(),
+            0.125..0.375 => angle(0.25 - turn).sin(),
+            _ => -angle(0.5 - turn).cos(),
+        };
+        worst = worst.max((math::cos_turns_f64(x) - want).abs());
+    }
+    println!("cos_turns_f64: {worst:e} from std");
+    assert!(worst <= f64::EPSILON, "{worst:e}");
+    let exact = [(0., 1.), (0.25, 0.), (0.5, -1.), (0.75, 0.), (1., 1.), (-0.5, -1.), (1e15, 1.)];
+    for (x, cos) in exact {
+        assert_eq!(math::cos_turns_f64(x), cos, "{x}");
+    }
+    for i in 0..256 {
+        let x = f64::from(i) / 256.;
+        assert_eq!(math::cos_turns_f64(x + 1024.), math::cos_turns_f64(x));
+        assert_eq!(math::cos_turns_f64(-x), math::cos_turns_f64(x));
+    }
+    assert!(math::cos_turns_f64(f64::INFINITY).is_nan() && math::cos_turns_f64(f64::NAN).is_nan());
+}

@@ -40,6 +40,8 @@ fn figures_add_up() {
     let [a, b] = value.per_sequence[..] else { panic!("two sequences") };
     close(value.elbo_seq, (a + b) / 2.);
     close(value.elbo_se, (a - b).abs() / 2.); // s/√2 of two numbers
+    close(value.elbo_step_mean, (a / 9. + b / 7.) / 2.); // not the sum over the steps of both
+    assert!((value.elbo_step_mean - value.elbo_step).abs() > 1e-6);
     assert!(value.elbo_se_draws.unwrap() > 0.);
     assert_eq!(value.bound, Bound::Lower);
     assert_eq!(value.iwae.unwrap().k, 4);
@@ -53,6 +55,7 @@ fn an_exact_model_needs_one_draw_and_its_iwae_is_the_same_number() {
     assert!(value.kl.is_empty() && value.elbo_se_draws.is_none());
     // The mean of equal weights, in f32 per step.
     assert!((value.iwae.unwrap().seq - value.elbo_seq).abs() < 1e-4);
+    assert!((value.iwae.unwrap().step_mean - value.elbo_step_mean).abs() < 1e-5);
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! Files written whole or not at all, whatever happens in between.
+//!
+//! Not here: what is in them, and files that grow line by line (`train::metrics`, `train::events`).
+
+use crate::error::{Error, Result};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+/// Replaces `path` by what `write` writes: at any moment, kill and full disk included, the whole old file
+/// or the whole new one stands there.
+pub fn write_whole(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<()> {
+    let (file, mut out) = Unfinished::create(path)?;
+    write(&mut out).map_err(Error::write(file.path()))?;
+    file.sync(out)?;
+    file.put()
+}
+
+/// A file under a temporary name beside its own, which it takes once it is whole. If it never is, nothing is
+/// left of it.
+pub struct Unfinished {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins one that will stand at `path`.
+    pub fn create(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
+        let path = path.as_ref();
+        let temporary = temporary(path);
+        let file = File::create(&temporary).map_err(Error::write(path))?;
+        Ok((Self { path: path.into(), temporary }, BufWriter::with_capacity(1 << 16, file)))
+    }
+
+    /// Where it will stand.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it stands until then.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Brings everything to the disk.
+    pub fn sync(&self, out: BufWriter<File>) -> Result<()> {
+        let file = out.into_inner().map_err(|e| e.into_error());
+        file.and_then(|file| file.sync_all()).map_err(Error::write(&self.path))
+    }
+
+    /// Gives it its name, after [`sync`](Self::sync): one step for the file system.
+    pub fn put(self) -> Result<()> {
+        let renamed = fs::rename(&self.temporary, &self.path);
+        renamed.and_then(|()| sync_directory(&self.path)).map_err(Error::write(&self.path))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Renamed already, or of no use to anybody.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// `.latest.stcn.tmp` beside `latest.stcn`: the same directory, or a rename would be a copy.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// Makes the rename itself survive a power cut, where directories can be synced.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}

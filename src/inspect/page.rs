@@ -1,0 +1,40 @@
+//! What all pictures share: the page, its colours, and the sequences that are drawn on it.
+//!
+//! Nothing but shapes, so that any viewer shows the same. Not here: what a sequence looks like (`ink`,
+//! `roll`, `wave`), pixels (`png`), words around a picture.
+
+/// One sequence to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawing<'a> {
+    /// (T, D) row-major, in raw units.
+    pub rows: &'a [f32],
+    /// The first so many rows were given to the model, the others it wrote; drawn in another colour.
+    pub primed: usize,
+}
+
+/// Width of a page, in pixels.
+pub const WIDTH: f64 = 1600.;
+pub(super) const MARGIN: f64 = 48.;
+/// Between two drawings.
+pub(super) const GAP: f64 = 36.;
+pub(super) const INK: &str = "#1c2a4a";
+pub(super) const PRIMED: &str = "#c2582b";
+/// Lines behind a drawing that help the eye to count.
+pub(super) const FAINT: &str = "#dde2ea";
+
+/// The SVG file of a page: `body` on white, `below` the lowest drawing's end and its gap; without a
+/// drawing `below` is the margin.
+pub(super) fn page(body: &str, below: f64) -> String {
+    let height = if below > MARGIN { (below - GAP + MARGIN).ceil() } else { 2. * MARGIN };
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         {body}</svg>\n"
+    )
+}
+
+/// Numbers that are none count as 0.
+pub(super) fn finite(x: f32) -> f64 {
+    if x.is_finite() { f64::from(x) } else { 0. }
+}

@@ -1,0 +1,222 @@
+use crate::common::{Lab, says};
+use ndarray::{Array1, Array2};
+use ndarray_npy::{NpzWriter, WriteNpyExt};
+use proptest::prelude::*;
+use stcn::data::prepare::music::{Figures, KEYS, import};
+use stcn::data::{DataSet, Split, Writer};
+use std::fs::{self, File};
+use std::io::Cursor;
+
+const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
+
+/// What the import of a file of these bytes gives, and the set that it wrote.
+fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Figures>, DataSet)> {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("music"), dir.path().join("music.npz"));
+    fs::write(&input, bytes).unwrap();
+    let mut writer = Writer::create(&output, KEYS, &[])?;
+    let mut shares = vec![];
+    let figures = import(&input, &mut writer, &mut |share| shares.push(share))?;
+    assert!(shares.is_sorted() && shares.last() == Some(&1.), "{shares:?}");
+    writer.finish()?;
+    Ok((figures, DataSet::open(&output, None)?))
+}
+
+fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
+    let said = imported(bytes.as_ref()).unwrap_err().to_string();
+    says(&said, parts);
+    assert!(!said.contains('\n'), "{said}");
+}
+
+/// Which keys of every step sound, counted from 0.
+fn keys(set: &DataSet, i: usize) -> Vec<Vec<usize>> {
+    let sounding = |row: &[f32]| (0..KEYS).filter(|&key| row[key] == 1.).collect();
+    set.sequence(i).chunks_exact(KEYS).map(sounding).collect()
+}
+
+/// A flat .npz with these samples of one piece of two steps.
+fn roll<T: ndarray_npy::WritableElement + Clone>(channels: usize, zero: T, one: T) -> Vec<u8> {
+    let mut samples = Array2::from_elem((2, channels), zero);
+    samples[[1, 39]] = one;
+    flat(|npz| npz.add_array("samples", &samples).unwrap(), 2)
+}
+
+fn flat(samples: impl FnOnce(&mut NpzWriter<Cursor<Vec<u8>>>), steps: i64) -> Vec<u8> {
+    let mut npz = NpzWriter::new(Cursor::new(vec![]));
+    samples(&mut npz);
+    npz.add_array("lengths", &Array1::from(vec![steps])).unwrap();
+    npz.add_array("split", &Array1::from(vec![0_i8])).unwrap();
+    npz.finish().unwrap().into_inner()
+}
+
+#[test]
+fn lists_of_notes_become_rows_of_keys_in_their_parts() {
+    let (figures, set) = imported(GOOD.as_bytes()).unwrap();
+    let splits: Vec<Split> = (0..3).map(|i| set.split_of(i)).collect();
+    assert_eq!((set.channels(), splits), (88, Split::ALL.to_vec()));
+    let none = vec![];
+    assert_eq!(keys(&set, 0), [vec![39, 43], vec![39, 43], none.clone(), vec![0, 87]]);
+    assert_eq!((keys(&set, 1), keys(&set, 2)), (vec![vec![39]], vec![vec![39], none]));
+    let train =
+        Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
+    assert_eq!((figures.len(), &figures[0]), (3, &train));
+    assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 1. / 3.));
+    assert_eq!(figures[2].notes, 1);
+}
+
+#[test]
+fn voices_that_share_a_note_make_one() {
+    let (figures, set) = imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
+    assert_eq!((keys(&set, 0), figures.len()), (vec![vec![39]], 1));
+}
+
+#[test]
+fn rolls_of_bytes_truth_values_and_floats_become_the_same_rows() {
+    for bytes in [roll(88, 0_u8, 1), roll(88, false, true), roll(88, 0_f32, 1.)] {
+        let (figures, set) = imported(&bytes).unwrap();
+        assert_eq!(keys(&set, 0), [vec![], vec![39]]);
+        assert_eq!((figures[0].notes, figures[0].steps), (1, 2));
+    }
+}
+
+#[test]
+fn rolls_that_are_none_are_refused() {
+    refused(roll(88, 0_u8, 64), &["row 2, key 40 of `samples` is 64, want 0 or 1", "samples > 0"]);
+    refused(roll(88, 0_f32, 0.5), &["row 2, key 40 of `samples` is 0.5"]);
+    refused(roll(88, 0_f32, f32::NAN), &["is NaN, want 0 or 1"]);
+    refused(roll(87, 0_u8, 1), &["has 87 channels, want 88", "108"]);
+    refused(roll(88, 0_i64, 1), &["`samples` has dtype '<i8', wanted '<f4'"]);
+    let wrong_sum = flat(|npz| npz.add_array("samples", &Array2::<u8>::zeros((3, 88))).unwrap(), 2);
+    refused(wrong_sum, &["lengths"]);
+    let good = roll(88, 0_u8, 1);
+    refused(&good[..good.len() / 2], &["cut short or damaged"]);
+    let mut array = vec![];
+    Array1::from(vec![1_u8]).write_npy(&mut array).unwrap();
+    refused(array, &["is not the JSON that was wanted"]);
+}
+
+#[test]
+fn notes_that_are_none_are_refused_with_piece_and_step() {
+    for (note, found) in
+        [("20", "20"), ("109", "109"), ("60.5", "60.5"), ("-2", "-2"), ("1e30", "1e30")]
+    {
+        let text = GOOD.replace("[[60], [-1]]", &format!("[[60]], [[], [60, {note}]]"));
+        let place = format!("piece 2 of test, step 2 has note {found}");
+        let place = if note == "1e30" { "piece 2 of test, step 2 has note 1" } else { &place };
+        refused(text, &[place, "want whole numbers from 21 to 108 (-1: a voice rests)", "octaves"]);
+    }
+}
+
+#[test]
+fn json_of_another_shape_is_refused_with_the_shape_that_was_wanted() {
+    let wanted = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}";
+    for (text, found) in [
+        ("", "EOF while parsing"),
+        ("[]", "invalid length 0"),
+        ("{}", "missing field `train`"),
+        (r#"{"train": [], "valid": []}"#, "missing field `test`"),
+        (r#"{"train": [[60]], "valid": [], "test": []}"#, "invalid type: integer `60`"),
+        (r#"{"train": [[["C4"]]], "valid": [], "test": []}"#, "invalid type: string \"C4\""),
+        (r#"{"train": [[[NaN]]], "valid": [], "test": []}"#, "expected"),
+        (r#"{"tarin": [], "valid": [], "test": []}"#, "unknown field `tarin`"),
+        (r#"{"train": [], "train": []}"#, "duplicate field `train`"),
+        (&GOOD[..40], "EOF while parsing"),
+        (&format!("{{\"train\": {}", "[".repeat(1 << 20)), "invalid type: sequence"),
+        (&format!("{GOOD} {{}}"), "trailing characters"),
+    ] {
+        refused(text, &["is not the JSON that was wanted (", found, wanted]);
+    }
+}
+
+#[test]
+fn parts_and_pieces_without_music_are_refused() {
+    let text = r#"{"train": [[[60]], []], "valid": [], "test": []}"#;
+    refused(text, &["piece 2 of train has no step", "drop the piece"]);
+    refused(r#"{"train": [], "valid": [[[60]]], "test": []}"#, &["has no piece in train"]);
+    let long = format!("[{}[]]", "[],".repeat(1 << 16));
+    refused(
+        format!("{{\"train\": [{long}], \"valid\": [], \"test\": []}}"),
+        &["piece 1 of train has 65537 steps, want at most 65536", "cut the piece"],
+    );
+}
+
+#[test]
+fn pickles_and_files_of_matlab_are_refused_with_the_way_to_json() {
+    refused(b"\x80\x02}q\x00.", &["is a pickle, which is never read", "json.dump"]);
+    refused(b"(dp0\n.", &["is a pickle, which is never read", "json.dump"]);
+    refused(b"MATLAB 5.0 MAT-file, ", &["is MATLAB's", "scipy.io.loadmat", "np.savez"]);
+}
+
+#[test]
+fn what_is_no_file_or_far_too_long_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusal = |path| {
+        let mut writer = Writer::create(dir.path().join("x.npz"), KEYS, &[]).unwrap();
+        import(path, &mut writer, &mut |_| ()).unwrap_err().to_string()
+    };
+    says(&refusal(dir.path()), &["is not a file", "give the path of one"]);
+    let long = dir.path().join("long.json");
+    File::create(&long).unwrap().set_len(1 << 40).unwrap(); // of holes
+    says(&refusal(&long), &["has 1099511627776 bytes, more than any such set"]);
+    says(&refusal(&dir.path().join("nowhere")), &["cannot read", "nowhere"]);
+}
+
+#[test]
+fn the_command_tells_figures_and_warns_of_half_steps() {
+    let lab = Lab::new();
+    lab.write("music.json", GOOD);
+    let words = "data prepare music --input music.json --output music.npz";
+    let said = lab.ok(words);
+    let line = "train 1.50 notes a step, 33.3 % of the steps repeat the one before, longest 4";
+    says(&said, &["music.npz\n", "train 1 sequences", "over all values", line]);
+    let line = &lab.json(words)[0];
+    assert_eq!(line["files"], serde_json::json!(["music.npz"]));
+    assert_eq!(line["music"][0]["repeated"], 1. / 3.);
+    assert_eq!(line["music"][2]["notes_per_step"], 0.5);
+    let run = |words: &str| lab.stcn(words).output().unwrap().stderr;
+    assert_eq!(run(words), b"");
+    lab.write("half.json", GOOD.replace("[21, 108]", "[], [], []"));
+    let half = run("data prepare music --input half.json --output half.npz --json");
+    let warned = String::from_utf8(half).unwrap();
+    says(
+        &warned,
+        &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"],
+    );
+    assert_eq!(warned.lines().count(), 1);
+}
+
+#[test]
+fn what_is_refused_leaves_no_file() {
+    let lab = Lab::new();
+    lab.write("bad.json", GOOD.replace("-1", "12"));
+    let said = lab.refused("data prepare music --input bad.json --output music.npz");
+    says(&said, &["bad.json: piece 1 of test, step 2 has note 12"]);
+    lab.write("good.json", GOOD);
+    let said = lab.refused("data prepare music --input good.json --output music.json");
+    says(&said, &["--output music.json: want a name that ends in .npz"]);
+}
+
+/// The very file, read back: 382 chorales with the figures that the facts about data sets give.
+#[test]
+fn real_chorales_have_the_figures_that_are_known_of_them() {
+    let Some(path) = super::super::real("jsb/jsb_chorales.npz") else { return };
+    let (figures, set) = imported(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(set.len(), 229 + 76 + 77);
+    let test = &figures[2];
+    assert_eq!((test.steps, test.longest), (4725, 160));
+    let rounded = [100. * test.notes_per_step(), 1000. * test.share_repeated()].map(f64::round);
+    assert_eq!(rounded, [389., 107.]); // 3.89 notes a step, 10.7 % repeated
+    let again = DataSet::open(path, None).unwrap();
+    assert!((0..set.len()).all(|i| set.sequence(i) == again.sequence(i)));
+}
+
+proptest! {
+    #[test]
+    fn bytes_near_good_ones_never_panic(bytes in crate::common::mutations(GOOD.into())) {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("music.json");
+        fs::write(&input, bytes).unwrap();
+        let mut writer = Writer::create(dir.path().join("music.npz"), KEYS, &[]).unwrap();
+        let _ = import(&input, &mut writer, &mut |_| ());
+    }
+}
