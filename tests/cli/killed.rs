@@ -108,7 +108,7 @@ fn a_run_on_data_on_the_disk_killed_again_and_again_ends_in_the_bytes_of_one_in_
     }
     writer.finish().unwrap();
     let words =
-        format!("--data stored.npz --set train.eval_every=1 {TINY} --steps 20 --dequantise");
+        format!("--data stored.npz --set train.eval_every=1 {TINY} --steps 40 --dequantise");
     let disk = format!("{words} --set data.in_memory=0");
     println!("{} kills", killed_until_done(&lab, &words, &disk, 9));
 }

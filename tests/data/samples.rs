@@ -134,7 +134,8 @@ fn a_file_cut_short_anywhere_is_refused() {
 
 #[test]
 fn a_file_that_changes_while_it_is_in_use_is_met_with_one_sentence() {
-    let change: [(&str, fn(&mut fs::File)); 3] = [
+    type Change = fn(&mut fs::File);
+    let changes: [(&str, Change); 3] = [
         ("cut short", |file| file.set_len(1000).unwrap()),
         ("emptied", |file| file.set_len(0).unwrap()),
         ("longer", |file| {
@@ -142,7 +143,7 @@ fn a_file_that_changes_while_it_is_in_use_is_met_with_one_sentence() {
             file.write_all(b"more").unwrap();
         }),
     ];
-    for (name, change) in change {
+    for (name, change) in changes {
         let folder = tempfile::tempdir().unwrap();
         let path = stored(&folder, |i| i as f32);
         let set = disk(&path).unwrap();

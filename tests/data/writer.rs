@@ -109,7 +109,7 @@ fn figures_are_those_of_the_train_split() {
     let mut writer = Writer::create(&path, 2, &[]).unwrap();
     fill(&mut writer);
     let written = writer.finish().unwrap();
-    assert_eq!(written.files, [path.clone()]);
+    assert_eq!(written.files, std::slice::from_ref(&path));
     let set = DataSet::open(&path, None).unwrap();
     let splits = [Split::Train, Split::Test].map(|split| set.summary(split).unwrap());
     assert_eq!(written.splits, splits);

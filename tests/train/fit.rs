@@ -267,7 +267,7 @@ fn data_that_changes_under_a_run_end_it_with_a_sentence_and_the_last_checkpoint_
     let (_, straight) = run(&dir.path().join("straight"), config.clone(), &mut Witness::default());
     let mut trainer = Trainer::new(config).unwrap();
     let (run, lock) = RunDir::create(&dir.path().join("run"), trainer.config()).unwrap();
-    let e = fit(&mut trainer, &run, &mut Vandal(&path)).err().expect("refused");
+    let e = fit(&mut trainer, &run, &mut Vandal(&path)).expect_err("refused");
     assert_eq!(e.exit_code(), 2);
     assert!(e.to_string().contains("ink.npz: was changed while it was in use"), "{e}");
     assert_eq!(Checkpoint::load(&run.latest()).unwrap().header.step, 2);
