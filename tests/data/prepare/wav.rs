@@ -159,5 +159,5 @@ fn the_spoken_digits_have_the_figures_of_their_page() {
     assert_eq!(Split::ALL.map(count), [2650, 50, 300]);
     let steps = |split| set.steps(split);
     assert_eq!(steps(Split::Train) + steps(Split::Valid), 45_973, "of 9,464,394 samples");
-    assert_eq!(about[0], "1,train,11,\"0_george_0.wav\"");
+    assert_eq!(about[0], "1,test,11,\"0_george_0.wav\"");
 }
