@@ -1,6 +1,8 @@
 //! Folders of any recordings: rates, channels and codings brought to one, splits by shares and patterns.
 
-use crate::common::recordings::{Folder, format, imported, little, ramp, riff, sequence, sequences, wav};
+use crate::common::recordings::{
+    Folder, format, imported, little, ramp, riff, sequence, sequences, wav,
+};
 use crate::common::says;
 use crate::data::{real, refusal};
 use stcn::data::prepare::pattern::Pattern;
