@@ -55,7 +55,7 @@
 //! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
 //! | 2 | the tape | [`tape`]: what was computed, and the walk back |
 //! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
-//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`]: whole or not at all |
+//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`](mod@file): whole or not at all |
 //!
 //! Outside: the [`book`], with [same bits](book::same_bits) in small programs, and the
 //! [decisions](book::decisions) with what would change our mind.

@@ -240,7 +240,7 @@ pub(super) struct Show {
     /// The picture; without it, only the figures
     #[arg(long, value_name = "FILE.svg|.png")]
     pub out: Option<PathBuf>,
-    /// Draw it as ink, music or speech [default: ink if D = 3 and the pen is 0 or 1, music if all is 0 or 1]
+    /// Draw it as ink, music or speech [default: ink if D = 3, music if all is 0 or 1, else speech]
     #[arg(long = "as", value_name = "KIND")]
     pub kind: Option<String>,
     /// Samples of speech a second

@@ -3,7 +3,7 @@
 //! Rows are dx, dy (up), pen (1 on the last point of a stroke), in whole units of the board, as Chung et al.
 //! 2015 have them: the first point is dropped, nothing is resampled, clipped or scaled. Lines come in the
 //! order of the lists, then by number, whatever the order of the files: until the last is read they
-//! wait in memory, 6 bytes a step. Not here: how files are found and unpacked ([`super::tree`]).
+//! wait in memory, 6 bytes a step. Not here: how files are found and unpacked (`tree`).
 //! Source: Liwicki and Bunke 2005, "IAM-OnDB - an On-Line English Sentence Database".
 
 use super::tree;

@@ -1,7 +1,7 @@
 //! [`Pickle`]: what numpy's object arrays are saved as, read without running anything.
 //!
 //! A pickle is a program for a small stack machine, and its `REDUCE` calls what the file names. Here the
-//! machine knows the instructions that build plain values, and eight names that numpy's arrays need, which
+//! machine knows the instructions that build plain values, and seven names that numpy's arrays need, which
 //! build values of ours; whatever else it meets is refused by its name. Values lie in one list and know each
 //! other by index, so that what is shared is there once and nothing is read by recursion.
 //! Not here: the machine (`machine`), what arrays hold ([`super::numpy`]).

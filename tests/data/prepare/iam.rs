@@ -212,11 +212,8 @@ fn lists_that_contradict_are_refused() {
 
 #[test]
 fn a_line_that_is_there_twice_is_refused() {
-    let name = "lineStrokes/a01/a01-000/a01-000u-009.xml";
-    says(
-        &refused(&with(name, &line("a01-000u", 1, 1).1)),
-        &[name, "is there a second time", "remove one"],
-    );
+    let again = with("lineStrokes/a01/a01-000/a01-000u-009.xml", &line("a01-000u", 1, 1).1);
+    says(&refused(&again), &["a01-000u-09.xml: is there a second time", "remove one of the two"]);
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn calls_and_states_that_do_not_suit_are_refused() {
     );
     let encode = b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x05\0\0\0rot13\x86R.";
     assert_eq!(met(encode), "bytes in the coding rot13");
-    assert_eq!(met(b"\x80\x02Na."), "items for something that is no list");
+    assert_eq!(met(b"\x80\x02NNa."), "items for something that is no list");
     assert_eq!(met(b"\x80\x02h\x05."), "a memo that is not there");
     assert_eq!(met(b"\x80\x02."), "an empty stack");
     assert_eq!(met(b"\x80\x02]e."), "no mark");

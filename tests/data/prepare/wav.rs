@@ -1,6 +1,8 @@
 //! Folders of any recordings: rates, channels and codings brought to one, splits by shares and patterns.
 
-use crate::common::recordings::{Folder, format, imported, little, ramp, riff, sequence, sequences, wav};
+use crate::common::recordings::{
+    Folder, format, imported, little, ramp, riff, sequence, sequences, wav,
+};
 use crate::common::says;
 use crate::data::{real, refusal};
 use stcn::data::prepare::pattern::Pattern;
@@ -159,5 +161,5 @@ fn the_spoken_digits_have_the_figures_of_their_page() {
     assert_eq!(Split::ALL.map(count), [2650, 50, 300]);
     let steps = |split| set.steps(split);
     assert_eq!(steps(Split::Train) + steps(Split::Valid), 45_973, "of 9,464,394 samples");
-    assert_eq!(about[0], "1,train,11,\"0_george_0.wav\"");
+    assert_eq!(about[0], "1,test,11,\"0_george_0.wav\"");
 }
