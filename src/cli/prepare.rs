@@ -6,7 +6,7 @@ mod recordings;
 
 use super::args::{Files, Prepare};
 use super::{print_json, thousands};
-use crate::data::{Writer, writer::Written};
+use crate::data::{Kind, Writer, writer::Written};
 use crate::error::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -25,11 +25,11 @@ pub(super) fn run(kind: Prepare) -> Result<()> {
 /// [`write`], and tells the figures.
 fn prepare(
     files: &Files,
-    channels: usize,
+    (kind, channels): (Kind, usize),
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
 ) -> Result<Written> {
-    let written = write(files, channels, columns, import)?;
+    let written = write(files, (kind, channels), columns, import)?;
     if files.json {
         print_json(&object(&written));
     } else {
@@ -41,7 +41,7 @@ fn prepare(
 /// Runs `import` with a bar, and puts the file in its place.
 fn write(
     files: &Files,
-    channels: usize,
+    (kind, channels): (Kind, usize),
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
 ) -> Result<Written> {
@@ -52,7 +52,7 @@ fn write(
     let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
-    let mut writer = Writer::create(&files.output, channels, columns)?;
+    let mut writer = Writer::create_as(kind, &files.output, channels, columns)?;
     let imported = import(&mut writer, &mut |share| bar.set_position((share * 1000.) as u64));
     bar.finish_and_clear();
     imported?;

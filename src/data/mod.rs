@@ -18,5 +18,6 @@ pub mod writer;
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
 pub use dequantise::Dequantise;
 pub use normalise::{Normalisation, Normalise};
+pub use samples::Kind;
 pub use set::{DataSet, MissingSplit, Split, Summary};
 pub use writer::Writer;

@@ -54,19 +54,18 @@ impl Writer {
         channels: usize,
         columns: &[&'static str],
     ) -> Result<Self> {
-        Self::of(Kind::F4, path.into(), channels, columns)
+        Self::create_as(Kind::F4, path, channels, columns)
     }
 
-    /// The same of whole numbers from −32768 to 32767, as sound has them: half the bytes.
-    pub fn create_i16(
+    /// The same with numbers written as `kind`, which must have a place for each: whole numbers take a half
+    /// or a quarter of the bytes.
+    pub fn create_as(
+        kind: Kind,
         path: impl Into<PathBuf>,
         channels: usize,
         columns: &[&'static str],
     ) -> Result<Self> {
-        Self::of(Kind::I2, path.into(), channels, columns)
-    }
-
-    fn of(kind: Kind, path: PathBuf, channels: usize, columns: &[&'static str]) -> Result<Self> {
+        let path = path.into();
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
         let (file, out) = Unfinished::create(path)?;
         let mut zip = StoredZip::new(out);
@@ -86,8 +85,8 @@ impl Writer {
         let steps = rows.len() / self.channels;
         if let Some(x) = rows.iter().find(|&&x| self.kind.kept(x) != x) {
             let what = format!(
-                "was to hold whole numbers from −32768 to 32767, but sequence {} has {x}; scale the \
-                 recordings to 16 bits",
+                "was to hold whole numbers {}, but sequence {} has {x}; scale and round them first",
+                if self.kind == Kind::I2 { "from −32768 to 32767" } else { "from 0 to 255" },
                 self.len() + 1
             );
             return Err(Error::invalid(self.file.path(), what));

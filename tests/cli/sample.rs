@@ -121,7 +121,7 @@ fn speech_comes_as_numbers_as_pictures_and_as_sound_of_the_rate_asked_for() {
         let spec = wav.spec();
         assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8000, 16));
         let samples: Vec<f32> = wav.samples::<i16>().map(|x| f32::from(x.unwrap())).collect();
-        let rounded: Vec<f32> = set.sequence(i).iter().map(|x| x.round()).collect();
+        let rounded: Vec<f32> = set.sequence(i).unwrap().iter().map(|x| x.round()).collect();
         assert_eq!(samples, rounded);
     }
     assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));

@@ -116,7 +116,7 @@ pub fn imported<T>(
 
 /// Sequence `i`, its own.
 pub fn sequence(set: &DataSet, i: usize) -> Vec<f32> {
-    set.sequence(i).to_vec()
+    set.sequence(i).unwrap().into_owned()
 }
 
 /// The sequences of a split.

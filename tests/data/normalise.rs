@@ -28,7 +28,7 @@ fn a_scalar_pair_is_over_all_values_of_the_real_channels() {
 
 #[test]
 fn chungs_pair_is_over_both_coordinates_and_divided_by_steps() {
-    let figures = Normalisation::fit(&by_hand(), Normalise::ChungScalar, 2);
+    let figures = Normalisation::fit(&by_hand(), Normalise::ChungScalar, 2).unwrap();
     // Σ(dx + dy) 116 over 4 steps: 29. Σ(dx² + dy²) 3484 over 4: 871, and 871 − 29² = 30.
     assert_eq!(figures.mean, [29., 29., 0.]);
     assert_eq!(figures.std, [30_f64.sqrt(), 30_f64.sqrt(), 1.]);
@@ -39,7 +39,7 @@ fn chungs_floored_pair_rounds_both_quotients_down() {
     // Σ 11 over 3 steps: 3.67, down to 3. Σ squares 55 over 3: 18.33, down to 18, and 18 − 9 = 9.
     let sequence = vec![3., 1., 1., 5., 0., 0., -2., 4., 0.];
     let set = DataSet::from_parts("odd", 3, vec![sequence], Some(vec![0])).unwrap();
-    let figures = Normalisation::fit(&set, Normalise::ChungFloor, 2);
+    let figures = Normalisation::fit(&set, Normalise::ChungFloor, 2).unwrap();
     assert_eq!((figures.mean, figures.std), (vec![3., 3., 0.], vec![3., 3., 1.]));
 }
 
@@ -47,7 +47,7 @@ fn chungs_floored_pair_rounds_both_quotients_down() {
 fn a_pair_of_chungs_whose_variance_is_not_above_zero_divides_by_one() {
     // dx = dy = 1: m = 2, and 2 − 2² is below 0.
     let set = DataSet::from_parts("even", 3, vec![[1., 1., 0.].repeat(4)], None).unwrap();
-    let figures = Normalisation::fit(&set, Normalise::ChungScalar, 2);
+    let figures = Normalisation::fit(&set, Normalise::ChungScalar, 2).unwrap();
     assert_eq!((figures.mean, figures.std), (vec![2., 2., 0.], vec![1.; 3]));
 }
 
@@ -64,9 +64,9 @@ fn one_density_is_worth_the_shift_more_per_step_under_chungs_pair_and_the_same_i
     // In raw units two independent Gaussians; carried into the units of `figures`.
     let (mean, std) = ([12., -3.], [25., 18.]);
     let log_prob = |figures: &Normalisation| {
-        let raw = set.sequence(2);
+        let raw = set.sequence(2).unwrap();
         let mut y = vec![0.; raw.len()];
-        figures.apply(raw, &mut y);
+        figures.apply(&raw, &mut y);
         let mut sum = 0.;
         for row in y.chunks_exact(3) {
             for d in 0..2 {
@@ -80,10 +80,10 @@ fn one_density_is_worth_the_shift_more_per_step_under_chungs_pair_and_the_same_i
         assert!(pens.iter().zip(raw.chunks_exact(3)).all(|(pen, row)| *pen == row[2]));
         sum
     };
-    let each = Normalisation::fit(&set, Normalise::PerChannel, 2);
+    let each = Normalisation::fit(&set, Normalise::PerChannel, 2).unwrap();
     let steps = set.length(2) as f64;
     for kind in [Normalise::ChungScalar, Normalise::ChungFloor, Normalise::Scalar] {
-        let pair = Normalisation::fit(&set, kind, 2);
+        let pair = Normalisation::fit(&set, kind, 2).unwrap();
         let (ours, theirs) = (log_prob(&each), log_prob(&pair));
         let shift = steps * (pair.std[0] * pair.std[0] / (each.std[0] * each.std[1])).ln();
         assert!(shift.abs() > 1., "{kind}: {shift}");

@@ -4,7 +4,7 @@ use super::refusal;
 use crate::common::says;
 use ndarray::{Array1, Array2, array};
 use stcn::data::npz::{self, Flat};
-use stcn::data::{DataSet, Normalisation, Normalise, Split, Writer};
+use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn other_readers_read_what_was_pushed() {
     let split: Array1<i8> = reader.by_name("split").unwrap();
     assert_eq!(split, array![0, 2, 0]);
 
-    let mut writer = Writer::create_i16(&path, 2, &[]).unwrap();
+    let mut writer = Writer::create_as(Kind::I2, &path, 2, &[]).unwrap();
     fill(&mut writer);
     writer.finish().unwrap();
     let mut reader = ndarray_npy::NpzReader::new(fs::File::open(&path).unwrap()).unwrap();
@@ -55,11 +55,11 @@ fn other_readers_read_what_was_pushed() {
 }
 
 #[test]
-fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_both_widths() {
+fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_every_width() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    for create in [Writer::create, Writer::create_i16] {
-        let mut writer = create(path.clone(), 2, &[]).unwrap();
+    for kind in [Kind::F4, Kind::I2, Kind::U1] {
+        let mut writer = Writer::create_as(kind, &path, 2, &[]).unwrap();
         fill(&mut writer);
         writer.finish().unwrap();
         let memory = DataSet::open(&path, None).unwrap();
@@ -77,16 +77,16 @@ fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_both_widths() {
 }
 
 #[test]
-fn half_the_bytes_hold_whole_numbers() {
+fn whole_numbers_take_a_half_or_a_quarter_of_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let size = |create: fn(std::path::PathBuf, usize, &[&'static str]) -> stcn::Result<Writer>| {
+    let size = |kind| {
         let path = folder.path().join("x.npz");
-        let mut writer = create(path.clone(), 1, &[]).unwrap();
+        let mut writer = Writer::create_as(kind, &path, 1, &[]).unwrap();
         writer.push(&[7.; 10_000], Split::Train, &[]).unwrap();
         writer.finish().unwrap();
         fs::metadata(path).unwrap().len()
     };
-    assert_eq!(size(Writer::create) - size(Writer::create_i16), 20_000);
+    assert_eq!([Kind::I2, Kind::U1].map(|kind| size(Kind::F4) - size(kind)), [20_000, 30_000]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
 fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
     let folder = tempfile::tempdir().unwrap();
     for x in [0.5, 32768., -32769., f32::NAN, f32::INFINITY] {
-        let mut writer = Writer::create_i16(folder.path().join("x.npz"), 1, &[]).unwrap();
+        let mut writer = Writer::create_as(Kind::I2, folder.path().join("x.npz"), 1, &[]).unwrap();
         writer.push(&[1.], Split::Train, &[]).unwrap();
         let said = refusal(writer.push(&[2., x], Split::Train, &[]));
         says(

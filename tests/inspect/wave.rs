@@ -124,7 +124,9 @@ fn six_sounds_of_two_seconds_are_a_page_below_two_megabytes() {
 
 #[test]
 fn nothing_one_sample_and_numbers_that_are_none_can_be_drawn() {
-    for samples in [&[][..], &[1.], &[0., 0.], &[f32::NAN, f32::INFINITY, 5.], &[1e30, -1e30], &[1e-30, 0.]] {
+    for samples in
+        [&[][..], &[1.], &[0., 0.], &[f32::NAN, f32::INFINITY, 5.], &[1e30, -1e30], &[1e-30, 0.]]
+    {
         let page = drawn(samples, 1);
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
     }

@@ -4,7 +4,7 @@ use super::super::args::{Deepwriting, IamOndb};
 use super::super::{print_json, thousands};
 use super::{object, tell, write};
 use crate::data::prepare::{deepwriting, iam};
-use crate::data::{DataSet, Normalisation, Normalise};
+use crate::data::{DataSet, Kind, Normalisation, Normalise};
 use crate::error::Result;
 use crate::kernel::math::ln_f64;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
         word => Normalise::parse(word)?,
     };
     let mut report = None;
-    let written = write(files, 3, &iam::COLUMNS, |writer, progress| {
+    let written = write(files, (Kind::F4, 3), &iam::COLUMNS, |writer, progress| {
         report = Some(iam::import(&files.input, protocol, writer, progress)?);
         Ok(())
     })?;
@@ -79,7 +79,7 @@ pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
 pub(super) fn deepwriting(words: Deepwriting) -> Result<()> {
     let files = &words.files;
     let mut report = None;
-    let written = write(files, 3, &deepwriting::COLUMNS, |writer, progress| {
+    let written = write(files, (Kind::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
         report = Some(deepwriting::import(&files.input, writer, progress)?);
         Ok(())
     })?;

@@ -3,6 +3,7 @@
 use super::super::args::Music;
 use super::super::print_json;
 use super::{object, tell, write};
+use crate::data::Kind;
 use crate::data::prepare::music::{self, Figures};
 use crate::error::Result;
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 pub(super) fn music(words: Music) -> Result<()> {
     let files = &words.files;
     let mut figures = vec![];
-    let written = write(files, music::KEYS, &[], |writer, progress| {
+    let written = write(files, (Kind::U1, music::KEYS), &[], |writer, progress| {
         figures = music::import(&files.input, writer, progress)?;
         Ok(())
     })?;

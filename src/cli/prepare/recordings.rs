@@ -2,6 +2,7 @@
 
 use super::super::args::{Blizzard, Timit, Wav};
 use super::{note, prepare, within};
+use crate::data::Kind;
 use crate::data::prepare::{blizzard, pattern::Pattern, timit, wav};
 use crate::error::{Error, Result};
 
@@ -24,7 +25,7 @@ pub(super) fn timit(words: Timit) -> Result<()> {
     let segment = within("segment", segment, 0, 1 << 20)?;
     let options = timit::Options { segment, streams, lists };
     let mut counts = timit::Counts::default();
-    prepare(&files, timit::FRAME, &timit::COLUMNS, |writer, progress| {
+    prepare(&files, (Kind::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
         counts = timit::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;
@@ -53,7 +54,7 @@ pub(super) fn blizzard(words: Blizzard) -> Result<()> {
     let block = within("block", block, 1, u32::MAX)?;
     let options = blizzard::Options { block, streams: within("streams", streams, 1, 1024)? };
     let mut counts = None;
-    prepare(&files, blizzard::FRAME, &[], |writer, progress| {
+    prepare(&files, (Kind::I2, blizzard::FRAME), &[], |writer, progress| {
         counts = Some(blizzard::import(&files.input, &options, writer, progress)?);
         Ok(())
     })?;
@@ -89,7 +90,7 @@ pub(super) fn wav(words: Wav) -> Result<()> {
     let rate = within("rate", rate, 8000, 48_000)? as u32;
     let options = wav::Options { rate, frame: within("frame", frame, 1, 1 << 16)?, split };
     let mut counts = wav::Counts::default();
-    prepare(&files, options.frame, &wav::COLUMNS, |writer, progress| {
+    prepare(&files, (Kind::I2, options.frame), &wav::COLUMNS, |writer, progress| {
         counts = wav::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;

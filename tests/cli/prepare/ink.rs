@@ -16,8 +16,8 @@ fn lab() -> Lab {
     }
     fs::create_dir(lab.path("dw")).unwrap();
     let files = [
-        ("training", &include_bytes!("../data/fixtures/v1_3_training.npz")[..]),
-        ("validation", include_bytes!("../data/fixtures/v1_4_validation.npz")),
+        ("training", &include_bytes!("../../data/fixtures/v1_3_training.npz")[..]),
+        ("validation", include_bytes!("../../data/fixtures/v1_4_validation.npz")),
     ];
     for (part, bytes) in files {
         lab.write(&format!("dw/deepwriting_{part}.npz"), bytes);

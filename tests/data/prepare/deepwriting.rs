@@ -102,7 +102,7 @@ fn version_1_of_every_protocol_is_undone_and_loses_its_rows_of_nothing() {
         for (i, (first, steps)) in
             [(0, 4), (10, 5), (20, 6), (0, 3), (10, 4)].into_iter().enumerate()
         {
-            near(set.sequence(i), first, steps);
+            near(&set.sequence(i).unwrap(), first, steps);
         }
         assert_eq!(set.split(Split::Valid), [3, 4]);
         assert!(set.split(Split::Test).is_empty());
@@ -119,7 +119,7 @@ fn version_2_is_taken_as_it_is() {
     assert_eq!(report, Report { version: 2, dropped: true });
     let set = DataSet::open(&path, None).unwrap();
     for (i, (first, steps)) in [(0, 2), (1, 3), (2, 4), (0, 5)].into_iter().enumerate() {
-        near(set.sequence(i), first, steps);
+        near(&set.sequence(i).unwrap(), first, steps);
     }
     assert_eq!(words_of(&path), ["\"\",\"t\""; 4]);
 }

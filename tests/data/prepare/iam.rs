@@ -119,7 +119,7 @@ fn lines_come_in_the_order_of_the_lists_and_then_by_number() {
     let (_, _out, path) = imported(unpacked(&database()).path(), Protocol::Vrnn).unwrap();
     let set = DataSet::open(&path, None).unwrap();
     let found: Vec<_> = (0..set.len())
-        .map(|i| (set.sequence(i)[0] as i32, set.length(i), set.split_of(i)))
+        .map(|i| (set.sequence(i).unwrap()[0] as i32, set.length(i), set.split_of(i)))
         .collect();
     use Split::{Train, Valid};
     let expected = [
@@ -133,7 +133,7 @@ fn lines_come_in_the_order_of_the_lists_and_then_by_number() {
         (8, 4, Train),
     ];
     assert_eq!(found, expected);
-    assert_eq!(set.sequence(1), [5., 1., 0., 5., 1., 1.]);
+    assert_eq!(set.sequence(1).unwrap()[..], [5., 1., 0., 5., 1., 1.]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_official_protocol_tests_on_testset_f_and_leaves_testset_t_out() {
         let set = DataSet::open(&path, None).unwrap();
         let count = |split| set.split(split).len();
         assert_eq!(Split::ALL.map(count), [5, 1, 1]);
-        assert_eq!(set.sequence(6)[0], 8.);
+        assert_eq!(set.sequence(6).unwrap()[0], 8.);
         assert_eq!(report.counts[2].lines, usize::from(!without));
         files.retain(|file| !file.0.contains("testset_t"));
     }

@@ -31,7 +31,7 @@ fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
 /// Which keys of every step sound, counted from 0.
 fn keys(set: &DataSet, i: usize) -> Vec<Vec<usize>> {
     let sounding = |row: &[f32]| (0..KEYS).filter(|&key| row[key] == 1.).collect();
-    set.sequence(i).chunks_exact(KEYS).map(sounding).collect()
+    set.sequence(i).unwrap().chunks_exact(KEYS).map(sounding).collect()
 }
 
 /// A flat .npz with these samples of one piece of two steps.
@@ -207,7 +207,7 @@ fn real_chorales_have_the_figures_that_are_known_of_them() {
     let rounded = [100. * test.notes_per_step(), 1000. * test.share_repeated()].map(f64::round);
     assert_eq!(rounded, [389., 107.]); // 3.89 notes a step, 10.7 % repeated
     let again = DataSet::open(path, None).unwrap();
-    assert!((0..set.len()).all(|i| set.sequence(i) == again.sequence(i)));
+    assert!((0..set.len()).all(|i| set.sequence(i).unwrap() == again.sequence(i).unwrap()));
 }
 
 proptest! {
