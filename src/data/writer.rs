@@ -83,7 +83,8 @@ impl Writer {
         assert_eq!(about.len(), self.columns, "Writer::push: one word for each column");
         assert_eq!(rows.len() % self.channels, 0, "Writer::push: rows of {}", self.channels);
         let steps = rows.len() / self.channels;
-        if let Some(x) = rows.iter().find(|&&x| self.kind.kept(x) != x) {
+        let lost = |x: f32| self.kind != Kind::F4 && self.kind.kept(x) != x;
+        if let Some(x) = rows.iter().find(|&&x| lost(x)) {
             let what = format!(
                 "was to hold whole numbers {}, but sequence {} has {x}; scale and round them first",
                 if self.kind == Kind::I2 { "from −32768 to 32767" } else { "from 0 to 255" },

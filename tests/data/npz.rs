@@ -271,13 +271,18 @@ fn a_missing_entry_is_named_beside_those_that_are_there() {
 fn a_wrong_dtype_comes_with_the_conversion() {
     assert_eq!(
         refused_samples(npy("'<f8'", "(1, 1)", &[0; 8])),
-        "x.npz: `samples` has dtype '<f8', wanted '<f4' or '<i2'; convert it with samples.astype('<f4') before \
+        "x.npz: `samples` has dtype '<f8', wanted '<f4' or '<i2' or '|u1' or '|b1'; convert it with samples.astype('<f4') before \
          np.savez"
     );
     let said = refused_samples(npy("'>f4'", "(1, 1)", &[0; 4]));
-    assert!(said.contains("dtype '>f4', wanted '<f4' or '<i2'"), "{said}");
+    assert!(said.contains("dtype '>f4', wanted '<f4' or '<i2' or '|u1' or '|b1'"), "{said}");
     let said = refused_samples(npy("[('x', '<f4'), ('y', '<f4')]", "(1,)", &[0; 8]));
-    assert!(said.contains("dtype '[('x', '<f4'), ('y', '<f4')]', wanted '<f4' or '<i2'"), "{said}");
+    assert!(
+        said.contains(
+            "dtype '[('x', '<f4'), ('y', '<f4')]', wanted '<f4' or '<i2' or '|u1' or '|b1'"
+        ),
+        "{said}"
+    );
     let said = refused_beside(npy("'<i4'", "(2,)", &[0; 8]), Vec::new());
     assert!(said.contains(
         "`lengths` has dtype '<i4', wanted '<i8'; convert it with lengths.astype('<i8')"
@@ -293,7 +298,7 @@ fn objects_are_refused_because_they_run_code() {
     let said = refused_samples(npy("'|O'", "(2,)", b"\x80\x04pickle"));
     assert!(said.contains("`samples` has dtype '|O', an array of Python objects"), "{said}");
     assert!(
-        said.contains("reading one runs code, wanted '<f4' or '<i2'; write it with np.savez("),
+        said.contains("reading one runs code, wanted '<f4' or '<i2' or '|u1' or '|b1'; write it with np.savez("),
         "{said}"
     );
 }

@@ -58,7 +58,7 @@ fn other_readers_read_what_was_pushed() {
 fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_every_width() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    for kind in [Kind::F4, Kind::I2, Kind::U1] {
+    for kind in [Kind::F4, Kind::I2] {
         let mut writer = Writer::create_as(kind, &path, 2, &[]).unwrap();
         fill(&mut writer);
         writer.finish().unwrap();
@@ -187,9 +187,27 @@ fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
             &[
                 "x.npz: was to hold whole numbers from −32768 to 32767, but sequence 2 has ",
                 &x.to_string(),
-                "; scale the recordings to 16 bits",
+                "; scale and round them first",
             ],
         );
+    }
+}
+
+#[test]
+fn what_8_bits_do_not_hold_is_refused_and_the_rest_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    for x in [0.5, 256., -1., f32::NAN] {
+        let mut writer = Writer::create_as(Kind::U1, &path, 1, &[]).unwrap();
+        let said = refusal(writer.push(&[x], Split::Train, &[]));
+        says(&said, &["whole numbers from 0 to 255, but sequence 1 has ", &x.to_string()]);
+    }
+    let mut writer = Writer::create_as(Kind::U1, &path, 2, &[]).unwrap();
+    writer.push(&[0., 1., 255., 7.], Split::Train, &[]).unwrap();
+    writer.finish().unwrap();
+    for most_bytes in [0, 1 << 30] {
+        let set = DataSet::open_within(&path, None, most_bytes).unwrap();
+        assert_eq!(set.sequence(0).unwrap()[..], [0., 1., 255., 7.]);
     }
 }
 
@@ -202,10 +220,10 @@ fn a_folder_that_is_not_there_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_met_with_a_sentence() {
-    // Writing to it always fails so; under the partial's name, for that is what is written.
+    // Writing to it always fails so; under the temporary name, for that is what is written.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    std::os::unix::fs::symlink("/dev/full", folder.path().join("x.npz.partial")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join(".x.npz.tmp")).unwrap();
     let mut writer = Writer::create(&path, 1, &[]).unwrap();
     let pushed = writer.push(&[1.; 100_000], Split::Train, &[]);
     says(&refusal(pushed), &[&format!("cannot write {}: No space left", path.display())]);

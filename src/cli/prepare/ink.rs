@@ -1,8 +1,8 @@
 //! IAM-OnDB and DeepWriting.
 
-use super::super::args::{Deepwriting, IamOndb};
-use super::super::{print_json, thousands};
 use super::{object, tell, write};
+use crate::cli::args::{Deepwriting, IamOndb};
+use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
 use crate::data::{DataSet, Kind, Normalisation, Normalise};
 use crate::error::Result;

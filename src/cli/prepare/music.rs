@@ -1,8 +1,8 @@
 //! Polyphonic music.
 
-use super::super::args::Music;
-use super::super::print_json;
 use super::{object, tell, write};
+use crate::cli::args::Music;
+use crate::cli::print_json;
 use crate::data::Kind;
 use crate::data::prepare::music::{self, Figures};
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! TIMIT, Blizzard, folders of wav.
 
-use super::super::args::{Blizzard, Timit, Wav};
 use super::{note, prepare, within};
+use crate::cli::args::{Blizzard, Timit, Wav};
 use crate::data::Kind;
 use crate::data::prepare::{blizzard, pattern::Pattern, timit, wav};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! `stcn data prepare`: what is told of each set, and that a refusal leaves nothing behind.
 
-use super::super::{TINY, sha256};
+use crate::cli::{TINY, sha256};
 use crate::common::{Lab, says};
 use crate::data::prepare::iam;
 use serde_json::Value;

@@ -1,4 +1,5 @@
 //! `stcn data prepare`: what is told of each set, and that a refusal leaves nothing behind.
 
 mod ink;
+mod music;
 mod recordings;

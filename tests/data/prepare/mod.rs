@@ -5,7 +5,7 @@ mod blizzard;
 mod deepwriting;
 mod folder;
 pub mod iam;
-mod music;
+pub mod music;
 mod numpy;
 mod pattern;
 mod pickle;

@@ -1,4 +1,4 @@
-use crate::common::{Lab, says};
+use crate::common::says;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
@@ -7,7 +7,8 @@ use stcn::data::{DataSet, Split, Writer};
 use std::fs::{self, File};
 use std::io::Cursor;
 
-const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
+/// Three pieces of one to four steps.
+pub const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
 
 /// What the import of a file of these bytes gives, and the set that it wrote.
 fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Figures>, DataSet)> {
@@ -159,41 +160,6 @@ fn what_is_no_file_or_far_too_long_is_refused() {
     File::create(&long).unwrap().set_len(1 << 40).unwrap(); // of holes
     says(&refusal(&long), &["has 1099511627776 bytes, more than any such set"]);
     says(&refusal(&dir.path().join("nowhere")), &["cannot read", "nowhere"]);
-}
-
-#[test]
-fn the_command_tells_figures_and_warns_of_half_steps() {
-    let lab = Lab::new();
-    lab.write("music.json", GOOD);
-    let words = "data prepare music --input music.json --output music.npz";
-    let said = lab.ok(words);
-    let line = "train 1.50 notes a step, 33.3 % of the steps repeat the one before, longest 4";
-    says(&said, &["music.npz\n", "train 1 sequences", "over all values", line]);
-    let line = &lab.json(words)[0];
-    assert_eq!(line["files"], serde_json::json!(["music.npz"]));
-    assert_eq!(line["music"][0]["repeated"], 1. / 3.);
-    assert_eq!(line["music"][2]["notes_per_step"], 0.5);
-    let run = |words: &str| lab.stcn(words).output().unwrap().stderr;
-    assert_eq!(run(words), b"");
-    lab.write("half.json", GOOD.replace("[21, 108]", "[], [], []"));
-    let half = run("data prepare music --input half.json --output half.npz --json");
-    let warned = String::from_utf8(half).unwrap();
-    says(
-        &warned,
-        &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"],
-    );
-    assert_eq!(warned.lines().count(), 1);
-}
-
-#[test]
-fn what_is_refused_leaves_no_file() {
-    let lab = Lab::new();
-    lab.write("bad.json", GOOD.replace("-1", "12"));
-    let said = lab.refused("data prepare music --input bad.json --output music.npz");
-    says(&said, &["bad.json: piece 1 of test, step 2 has note 12"]);
-    lab.write("good.json", GOOD);
-    let said = lab.refused("data prepare music --input good.json --output music.json");
-    says(&said, &["--output music.json: want a name that ends in .npz"]);
 }
 
 /// The very file, read back: 382 chorales with the figures that the facts about data sets give.
