@@ -44,7 +44,11 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
         "speech-small" | "speech" | "speech-large" => 40,
         _ => 0,
     };
-    let normalise = if music { Normalise::None } else { Normalise::PerChannel };
+    let normalise = match model.task {
+        Task::Ink => Normalise::PerChannel,
+        Task::Speech => Normalise::Scalar, // as every paper has it
+        Task::Music => Normalise::None,
+    };
     let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
     let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
     let data = DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory };

@@ -58,7 +58,7 @@ fn iam_ondb_tells_the_same_in_json() {
     let expected = (number(1, "std", 0) * number(1, "std", 1)
         / (number(0, "std", 0) * number(0, "std", 1)))
     .ln();
-    assert!((shift - expected).abs() < 1e-9, "{shift} {expected}");
+    assert!(shift.abs() > 0.1 && (shift - expected).abs() < 1e-9, "{shift} {expected}");
     assert!((number(1, "mean", 0) - number(0, "mean", 0) - number(0, "mean", 1)).abs() < 1e-9);
 }
 
@@ -110,5 +110,5 @@ fn chungs_pair_trains_resumes_and_evaluates() {
     let std = lines[0]["normalisations"][1]["std"][0].as_f64().unwrap();
     let (nats, bits) = bits("cut");
     let expected = (2. * std.ln() - nats) / std::f64::consts::LN_2;
-    assert!((bits - expected).abs() < 1e-6 * expected.abs(), "{bits} {expected}");
+    assert!(std > 2. && (bits - expected).abs() < 1e-6 * expected.abs(), "{bits} {expected}");
 }

@@ -28,9 +28,9 @@ pub fn xml(strokes: &[&[(i32, i32)]]) -> Vec<u8> {
     [head.as_bytes(), b"\xe9", tail.as_bytes()].concat()
 }
 
-/// Line `number` of a form: as many steps as its number, the first one `dx` wide.
+/// Line `number` of a form: as many steps as its number, each `dx` wide and 20 up or down.
 pub fn line(form: &str, number: usize, dx: i32) -> File {
-    let points: Vec<_> = (0..=number as i32).map(|t| (100 + t * dx, 50 - t)).collect();
+    let points: Vec<_> = (0..=number as i32).map(|t| (100 + t * dx, 50 - 20 * (t % 2))).collect();
     let folder = format!("lineStrokes/{}/{}", &form[..3], &form[..7]);
     (format!("{folder}/{form}-{number:02}.xml"), xml(&[&points]))
 }
@@ -133,7 +133,7 @@ fn lines_come_in_the_order_of_the_lists_and_then_by_number() {
         (8, 4, Train),
     ];
     assert_eq!(found, expected);
-    assert_eq!(set.sequence(1).unwrap()[..], [5., 1., 0., 5., 1., 1.]);
+    assert_eq!(set.sequence(1).unwrap()[..], [5., 20., 0., 5., -20., 1.]);
 }
 
 #[test]
