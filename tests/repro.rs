@@ -36,7 +36,11 @@ const SIZES: &str = "--set model.channels=16 --set model.latents=[4,2] --set mod
 /// Every task with its preset and its heads.
 const TASKS: [(&str, &str, &[&str]); 3] = [
     ("ink", "ink-tiny", &["normal", "gmm", "bigmm"]),
-    ("speech", "speech-small --set model.input=3", &["normal", "gmm"]),
+    (
+        "speech",
+        "speech-small --set model.input=3 --set data.normalise=per-channel",
+        &["normal", "gmm"],
+    ),
     ("music", "music-small --set model.input=3", &["bernoulli"]),
 ];
 

@@ -1,3 +1,4 @@
+use stcn::data::Normalise;
 use stcn::models::config::*;
 use stcn::train::config::{Config, Reduction, ScheduleKind};
 use stcn::train::presets::PRESETS;
@@ -60,6 +61,10 @@ fn the_paper_presets_have_the_papers_numbers() {
     assert_eq!((speech.model.input, speech.model.decoder), (200, Decoder::Gated));
     assert_eq!(speech.model.latents, [256, 128, 64, 32, 16]);
     assert_eq!((speech.train.reduction, speech.data.crop), (Reduction::MeanSequence, 40));
+    let normalised =
+        |name| preset(name, "wavenet", if name == "music-small" { "bernoulli" } else { "gmm" });
+    let normalised = ["ink", "speech", "music-small"].map(|name| normalised(name).data.normalise);
+    assert_eq!(normalised, [Normalise::PerChannel, Normalise::Scalar, Normalise::None]);
     assert_eq!(preset("speech-large", "stcn-dense", "gmm").model.channels, 512);
 }
 
