@@ -5,7 +5,8 @@
 
 use super::dequantise::Dequantise;
 use super::normalise::Normalisation;
-use super::set::{DataSet, Split};
+use super::set::DataSet;
+use super::split::Split;
 use crate::error::{Error, Result};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};

@@ -4,7 +4,8 @@
 //! whether the numbers are in memory or on the disk.
 //! Not here: the shift of a log-likelihood back to raw units, which is `steps · Σ ln std`.
 
-use super::set::{DataSet, Split};
+use super::set::DataSet;
+use super::split::Split;
 use crate::choice::choice;
 use crate::error::Result;
 use crate::parallel;

@@ -7,7 +7,8 @@
 use super::normalise::{Normalise, moments};
 use super::npz;
 use super::samples::Kind;
-use super::set::{DataSet, Split, Summary};
+use super::set::{DataSet, Summary};
+use super::split::Split;
 use super::stored::StoredZip;
 use crate::error::{Error, Result};
 use crate::file::Unfinished;

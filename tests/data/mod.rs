@@ -8,6 +8,7 @@ mod npz;
 pub mod prepare;
 mod samples;
 mod set;
+mod split;
 mod stored;
 mod unzip;
 mod writer;

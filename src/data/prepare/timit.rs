@@ -8,7 +8,7 @@
 use super::audio::Audio;
 use super::folder::{self, Found};
 use super::streams::Joined;
-use crate::data::set::Split;
+use crate::data::split::Split;
 use crate::data::writer::Writer;
 use crate::error::{Error, Result};
 use crate::noise::Noise;

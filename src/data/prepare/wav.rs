@@ -8,7 +8,7 @@
 use super::audio::Audio;
 use super::folder::{self, Found};
 use super::pattern::Pattern;
-use crate::data::set::{MissingSplit, Split};
+use crate::data::split::{MissingSplit, Split};
 use crate::data::writer::Writer;
 use crate::error::{Error, Result};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
