@@ -113,6 +113,12 @@ impl Writer {
         out.write_all(line.as_bytes()).map_err(Error::write(file.path()))
     }
 
+    /// The files it writes meanwhile: what to remove if the program is to end at once.
+    pub fn temporaries(&self) -> Vec<PathBuf> {
+        let about = self.about.iter().map(|(file, _)| file);
+        std::iter::once(&self.file).chain(about).map(|file| file.temporary().into()).collect()
+    }
+
     /// How many sequences so far.
     pub fn len(&self) -> usize {
         self.lengths.len()

@@ -1,6 +1,7 @@
 //! Runs that end before their time: Ctrl-C, kills, a full disk, a second writer, a reader that goes away.
 
 use super::{TINY, last, sha256, trained};
+use crate::common::recordings::wav;
 use crate::common::{Lab, says, sentence, stderr, stdout};
 use serde_json::Value;
 use stcn::train::Checkpoint;
@@ -41,6 +42,30 @@ fn goes_on_to_the_same_bits(lab: &Lab, config: &str) {
     let words = format!("train --data ink.npz --out straight --steps {steps} {config}");
     assert_eq!(resumed, sha256(lab, &words));
     assert!(!lab.path("cut/checkpoint/.latest.stcn.tmp").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_data_set_that_is_stopped_on_its_way_leaves_nothing() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("digits")).unwrap();
+    let noise: Vec<i16> = (0..8000 * 600_i64).map(|i| (i * i % 2003) as i16).collect();
+    lab.write("digits/a.wav", wav(8000, &noise[..80_000]));
+    lab.write("digits/b.wav", wav(8000, &noise)); // takes seconds to bring to another rate
+    let words = "data prepare wav --input digits --split all-train --output digits.npz";
+    let mut command = lab.stcn(words);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let written = || fs::metadata(lab.path(".digits.npz.tmp")).map_or(0, |about| about.len());
+    while written() == 0 {
+        std::thread::yield_now();
+    }
+    let kill = format!("kill -INT {}", run.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    says(&stderr(&output), &["error: stopped; nothing was written"]);
+    let left: Vec<_> = lab.files("").into_keys().collect();
+    assert_eq!(left.len(), 4, "{left:?}"); // ink.npz, the folder and its two recordings
 }
 
 #[cfg(unix)]

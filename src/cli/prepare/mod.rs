@@ -53,6 +53,13 @@ fn write(
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
     let mut writer = Writer::create_as(kind, &files.output, channels, columns)?;
+    let temporaries = writer.temporaries();
+    // A second handler in one process is refused; the first does what is needed.
+    let _ = ctrlc::set_handler(move || {
+        temporaries.iter().for_each(|file| drop(std::fs::remove_file(file)));
+        eprintln!("error: stopped; nothing was written");
+        std::process::exit(130);
+    });
     let imported = import(&mut writer, &mut |share| bar.set_position((share * 1000.) as u64));
     bar.finish_and_clear();
     imported?;
