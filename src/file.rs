@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -30,9 +30,29 @@ pub struct Unfinished {
 impl Unfinished {
     /// Begins one that will stand at `path`.
     pub fn create(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
+        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// The same where another program may be at it: it is then refused.
+    pub fn create_alone(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         let path = path.as_ref();
         let temporary = temporary(path);
-        let file = File::create(&temporary).map_err(Error::write(path))?;
+        if temporary.exists() {
+            let what = format!(
+                "is being written by another run, or one was killed; wait for it, or remove {}",
+                temporary.display()
+            );
+            return Err(Error::invalid(path, what));
+        }
+        Self::open(path, OpenOptions::new().write(true).create_new(true))
+    }
+
+    fn open(path: &Path, how: &OpenOptions) -> Result<(Self, BufWriter<File>)> {
+        if path.is_dir() {
+            return Err(Error::invalid(path, "is a folder; name a file in it"));
+        }
+        let temporary = temporary(path);
+        let file = how.open(&temporary).map_err(Error::write(path))?;
         Ok((Self { path: path.into(), temporary }, BufWriter::with_capacity(1 << 16, file)))
     }
 

@@ -32,7 +32,8 @@ pub(super) fn show(words: Show) -> Result<()> {
     };
     // Three channels with a pen half down are damaged ink sooner than sound.
     if picture.is_some() || asked.is_some() {
-        check_values(task, &set)?;
+        let checked = check_values(task, &set);
+        checked.map_err(|e| if asked.is_some() { unlike(task, &words.file) } else { e })?;
     }
     println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
@@ -57,6 +58,19 @@ pub(super) fn show(words: Show) -> Result<()> {
     }
     println!("{}", out.display());
     Ok(())
+}
+
+/// Why a set cannot be drawn as what was asked for.
+fn unlike(task: Task, file: &Path) -> Error {
+    let wanted = match task {
+        Task::Ink => "three channels (dx, dy, pen), the pen 0 or 1",
+        Task::Music => "numbers that are 0 or 1",
+        Task::Speech => "frames of samples",
+    };
+    Error::invalid(
+        file,
+        format!("cannot be drawn as {task}, which wants {wanted}; choose another --as"),
+    )
 }
 
 /// The picture of sequences of a kind, as the text of an SVG file.

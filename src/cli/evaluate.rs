@@ -94,7 +94,11 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
     );
     if trained.config.data.dequantise {
         let copies = Copies::REPORTED;
-        println!("  dequantised, mean of {copies} copies: the bits bound a code length from above");
+        let meaning = match value.bound {
+            Bound::Objective => "the objective is no bound, and the bits are none either",
+            Bound::Exact | Bound::Lower => "the bits bound a code length from above",
+        };
+        println!("  dequantised, mean of {copies} copies: {meaning}");
     }
     if model.task == Task::Music {
         let iwae = value.iwae.map_or(String::new(), |iwae| format!(", IWAE {:.4}", iwae.step_mean));

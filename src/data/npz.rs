@@ -48,6 +48,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
 pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, String)> {
     let path = path.as_ref();
     let file = open_file(path)?;
+    let opened = file.metadata().map_err(Error::read(path))?; // what changes from here on is noticed
     let mut npz = NpzFile::new(BufReader::new(&file), path)?;
     let found = npz.find(&SAMPLES)?;
     let (start, crc, size) = (found.member.stored_at(), found.member.crc(), found.member.size());
@@ -62,7 +63,7 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     if found != crc {
         return Err(damaged(path, SAMPLES.name, "Invalid checksum"));
     }
-    let disk = Disk::new(file, path, start + header, numbers, kind).map_err(Error::read(path))?;
+    let disk = Disk::new(file, opened, path, start + header, numbers, kind);
     Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
 }
 

@@ -123,13 +123,13 @@ impl Disk {
     /// `numbers` of them from byte `start` on; `path` is for the messages.
     pub fn new(
         file: File,
+        opened: Metadata,
         path: &Path,
         start: u64,
         numbers: usize,
         kind: Kind,
-    ) -> io::Result<Self> {
-        let opened = file.metadata()?;
-        Ok(Self { file, path: path.into(), opened, start, numbers, kind })
+    ) -> Self {
+        Self { file, path: path.into(), opened, start, numbers, kind }
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<f32>> {

@@ -29,6 +29,8 @@ pub struct Writer {
     split: Vec<i8>,
     columns: usize,
     about: Option<(Unfinished, BufWriter<File>)>,
+    /// What an older set of this name may have left, if this one has no such file.
+    other_meta: Option<PathBuf>,
 }
 
 /// What a data set that was just written holds.
@@ -68,13 +70,24 @@ impl Writer {
     ) -> Result<Self> {
         let path = path.into();
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
-        let (file, out) = Unfinished::create(path)?;
+        let (file, out) = Unfinished::create_alone(&path)?;
         let mut zip = StoredZip::new(out);
         zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
-        let about = (!columns.is_empty()).then(|| Unfinished::create(meta)).transpose()?;
+        let about = (!columns.is_empty()).then(|| Unfinished::create_alone(&meta)).transpose()?;
+        let other_meta = about.is_none().then_some(meta);
         let (lengths, split, columns) = (vec![], vec![], columns.len());
-        let mut writer =
-            Self { file, zip, kind, channels, total: 0, lengths, split, columns, about };
+        let mut writer = Self {
+            file,
+            zip,
+            kind,
+            channels,
+            total: 0,
+            lengths,
+            split,
+            columns,
+            about,
+            other_meta,
+        };
         writer.tell(&format!("index,split,steps,{head}\n"))?;
         Ok(writer)
     }
@@ -132,7 +145,9 @@ impl Writer {
     /// Checks the set, and puts the file in its place. The numbers are read again three times: for their
     /// checksum, and twice for their figures.
     pub fn finish(self) -> Result<Written> {
-        let Self { file, mut zip, kind, channels, total, lengths, split, about, .. } = self;
+        let Self {
+            file, mut zip, kind, channels, total, lengths, split, about, other_meta, ..
+        } = self;
         let shape = format!("({total}, {channels})");
         let mut write = || {
             zip.end(&header(kind.descr(), &shape))?;
@@ -155,6 +170,9 @@ impl Writer {
             about.sync(out)?;
             files.push(about.path().to_path_buf());
             about.put()?;
+        }
+        if let Some(path) = other_meta.filter(|path| path.exists()) {
+            std::fs::remove_file(&path).map_err(Error::write(&path))?; // it is another set's
         }
         file.put()?;
         Ok(Written {

@@ -41,8 +41,14 @@ fn every_kind_of_data_is_drawn_as_what_it_is() {
 fn data_of_another_kind_than_was_asked_for_is_refused() {
     let lab = lab();
     let said = |words: &str| lab.refused(&format!("data show {words} --out x.svg"));
-    says(&said("sound.npz --as ink"), &["sound.npz: has 4 channels, a handwriting head wants 3"]);
-    says(&said("sound.npz --as music"), &["sound.npz: sequence 1, step 1, channel 1 is -300"]);
+    says(
+        &said("sound.npz --as ink"),
+        &["sound.npz: cannot be drawn as ink, which wants three channels", "another --as"],
+    );
+    says(
+        &said("sound.npz --as music"),
+        &["sound.npz: cannot be drawn as music, which wants numbers that are 0 or 1"],
+    );
     says(&said("sound.npz --as musik"), &["unknown task `musik`: did you mean `music`"]);
     for rate in ["0", "999", "768001"] {
         let parts = [&format!("--rate {rate}: want samples a second from 1000 to 768000")[..]];

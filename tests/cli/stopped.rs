@@ -44,6 +44,20 @@ fn goes_on_to_the_same_bits(lab: &Lab, config: &str) {
     assert!(!lab.path("cut/checkpoint/.latest.stcn.tmp").exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_data_set_for_which_the_disk_is_too_small_leaves_nothing() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("digits")).unwrap();
+    lab.write("digits/a.wav", wav(8000, &[7; 80_000]));
+    let before = lab.files("");
+    let words = "data prepare wav --input digits --rate 8000 --split all-train --output digits.npz";
+    let output = on_a_small_disk(&lab, words, true);
+    assert_eq!(output.status.code(), Some(2));
+    says(&sentence(&output), &["cannot write digits.npz: "]);
+    assert!(lab.files("") == before);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_data_set_that_is_stopped_on_its_way_leaves_nothing() {

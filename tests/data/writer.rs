@@ -217,20 +217,6 @@ fn a_folder_that_is_not_there_is_named() {
     says(&said, &["cannot write /nowhere/x.npz: "]);
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_met_with_a_sentence() {
-    // Writing to it always fails so; under the temporary name, for that is what is written.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("x.npz");
-    std::os::unix::fs::symlink("/dev/full", folder.path().join(".x.npz.tmp")).unwrap();
-    let mut writer = Writer::create(&path, 1, &[]).unwrap();
-    let pushed = writer.push(&[1.; 100_000], Split::Train, &[]);
-    says(&refusal(pushed), &[&format!("cannot write {}: No space left", path.display())]);
-    drop(writer);
-    assert_eq!(names(folder.path()), [""; 0]);
-}
-
 #[test]
 fn whole_numbers_of_16_bits_read_as_those_of_numpy_do() {
     // Written by another hand, deflated: `<i2` is a dtype of the format, not of our writer.

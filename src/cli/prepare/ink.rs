@@ -1,6 +1,6 @@
 //! IAM-OnDB and DeepWriting.
 
-use super::{object, tell, write};
+use super::{object, refuse_to_replace, tell, write};
 use crate::cli::args::{Deepwriting, IamOndb};
 use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
@@ -78,6 +78,8 @@ pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
 
 pub(super) fn deepwriting(words: Deepwriting) -> Result<()> {
     let files = &words.files;
+    let pair = deepwriting::files(&files.input)?;
+    refuse_to_replace(&files.output, &[&pair[0], &pair[1]])?;
     let mut report = None;
     let written = write(files, (Kind::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
         report = Some(deepwriting::import(&files.input, writer, progress)?);

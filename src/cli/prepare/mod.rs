@@ -10,6 +10,7 @@ use crate::data::{Kind, Writer, writer::Written};
 use crate::error::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::path::Path;
 
 pub(super) fn run(kind: Prepare) -> Result<()> {
     match kind {
@@ -49,6 +50,7 @@ fn write(
         let name = files.output.display();
         return Err(Error::usage(format!("--output {name}: want a name that ends in .npz")));
     }
+    refuse_to_replace(&files.output, &[&files.input])?;
     let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
@@ -56,14 +58,31 @@ fn write(
     let temporaries = writer.temporaries();
     // A second handler in one process is refused; the first does what is needed.
     let _ = ctrlc::set_handler(move || {
-        temporaries.iter().for_each(|file| drop(std::fs::remove_file(file)));
-        eprintln!("error: stopped; nothing was written");
+        // Once they are gone, what they became is whole.
+        match temporaries.iter().filter(|file| std::fs::remove_file(file).is_ok()).count() {
+            0 => eprintln!("error: stopped"),
+            _ => eprintln!("error: stopped; nothing was written"),
+        }
         std::process::exit(130);
     });
     let imported = import(&mut writer, &mut |share| bar.set_position((share * 1000.) as u64));
     bar.finish_and_clear();
     imported?;
     writer.finish()
+}
+
+/// A file that is read must not be the one that is written.
+fn refuse_to_replace(output: &Path, inputs: &[&Path]) -> Result<()> {
+    let place = |path: &Path| path.canonicalize().ok();
+    match place(output) {
+        Some(output_place)
+            if inputs.iter().any(|input| place(input).as_ref() == Some(&output_place)) =>
+        {
+            let name = output.display();
+            Err(Error::usage(format!("--output {name} is a file that is read: name another")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tell(written: &Written) {

@@ -78,7 +78,12 @@ pub(super) fn wav(words: Wav) -> Result<()> {
         texts.iter().map(|text| Pattern::new(text)).collect()
     };
     let split = match split {
-        Some(rule) => wav::Rule::Shares(rule.parse()?),
+        Some(rule) => wav::Rule::Shares(rule.parse().map_err(|_| {
+            Error::usage(format!(
+                "--split {rule}: want all-train or fractions:VALID,TEST,SEED with shares that leave \
+                 something to train on, such as fractions:0.1,0.1,1"
+            ))
+        })?),
         None if valid.is_empty() && test.is_empty() => {
             return Err(Error::usage(
                 "which files are for training is not guessed: choose --split fractions:0.1,0.1,1, \

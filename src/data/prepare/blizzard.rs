@@ -39,10 +39,16 @@ pub struct Counts {
     pub unused: u64,
 }
 
-/// Where train, valid and test end: as published where there are as many rows, else at 0.9, 0.95 and 1.
-pub fn ends(rows: u64) -> [u64; 3] {
+/// Where train, valid and test end: as published where there are as many rows, else at 0.9 and 0.95 of
+/// them, between two pieces of time of all `streams`.
+pub fn ends(rows: u64, streams: u64) -> [u64; 3] {
     let published = [2_040_064, 2_152_704, 2_266_880];
-    if rows >= published[2] { published } else { [rows * 9 / 10, rows * 19 / 20, rows] }
+    let whole = |row: u64| row / streams * streams;
+    if rows >= published[2] {
+        published
+    } else {
+        [whole(rows * 9 / 10), whole(rows * 19 / 20), rows]
+    }
 }
 
 /// Reads `.wav` and headerless `.raw` below `folder`, by natural order of paths, and pushes their rows.
@@ -64,13 +70,13 @@ pub fn import(
         block.iter().map(|(_, samples)| samples).sum::<u64>() / (streams * ROW as u64)
     };
     let rows = files.chunks(options.block).map(|block| pieces(block) * streams).sum::<u64>();
-    let ends = ends(rows);
+    let ends = ends(rows, streams);
     if ends[0] == 0 {
         return Err(Error::invalid(
             folder,
             format!(
                 "has {samples} samples, of which {} recordings at a time and {streams} streams \
-                 leave {rows} rows of {ROW}, wanted at least 2; choose a larger --block or fewer \
+                 leave {rows} rows of {ROW}, wanted at least two pieces of each stream; choose a larger --block or fewer \
                  --streams",
                 options.block
             ),

@@ -66,8 +66,14 @@ pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) 
     Ok(Report { version, dropped })
 }
 
-/// The training and the validation file.
-fn files(input: &Path) -> Result<[PathBuf; 2]> {
+/// The training and the validation file of the folder `input`, or of the pair that it is one of.
+pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
+    if !input.exists() {
+        return Err(Error::invalid(
+            input,
+            "is not there; give the path of the folder or of one of the files",
+        ));
+    }
     const PARTS: [&str; 2] = ["training", "validation"];
     let is_part = |path: &&PathBuf| {
         let name = tree::name(path);

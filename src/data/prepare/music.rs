@@ -5,6 +5,7 @@
 //! the other, and [`Figures`] tell them apart. Not here: MIDI files, pickles, MATLAB's.
 
 use crate::data::npz::{self, Flat};
+use crate::data::unzip::Archive;
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, Result};
 use serde::Deserialize;
@@ -20,6 +21,8 @@ const LOWEST: f32 = 21.;
 const REST: f32 = -1.;
 /// The largest sets take some 10 MB; a file far beyond that is no such set.
 const LONGEST: u64 = 1 << 25;
+/// Likewise of unpacked rolls: a million steps and a half of one byte a key.
+const MOST_UNPACKED: u64 = 1 << 27;
 /// Steps of a piece, some ten times those of any known one: a row takes far more room than its text.
 const MOST_STEPS: usize = 1 << 16;
 /// A greater share of steps that repeat the one before than any set has whose step is the usual one.
@@ -149,8 +152,15 @@ fn read(input: &Path) -> Result<Vec<u8>> {
 
 /// The rolls of an .npz, each number seen to be 0 or 1.
 fn roll(bytes: &[u8], input: &Path) -> Result<Flat> {
-    let flat = npz::parse(Cursor::new(bytes), input)?;
     let wrong = |what: String| Err(Error::invalid(input, what));
+    let unpacked =
+        Archive::new(Cursor::new(bytes)).and_then(|mut zip| Ok(zip.member("samples.npy")?.size()));
+    if let Some(size) = unpacked.ok().filter(|&size| size > MOST_UNPACKED) {
+        return wrong(format!(
+            "has {size} bytes of `samples` once unpacked, more than any such set ({MOST_UNPACKED}): want music"
+        ));
+    }
+    let flat = npz::parse(Cursor::new(bytes), input)?;
     if flat.channels != KEYS {
         let found = flat.channels;
         return wrong(format!(

@@ -141,6 +141,14 @@ pub fn import(
             })?;
         }
     }
+    if writer.is_empty() || parts[Split::Train as usize].is_empty() {
+        let what = format!(
+            "has {} utterances below TRAIN and {} below TEST, of which nothing is left to train on; name \
+             TIMIT's whole tree as --input, and lists that leave some to train on",
+            counts.utterances.0, counts.utterances.1
+        );
+        return Err(Error::invalid(folder, what));
+    }
     progress(1.); // tails fill nothing
     Ok(counts)
 }
@@ -153,9 +161,10 @@ fn open(file: &Found) -> Result<Audio> {
 /// The utterances below `folder` by `{train,test}/dr/speaker/sentence` in small letters.
 fn tree(folder: &Path, counts: &mut Counts) -> Result<BTreeMap<String, Found>> {
     let mut files: BTreeMap<String, Found> = BTreeMap::new();
+    let whole = std::path::absolute(folder).map_err(Error::read(folder))?;
     for file in folder::recordings(folder, &["wav"])? {
         // The folder may be TRAIN itself, or one below.
-        let path = format!("{}/{}", folder.display(), file.name);
+        let path = format!("{}/{}", whole.display(), file.name);
         let Some((key, part)) = key(&path).and_then(|key| Some((key.clone(), part(&key)?))) else {
             counts.elsewhere += 1;
             continue;

@@ -73,6 +73,13 @@ pub fn import(
             false => files.push(file),
         }
     }
+    if files.is_empty() {
+        let what = format!(
+            "has {} recordings, all shorter than a frame of {} samples; choose a smaller --frame",
+            counts.short, options.frame
+        );
+        return Err(Error::invalid(folder, what));
+    }
     let splits = options.split.assign(folder, &files)?;
     let total = files.iter().map(|file| file.bytes).sum::<u64>().max(1) as f64;
     let (mut done, mut converter) =
@@ -183,7 +190,7 @@ impl Converter {
         });
         sinc.reset();
         // The filter begins with what it has not heard yet.
-        let mut delay = sinc.output_delay();
+        let mut delay = sinc.output_delay().saturating_sub(1); // its first output is a step late
         let mut samples = Vec::with_capacity(wanted);
         let mut chunk = vec![0.; CHUNK];
         while samples.len() < wanted {

@@ -112,3 +112,15 @@ fn chungs_pair_trains_resumes_and_evaluates() {
     let expected = (2. * std.ln() - nats) / std::f64::consts::LN_2;
     assert!(std > 2. && (bits - expected).abs() < 1e-6 * expected.abs(), "{bits} {expected}");
 }
+
+#[test]
+fn neither_file_of_a_deepwriting_is_written_over() {
+    let lab = lab();
+    for part in ["training", "validation"] {
+        let file = format!("dw/deepwriting_{part}.npz");
+        let said = lab.refused(&format!("data prepare deepwriting --input dw --output {file}"));
+        says(&said, &[&file, "is a file that is read: name another"]);
+    }
+    let said = lab.refused("data prepare deepwriting --input nowhere --output x.npz");
+    says(&said, &["nowhere: is not there"]);
+}

@@ -35,3 +35,12 @@ fn what_is_refused_leaves_no_file() {
     let said = lab.refused("data prepare music --input good.json --output music.json");
     says(&said, &["--output music.json: want a name that ends in .npz"]);
 }
+
+#[test]
+fn the_file_that_is_read_is_never_the_one_that_is_written() {
+    let lab = Lab::new();
+    lab.write("music.json", GOOD);
+    lab.ok("data prepare music --input music.json --output music.npz");
+    let said = lab.refused("data prepare music --input music.npz --output ./music.npz");
+    says(&said, &["--output ./music.npz is a file that is read: name another"]);
+}

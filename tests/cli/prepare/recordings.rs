@@ -77,7 +77,9 @@ fn words_that_make_no_sense_are_refused() {
     says(&said("wav"), &["is not guessed", "--split fractions:0.1,0.1,1", "--valid and --test"]);
     says(&said("wav --split all-train --rate 7999"), &["--rate 7999: want 8000 to 48000"]);
     says(&said("wav --split all-train --frame 0"), &["--frame 0: want 1 to 65536"]);
-    says(&said("wav --split most"), &["cannot be `most`", "fractions:0.1,0.1,1"]);
+    says(&said("wav --split most"), &["--split most: want all-train", "fractions:0.1,0.1,1"]);
+    let long = said("wav --split all-train --frame 65536");
+    says(&long, &["TIMIT: has 4 recordings, all shorter than a frame of 65536", "smaller --frame"]);
     says(&said("wav --test [0-4"), &["the pattern `[0-4` has a `[`"]);
     let words = "data prepare wav --split all-train --input TIMIT --output x.zip";
     says(&lab.refused(words), &["--output x.zip: want a name that ends in .npz"]);
@@ -91,4 +93,32 @@ fn a_damaged_recording_leaves_no_file_behind() {
         let said = lab.refused(&format!("data prepare {kind} --input TIMIT --output x.npz"));
         says(&said, &["2.WAV: has 1500 bytes", "want 2024", "copy the original again"]);
     }
+}
+
+#[test]
+fn a_timit_with_nothing_to_train_on_is_told_as_such() {
+    let lab = Lab::new();
+    write(&lab, "TIMIT/TEST/DR1/C/1.WAV", sphere(&ramp(0, 500)));
+    let said = lab.refused("data prepare timit --input TIMIT --output x.npz");
+    says(&said, &["TIMIT: has 0 utterances below TRAIN and 1 below TEST", "whole tree as --input"]);
+}
+
+#[test]
+fn a_set_takes_the_place_of_an_older_one_with_all_that_was_told_of_it() {
+    let lab = timit();
+    lab.ok("data prepare timit --input TIMIT --output x.npz");
+    assert!(lab.path("x.npz.meta.csv").exists());
+    lab.ok("data prepare blizzard --streams 1 --block 2 --input TIMIT --output x.npz");
+    assert!(!lab.path("x.npz.meta.csv").exists());
+}
+
+#[test]
+fn another_run_at_the_same_file_is_not_disturbed_and_a_folder_is_none() {
+    let lab = timit();
+    lab.write(".x.npz.tmp", "another's");
+    let said = lab.refused("data prepare timit --input TIMIT --output x.npz");
+    says(&said, &["x.npz: is being written by another run", "or remove .x.npz.tmp"]);
+    fs::create_dir(lab.path("y.npz")).unwrap();
+    let said = lab.refused("data prepare timit --input TIMIT --output y.npz");
+    says(&said, &["y.npz: is a folder; name a file in it"]);
 }

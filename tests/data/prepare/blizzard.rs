@@ -63,13 +63,14 @@ fn a_row_goes_on_one_row_of_streams_later_and_not_in_the_next() {
 
 #[test]
 fn parts_are_as_published_where_there_are_as_many_rows() {
-    assert_eq!(ends(2_266_880), [2_040_064, 2_152_704, 2_266_880]);
-    assert_eq!(ends(3_000_000), ends(2_266_880), "what is beyond is in no part");
-    assert_eq!(ends(2_266_879), [2_040_191, 2_153_535, 2_266_879]);
-    assert_eq!(ends(100), [90, 95, 100]);
+    assert_eq!(ends(2_266_880, 128), [2_040_064, 2_152_704, 2_266_880]);
+    assert_eq!(ends(3_000_000, 128), ends(2_266_880, 128), "what is beyond is in no part");
+    // Else by shares, between two pieces of time of all streams.
+    assert_eq!(ends(2_266_752, 128), [2_040_064, 2_153_344, 2_266_752]);
+    assert_eq!((ends(100, 1), ends(66, 3)), ([90, 95, 100], [57, 60, 66]));
     let (set, _) = prepared(&recordings(&[10 * ROW; 4]), 200, 4).unwrap();
     let split: Vec<_> = (0..40).map(|i| set.split_of(i) as u8).collect();
-    assert_eq!(split, [vec![0; 36], vec![1; 2], vec![2; 2]].concat());
+    assert_eq!(split, [vec![0; 36], vec![2; 4]].concat(), "no piece of time is cut for a part");
 }
 
 #[test]

@@ -155,7 +155,10 @@ fn one_file_of_the_two_names_the_other() {
     );
     let two = folder(&[(NAMES[0], V1), ("deepwriting_v2_training.npz", V2)]);
     says(&refusal(imported_from(two.path())), &["more than one training file", "v2_training.npz"]);
-    let said = refusal(imported_from(Path::new("strokes.npz")));
+    let said = refusal(imported_from(Path::new("nowhere/strokes.npz")));
+    says(&said, &["nowhere/strokes.npz: is not there"]);
+    let named = folder(&[("strokes.npz", V1)]);
+    let said = refusal(imported_from(&named.path().join("strokes.npz")));
     says(&said, &["strokes.npz: does not say in its name which part it is"]);
 }
 

@@ -162,6 +162,17 @@ fn what_is_no_file_or_far_too_long_is_refused() {
     says(&refusal(&dir.path().join("nowhere")), &["cannot read", "nowhere"]);
 }
 
+#[test]
+fn rolls_that_unpack_to_gigabytes_are_refused_unread() {
+    let mut npz = NpzWriter::new_compressed(Cursor::new(vec![]));
+    let steps = (1 << 27) / KEYS + 1;
+    npz.add_array("samples", &Array2::<u8>::zeros((steps, KEYS))).unwrap();
+    npz.add_array("lengths", &Array1::from(vec![steps as i64])).unwrap();
+    let bytes = npz.finish().unwrap().into_inner();
+    assert!(bytes.len() < 1 << 20);
+    refused(&bytes, &["bytes of `samples` once unpacked, more than any such set"]);
+}
+
 /// The very file, read back: 382 chorales with the figures that the facts about data sets give.
 #[test]
 fn real_chorales_have_the_figures_that_are_known_of_them() {

@@ -148,7 +148,7 @@ fn patterns_that_fit_nothing_or_fit_both_or_leave_nothing_are_refused() {
     says(&said(patterns(&["ann*"], &["bob*"])), &parts);
     says(&said(Rule::Shares(MissingSplit::AllTest)), &parts);
     let said = refusal(prepared(&folder.path(""), 8000, 6, ALL));
-    says(&said, &["has 0 recordings of a frame or more"]);
+    says(&said, &["has 10 recordings, all shorter than a frame of 6 samples"]);
 }
 
 #[test]
