@@ -58,6 +58,13 @@ impl<'a> Mat<'a> {
         Self { data, cols: range.len(), ..self }
     }
 
+    /// One row becomes `rows` of them, each `stride` numbers behind the one before.
+    #[track_caller]
+    pub fn repeated(self, rows: usize, stride: usize) -> Self {
+        assert_eq!(self.rows, 1, "Mat: want one row to repeat, got {}", self.rows);
+        Self { rows, row_stride: stride, ..self }
+    }
+
     #[inline]
     fn at(&self, row: usize, col: usize) -> Real {
         self.data[row * self.row_stride + col * self.col_stride]

@@ -5,5 +5,7 @@
 pub mod causal_conv;
 pub mod gemm;
 pub mod math;
+pub mod orthogonal;
+pub mod recurrent;
 pub mod reduce;
 pub mod simd;

@@ -20,6 +20,20 @@ impl Linear {
         Self { weight, bias: init.bias(out_channels) }
     }
 
+    /// Glorot weights, and a bias that `fill` changes from zeros.
+    pub fn with_bias(
+        init: &mut Init,
+        in_channels: usize,
+        out_channels: usize,
+        fill: impl FnOnce(&mut [Real]),
+    ) -> Self {
+        let mut layer = Self::new(init, in_channels, out_channels);
+        if layer.bias.value.len() == out_channels {
+            fill(layer.bias.value.data_mut()); // an unfilled model has no numbers
+        }
+        layer
+    }
+
     /// `x W + b`
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {

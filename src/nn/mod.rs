@@ -5,16 +5,20 @@
 
 mod conv;
 mod gated;
+mod gru;
 mod head;
 mod linear;
+mod lstm;
 mod module;
 mod output;
 mod tcn;
 
 pub use conv::{CausalConv1d, Past};
 pub use gated::GatedBlock;
+pub use gru::Gru;
 pub use head::Head;
 pub use linear::{Linear, Mlp, NormalNet};
+pub use lstm::Lstm;
 pub use module::{Init, Module, module};
 pub use output::OutputNet;
 pub use tcn::{Tcn, TcnPast};

@@ -1,5 +1,6 @@
 //! What owns parameters, and how they come into being.
 
+use crate::kernel::orthogonal::orthonormalise;
 use crate::noise::Noise;
 use crate::tape::Param;
 use crate::tensor::{Real, Tensor};
@@ -122,6 +123,21 @@ impl Init {
     /// Zeros.
     pub fn bias(&mut self, channels: usize) -> Param {
         self.param("bias", &[channels], |_, _, _| ())
+    }
+
+    /// Weights between the units of a recurrent layer, (units, gates · units): an orthogonal matrix for every
+    /// gate, which keeps the length of what goes around. Source: Saxe et al. 2014.
+    pub fn recurrent(&mut self, units: usize, gates: usize) -> Param {
+        self.param("recurrent", &[units, gates * units], |noise, path, value| {
+            for gate in 0..gates {
+                let mut rows = vec![0.; units * units];
+                noise.normals(path, gate as u64, 0, &mut rows);
+                orthonormalise(&mut rows, units);
+                for (to, row) in value.chunks_exact_mut(gates * units).zip(rows.chunks_exact(units)) {
+                    to[gate * units..][..units].copy_from_slice(row);
+                }
+            }
+        })
     }
 
     /// The next parameter; `fill` gets its stream's noise and path, and its zeros.

@@ -38,6 +38,7 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     check("sum_channels", &ab, &|x| sum_channels(x[0]));
     check("sum_masked", &[normal("m", &[2, 5])], &|x| sum_masked(x[0], &[5, 2], &[0.5, -2.]));
     check("concat", &ab, &|x| concat(&[x[0], x[1], x[0]]));
+    check("concat_time", &ab, &|x| concat_time(&[x[0], x[1], x[0]]));
     check("slice_channels", &ab, &|x| slice_channels(x[0], 1, 2));
     check("prepend_zero", &ab, &|x| prepend_zero(x[0]));
     check("slice_time", &ab, &|x| slice_time(x[0], 1, 2));
@@ -54,6 +55,15 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     let both = [long, wf, bf, wg, bg];
     check("causal_conv1d", &both, &|x| causal_conv1d(x[0], x[1], x[2], 2));
     check("gated_conv", &both, &|x| gated_conv(x[0], (x[1], x[2]), (x[3], x[4]), 3));
+
+    let (gates, state) = (normal("gates", &[2, 4, 12]), normal("state", &[2, 4, 3]));
+    let with_u = |width| [normal("x", &[2, 4, width]), normal("u", &[3, width])];
+    check("lstm", &with_u(12), &|x| lstm(x[0], x[1]));
+    check("gru", &with_u(9), &|x| gru(x[0], x[1]));
+    check("lstm_cell", &[gates, state.clone()], &|x| lstm_cell(x[0], x[1]));
+    let sees = ["x", "v"].map(|name| normal(name, &[2, 4, 9]));
+    let with_state = [&sees[..], &[state]].concat();
+    check("gru_cell", &with_state, &|x| gru_cell(x[0], x[1], x[2]));
 
     check("normal_log_prob", &[a.clone(), b, p.clone()], &|x| normal_log_prob(x[0], x[1], x[2]));
     check("rsample", &[a.clone(), p, c], &|x| rsample(x[0], x[1], x[2]));

@@ -86,6 +86,16 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
     })
 }
 
+/// `y = h + x W`: what a recurrent layer's gates see beside their inputs.
+///
+/// x: (…, I)   w: (I, O)   h, y: (…, O)
+/// vjp: that of [`linear_residual`] without a bias.
+#[track_caller]
+pub fn linear_onto<'t>(x: Var<'t>, w: Var<'t>, h: Var<'t>) -> Var<'t> {
+    let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
+    linear_residual(x, w, no_bias, h)
+}
+
 /// What both ops share: the values and the sizes.
 struct Linear {
     x: Tensor,

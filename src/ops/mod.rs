@@ -10,13 +10,18 @@ mod bernoulli;
 mod check;
 mod conv;
 mod gated;
+mod gru;
 mod linear;
+mod lstm;
 mod mixture;
 mod normal;
 mod reduce;
 mod shape;
 mod unary;
 
+use crate::kernel::{causal_conv::CausalConv, recurrent::Recurrence};
+use crate::parallel::Work;
+use crate::tape::Slot;
 use crate::tensor::Tensor;
 
 pub use arith::{affine, clip};
@@ -24,11 +29,13 @@ pub use bernoulli::bernoulli_log_prob;
 pub use check::checks;
 pub use conv::causal_conv1d;
 pub use gated::{gated_conv, gated_tanh};
-pub use linear::{linear, linear_relu, linear_residual};
+pub use gru::{gru, gru_cell};
+pub use linear::{linear, linear_onto, linear_relu, linear_residual};
+pub use lstm::{lstm, lstm_cell};
 pub use mixture::{bivariate_mixture_log_prob, mixture_log_prob};
 pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_prob, rsample};
 pub use reduce::{sum, sum_channels, sum_masked};
-pub use shape::{concat, prepend_zero, slice_channels, slice_time};
+pub use shape::{concat, concat_time, prepend_zero, slice_channels, slice_time};
 pub use unary::{clipped_softplus, exp, ln, recip, relu, sigmoid, softplus, sqrt, square, tanh};
 
 /// Panics in the op's name if its inputs differ in shape.
@@ -37,4 +44,14 @@ fn one_shape<const N: usize>(op: &str, inputs: [&Tensor; N]) {
     for x in inputs {
         assert_eq!(x.shape(), inputs[0].shape(), "{op}: shapes differ");
     }
+}
+
+/// `ū += Σ_t h_{t−1}ᵀ v̄_t`: one product over the steps of all sequences.
+fn recurrent_gradient(sizes: &Recurrence, h: &Tensor, gsums: &Tensor, gu: &mut Slot) {
+    let Some(gu) = gu.zeroed_target() else { return };
+    let delayed = sizes.delayed(h);
+    let layer = CausalConv::linear(h.rows(), sizes.units, gsums.cols());
+    let mut work = Work::new();
+    layer.queue_grad_w(&mut work, delayed.data(), gsums.data(), gu);
+    work.run();
 }

@@ -136,3 +136,37 @@ fn window(x: &Tensor, start: usize, len: usize) -> Tensor {
     }
     y
 }
+
+/// `y = x₁ … xₙ`, one after another in time.   xᵢ: (B, Tᵢ, C), y: (B, Σ Tᵢ, C)
+#[track_caller]
+pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
+    static RULE: Rule =
+        Rule { name: "concat_time", forward: "y = x₁ … xₙ in time", vjp: "x̄ᵢ = ȳ, its steps" };
+    let values: Vec<Tensor> = xs.iter().map(|x| x.value()).collect();
+    let (batch, _, c) = values[0].btc(RULE.name);
+    for v in &values {
+        let (b, _, channels) = v.btc(RULE.name);
+        assert!((b, channels) == (batch, c), "concat_time: {:?} behind {:?}", v.shape(), values[0].shape());
+    }
+    let steps: Vec<usize> = values.iter().map(|v| v.shape()[1]).collect();
+    let total = steps.iter().sum::<usize>();
+    let mut y = Tensor::scratch(&[batch, total, c]);
+    for (b, mut y) in y.data_mut().chunks_exact_mut((total * c).max(1)).enumerate() {
+        for (v, n) in values.iter().zip(&steps) {
+            let (now, later) = y.split_at_mut(n * c);
+            now.copy_from_slice(&v.data()[b * n * c..][..n * c]);
+            y = later;
+        }
+    }
+    xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {
+        let mut at = 0;
+        for (slot, n) in slots.iter_mut().zip(&steps) {
+            slot.update(|g, first| {
+                for (b, g) in g.chunks_exact_mut((n * c).max(1)).enumerate() {
+                    write(g, &gy.data()[(b * total + at) * c..][..n * c], first);
+                }
+            });
+            at += n;
+        }
+    })
+}

@@ -3,5 +3,7 @@
 mod causal_conv;
 mod gemm;
 mod math;
+mod orthogonal;
+mod recurrent;
 mod reduce;
 mod simd;

@@ -2,8 +2,10 @@
 
 mod conv;
 mod gated;
+mod gru;
 mod head;
 mod linear;
+mod lstm;
 mod module;
 mod output;
 mod tcn;

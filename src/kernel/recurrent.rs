@@ -1,0 +1,225 @@
+//! Recurrence over time: one product of the last state per step, the gates beside it while they are in cache.
+//!
+//! `sums_{t,g} = h_{t−1} U_g` for every gate g, from `h_0 = 0`; the rest of a cell is elementwise and comes as
+//! a closure. Threads share the units, so that each keeps its columns of U in its own cache; the products of
+//! the inputs, and the gradient of U, are done for all steps at once, by others. Not here: which gates a cell
+//! has (`ops::lstm`, `ops::gru`).
+
+use super::gemm::{Mat, Onto, Packed, Right, mul_add_onto};
+use crate::parallel;
+use crate::tensor::{Real, Tensor};
+use std::ops::Range;
+
+/// The sizes of one recurrence.   x, a cell's inputs: (batch, time, gates · units), h: (batch, time, units)
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Recurrence {
+    pub batch: usize,
+    pub time: usize,
+    pub units: usize,
+    pub gates: usize,
+    /// Quantities of a unit that are saved for the walk back, at least as many as gates.
+    pub saved: usize,
+}
+
+/// A block's part of one step, forward. Every slice holds (batch, width of the block) for each of its
+/// quantities, one after another.
+pub struct Ahead<'a> {
+    /// `h_{t−1} U_g` of every gate.
+    pub sums: &'a [Real],
+    /// What the step before saved; none before the first.
+    pub before: Option<&'a [Real]>,
+    /// The gates' inputs, in the place of what is to be saved.
+    pub saved: &'a mut [Real],
+    /// The new state.
+    pub h: &'a mut [Real],
+}
+
+/// The same on the walk back.
+pub struct Back<'a> {
+    /// What the step before saved; none before the first.
+    pub before: Option<&'a [Real]>,
+    /// What this step saved.
+    pub saved: &'a [Real],
+    /// h_{t−1}; zeros before the first.
+    pub h_before: &'a [Real],
+    /// h̄_t, but for what comes by `carry`.
+    pub gh: &'a [Real],
+    /// A gradient of the cell's own that goes from step to step, as c̄ does: from the step after, to the one
+    /// before.
+    pub carry: &'a mut [Real],
+    /// The gradients of the gates' inputs.
+    pub gx: &'a mut [Real],
+    /// The gradients of `sums`; not looked at where they are those of the inputs.
+    pub gsums: &'a mut [Real],
+}
+
+/// What a walk forward leaves for the walk back: by step, then by block of units.
+pub struct Saved(Vec<Vec<Tensor>>);
+
+/// Units of one task: a panel of the widest kernel. No bit depends on the cut.
+const WIDTH: usize = 32;
+
+impl Recurrence {
+    /// Of x (batch, time, gates · units) and u (units, gates · units); a panic, `op` first, if they do not fit.
+    #[track_caller]
+    pub fn new(
+        op: &str,
+        (batch, time, inputs): (usize, usize, usize),
+        u: &[usize],
+        gates: usize,
+        saved: usize,
+    ) -> Self {
+        let units = inputs / gates;
+        let fits = inputs > 0 && u == [units, gates * units] && units * gates == inputs;
+        assert!(fits, "{op}: x has {inputs} channels, want {gates} times the rows of u, {u:?}");
+        Self { batch, time, units, gates, saved }
+    }
+
+    fn blocks(&self) -> Vec<Range<usize>> {
+        (0..self.units).step_by(WIDTH).map(|i| i..self.units.min(i + WIDTH)).collect()
+    }
+
+    /// Row-major rows of step `t` of a tensor (batch, time, cols).
+    fn step<'a>(&self, x: &'a [Real], cols: usize, t: usize) -> Mat<'a> {
+        Mat::new(&x[t * cols..], 1, cols).repeated(self.batch, self.time * cols)
+    }
+
+    /// Where the units of `block` of gate `g` begin in row (b, t) of the gates' inputs.
+    fn at(&self, b: usize, t: usize, g: usize, block: &Range<usize>) -> usize {
+        ((b * self.time + t) * self.gates + g) * self.units + block.start
+    }
+
+    /// Every step in turn: fills `h`.   x: (B, T, G·H), u: (H, G·H), h: (B, T, H)
+    pub fn forward(
+        &self,
+        x: &[Real],
+        u: &[Real],
+        h: &mut [Real],
+        cell: impl Fn(Ahead) + Sync,
+    ) -> Saved {
+        let Self { batch, time, units, gates, saved } = *self;
+        let blocks = self.blocks();
+        let packed = parallel::map(blocks.len(), |n| {
+            let gate = |g: usize| {
+                let columns = g * units + blocks[n].start..g * units + blocks[n].end;
+                Packed::new(Mat::new(u, units, gates * units).columns(columns))
+            };
+            (0..gates).map(gate).collect::<Vec<_>>()
+        });
+        let mut steps: Vec<Vec<Tensor>> = Vec::with_capacity(time);
+        for t in 0..time {
+            let last = (t > 0).then(|| self.step(h, units, t - 1));
+            let before = steps.last();
+            let new = parallel::map(blocks.len(), |n| {
+                let width = blocks[n].len();
+                let size = batch * width;
+                let mut now = Tensor::scratch(&[saved * size]);
+                let (kept, rest) = now.data_mut().split_at_mut(gates * size);
+                rest.fill(0.);
+                for (i, row) in kept.chunks_exact_mut(width).enumerate() {
+                    let at = self.at(i % batch, t, i / batch, &blocks[n]);
+                    row.copy_from_slice(&x[at..at + width]);
+                }
+                let mut sums = vec![0.; gates * size];
+                for (sums, u) in sums.chunks_exact_mut(size).zip(&packed[n]) {
+                    if let Some(last) = last {
+                        mul_add_onto(last, Right::Packed(u), Onto::Zero, sums);
+                    }
+                }
+                let mut h = vec![0.; size];
+                let before = before.map(|before| before[n].data());
+                cell(Ahead { sums: &sums, before, saved: now.data_mut(), h: &mut h });
+                (now, h)
+            });
+            for (block, (_, new)) in blocks.iter().zip(&new) {
+                for (b, new) in new.chunks_exact(block.len()).enumerate() {
+                    let at = (b * time + t) * units + block.start;
+                    h[at..at + block.len()].copy_from_slice(new);
+                }
+            }
+            steps.push(new.into_iter().map(|(saved, _)| saved).collect());
+        }
+        Saved(steps)
+    }
+
+    /// The walk back: fills `gx`, and `gsums` where the cell has other gradients for them.
+    ///
+    /// u: (H, G·H), h, gh: (B, T, H), gx, gsums: (B, T, G·H)
+    pub fn backward(
+        &self,
+        (u, h, gh): (&[Real], &[Real], &[Real]),
+        saved: &Saved,
+        gx: &mut [Real],
+        mut gsums: Option<&mut [Real]>,
+        cell: impl Fn(Back) + Sync,
+    ) {
+        let Self { batch, time, units, gates, .. } = *self;
+        let blocks = self.blocks();
+        // Rows of U are columns of its transpose.
+        let packed = parallel::map(blocks.len(), |n| {
+            let u = Mat::new(u, units, gates * units).transposed();
+            Packed::new(u.columns(blocks[n].clone()))
+        });
+        let mut carries: Vec<Vec<Real>> =
+            blocks.iter().map(|block| vec![0.; batch * block.len()]).collect();
+        for t in (0..time).rev() {
+            let later = (t + 1 < time).then(|| {
+                self.step(gsums.as_deref().unwrap_or(gx), gates * units, t + 1)
+            });
+            let new = parallel::map(blocks.len(), |n| {
+                let (block, width) = (&blocks[n], blocks[n].len());
+                let size = batch * width;
+                let rows = |x: &[Real], t: usize| -> Vec<Real> {
+                    let row = |b: usize| &x[(b * time + t) * units + block.start..][..width];
+                    (0..batch).flat_map(|b| row(b).iter().copied()).collect()
+                };
+                let mut gh = rows(gh, t);
+                if let Some(later) = later {
+                    mul_add_onto(later, Right::Packed(&packed[n]), Onto::C, &mut gh);
+                }
+                let h_before = if t > 0 { rows(h, t - 1) } else { vec![0.; size] };
+                let mut carry = carries[n].clone();
+                let mut gx = vec![0.; gates * size];
+                let mut gsums = vec![0.; gates * size];
+                cell(Back {
+                    before: (t > 0).then(|| saved.0[t - 1][n].data()),
+                    saved: saved.0[t][n].data(),
+                    h_before: &h_before,
+                    gh: &gh,
+                    carry: &mut carry,
+                    gx: &mut gx,
+                    gsums: &mut gsums,
+                });
+                (carry, gx, gsums)
+            });
+            for ((n, block), (carry, new, new_sums)) in blocks.iter().enumerate().zip(new) {
+                self.put(&new, t, block, gx);
+                if let Some(gsums) = &mut gsums {
+                    self.put(&new_sums, t, block, gsums);
+                }
+                carries[n] = carry;
+            }
+        }
+    }
+
+    /// h_{t−1} in the place of h_t.   (B, T, H)
+    pub fn delayed(&self, h: &Tensor) -> Tensor {
+        let row = self.time * self.units;
+        let mut y = Tensor::scratch(h.shape());
+        parallel::rows([y.data_mut()], [row], 1, |b, [y]| {
+            let h = &h.data()[b.start * row..][..row];
+            y[..self.units].fill(0.);
+            y[self.units..].copy_from_slice(&h[..row - self.units]);
+        });
+        y
+    }
+
+    /// Puts a block's gates of step `t` in their places.
+    fn put(&self, new: &[Real], t: usize, block: &Range<usize>, to: &mut [Real]) {
+        for (i, new) in new.chunks_exact(block.len()).enumerate() {
+            let at = self.at(i % self.batch, t, i / self.batch, block);
+            to[at..at + block.len()].copy_from_slice(new);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A layer of gated recurrent units.
+
+use super::{Init, Linear, module};
+use crate::ops::{gru, gru_cell, linear_onto};
+use crate::tape::{Param, Var};
+use crate::tensor::Tensor;
+
+/// `h_t = (1 − u) ⊙ h_{t−1} + u ⊙ c`, with `r, u = σ(x_t W + b + h_{t−1} U)` and
+/// `c = tanh(x_t W + b + r ⊙ (h_{t−1} U))`, each with columns of its own.
+///
+/// x: (B, T, in) → h: (B, T, units), from h_0 = 0
+pub struct Gru {
+    input: Linear,    // (in, 3 units)
+    recurrent: Param, // (units, 3 units)
+}
+module!(Gru: input, recurrent);
+
+impl Gru {
+    /// Glorot weights for the inputs, orthogonal ones between the units, zero biases.
+    pub fn new(init: &mut Init, in_channels: usize, units: usize) -> Self {
+        let input = init.scope("input", |init| Linear::new(init, in_channels, 3 * units));
+        Self { input, recurrent: init.recurrent(units, 3) }
+    }
+
+    /// The whole sequence at once.
+    #[track_caller]
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        gru(self.input.forward(x), x.tape().param(&self.recurrent))
+    }
+
+    /// h_0: zeros, (batch, 1, units).
+    pub fn start(&self, batch: usize) -> Tensor {
+        Tensor::zeros(&[batch, 1, self.recurrent.value.shape()[0]])
+    }
+
+    /// One step from h to h', the same bits as a step of [`forward`](Self::forward).
+    /// x: (B, 1, in), h: (B, 1, units)
+    #[track_caller]
+    pub fn step<'t>(&self, x: Var<'t>, h: Var<'t>) -> Var<'t> {
+        let x = self.input.forward(x);
+        let zeros = x.tape().constant(Tensor::zeros(x.value().shape()));
+        gru_cell(x, linear_onto(h, h.tape().param(&self.recurrent), zeros), h)
+    }
+}

@@ -1,0 +1,49 @@
+//! A layer of long short-term memory.
+
+use super::{Init, Linear, module};
+use crate::ops::{linear_onto, lstm, lstm_cell, slice_channels};
+use crate::tape::{Param, Var};
+use crate::tensor::{Real, Tensor};
+
+/// `c_t = f ⊙ c_{t−1} + i ⊙ g`, `h_t = o ⊙ tanh c_t`, gates i, f, g, o of `x_t W + b + h_{t−1} U`.
+///
+/// x: (B, T, in) → h: (B, T, units), from h_0 = c_0 = 0
+pub struct Lstm {
+    input: Linear,    // (in, 4 units)
+    recurrent: Param, // (units, 4 units)
+}
+module!(Lstm: input, recurrent);
+
+impl Lstm {
+    /// Glorot weights for the inputs, orthogonal ones between the units, zero biases but `forget_bias` for f.
+    pub fn new(init: &mut Init, in_channels: usize, units: usize, forget_bias: Real) -> Self {
+        let input = init.scope("input", |init| {
+            Linear::with_bias(init, in_channels, 4 * units, |bias| {
+                bias[units..2 * units].fill(forget_bias);
+            })
+        });
+        Self { input, recurrent: init.recurrent(units, 4) }
+    }
+
+    /// The whole sequence at once.
+    #[track_caller]
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        lstm(self.input.forward(x), x.tape().param(&self.recurrent))
+    }
+
+    /// h_0 and c_0: zeros, (batch, 1, units) each.
+    pub fn start(&self, batch: usize) -> [Tensor; 2] {
+        let zeros = Tensor::zeros(&[batch, 1, self.recurrent.value.shape()[0]]);
+        [zeros.clone(), zeros]
+    }
+
+    /// One step from (h, c) to (h', c'), the same bits as a step of [`forward`](Self::forward).
+    /// x: (B, 1, in), h, c: (B, 1, units)
+    #[track_caller]
+    pub fn step<'t>(&self, x: Var<'t>, [h, c]: [Var<'t>; 2]) -> [Var<'t>; 2] {
+        let u = x.tape().param(&self.recurrent);
+        let state = lstm_cell(linear_onto(h, u, self.input.forward(x)), c);
+        let units = c.value().cols();
+        [slice_channels(state, units, units), slice_channels(state, 0, units)]
+    }
+}

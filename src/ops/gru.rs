@@ -1,0 +1,135 @@
+//! Gated recurrent unit: all steps at once, and one step of the cell alone.
+
+use super::recurrent_gradient;
+use crate::kernel::math::{sigmoid, tanh};
+use crate::kernel::recurrent::{Ahead, Back, Recurrence};
+use crate::tape::{Rule, Var};
+use crate::tensor::{Real, Tensor};
+use crate::vectorised;
+
+/// `h_t = (1 − u) h_{t−1} + u c` with `r, u = σ(x_t + h_{t−1} U)` and `c = tanh(x_t + r (h_{t−1} U))`, each
+/// with its own columns of x and U, from `h_0 = 0`: the reset gate after the product, u on the new value.
+///
+/// x: (B, T, 3H), in the order r, u, c   u: (H, 3H)   h: (B, T, H)
+/// vjp: [`gru_cell`]'s from the last step to the first; then `ū = Σ_t h_{t−1}ᵀ v̄_t` for `v_t = h_{t−1} U`.
+/// Source: Cho et al. 2014, in the form of Fraccaro et al. 2016 (rivals.md §1.2).
+#[track_caller]
+pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "gru",
+        forward: "h_t = (1−u) h_{t−1} + u c   r,u = σ(x_t + v_t)   c = tanh(x_t + r v_t)   v_t = h_{t−1}U",
+        vjp: "h̄_{t−1} += v̄_t Uᵀ   ū = Σ h_{t−1}ᵀ v̄_t   x̄_t, v̄_t as gru_cell",
+    };
+    let (xs, us) = (x.value(), u.value());
+    let sizes = Recurrence::new(RULE.name, xs.btc(RULE.name), us.shape(), 3, 5);
+    let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
+    let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
+        let Ahead { sums, before, saved, h } = step;
+        let (gates, kept) = saved.split_at_mut(sums.len());
+        let (v, state) = kept.split_at_mut(h.len());
+        v.copy_from_slice(&sums[2 * h.len()..]);
+        if let Some(before) = before {
+            h.copy_from_slice(&before[sums.len() + h.len()..]);
+        }
+        forward_cell(gates, sums, h);
+        state.copy_from_slice(h);
+    });
+    let states = h.clone();
+    x.tape().record(&RULE, [x, u], h, move |gy, [gx, gu]| {
+        let [mut inputs, mut sums] = std::array::from_fn(|_| Tensor::scratch(xs.shape()));
+        let data = (us.data(), states.data(), gy.data());
+        let gsums = Some(sums.data_mut());
+        sizes.backward(data, &saved, inputs.data_mut(), gsums, |step| {
+            let Back { saved, h_before, gh, carry, gx, gsums, .. } = step;
+            let v = &saved[gx.len()..][..gh.len()];
+            gx.copy_from_slice(&saved[..gx.len()]);
+            backward_cell(gx, gsums, [v, h_before, gh], carry);
+        });
+        recurrent_gradient(&sizes, &states, &sums, gu);
+        gx.add(|| inputs);
+    })
+}
+
+/// One step of [`gru`] that sees x, and `v = h U`.
+///
+/// x, v: (…, 3H)   h, result: (…, H)
+/// vjp: `ā = h̄' u (1 − c²)`, `x̄ = v̄ = [ā v_c r(1 − r), h̄' (c − h) u(1 − u), ā]`, but `v̄_c = ā r`;
+/// `h̄ = h̄' (1 − u)`.
+#[track_caller]
+pub fn gru_cell<'t>(x: Var<'t>, v: Var<'t>, h: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "gru_cell",
+        forward: "h' = (1−u) h + u c   r,u = σ(x + v)   c = tanh(x + r v)",
+        vjp: "ā = h̄' u (1−c²)   x̄ = [ā v_c r', h̄' (c−h) u', ā]   v̄ = x̄, v̄_c = ā r   h̄ = h̄' (1−u)",
+    };
+    let (mut gates, sums, before) = (x.value(), v.value(), h.value());
+    let n = before.cols();
+    let fits = gates.cols() == 3 * n && gates.rows() == before.rows();
+    assert!(fits, "gru_cell: x is {:?}, h {:?}", gates.shape(), before.shape());
+    assert_eq!(gates.shape(), sums.shape(), "gru_cell: x and v differ in shape");
+    let mut y = before.clone();
+    let rows = gates.data_mut().chunks_exact_mut(3 * n).zip(sums.data().chunks_exact(3 * n));
+    for ((gates, sums), y) in rows.zip(y.data_mut().chunks_exact_mut(n)) {
+        forward_cell(gates, sums, y);
+    }
+    x.tape().record(&RULE, [x, v, h], y, move |gy, [gx, gv, gh]| {
+        let (mut inputs, mut gsums) = (gates.clone(), Tensor::scratch(gates.shape()));
+        let mut direct = Tensor::zeros(before.shape());
+        let out = inputs.data_mut().chunks_exact_mut(3 * n);
+        let out = out.zip(gsums.data_mut().chunks_exact_mut(3 * n));
+        let out = out.zip(direct.data_mut().chunks_exact_mut(n));
+        let known = sums.data().chunks_exact(3 * n).zip(before.data().chunks_exact(n));
+        let known = known.zip(gy.data().chunks_exact(n));
+        for (((inputs, gsums), direct), ((sums, before), gy)) in out.zip(known) {
+            backward_cell(inputs, gsums, [&sums[2 * n..], before, gy], direct);
+        }
+        gx.add(|| inputs);
+        gv.add(|| gsums);
+        gh.add(|| direct);
+    })
+}
+
+vectorised! {
+    /// Gates in the place of what they see beside `sums`; h' in the place of h.
+    fn forward_cell(gates: &mut [Real], sums: &[Real], h: &mut [Real]) {
+        let n = h.len();
+        let (r, gates) = gates.split_at_mut(n);
+        let (u, c) = gates.split_at_mut(n);
+        let (c, sums) = (&mut c[..n], &sums[..3 * n]);
+        let (vr, vu, vc) = (&sums[..n], &sums[n..2 * n], &sums[2 * n..]);
+        for j in 0..n {
+            (r[j], u[j]) = (sigmoid(r[j] + vr[j]), sigmoid(u[j] + vu[j]));
+            c[j] = tanh(c[j] + r[j] * vc[j]);
+            h[j] = (1. - u[j]) * h[j] + u[j] * c[j];
+        }
+    }
+}
+
+vectorised! {
+    /// x̄ in the place of the gates, v̄, and in `carry` what of h̄ does not come by v̄; in there before it is
+    /// what h̄' has beside `gh`. Of v_c, h, h̄'.
+    fn backward_cell(
+        gates: &mut [Real],
+        gsums: &mut [Real],
+        known: [&[Real]; 3],
+        carry: &mut [Real],
+    ) {
+        let [v, before, gh] = known;
+        let n = gh.len();
+        let (r, gates) = gates.split_at_mut(n);
+        let (u, c) = gates.split_at_mut(n);
+        let (vr, gsums) = gsums.split_at_mut(n);
+        let (vu, vc) = gsums.split_at_mut(n);
+        let (c, vc, carry) = (&mut c[..n], &mut vc[..n], &mut carry[..n]);
+        let (v, before) = (&v[..n], &before[..n]);
+        for j in 0..n {
+            let gh = gh[j] + carry[j];
+            carry[j] = gh * (1. - u[j]);
+            let new = gh * u[j] * (1. - c[j] * c[j]);
+            u[j] = gh * (c[j] - before[j]) * u[j] * (1. - u[j]);
+            vc[j] = new * r[j];
+            r[j] = new * v[j] * r[j] * (1. - r[j]);
+            (c[j], vr[j], vu[j]) = (new, r[j], u[j]);
+        }
+    }
+}

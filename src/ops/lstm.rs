@@ -1,0 +1,128 @@
+//! Long short-term memory: all steps at once, and one step of the cell alone.
+
+use super::recurrent_gradient;
+use crate::kernel::math::{sigmoid, tanh};
+use crate::kernel::recurrent::{Ahead, Back, Recurrence};
+use crate::kernel::reduce;
+use crate::tape::{Rule, Var};
+use crate::tensor::{Real, Tensor};
+use crate::vectorised;
+
+/// `c_t = f c_{t−1} + i g`, `h_t = o tanh c_t` with `i, f, o = σ(·)` and `g = tanh(·)` of `x_t + h_{t−1} U`,
+/// from `h_0 = c_0 = 0`: a layer whose products with the inputs are done already, for all steps at once.
+///
+/// x: (B, T, 4H), gates in the order i, f, g, o   u: (H, 4H)   h: (B, T, H)
+/// vjp: [`lstm_cell`]'s from the last step to the first; then `ū = Σ_t h_{t−1}ᵀ x̄_t`, one product.
+/// Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+#[track_caller]
+pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "lstm",
+        forward: "c_t = f c_{t−1} + i g   h_t = o tanh c_t   i, f, g, o of x_t + h_{t−1}U",
+        vjp: "h̄_{t−1} += x̄_t Uᵀ   ū = Σ h_{t−1}ᵀ x̄_t   x̄_t, c̄_{t−1} as lstm_cell",
+    };
+    let (xs, us) = (x.value(), u.value());
+    let sizes = Recurrence::new(RULE.name, xs.btc(RULE.name), us.shape(), 4, 5);
+    let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
+    let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
+        let Ahead { sums, before, saved, h } = step;
+        let (gates, c) = saved.split_at_mut(sums.len());
+        reduce::add(gates, sums);
+        c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is zeros as yet
+        forward_cell(gates, c, h);
+    });
+    let states = h.clone();
+    x.tape().record(&RULE, [x, u], h, move |gy, [gx, gu]| {
+        let mut gates = Tensor::scratch(xs.shape());
+        let data = (us.data(), states.data(), gy.data());
+        sizes.backward(data, &saved, gates.data_mut(), None, |step| {
+            let Back { before, saved, gh, carry, gx, .. } = step;
+            let (gates, c) = saved.split_at(gx.len());
+            gx.copy_from_slice(gates);
+            let zeros = vec![0.; gh.len()];
+            let before = before.map_or(&zeros[..], |before| &before[gx.len()..]);
+            backward_cell(gx, [before, c, gh], carry);
+        });
+        recurrent_gradient(&sizes, &states, &gates, gu);
+        gx.add(|| gates);
+    })
+}
+
+/// One step of [`lstm`] whose gates see x: `[c', h']`.
+///
+/// x: (…, 4H)   c: (…, H)   result: (…, 2H)
+/// vjp: `γ = c̄' + h̄' o (1 − tanh² c')`, `x̄ = [γ g i(1 − i), γ c f(1 − f), γ i (1 − g²), h̄' tanh c' o(1 − o)]`,
+/// `c̄ = γ f`.
+#[track_caller]
+pub fn lstm_cell<'t>(x: Var<'t>, c: Var<'t>) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "lstm_cell",
+        forward: "[c', h']   c' = f c + i g   h' = o tanh c'   i, f, g, o of x",
+        vjp: "γ = c̄' + h̄' o (1 − tanh² c')   c̄ = γ f   x̄: γ g i', γ c f', γ i g', h̄' tanh c' o'",
+    };
+    let (mut gates, before) = (x.value(), c.value());
+    let n = before.cols();
+    let fits = gates.cols() == 4 * n && gates.rows() == before.rows();
+    assert!(fits, "lstm_cell: x is {:?}, c {:?}", gates.shape(), before.shape());
+    let mut shape = before.shape().to_vec();
+    *shape.last_mut().expect("rank ≥ 1") = 2 * n;
+    let mut y = Tensor::scratch(&shape);
+    let rows = gates.data_mut().chunks_exact_mut(4 * n).zip(before.data().chunks_exact(n));
+    for ((gates, before), y) in rows.zip(y.data_mut().chunks_exact_mut(2 * n)) {
+        let (c, h) = y.split_at_mut(n);
+        c.copy_from_slice(before);
+        forward_cell(gates, c, h);
+    }
+    let states = y.clone();
+    x.tape().record(&RULE, [x, c], y, move |gy, [gx, gc]| {
+        let (mut g, mut carries) = (gates.clone(), Tensor::scratch(before.shape()));
+        let rows = g.data_mut().chunks_exact_mut(4 * n).zip(carries.data_mut().chunks_exact_mut(n));
+        let states = states.data().chunks_exact(2 * n).zip(gy.data().chunks_exact(2 * n));
+        let before = before.data().chunks_exact(n);
+        for (((gates, carry), (state, gy)), before) in rows.zip(states).zip(before) {
+            carry.copy_from_slice(&gy[..n]);
+            backward_cell(gates, [before, &state[..n], &gy[n..]], carry);
+        }
+        gx.add(|| g);
+        gc.add(|| carries);
+    })
+}
+
+vectorised! {
+    /// Gates in the place of what they see; c' in the place of c; h'.
+    fn forward_cell(gates: &mut [Real], c: &mut [Real], h: &mut [Real]) {
+        let n = h.len();
+        let (i, gates) = gates.split_at_mut(n);
+        let (f, gates) = gates.split_at_mut(n);
+        let (g, o) = gates.split_at_mut(n);
+        let (o, c) = (&mut o[..n], &mut c[..n]);
+        for j in 0..n {
+            (i[j], f[j]) = (sigmoid(i[j]), sigmoid(f[j]));
+            (g[j], o[j]) = (tanh(g[j]), sigmoid(o[j]));
+            c[j] = f[j] * c[j] + i[j] * g[j];
+            h[j] = o[j] * tanh(c[j]);
+        }
+    }
+}
+
+vectorised! {
+    /// x̄ in the place of the gates, c̄ in the place of c̄'; of c, c', h̄'.
+    fn backward_cell(gates: &mut [Real], known: [&[Real]; 3], carry: &mut [Real]) {
+        let [before, c, gh] = known;
+        let n = gh.len();
+        let (i, gates) = gates.split_at_mut(n);
+        let (f, gates) = gates.split_at_mut(n);
+        let (g, o) = gates.split_at_mut(n);
+        let (o, carry, before, c) = (&mut o[..n], &mut carry[..n], &before[..n], &c[..n]);
+        for j in 0..n {
+            let squashed = tanh(c[j]);
+            let gc = carry[j] + gh[j] * o[j] * (1. - squashed * squashed);
+            carry[j] = gc * f[j];
+            f[j] = gc * before[j] * f[j] * (1. - f[j]);
+            o[j] = gh[j] * squashed * o[j] * (1. - o[j]);
+            let (input, new) = (i[j], g[j]);
+            i[j] = gc * new * input * (1. - input);
+            g[j] = gc * input * (1. - new * new);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Recurrence: the same bits on any number of threads.
+
+use stcn::Tensor;
+use stcn::kernel::recurrent::{Ahead, Back, Recurrence};
+use stcn::noise::Noise;
+use stcn::parallel::with_threads;
+
+/// States and gradients of `h_t = x_t + h_{t−1} U`, a cell of one gate that saves its input.
+fn linear_cell(batch: usize, time: usize, units: usize) -> Vec<Tensor> {
+    let normals = |name: &str, shape: &[usize]| {
+        let mut x = Tensor::zeros(shape);
+        Noise::new(4, "recurrent").normals(name, 0, 0, x.data_mut());
+        x.map(|x| x / 8.)
+    };
+    let (x, u) = (normals("x", &[batch, time, units]), normals("u", &[units, units]));
+    let gy = normals("gy", &[batch, time, units]);
+    let sizes = Recurrence::new("linear", (batch, time, units), u.shape(), 1, 1);
+    let mut h = Tensor::zeros(&[batch, time, units]);
+    let saved = sizes.forward(x.data(), u.data(), h.data_mut(), |step| {
+        let Ahead { sums, saved, h, .. } = step;
+        for ((h, x), sum) in h.iter_mut().zip(saved).zip(sums) {
+            *h = *x + sum;
+        }
+    });
+    let mut gx = Tensor::zeros(&[batch, time, units]);
+    sizes.backward((u.data(), h.data(), gy.data()), &saved, gx.data_mut(), None, |step| {
+        let Back { gh, gx, .. } = step;
+        gx.copy_from_slice(gh);
+    });
+    vec![x, u, gy, h, gx]
+}
+
+#[test]
+fn a_linear_cell_sums_powers_of_its_matrix_forwards_and_back() {
+    let (batch, time, units) = (3, 5, 37);
+    let all = linear_cell(batch, time, units);
+    let [x, u, gy, h, gx] = &all[..] else { unreachable!() };
+    let at = |x: &Tensor, b: usize, t: usize, i: usize| f64::from(x.data()[(b * time + t) * units + i]);
+    let u = |i: usize, j: usize| f64::from(u.data()[i * units + j]);
+    for b in 0..batch {
+        let (mut state, mut grad) = (vec![0.; units], vec![0.; units]);
+        for t in 0..time {
+            let next = |j| at(x, b, t, j) + (0..units).fold(0., |sum, i| sum + state[i] * u(i, j));
+            state = (0..units).map(next).collect();
+            let back = time - 1 - t;
+            let next = |i| at(gy, b, back, i) + (0..units).fold(0., |sum, j| sum + grad[j] * u(i, j));
+            grad = (0..units).map(next).collect();
+            for i in 0..units {
+                assert!((at(h, b, t, i) - state[i]).abs() < 1e-5, "h of {b}, {t}, {i}");
+                assert!((at(gx, b, back, i) - grad[i]).abs() < 1e-5, "gradient of {b}, {back}, {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_makes_the_same_bits() {
+    let on = |threads| with_threads(threads, || linear_cell(7, 9, 75)).unwrap();
+    let one = on(1);
+    for threads in [2, 3, 8] {
+        assert!(on(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn states_are_delayed_by_one_step_within_their_sequence() {
+    let sizes = Recurrence::new("delayed", (2, 3, 1), &[1, 1], 1, 1);
+    let h = Tensor::new(&[2, 3, 1], vec![1., 2., 3., 4., 5., 6.]);
+    assert_eq!(sizes.delayed(&h).data(), [0., 1., 2., 0., 4., 5.]);
+}
