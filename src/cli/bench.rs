@@ -195,7 +195,7 @@ fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     let (mut tracked, mut shapes, mut total) = (vec![], vec![], 0.);
     tape.each(|node| {
         let products = match node.rule.name {
-            "linear" | "linear_relu" | "linear_residual" | "causal_conv1d" => 1.,
+            "linear" | "linear_relu" | "linear_residual" | "causal_conv1d" | "lstm" | "gru" => 1.,
             "gated_conv" => 2.,
             _ => 0.,
         };

@@ -19,8 +19,13 @@ pub fn orthonormalise(rows: &mut [Real], n: usize) {
             let mut shares = vec![0.; count * first];
             // What the block's rows have of each row before, and off it.
             let (q, rows) = (Mat::new(before, first, n), block.to_vec());
-            let transposed: Vec<Real> = (0..n * first).map(|i| before[i % first * n + i / first]).collect();
-            mul_add(Mat::new(&rows, count, n), Right::Rows(Mat::new(&transposed, n, first)), &mut shares);
+            let transposed: Vec<Real> =
+                (0..n * first).map(|i| before[i % first * n + i / first]).collect();
+            mul_add(
+                Mat::new(&rows, count, n),
+                Right::Rows(Mat::new(&transposed, n, first)),
+                &mut shares,
+            );
             shares.iter_mut().for_each(|share| *share = -*share);
             mul_add(Mat::new(&shares, count, first), Right::Rows(q), block);
             within(block, n);
@@ -35,7 +40,9 @@ fn within(block: &mut [Real], n: usize) {
         let row = &mut rest[..n];
         for other in before.chunks_exact(n) {
             let share = dot(row, other);
-            row.iter_mut().zip(other).for_each(|(x, y)| *x = (f64::from(*x) - share * f64::from(*y)) as Real);
+            row.iter_mut()
+                .zip(other)
+                .for_each(|(x, y)| *x = (f64::from(*x) - share * f64::from(*y)) as Real);
         }
         let length = dot(row, row).sqrt();
         row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as Real);

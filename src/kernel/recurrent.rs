@@ -164,9 +164,8 @@ impl Recurrence {
         let mut carries: Vec<Vec<Real>> =
             blocks.iter().map(|block| vec![0.; batch * block.len()]).collect();
         for t in (0..time).rev() {
-            let later = (t + 1 < time).then(|| {
-                self.step(gsums.as_deref().unwrap_or(gx), gates * units, t + 1)
-            });
+            let later = (t + 1 < time)
+                .then(|| self.step(gsums.as_deref().unwrap_or(gx), gates * units, t + 1));
             let new = parallel::map(blocks.len(), |n| {
                 let (block, width) = (&blocks[n], blocks[n].len());
                 let size = batch * width;

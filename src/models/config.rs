@@ -18,12 +18,19 @@ choice! {
     Wavenet = "wavenet",
     /// WaveNet whose output sees a tap of every level, "analogously to STCN-dense".
     WavenetDense = "wavenet-dense",
+    /// The recurrent network without latents that VRNN is compared with (Chung et al. 2015).
+    Rnn = "rnn",
 }
 
 impl ModelKind {
     /// Whether the output sees every level.
     pub fn is_dense(self) -> bool {
         matches!(self, Self::StcnDense | Self::WavenetDense)
+    }
+
+    /// Whether it is one of the deterministic controls made of convolutions.
+    pub fn is_wavenet(self) -> bool {
+        matches!(self, Self::Wavenet | Self::WavenetDense)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
@@ -133,8 +140,10 @@ pub struct ModelConfig {
     pub task: Task,
     /// D, numbers in a step.
     pub input: usize,
-    /// F, filters of every convolution and width of the output network.
+    /// F, filters of every convolution and width of the output network; of a recurrent model its units.
     pub channels: usize,
+    /// Width of the layers before and behind the units of a recurrent model.
+    pub embedding: usize,
     /// Taps of a dilated convolution.
     pub kernel_size: usize,
     /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
@@ -146,7 +155,7 @@ pub struct ModelConfig {
     pub latent_layers: usize,
     /// Their width; 0: as many as `channels`.
     pub latent_hidden: usize,
-    /// Layers of the output network before the head.
+    /// Layers of the output network before the head; of a recurrent model, of each of its nets.
     pub output_layers: usize,
     /// M, components of a mixture head.
     pub mixtures: usize,
@@ -175,6 +184,7 @@ impl Default for ModelConfig {
             task: Task::Ink,
             input: 3,
             channels: 256,
+            embedding: 300,
             kernel_size: 2,
             latents: vec![32, 16, 8, 4, 2],
             blocks_per_latent: 6,
@@ -200,7 +210,7 @@ impl ModelConfig {
     /// The same sizes with every switch on its released value; a WaveNet on ink loses its sixth block per
     /// level, as 5×\[1..16\] was released.
     pub fn as_released(self) -> Self {
-        let short = !self.kind.has_latents() && self.task == Task::Ink;
+        let short = self.kind.is_wavenet() && self.task == Task::Ink;
         Self {
             blocks_per_latent: if short {
                 self.blocks_per_latent.min(5)
@@ -239,6 +249,7 @@ impl ModelConfig {
         within("the number of model.latents", self.latents.len(), 1, 64)?;
         within("model.input", self.input, 1, 1 << 16)?;
         within("model.channels", self.channels, 1, 1 << 16)?;
+        within("model.embedding", self.embedding, 1, 1 << 16)?;
         within("model.kernel_size", self.kernel_size, 1, 64)?;
         within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
         // Dilations double, and whoever draws has to remember every row.

@@ -4,10 +4,12 @@
 //! loop over numbers, no thread and no generator state. Not here: masks and losses (`train`).
 
 pub mod config;
+mod rnn;
 mod stcn;
 mod wavenet;
 
 pub use config::{ModelConfig, ModelKind};
+pub use rnn::Rnn;
 pub use stcn::Stcn;
 pub use wavenet::WaveNet;
 
@@ -100,15 +102,15 @@ pub fn count(config: &ModelConfig) -> Result<usize> {
 }
 
 fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
-    if config.kind.has_latents() {
-        Box::new(Stcn::new(init, config))
-    } else {
-        Box::new(WaveNet::new(init, config))
+    match config.kind {
+        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
+        ModelKind::Rnn => Box::new(Rnn::new(init, config)),
     }
 }
 
-/// The head that `config` names, on features of its width.
-fn head(init: &mut Init, config: &ModelConfig) -> Head {
+/// The head that `config` names, on features of so many channels.
+fn head(init: &mut Init, config: &ModelConfig, width: usize) -> Head {
     let channels = match config.task {
         Task::Ink => (config.input - 1, 1),
         Task::Speech => (config.input, 0),
@@ -119,8 +121,7 @@ fn head(init: &mut Init, config: &ModelConfig) -> Head {
         HeadKind::Normal | HeadKind::Bernoulli => 0,
     };
     let correlated = config.head == HeadKind::Bigmm;
-    let head = init
-        .scope("head", |init| Head::new(init, config.channels, channels, components, correlated));
+    let head = init.scope("head", |init| Head::new(init, width, channels, components, correlated));
     head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
 }
 

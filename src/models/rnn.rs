@@ -12,8 +12,9 @@
 //! ```
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
 use crate::data::Batch;
+use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
 use crate::noise::Noise;
 use crate::ops::*;
@@ -42,20 +43,41 @@ impl Rnn {
     }
 }
 
+impl Rnn {
+    /// `p(x_t | x_{<t})` of every step.   x: (B, T, D)
+    fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
+        let h = self.lstm.forward(self.embed.forward(x)).named("h");
+        let before = slice_time(prepend_zero(h), 0, x.value().shape()[1]); // 0, h_1 … h_{T−1}
+        self.head.forward(self.decode.forward(before))
+    }
+
+    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
+    ///
+    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
+    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
+    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        let tape = Tape::inference();
+        let px = self.predict(tape.constant(x.clone()));
+        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
+    }
+}
+
 impl SequenceModel for Rnn {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let h = prepend_zero(self.lstm.forward(self.embed.forward(x))).named("h");
-        let before = slice_time(h, 0, batch.x.shape()[1]); // h_{t−1}
-        let px = self.head.forward(self.decode.forward(before));
-        Elbo { log_px: px.log_prob(x).named("log_px"), kl: vec![] }
+        Elbo { log_px: self.predict(x).log_prob(x).named("log_px"), kl: vec![] }
     }
 
     fn bound(&self) -> Bound {
         Bound::Exact
     }
 
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize) -> Option<Vec<Tensor>> {
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
         let exact = self.elbo(&Tape::inference(), batch, noise).log_px.value();
         Some(vec![exact; draws])
     }

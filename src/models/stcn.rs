@@ -66,7 +66,14 @@ impl Stcn {
             Decoder::Pointwise => OutputNet::pointwise(init, y, *channels, config.output_layers),
             Decoder::Gated => OutputNet::gated(init, y, *channels, config.output_layers),
         });
-        Self { tcn, prior, infer, output, head: head(init, config), config: config.clone() }
+        Self {
+            tcn,
+            prior,
+            infer,
+            output,
+            head: head(init, config, *channels),
+            config: config.clone(),
+        }
     }
 
     /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each

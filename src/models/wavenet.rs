@@ -44,7 +44,7 @@ impl WaveNet {
         let output = init.scope("output", |init| {
             Mlp::new(init, taps * channels, channels, config.output_layers)
         });
-        Self { first, tcn, output, head: head(init, config), config: config.clone() }
+        Self { first, tcn, output, head: head(init, config, channels), config: config.clone() }
     }
 
     /// `p(x_t | x_{<t})` of every step.   x: (B, T, D)

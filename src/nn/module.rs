@@ -133,7 +133,8 @@ impl Init {
                 let mut rows = vec![0.; units * units];
                 noise.normals(path, gate as u64, 0, &mut rows);
                 orthonormalise(&mut rows, units);
-                for (to, row) in value.chunks_exact_mut(gates * units).zip(rows.chunks_exact(units)) {
+                for (to, row) in value.chunks_exact_mut(gates * units).zip(rows.chunks_exact(units))
+                {
                     to[gate * units..][..units].copy_from_slice(row);
                 }
             }

@@ -141,12 +141,19 @@ fn window(x: &Tensor, start: usize, len: usize) -> Tensor {
 #[track_caller]
 pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
     static RULE: Rule =
-        Rule { name: "concat_time", forward: "y = x₁ … xₙ in time", vjp: "x̄ᵢ = ȳ, its steps" };
+        Rule {
+            name: "concat_time", forward: "y = x₁ … xₙ in time", vjp: "x̄ᵢ = ȳ, its steps"
+        };
     let values: Vec<Tensor> = xs.iter().map(|x| x.value()).collect();
     let (batch, _, c) = values[0].btc(RULE.name);
     for v in &values {
         let (b, _, channels) = v.btc(RULE.name);
-        assert!((b, channels) == (batch, c), "concat_time: {:?} behind {:?}", v.shape(), values[0].shape());
+        assert!(
+            (b, channels) == (batch, c),
+            "concat_time: {:?} behind {:?}",
+            v.shape(),
+            values[0].shape()
+        );
     }
     let steps: Vec<usize> = values.iter().map(|v| v.shape()[1]).collect();
     let total = steps.iter().sum::<usize>();

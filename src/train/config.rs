@@ -269,7 +269,7 @@ impl Config {
     /// Every switch on its released value and the training as the release had it: stopping counted from
     /// step 0, and WaveNet with its own batch and learning rate.
     pub fn as_released(mut self) -> Self {
-        let wavenet = !self.model.kind.has_latents();
+        let wavenet = self.model.kind.is_wavenet();
         self.model = self.model.as_released();
         self.train.after_step = 0;
         match self.preset.as_str() {

@@ -38,7 +38,7 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
     let usual = if music { HeadKind::Bernoulli } else { HeadKind::Gmm };
     let head = head.map_or(Ok(usual), HeadKind::parse)?;
 
-    let model = ModelConfig { kind, head, ..model_of(name, kind) };
+    let model = ModelConfig { kind, head, ..model_of(name, kind, head) };
     let crop = match name {
         "ink-small" | "music-small" => 256,
         "speech-small" | "speech" | "speech-large" => 40,
@@ -56,35 +56,48 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 }
 
 /// Sizes of one model in one preset.
-fn model_of(preset: &str, kind: ModelKind) -> ModelConfig {
+fn model_of(preset: &str, kind: ModelKind, head: HeadKind) -> ModelConfig {
     let paper = ModelConfig::default();
     let speech =
         ModelConfig { task: Task::Speech, input: 200, blocks_per_latent: 5, ..paper.clone() };
     // Filters by which every model comes to the same number of parameters: (stcn, stcn-dense, wavenet,
-    // wavenet-dense). The paper's sizes are 256 for all.
-    let (widths, sizes) = match preset {
+    // wavenet-dense), and units and embedding of the recurrent one. The paper's filters are 256 for all.
+    let (widths, units, sizes) = match preset {
         "ink-tiny" => (
             (32, 32, 37, 37),
+            (146, 32),
             ModelConfig { latents: vec![16, 8, 4], blocks_per_latent: 5, ..paper },
         ),
-        "ink-small" => ((54, 54, 62, 61), paper),
-        "music-small" => ((54, 54, 62, 61), ModelConfig { task: Task::Music, input: 88, ..paper }),
+        "ink-small" => ((54, 54, 62, 61), (346, 64), paper),
+        "music-small" => {
+            ((54, 54, 62, 61), (346, 64), ModelConfig { task: Task::Music, input: 88, ..paper })
+        }
         "speech-small" => {
             let latents = vec![64, 32, 16, 8, 4];
-            ((60, 59, 75, 74), ModelConfig { latents, mixtures: 5, ..speech })
+            ((60, 59, 75, 74), (358, 96), ModelConfig { latents, mixtures: 5, ..speech })
         }
         "speech" | "speech-large" => {
             let width = if preset == "speech" { 256 } else { 512 };
             let latents = vec![256, 128, 64, 32, 16];
-            ((width, width, width, width), ModelConfig { latents, ..speech })
+            let embedding = if head == HeadKind::Normal { 800 } else { 700 };
+            let units = (4000, embedding); // Blizzard's; TIMIT's are not known for sure
+            ((width, width, width, width), units, ModelConfig { latents, ..speech })
         }
-        _ => ((256, 256, 256, 256), paper),
+        _ => {
+            let embedding = if head == HeadKind::Normal { 340 } else { 300 };
+            ((256, 256, 256, 256), (1200, embedding), paper)
+        }
     };
+    if kind == ModelKind::Rnn {
+        let (channels, embedding) = units;
+        let layers = if preset.starts_with("speech") && preset != "speech-small" { 4 } else { 1 };
+        return ModelConfig { channels, embedding, output_layers: layers, ..sizes };
+    }
     let channels = match kind {
         ModelKind::Stcn => widths.0,
         ModelKind::StcnDense => widths.1,
         ModelKind::Wavenet => widths.2,
-        ModelKind::WavenetDense => widths.3,
+        ModelKind::WavenetDense | ModelKind::Rnn => widths.3,
     };
     let latent = kind.has_latents();
     let gated = latent && sizes.task == Task::Speech;

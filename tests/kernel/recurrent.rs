@@ -35,7 +35,8 @@ fn a_linear_cell_sums_powers_of_its_matrix_forwards_and_back() {
     let (batch, time, units) = (3, 5, 37);
     let all = linear_cell(batch, time, units);
     let [x, u, gy, h, gx] = &all[..] else { unreachable!() };
-    let at = |x: &Tensor, b: usize, t: usize, i: usize| f64::from(x.data()[(b * time + t) * units + i]);
+    let at =
+        |x: &Tensor, b: usize, t: usize, i: usize| f64::from(x.data()[(b * time + t) * units + i]);
     let u = |i: usize, j: usize| f64::from(u.data()[i * units + j]);
     for b in 0..batch {
         let (mut state, mut grad) = (vec![0.; units], vec![0.; units]);
@@ -43,11 +44,15 @@ fn a_linear_cell_sums_powers_of_its_matrix_forwards_and_back() {
             let next = |j| at(x, b, t, j) + (0..units).fold(0., |sum, i| sum + state[i] * u(i, j));
             state = (0..units).map(next).collect();
             let back = time - 1 - t;
-            let next = |i| at(gy, b, back, i) + (0..units).fold(0., |sum, j| sum + grad[j] * u(i, j));
+            let next =
+                |i| at(gy, b, back, i) + (0..units).fold(0., |sum, j| sum + grad[j] * u(i, j));
             grad = (0..units).map(next).collect();
             for i in 0..units {
                 assert!((at(h, b, t, i) - state[i]).abs() < 1e-5, "h of {b}, {t}, {i}");
-                assert!((at(gx, b, back, i) - grad[i]).abs() < 1e-5, "gradient of {b}, {back}, {i}");
+                assert!(
+                    (at(gx, b, back, i) - grad[i]).abs() < 1e-5,
+                    "gradient of {b}, {back}, {i}"
+                );
             }
         }
     }

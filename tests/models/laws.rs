@@ -58,7 +58,7 @@ fn nothing_of_an_earlier_step_changes_with_the_present() {
             );
             seen += 1;
         });
-        assert!(seen > 20, "{seen} nodes");
+        assert!(seen > 10, "{seen} nodes"); // the fewest, of an RNN on music, are 13
         // And the present does look: at its own step and at the next.
         for t in [j, j + 1] {
             let [a, b] = [&before, &after].map(|elbo| row(&elbo.log_px.value(), 1, t)[0]);
@@ -148,7 +148,7 @@ fn no_gradient_reaches_a_masked_row() {
                 reached += usize::from(row(grad, b, n - 1 + start).iter().any(|&g| g != 0.));
             }
         });
-        assert!(reached > 20, "{reached}: nothing to see");
+        assert!(reached > 10, "{reached}: nothing to see");
     }
 }
 

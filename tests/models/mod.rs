@@ -7,12 +7,13 @@ mod generation;
 mod gradients;
 mod laws;
 mod learning;
+mod rnn;
 mod stcn;
 mod wavenet;
 
 use ::stcn::data::Batch;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{SequenceModel, Stcn, WaveNet};
+use ::stcn::models::{Rnn, SequenceModel, Stcn, WaveNet};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
@@ -41,6 +42,7 @@ fn tiny(kind: ModelKind, (task, head): (Task, HeadKind)) -> ModelConfig {
             Task::Music => 4,
         },
         channels: 5,
+        embedding: 9,
         latents: vec![3, 2],
         blocks_per_latent: 2,
         output_layers: 2,
@@ -64,10 +66,10 @@ fn name(c: &ModelConfig) -> String {
 fn model(config: &ModelConfig) -> Box<dyn Model> {
     config.validate().unwrap();
     let init = &mut Init::new(7);
-    let mut model: Box<dyn Model> = if config.kind.has_latents() {
-        Box::new(Stcn::new(init, config))
-    } else {
-        Box::new(WaveNet::new(init, config))
+    let mut model: Box<dyn Model> = match config.kind {
+        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
+        ModelKind::Rnn => Box::new(Rnn::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -94,6 +96,12 @@ impl Model for Stcn {
 impl Model for WaveNet {
     fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
         WaveNet::redraw(self, x, given, noise, samples)
+    }
+}
+
+impl Model for Rnn {
+    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        Rnn::redraw(self, x, given, noise, samples)
     }
 }
 
