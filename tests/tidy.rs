@@ -82,8 +82,8 @@ fn words() -> Vec<Words> {
         ),
         some(
             "threads(), available_parallelism, current_num_threads, current_thread_index",
-            &["parallel.rs", "kernel/causal_conv.rs", "cli/"],
-            "how many threads there are decides no number: cut by a constant, or rows of products",
+            &["parallel.rs", "kernel/causal_conv.rs", "kernel/recurrent.rs", "cli/"],
+            "how many threads there are decides no number: cut by a constant, or rows and columns of products",
         ),
         some(
             ".reduce(, .reduce_with(, .fold_with(, .find_any(, .position_any(",

@@ -57,8 +57,8 @@ pub struct Back<'a> {
 /// What a walk forward leaves for the walk back: by step, then by block of units.
 pub struct Saved(Vec<Vec<Tensor>>);
 
-/// Units of one task: a panel of the widest kernel. No bit depends on the cut.
-const WIDTH: usize = 32;
+/// Blocks are whole panels of the widest kernel.
+const PANEL: usize = 32;
 
 impl Recurrence {
     /// Of x (batch, time, gates · units) and u (units, gates · units); a panic, `op` first, if they do not fit.
@@ -76,8 +76,10 @@ impl Recurrence {
         Self { batch, time, units, gates, saved }
     }
 
+    /// The units of each thread. No bit depends on the cut.
     fn blocks(&self) -> Vec<Range<usize>> {
-        (0..self.units).step_by(WIDTH).map(|i| i..self.units.min(i + WIDTH)).collect()
+        let width = self.units.div_ceil(parallel::threads()).next_multiple_of(PANEL);
+        (0..self.units).step_by(width).map(|i| i..self.units.min(i + width)).collect()
     }
 
     /// Row-major rows of step `t` of a tensor (batch, time, cols).

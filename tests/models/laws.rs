@@ -148,7 +148,7 @@ fn no_gradient_reaches_a_masked_row() {
                 reached += usize::from(row(grad, b, n - 1 + start).iter().any(|&g| g != 0.));
             }
         });
-        assert!(reached > 10, "{reached}: nothing to see");
+        assert!(reached >= 10, "{reached}: nothing to see");
     }
 }
 
