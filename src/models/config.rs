@@ -20,12 +20,19 @@ choice! {
     WavenetDense = "wavenet-dense",
     /// The recurrent network without latents that VRNN is compared with (Chung et al. 2015).
     Rnn = "rnn",
+    /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
+    Vrnn = "vrnn",
 }
 
 impl ModelKind {
     /// Whether the output sees every level.
     pub fn is_dense(self) -> bool {
         matches!(self, Self::StcnDense | Self::WavenetDense)
+    }
+
+    /// Whether a state goes from step to step.
+    pub fn is_recurrent(self) -> bool {
+        matches!(self, Self::Rnn | Self::Vrnn)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -35,7 +42,7 @@ impl ModelKind {
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense)
+        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn)
     }
 }
 
@@ -144,6 +151,8 @@ pub struct ModelConfig {
     pub channels: usize,
     /// Width of the layers before and behind the units of a recurrent model.
     pub embedding: usize,
+    /// Width of the layers between a recurrent model's latent and its units.
+    pub latent_embedding: usize,
     /// Taps of a dilated convolution.
     pub kernel_size: usize,
     /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
@@ -185,6 +194,7 @@ impl Default for ModelConfig {
             input: 3,
             channels: 256,
             embedding: 300,
+            latent_embedding: 150,
             kernel_size: 2,
             latents: vec![32, 16, 8, 4, 2],
             blocks_per_latent: 6,
@@ -250,6 +260,7 @@ impl ModelConfig {
         within("model.input", self.input, 1, 1 << 16)?;
         within("model.channels", self.channels, 1, 1 << 16)?;
         within("model.embedding", self.embedding, 1, 1 << 16)?;
+        within("model.latent_embedding", self.latent_embedding, 1, 1 << 16)?;
         within("model.kernel_size", self.kernel_size, 1, 64)?;
         within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
         // Dilations double, and whoever draws has to remember every row.

@@ -6,11 +6,13 @@
 pub mod config;
 mod rnn;
 mod stcn;
+mod vrnn;
 mod wavenet;
 
 pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
 pub use stcn::Stcn;
+pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
 
 use crate::data::Batch;
@@ -106,6 +108,7 @@ fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
         ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
+        ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
     }
 }
 

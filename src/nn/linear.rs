@@ -2,7 +2,7 @@
 
 use super::{Init, module};
 use crate::dist::Normal;
-use crate::ops::{clipped_softplus, linear, linear_relu, linear_residual};
+use crate::ops::{affine, clipped_softplus, linear, linear_relu, linear_residual, softplus};
 use crate::tape::{Param, Var};
 use crate::tensor::Real;
 
@@ -93,6 +93,40 @@ impl Net {
 
     fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.output.forward(self.hidden.forward(x))
+    }
+}
+
+/// Features → a diagonal normal, by hidden layers that mean and spread share: `σ = softplus(·) + 10⁻⁴`.
+pub struct NormalLayers {
+    hidden: Mlp,
+    mean: Linear,
+    std: Linear,
+}
+module!(NormalLayers: hidden, mean, std);
+
+impl NormalLayers {
+    /// `layers` hidden layers, `width` wide; σ begins near 1, as its bias does at 0.6.
+    pub fn new(
+        init: &mut Init,
+        inputs: usize,
+        width: usize,
+        layers: usize,
+        outputs: usize,
+    ) -> Self {
+        Self {
+            hidden: Mlp::new(init, inputs, width, layers),
+            mean: init.scope("mean", |init| Linear::new(init, width, outputs)),
+            std: init.scope("std", |init| {
+                Linear::with_bias(init, width, outputs, |bias| bias.fill(0.6))
+            }),
+        }
+    }
+
+    /// x: (B, T, inputs) → a normal over (B, T, outputs)
+    #[track_caller]
+    pub fn forward<'t>(&self, x: Var<'t>) -> Normal<'t> {
+        let h = self.hidden.forward(x);
+        Normal { mean: self.mean.forward(h), std: affine(softplus(self.std.forward(h)), 1., 1e-4) }
     }
 }
 

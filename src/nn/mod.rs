@@ -17,7 +17,7 @@ pub use conv::{CausalConv1d, Past};
 pub use gated::GatedBlock;
 pub use gru::Gru;
 pub use head::Head;
-pub use linear::{Linear, Mlp, NormalNet};
+pub use linear::{Linear, Mlp, NormalLayers, NormalNet};
 pub use lstm::Lstm;
 pub use module::{Init, Module, module};
 pub use output::OutputNet;

@@ -61,43 +61,68 @@ fn model_of(preset: &str, kind: ModelKind, head: HeadKind) -> ModelConfig {
     let speech =
         ModelConfig { task: Task::Speech, input: 200, blocks_per_latent: 5, ..paper.clone() };
     // Filters by which every model comes to the same number of parameters: (stcn, stcn-dense, wavenet,
-    // wavenet-dense), and units and embedding of the recurrent one. The paper's filters are 256 for all.
-    let (widths, units, sizes) = match preset {
+    // wavenet-dense), and units and embedding of (rnn, vrnn). The paper's filters are 256 for all.
+    let (widths, recurrent, sizes) = match preset {
         "ink-tiny" => (
             (32, 32, 37, 37),
-            (146, 32),
+            [(146, 32), (130, 32)],
             ModelConfig { latents: vec![16, 8, 4], blocks_per_latent: 5, ..paper },
         ),
-        "ink-small" => ((54, 54, 62, 61), (346, 64), paper),
-        "music-small" => {
-            ((54, 54, 62, 61), (346, 64), ModelConfig { task: Task::Music, input: 88, ..paper })
-        }
+        "ink-small" => ((54, 54, 62, 61), [(346, 64), (316, 64)], paper),
+        "music-small" => (
+            (54, 54, 62, 61),
+            [(346, 64), (316, 64)],
+            ModelConfig { task: Task::Music, input: 88, ..paper },
+        ),
         "speech-small" => {
             let latents = vec![64, 32, 16, 8, 4];
-            ((60, 59, 75, 74), (358, 96), ModelConfig { latents, mixtures: 5, ..speech })
+            (
+                (60, 59, 75, 74),
+                [(358, 96), (312, 96)],
+                ModelConfig { latents, mixtures: 5, ..speech },
+            )
         }
         "speech" | "speech-large" => {
             let width = if preset == "speech" { 256 } else { 512 };
             let latents = vec![256, 128, 64, 32, 16];
-            let embedding = if head == HeadKind::Normal { 800 } else { 700 };
-            let units = (4000, embedding); // Blizzard's; TIMIT's are not known for sure
-            ((width, width, width, width), units, ModelConfig { latents, ..speech })
+            // Blizzard's; TIMIT's are not known for sure.
+            let normal = head == HeadKind::Normal;
+            let [rnn, vrnn] = if normal { [800, 600] } else { [700, 500] };
+            let recurrent = [(4000, rnn), (4000, vrnn)];
+            ((width, width, width, width), recurrent, ModelConfig { latents, ..speech })
         }
         _ => {
-            let embedding = if head == HeadKind::Normal { 340 } else { 300 };
-            ((256, 256, 256, 256), (1200, embedding), paper)
+            let rnn = if head == HeadKind::Normal { 340 } else { 300 };
+            ((256, 256, 256, 256), [(1200, rnn), (1200, 250)], paper)
         }
     };
-    if kind == ModelKind::Rnn {
-        let (channels, embedding) = units;
-        let layers = if preset.starts_with("speech") && preset != "speech-small" { 4 } else { 1 };
-        return ModelConfig { channels, embedding, output_layers: layers, ..sizes };
+    if kind.is_recurrent() {
+        let small = preset.ends_with("-small") || preset == "ink-tiny";
+        let speech = sizes.task == Task::Speech;
+        let (channels, embedding) = recurrent[usize::from(kind == ModelKind::Vrnn)];
+        // φ_z, the nets of the latent, and the latent itself.
+        let (latent_embedding, latent_hidden, latent) = match (small, speech) {
+            (true, false) if preset == "ink-tiny" => (16, 32, 8),
+            (true, false) => (32, 64, 16),
+            (true, true) => (48, 96, 32),
+            (false, false) => (150, 150, 50),
+            (false, true) => (500, 500, 200),
+        };
+        return ModelConfig {
+            channels,
+            embedding,
+            latent_embedding,
+            latent_hidden,
+            latents: vec![latent],
+            output_layers: if speech && !small { 4 } else { 1 },
+            ..sizes
+        };
     }
     let channels = match kind {
         ModelKind::Stcn => widths.0,
         ModelKind::StcnDense => widths.1,
         ModelKind::Wavenet => widths.2,
-        ModelKind::WavenetDense | ModelKind::Rnn => widths.3,
+        ModelKind::WavenetDense | ModelKind::Rnn | ModelKind::Vrnn => widths.3,
     };
     let latent = kind.has_latents();
     let gated = latent && sizes.task == Task::Speech;

@@ -9,11 +9,12 @@ mod laws;
 mod learning;
 mod rnn;
 mod stcn;
+mod vrnn;
 mod wavenet;
 
 use ::stcn::data::Batch;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{Rnn, SequenceModel, Stcn, WaveNet};
+use ::stcn::models::{Rnn, SequenceModel, Stcn, Vrnn, WaveNet};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
@@ -43,6 +44,7 @@ fn tiny(kind: ModelKind, (task, head): (Task, HeadKind)) -> ModelConfig {
         },
         channels: 5,
         embedding: 9,
+        latent_embedding: 6,
         latents: vec![3, 2],
         blocks_per_latent: 2,
         output_layers: 2,
@@ -70,6 +72,7 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
         ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
+        ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -102,6 +105,12 @@ impl Model for WaveNet {
 impl Model for Rnn {
     fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
         Rnn::redraw(self, x, given, noise, samples)
+    }
+}
+
+impl Model for Vrnn {
+    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        Vrnn::redraw(self, x, given, noise, samples)
     }
 }
 

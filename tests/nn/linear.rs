@@ -1,6 +1,6 @@
 use super::{lively, normals, values};
 use stcn::Tape;
-use stcn::nn::{Linear, Mlp, Module, NormalNet};
+use stcn::nn::{Init, Linear, Mlp, Module, NormalLayers, NormalNet};
 
 #[test]
 fn a_linear_layer_is_weight_times_input_plus_bias() {
@@ -56,4 +56,18 @@ fn the_nets_of_mean_and_spread_share_nothing() {
     assert_eq!(net.parameter_count(), 2 * (lin(3, 4) + lin(4, 4) + lin(4, 2)));
     assert_ne!(values(&net, "mean.1.weight"), values(&net, "std.1.weight"));
     assert_eq!(values(&net, "std.3.bias").len(), 2);
+}
+
+#[test]
+fn mean_and_spread_that_share_their_layers_begin_near_a_standard_normal() {
+    let net = NormalLayers::new(&mut Init::new(5), 3, 4, 2, 2);
+    let lin = |i: usize, o: usize| i * o + o;
+    assert_eq!(net.parameter_count(), lin(3, 4) + lin(4, 4) + 2 * lin(4, 2));
+    let tape = Tape::inference();
+    let at = |x: f32| net.forward(tape.constant(normals(&[1, 5, 3]).map(|n| n * x as stcn::Real)));
+    let (mean, std) = (at(0.).mean.value(), at(0.).std.value());
+    assert!(mean.data().iter().all(|&m| m == 0.));
+    // softplus(0.6) + 10⁻⁴ = 1.03759, to a few roundings.
+    assert!(std.data().iter().all(|&s| (f64::from(s) - 1.0375879).abs() < 1e-5), "{std:?}");
+    assert!(at(1e4).std.value().data().iter().all(|&s| s >= 1e-4));
 }
