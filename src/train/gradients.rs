@@ -26,6 +26,8 @@ fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
         task,
         input,
         channels: 5,
+        embedding: 5, // few rectifiers: of hundreds, one is always at its kink
+        latent_embedding: 4,
         latents: vec![3, 2],
         blocks_per_latent: 2,
         output_layers: 2,
