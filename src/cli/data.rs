@@ -3,7 +3,7 @@
 use super::args::Show;
 use super::prepare::say_figures;
 use super::sample::open;
-use crate::data::{Normalisation, Normalise, Split};
+use crate::data::{Split, normalise::figures};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
@@ -42,10 +42,8 @@ pub(super) fn show(words: Show) -> Result<()> {
         }
     }
     if !set.split(Split::Train).is_empty() {
-        let fit = |kind| Normalisation::fit(&set, kind, set.channels());
-        let (each, all) = (fit(Normalise::PerChannel)?, fit(Normalise::Scalar)?);
-        let channels: Vec<_> = each.mean.into_iter().zip(each.std).collect();
-        say_figures((all.mean[0], all.std[0]), &channels);
+        let (all, channels) = figures(&set)?;
+        say_figures(all, &channels);
     }
     let Some((out, picture)) = words.out.as_deref().zip(picture) else { return Ok(()) };
     let index = if words.index.is_empty() { (1..=set.len().min(6)).collect() } else { words.index };

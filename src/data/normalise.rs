@@ -60,8 +60,7 @@ impl Normalisation {
         let moments = moments(set, kind, real_channels)?;
         for (d, (mean, variance)) in moments.into_iter().enumerate() {
             figures.mean[d] = mean;
-            // IEEE 754 rounds a square root exactly, so std's is the same everywhere.
-            figures.std[d] = if variance > 0. { variance.sqrt() } else { 1. };
+            figures.std[d] = std(variance);
         }
         Ok(figures)
     }
@@ -103,11 +102,7 @@ impl Normalisation {
 }
 
 /// Mean and variance of each real channel over the train split; where they share a pair, the same for all.
-pub(super) fn moments(
-    set: &DataSet,
-    kind: Normalise,
-    real_channels: usize,
-) -> Result<Vec<(f64, f64)>> {
+fn moments(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Vec<(f64, f64)>> {
     let steps = set.steps(Split::Train).max(1);
     let chung = matches!(kind, Normalise::ChungScalar | Normalise::ChungFloor);
     let scalar = kind == Normalise::Scalar;
@@ -128,6 +123,26 @@ pub(super) fn moments(
     };
     let group = |d: usize| if shared { 0 } else { d };
     Ok((0..real_channels).map(|d| (mean[group(d)], variance[group(d)])).collect())
+}
+
+/// A mean and a standard deviation.
+pub type Figure = (f64, f64);
+
+/// Mean and standard deviation over the train split of all values together, and of each channel; 1 for what
+/// is constant. Two passes for both.
+pub fn figures(set: &DataSet) -> Result<(Figure, Vec<Figure>)> {
+    let moments = moments(set, Normalise::PerChannel, set.channels())?;
+    let n = moments.len() as f64; // channels, each of as many values
+    let mean = moments.iter().fold(0., |sum, (mean, _)| sum + mean) / n;
+    let around = |sum, (of, variance): &(f64, f64)| sum + variance + (of - mean) * (of - mean);
+    let variance = moments.iter().fold(0., around) / n;
+    let channels = moments.into_iter().map(|(mean, variance)| (mean, std(variance))).collect();
+    Ok(((mean, std(variance)), channels))
+}
+
+/// 1 for what is constant. IEEE 754 rounds a square root exactly, so std's is the same everywhere.
+fn std(variance: f64) -> f64 {
+    if variance > 0. { variance.sqrt() } else { 1. }
 }
 
 /// Sequences of one partial sum: part of what the figures of a set with more are.

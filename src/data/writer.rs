@@ -4,7 +4,7 @@
 //! come, stored, so that they can be read where they lie. Not here: where the sequences come from
 //! ([`super::prepare`]).
 
-use super::normalise::{Normalise, moments};
+use super::normalise::figures;
 use super::npz;
 use super::samples::Kind;
 use super::set::{DataSet, Summary};
@@ -163,7 +163,7 @@ impl Writer {
         file.sync(written.map_err(Error::write(file.path()))?)?;
         let (flat, fingerprint) = npz::open(file.temporary(), 0)?;
         let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
-        let moments = moments(&set, Normalise::PerChannel, channels)?;
+        let (scalar, channels) = figures(&set)?;
         // Last the .npz: where it is, everything is.
         let mut files = vec![file.path().to_path_buf()];
         if let Some((about, out)) = about {
@@ -177,24 +177,11 @@ impl Writer {
         file.put()?;
         Ok(Written {
             splits: Split::ALL.into_iter().filter_map(|split| set.summary(split)).collect(),
-            scalar: together(&moments),
-            channels: moments.into_iter().map(|(mean, variance)| (mean, std(variance))).collect(),
+            scalar,
+            channels,
             files,
         })
     }
-}
-
-/// Mean and standard deviation of all channels, each of as many values, from mean and variance of each.
-fn together(moments: &[(f64, f64)]) -> (f64, f64) {
-    let n = moments.len() as f64;
-    let mean = moments.iter().fold(0., |sum, (mean, _)| sum + mean) / n;
-    let around = |sum, (of, variance): &(f64, f64)| sum + variance + (of - mean) * (of - mean);
-    (mean, std(moments.iter().fold(0., around) / n))
-}
-
-/// As [`Normalisation::fit`](super::Normalisation::fit) has it.
-fn std(variance: f64) -> f64 {
-    if variance > 0. { variance.sqrt() } else { 1. }
 }
 
 /// An .npy header of [`HEADER`] bytes.

@@ -172,6 +172,16 @@ pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     found
 }
 
+/// The importance weights of a model without latents: the likelihood itself, whatever is drawn.
+fn exact_weights(
+    model: &dyn SequenceModel,
+    batch: &Batch,
+    noise: &Noise,
+    draws: usize,
+) -> Vec<Tensor> {
+    vec![model.elbo(&Tape::inference(), batch, noise).log_px.value(); draws]
+}
+
 /// The first `n` steps of `a`, the others of `b`.   (B, T, C) each
 fn first_steps(n: usize, a: &Tensor, b: &Tensor) -> Tensor {
     let (_, t, c) = b.btc("first_steps");

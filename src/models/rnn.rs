@@ -12,7 +12,7 @@
 //! ```
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
+use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, exact_weights, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
@@ -78,8 +78,7 @@ impl SequenceModel for Rnn {
         noise: &Noise,
         draws: usize,
     ) -> Option<Vec<Tensor>> {
-        let exact = self.elbo(&Tape::inference(), batch, noise).log_px.value();
-        Some(vec![exact; draws])
+        Some(exact_weights(self, batch, noise, draws))
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
