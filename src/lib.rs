@@ -12,7 +12,7 @@
 //! # One pass, and the way back
 //! ```
 //! use stcn::data::Batch;
-//! use stcn::models::{self, ModelConfig};
+//! use stcn::models::{self, Kl, ModelConfig};
 //! use stcn::ops::{affine, sum};
 //! use stcn::{Result, Tape, Tensor, nn::Init, noise::Noise, tape::Keep};
 //!
@@ -24,7 +24,7 @@
 //!     let batch = Batch { x, lengths: vec![4], samples: vec![0] };
 //!
 //!     let tape = Tape::new();
-//!     let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"));
+//!     let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"), Kl::Analytic);
 //!     let nll = affine(sum(elbo.log_px), -1., 0.);
 //!     let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum(kl)); // Eqs. 15 to 17
 //!     let grads = tape.backward(loss, Keep::All);

@@ -6,7 +6,7 @@ use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernel::simd::vectorise;
-use crate::models::{self, SequenceModel, config::Task};
+use crate::models::{self, Kl, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
@@ -53,7 +53,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     let mut forward = vec![];
     for _ in 0..=words.steps {
         let start = Instant::now();
-        model.elbo(&Tape::inference(), &batch, &noise);
+        model.elbo(&Tape::inference(), &batch, &noise, Kl::Analytic);
         forward.push(1e3 * start.elapsed().as_secs_f64());
     }
     forward.remove(0);
@@ -191,7 +191,7 @@ fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
 /// again for the gradients of weights and of inputs that have one.
 fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     let tape = Tape::new();
-    model.elbo(&tape, batch, &Noise::new(config.seed, "bench"));
+    model.elbo(&tape, batch, &Noise::new(config.seed, "bench"), Kl::Analytic);
     let (mut tracked, mut shapes, mut total) = (vec![], vec![], 0.);
     tape.each(|node| {
         let products = match node.rule.name {

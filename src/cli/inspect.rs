@@ -4,6 +4,7 @@ use super::args::Inspect;
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
 use crate::inspect::{dump::Dump, table};
+use crate::models::Kl;
 use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
@@ -35,7 +36,7 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
     let tape = Tape::new();
     let noise = Noise::new(config.seed, "train").at(trained.step);
-    let elbo = trained.model.elbo(&tape, &batch, &noise);
+    let elbo = trained.model.elbo(&tape, &batch, &noise, Kl::Analytic);
     let (log_px, kl) = (elbo.log_px, elbo.kl.clone());
     let loss = loss(&elbo, &batch.lengths, weight, config.train.reduction);
     let grads = tape.backward(loss, Keep::All);

@@ -40,6 +40,12 @@ impl ModelKind {
         matches!(self, Self::Wavenet | Self::WavenetDense)
     }
 
+    /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
+    /// beside those of models whose posterior does not.
+    pub fn sees_future(self) -> bool {
+        false
+    }
+
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
         matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn)

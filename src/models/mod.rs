@@ -16,6 +16,7 @@ pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
 
 use crate::data::Batch;
+use crate::dist::Normal;
 use crate::error::{Error, Result};
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
@@ -27,8 +28,30 @@ use config::{Floors, HeadKind, PenDraw, Task};
 pub struct Elbo<'t> {
     /// `ln p(x_t | ·)`
     pub log_px: Var<'t>,
-    /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`; empty without latents.
+    /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`, as [`Kl`] says; empty without latents.
     pub kl: Vec<Var<'t>>,
+    /// What some papers add to the objective in training, weighted already: part of no bound, and only on
+    /// tapes for training.
+    pub auxiliary: Vec<Var<'t>>,
+}
+
+/// How far the posterior is from the prior.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kl {
+    /// The integral `KL(q ‖ p)`: what the ELBO is made of.
+    Analytic,
+    /// `ln q(z) − ln p(z)` of the draw itself: what importance weights are made of.
+    Sampled,
+}
+
+impl Kl {
+    /// Of posterior `q`, prior `p`, and the draw `z` from q.   (B, T)
+    pub fn of<'t>(self, q: Normal<'t>, p: Normal<'t>, z: Var<'t>) -> Var<'t> {
+        match self {
+            Kl::Analytic => q.kl(p),
+            Kl::Sampled => q.log_prob(z) - p.log_prob(z),
+        }
+    }
 }
 
 /// What the number that [`SequenceModel::elbo`] adds up to may be called.
@@ -45,7 +68,7 @@ pub enum Bound {
 /// A generative model of sequences.
 pub trait SequenceModel: Module + Sync + Send {
     /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t>;
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
 
     /// What the sum of its parts is.
     fn bound(&self) -> Bound;
@@ -55,8 +78,40 @@ pub trait SequenceModel: Module + Sync + Send {
     fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize)
     -> Option<Vec<Tensor>>;
 
+    /// The model a step at a time, for filters; `None` without latents.
+    fn steps(&self) -> Option<&dyn StepModel>;
+
     /// Starts sequences; `samples` are the addresses of their noise.
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;
+}
+
+/// A model with latents, a step at a time. Rows are sequences or particles of them; each goes by itself.
+pub trait StepModel {
+    /// All that steps see of x alone, for all steps at once: (B, T, ·) each.   x: (B, T, D)
+    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>>;
+
+    /// The state before the first step, (rows, 1, ·) each.
+    fn start(&self, rows: usize) -> Vec<Tensor>;
+
+    /// One step of every row, from its `context` and x_t, (rows, 1, ·) each, with latents that
+    /// `draw(name, posterior)` draws.
+    fn step<'t>(
+        &self,
+        context: &[Var<'t>],
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Step<'t>;
+}
+
+/// What a step leaves.
+pub struct Step<'t> {
+    /// `ln p(x_t | ·)`, (rows, 1)
+    pub log_px: Var<'t>,
+    /// `Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)` of what was drawn, (rows, 1)
+    pub log_ratio: Var<'t>,
+    /// The state after it, as [`StepModel::start`] has it.
+    pub state: Vec<Var<'t>>,
 }
 
 /// Sequences under way: everything a model remembers of them. A step costs the same however long they are.
@@ -179,7 +234,7 @@ fn exact_weights(
     noise: &Noise,
     draws: usize,
 ) -> Vec<Tensor> {
-    vec![model.elbo(&Tape::inference(), batch, noise).log_px.value(); draws]
+    vec![model.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value(); draws]
 }
 
 /// The first `n` steps of `a`, the others of `b`.   (B, T, C) each

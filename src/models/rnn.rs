@@ -12,7 +12,10 @@
 //! ```
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, exact_weights, first_steps, head};
+use super::{
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, exact_weights, first_steps,
+    head,
+};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
@@ -63,9 +66,9 @@ impl Rnn {
 }
 
 impl SequenceModel for Rnn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise) -> Elbo<'t> {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise, _: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        Elbo { log_px: self.predict(x).log_prob(x).named("log_px"), kl: vec![] }
+        Elbo { log_px: self.predict(x).log_prob(x).named("log_px"), kl: vec![], auxiliary: vec![] }
     }
 
     fn bound(&self) -> Bound {
@@ -79,6 +82,10 @@ impl SequenceModel for Rnn {
         draws: usize,
     ) -> Option<Vec<Tensor>> {
         Some(exact_weights(self, batch, noise, draws))
+    }
+
+    fn steps(&self) -> Option<&dyn StepModel> {
+        None
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {

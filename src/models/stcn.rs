@@ -16,7 +16,7 @@
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
 use super::config::{Decoder, Draws, Precision};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
+use super::{Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
@@ -160,6 +160,19 @@ impl Stcn {
         first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 
+    /// `ln q(z_t^l | ·) − ln p(z_t^l | ·)` of every draw that the generative model has: one per level; under
+    /// Fresh, for the dense output a second of every level above 1.
+    fn sampled_kl<'t>(&self, l: usize, level: &Level<'t>) -> Vec<Var<'t>> {
+        let draws = match self.config.draws {
+            Draws::Shared => vec![level.to_prior],
+            Draws::Fresh if l == 0 => vec![level.to_output],
+            Draws::Fresh if self.config.kind.is_dense() => vec![level.to_prior, level.to_output],
+            Draws::Fresh => vec![level.to_prior],
+        };
+        let ratio = |z| level.posterior.log_prob(z) - level.prior.log_prob(z);
+        draws.into_iter().map(ratio).collect()
+    }
+
     fn combine(&self) -> Combine {
         match self.config.precision {
             Precision::Product => Combine::Product,
@@ -175,17 +188,23 @@ impl Stcn {
 }
 
 impl SequenceModel for Stcn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t> {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
         let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
-        let combine = self.combine();
-        let kl = |(l, level): (usize, &Level<'t>)| {
-            level.estimate.combined_kl(level.prior, combine).named(&format!("kl.{}", l + 1))
+        let of_level = |(l, level): (usize, &Level<'t>)| {
+            let kl = match kl {
+                Kl::Analytic => level.estimate.combined_kl(level.prior, self.combine()),
+                Kl::Sampled => {
+                    let draws = self.sampled_kl(l, level);
+                    draws[1..].iter().fold(draws[0], |sum, &kl| sum + kl)
+                }
+            };
+            kl.named(&format!("kl.{}", l + 1))
         };
-        let kl = levels.iter().enumerate().map(kl).collect(); // Eq. 15
+        let kl = levels.iter().enumerate().map(of_level).collect(); // Eq. 15
         let y = self.join_latents(levels.iter().map(|level| level.to_output));
         let px = self.head.forward(self.output.forward(y)); // Eq. 9
-        Elbo { log_px: px.log_prob(x).named("log_px"), kl } // Eqs. 16, 17
+        Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
     }
 
     fn bound(&self) -> Bound {
@@ -193,8 +212,7 @@ impl SequenceModel for Stcn {
         if fresh && self.config.kind.is_dense() { Bound::Objective } else { Bound::Lower }
     }
 
-    /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`; under Fresh, over the draws that
-    /// the generative model has: one per level, and for the dense output a second of every level above 1.
+    /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`
     fn importance_weights(
         &self,
         batch: &Batch,
@@ -213,20 +231,15 @@ impl SequenceModel for Stcn {
             let levels = self.descend(&d, 0, &noise.at(draw as u64), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
             let px = self.head.forward(self.output.forward(y));
-            let mut log_w = px.log_prob(tape.constant(batch.x.clone()));
-            let fresh = self.config.draws == Draws::Fresh;
-            for (l, level) in levels.iter().enumerate() {
-                let ratio = |z| level.prior.log_prob(z) - level.posterior.log_prob(z);
-                if l > 0 || !fresh {
-                    log_w = log_w + ratio(level.to_prior);
-                }
-                if fresh && (l == 0 || self.config.kind.is_dense()) {
-                    log_w = log_w + ratio(level.to_output);
-                }
-            }
-            log_w.value()
+            let log_px = px.log_prob(tape.constant(batch.x.clone()));
+            let kl = levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level));
+            kl.fold(log_px, |log_w, kl| log_w - kl).value()
         };
         Some((0..draws).map(weights).collect())
+    }
+
+    fn steps(&self) -> Option<&dyn StepModel> {
+        None
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {

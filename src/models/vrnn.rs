@@ -16,7 +16,9 @@
 //! Only the posterior and the units go step by step; priors and outputs of all steps are one pass.
 //! Facts: rivals.md §3.
 
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, first_steps, head};
+use super::{
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+};
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Lstm, Mlp, NormalLayers, module};
@@ -42,6 +44,7 @@ module!(Vrnn: embed, embed_latent, prior, infer, decode, head, lstm);
 struct Walk<'t> {
     /// h_{t−1}
     before: Var<'t>,
+    z: Var<'t>,
     /// φ_z(z_t)
     drawn: Var<'t>,
     /// The distribution that z_t came from.
@@ -80,7 +83,8 @@ impl Vrnn {
         let epsilon = tape.constant(epsilon).named("noise.z.1");
         let embedded = self.embed.forward(x);
         let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut before, mut drawn, mut mean, mut std) = (vec![], vec![], vec![], vec![]);
+        let (mut before, mut zs, mut drawn) = (vec![], vec![], vec![]);
+        let (mut mean, mut std) = (vec![], vec![]);
         for t in 0..steps {
             let (e, h) = (slice_time(embedded, t, 1), state[0]);
             let from = if t < given {
@@ -92,12 +96,14 @@ impl Vrnn {
             let u = self.embed_latent.forward(z);
             state = self.lstm.step(concat(&[e, u]), state); // Eq. 7
             before.push(h);
+            zs.push(z);
             drawn.push(u);
             mean.push(from.mean);
             std.push(from.std);
         }
         let from = Normal { mean: concat_time(&mean), std: concat_time(&std) };
-        Walk { before: concat_time(&before), drawn: concat_time(&drawn), from }
+        let [before, z, drawn] = [before, zs, drawn].map(|steps| concat_time(&steps));
+        Walk { before, z: z.named("z.1"), drawn, from }
     }
 
     /// `p(x_t | z_{≤t}, x_{<t})`, Eq. 6.
@@ -118,12 +124,12 @@ impl Vrnn {
 }
 
 impl SequenceModel for Vrnn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Elbo<'t> {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
         let walk = self.walk(x, batch.x.shape()[1], noise, &batch.samples);
-        let kl = walk.from.kl(self.prior.forward(walk.before)).named("kl.1");
+        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
         let log_px = self.output(walk.drawn, walk.before).log_prob(x).named("log_px");
-        Elbo { log_px, kl: vec![kl] }
+        Elbo { log_px, kl: vec![kl], auxiliary: vec![] }
     }
 
     fn bound(&self) -> Bound {
@@ -135,9 +141,42 @@ impl SequenceModel for Vrnn {
         None
     }
 
+    fn steps(&self) -> Option<&dyn StepModel> {
+        Some(self)
+    }
+
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
         let state = self.lstm.start(samples.len());
         Box::new(Writer { model: self, samples: samples.to_vec(), state, t: 0 })
+    }
+}
+
+impl StepModel for Vrnn {
+    /// φ_x(x_t)
+    fn context<'t>(&self, x: Var<'t>, _lengths: &[usize]) -> Vec<Var<'t>> {
+        vec![self.embed.forward(x)]
+    }
+
+    fn start(&self, rows: usize) -> Vec<Tensor> {
+        self.lstm.start(rows).into()
+    }
+
+    fn step<'t>(
+        &self,
+        context: &[Var<'t>],
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Step<'t> {
+        let (e, h) = (context[0], state[0]);
+        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[e, h])));
+        let z = draw("z.1", q);
+        let u = self.embed_latent.forward(z);
+        Step {
+            log_px: self.output(u, h).log_prob(x),
+            log_ratio: p.log_prob(z) - q.log_prob(z),
+            state: self.lstm.step(concat(&[e, u]), [state[0], state[1]]).into(),
+        }
     }
 }
 

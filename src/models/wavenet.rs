@@ -13,7 +13,10 @@
 //! No latents: the log-likelihood is exact.
 
 use super::config::{DenseTaps, FirstStep};
-use super::{Bound, Elbo, Generator, ModelConfig, SequenceModel, exact_weights, first_steps, head};
+use super::{
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, exact_weights, first_steps,
+    head,
+};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
@@ -88,14 +91,14 @@ fn taps(config: &ModelConfig) -> impl Iterator<Item = usize> {
 }
 
 impl SequenceModel for WaveNet {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise) -> Elbo<'t> {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise, _: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
         let log_px = self.predict(x).log_prob(x);
         let log_px = match self.config.first_step {
             FirstStep::Scored => log_px,
             FirstStep::Skipped => skip_first(log_px),
         };
-        Elbo { log_px: log_px.named("log_px"), kl: vec![] }
+        Elbo { log_px: log_px.named("log_px"), kl: vec![], auxiliary: vec![] }
     }
 
     fn bound(&self) -> Bound {
@@ -109,6 +112,10 @@ impl SequenceModel for WaveNet {
         draws: usize,
     ) -> Option<Vec<Tensor>> {
         Some(exact_weights(self, batch, noise, draws))
+    }
+
+    fn steps(&self) -> Option<&dyn StepModel> {
+        None
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {

@@ -115,6 +115,11 @@ impl Tape {
         Self { inference: true, ..Self::default() }
     }
 
+    /// Whether it records for a walk back: not one for inference.
+    pub fn is_training(&self) -> bool {
+        !self.inference
+    }
+
     /// Calls `watcher` after every node that is recorded and every one that a gradient was pulled through.
     pub fn watch(&mut self, watcher: impl Fn(Event) + 'static) {
         self.watcher = Some(Box::new(watcher));

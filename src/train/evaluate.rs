@@ -4,7 +4,7 @@ use super::step::per_sequence;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
 use crate::error::Result;
 use crate::kernel::math::{exp_f64, ln_f64};
-use crate::models::{Bound, SequenceModel};
+use crate::models::{Bound, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
@@ -194,7 +194,7 @@ struct Pass {
 
 fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
     let tape = Tape::inference();
-    let elbo = model.elbo(&tape, batch, noise);
+    let elbo = model.elbo(&tape, batch, noise, Kl::Analytic);
     let sums = |x: crate::Var| per_sequence(&x.value(), &batch.lengths);
     Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
 }

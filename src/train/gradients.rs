@@ -3,7 +3,7 @@
 use crate::data::Batch;
 use crate::error::Result;
 use crate::models::config::{HeadKind, Task};
-use crate::models::{self, ModelConfig, ModelKind, SequenceModel};
+use crate::models::{self, Kl, ModelConfig, ModelKind, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::tape::{Check, Keep, Tape};
@@ -93,6 +93,6 @@ fn batch(config: &ModelConfig, noise: &Noise) -> Batch {
 }
 
 fn value<'t>(model: &dyn SequenceModel, tape: &'t Tape, batch: &Batch) -> crate::Var<'t> {
-    let elbo = model.elbo(tape, batch, &Noise::new(29, "gradients"));
+    let elbo = model.elbo(tape, batch, &Noise::new(29, "gradients"), Kl::Analytic);
     loss(&elbo, &batch.lengths, 0.7, Reduction::MeanStep)
 }

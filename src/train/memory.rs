@@ -9,7 +9,7 @@ use super::evaluate::LIMIT;
 use super::step::loss;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
-use crate::models::{self, SequenceModel};
+use crate::models::{self, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor, peak};
@@ -147,7 +147,7 @@ fn probe(config: &Config, rows: usize) -> Batch {
 fn training_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
     let (batch, tape) = (probe(config, rows), Tape::new());
     let pass = || {
-        let elbo = model.elbo(&tape, &batch, &Noise::new(config.seed, "train"));
+        let elbo = model.elbo(&tape, &batch, &Noise::new(config.seed, "train"), Kl::Analytic);
         let loss = loss(&elbo, &batch.lengths, 1., config.train.reduction);
         drop(tape.backward(loss, Keep::Leaves));
     };
@@ -157,7 +157,7 @@ fn training_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usi
 /// The same of a pass forward only.
 fn checking_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
     let (batch, tape) = (probe(config, rows), Tape::inference());
-    peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate")))).1
+    peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate"), Kl::Analytic))).1
 }
 
 /// `1.5 GB`

@@ -55,82 +55,112 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
     Ok(Config { seed: 1, preset: name.to_string(), data, model, train: train_of(name) })
 }
 
+/// What the small presets change, by which every model comes to about the same number of parameters: filters
+/// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
+const SMALL: [(ModelKind, [usize; 3]); 6] = [
+    (ModelKind::Stcn, [32, 54, 60]),
+    (ModelKind::StcnDense, [32, 54, 59]),
+    (ModelKind::Wavenet, [37, 62, 75]),
+    (ModelKind::WavenetDense, [37, 61, 74]),
+    (ModelKind::Rnn, [146, 346, 358]),
+    (ModelKind::Vrnn, [130, 316, 312]),
+];
+
 /// Sizes of one model in one preset.
 fn model_of(preset: &str, kind: ModelKind, head: HeadKind) -> ModelConfig {
     let paper = ModelConfig::default();
-    let speech =
-        ModelConfig { task: Task::Speech, input: 200, blocks_per_latent: 5, ..paper.clone() };
-    // Filters by which every model comes to the same number of parameters: (stcn, stcn-dense, wavenet,
-    // wavenet-dense), and units and embedding of (rnn, vrnn). The paper's filters are 256 for all.
-    let (widths, recurrent, sizes) = match preset {
-        "ink-tiny" => (
-            (32, 32, 37, 37),
-            [(146, 32), (130, 32)],
-            ModelConfig { latents: vec![16, 8, 4], blocks_per_latent: 5, ..paper },
-        ),
-        "ink-small" => ((54, 54, 62, 61), [(346, 64), (316, 64)], paper),
-        "music-small" => (
-            (54, 54, 62, 61),
-            [(346, 64), (316, 64)],
-            ModelConfig { task: Task::Music, input: 88, ..paper },
-        ),
+    let task = match preset {
+        "music-small" => ModelConfig { task: Task::Music, input: 88, ..paper },
+        "ink-tiny" => ModelConfig { latents: vec![16, 8, 4], blocks_per_latent: 5, ..paper },
         "speech-small" => {
-            let latents = vec![64, 32, 16, 8, 4];
-            (
-                (60, 59, 75, 74),
-                [(358, 96), (312, 96)],
-                ModelConfig { latents, mixtures: 5, ..speech },
-            )
+            ModelConfig { latents: vec![64, 32, 16, 8, 4], mixtures: 5, ..speech(256) }
         }
-        "speech" | "speech-large" => {
-            let width = if preset == "speech" { 256 } else { 512 };
-            let latents = vec![256, 128, 64, 32, 16];
-            // Blizzard's; TIMIT's are not known for sure.
-            let normal = head == HeadKind::Normal;
-            let [rnn, vrnn] = if normal { [800, 600] } else { [700, 500] };
-            let recurrent = [(4000, rnn), (4000, vrnn)];
-            ((width, width, width, width), recurrent, ModelConfig { latents, ..speech })
-        }
-        _ => {
-            let rnn = if head == HeadKind::Normal { 340 } else { 300 };
-            ((256, 256, 256, 256), [(1200, rnn), (1200, 250)], paper)
+        "speech" => speech(256),
+        "speech-large" => speech(512),
+        _ => paper,
+    };
+    let sizes = if kind.is_recurrent() {
+        let of_paper = || recurrent_of_paper(kind, head, task.clone());
+        recurrent_small(preset, task.clone()).unwrap_or_else(of_paper)
+    } else {
+        let latent = kind.has_latents();
+        let gated = latent && task.task == Task::Speech;
+        ModelConfig {
+            output_layers: if latent { 5 } else { 2 },
+            decoder: if gated { Decoder::Gated } else { Decoder::Pointwise },
+            ..task
         }
     };
-    if kind.is_recurrent() {
-        let small = preset.ends_with("-small") || preset == "ink-tiny";
-        let speech = sizes.task == Task::Speech;
-        let (channels, embedding) = recurrent[usize::from(kind == ModelKind::Vrnn)];
-        // φ_z, the nets of the latent, and the latent itself.
-        let (latent_embedding, latent_hidden, latent) = match (small, speech) {
-            (true, false) if preset == "ink-tiny" => (16, 32, 8),
-            (true, false) => (32, 64, 16),
-            (true, true) => (48, 96, 32),
-            (false, false) => (150, 150, 50),
-            (false, true) => (500, 500, 200),
-        };
-        return ModelConfig {
-            channels,
-            embedding,
-            latent_embedding,
-            latent_hidden,
-            latents: vec![latent],
-            output_layers: if speech && !small { 4 } else { 1 },
-            ..sizes
-        };
-    }
-    let channels = match kind {
-        ModelKind::Stcn => widths.0,
-        ModelKind::StcnDense => widths.1,
-        ModelKind::Wavenet => widths.2,
-        ModelKind::WavenetDense | ModelKind::Rnn | ModelKind::Vrnn => widths.3,
+    let column = match preset {
+        "ink-tiny" => 0,
+        "ink-small" | "music-small" => 1,
+        "speech-small" => 2,
+        _ => return sizes,
     };
-    let latent = kind.has_latents();
-    let gated = latent && sizes.task == Task::Speech;
+    let (_, widths) = SMALL.into_iter().find(|row| row.0 == kind).expect("a row for every model");
+    ModelConfig { channels: widths[column], ..sizes }
+}
+
+fn speech(channels: usize) -> ModelConfig {
     ModelConfig {
+        task: Task::Speech,
+        input: 200,
         channels,
-        output_layers: if latent { 5 } else { 2 },
-        decoder: if gated { Decoder::Gated } else { Decoder::Pointwise },
-        ..sizes
+        latents: vec![256, 128, 64, 32, 16],
+        blocks_per_latent: 5,
+        ..ModelConfig::default()
+    }
+}
+
+/// What all recurrent models of a small preset have in common; none where the preset is a paper's.
+fn recurrent_small(preset: &str, task: ModelConfig) -> Option<ModelConfig> {
+    // The layers before and behind the units, φ_z, the nets of the latent, and the latent itself.
+    let (embedding, latent_embedding, latent_hidden, latent) = match preset {
+        "ink-tiny" => (32, 16, 32, 8),
+        "ink-small" | "music-small" => (64, 32, 64, 16),
+        "speech-small" => (96, 48, 96, 32),
+        _ => return None,
+    };
+    let latents = vec![latent];
+    let output_layers = 1;
+    Some(ModelConfig { embedding, latent_embedding, latent_hidden, latents, output_layers, ..task })
+}
+
+/// The sizes of the papers; in speech those of Blizzard, as TIMIT's are not known for sure.
+fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> ModelConfig {
+    let (speech, normal) = (task.task == Task::Speech, head == HeadKind::Normal);
+    let chung = if speech {
+        ModelConfig {
+            channels: 4000,
+            embedding: if normal { 600 } else { 500 },
+            latent_embedding: 500,
+            latent_hidden: 500,
+            latents: vec![200],
+            output_layers: 4,
+            ..task
+        }
+    } else {
+        ModelConfig {
+            channels: 1200,
+            embedding: 250,
+            latent_embedding: 150,
+            latent_hidden: 150,
+            latents: vec![50],
+            output_layers: 1,
+            ..task
+        }
+    };
+    match kind {
+        ModelKind::Rnn => {
+            let embedding = match (speech, normal) {
+                (true, true) => 800,
+                (true, false) => 700,
+                (false, true) => 340,
+                (false, false) => 300,
+            };
+            ModelConfig { embedding, ..chung }
+        }
+        _ => chung,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::config::{Config, Reduction};
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
-use crate::models::{Elbo, SequenceModel};
+use crate::models::{Elbo, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::ops::sum_masked;
 use crate::optim::schedule::{kl_weight, lr};
@@ -42,13 +42,15 @@ impl Report {
     }
 }
 
-/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t)`, with c_i as the reduction has it.
+/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, with c_i as the reduction has it.
 pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
     let shares = shares(lengths, reduction);
     let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
     let nll = sum_masked(elbo.log_px, lengths, &scaled(-1.));
     let weighted = scaled(weight);
-    elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted)).named("loss")
+    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted));
+    let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &scaled(-1.));
+    elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
 /// c_i: what the objective of each sequence counts in the loss.
@@ -109,7 +111,7 @@ pub fn update(
     let rate = lr(train.schedule(), train.lr, step);
     let noise = Noise::new(config.seed, "train").at(step);
     tape.reset();
-    let elbo = model.elbo(tape, batch, &noise);
+    let elbo = model.elbo(tape, batch, &noise, Kl::Analytic);
     let of_batch = |x: Var| mean(&per_sequence(&x.value(), &batch.lengths));
     let (log_px, kl) = (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
     let loss = loss(&elbo, &batch.lengths, weight, train.reduction);

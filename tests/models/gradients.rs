@@ -3,6 +3,7 @@
 #![cfg(feature = "f64")]
 
 use super::{Model, batch, every, model, name, noise};
+use stcn::models::Kl;
 use stcn::models::config::{DenseTaps, Draws, FirstStep, Floors, ModelConfig, Precision};
 use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
@@ -18,7 +19,7 @@ fn normals(purpose: &str, shape: &[usize]) -> Tensor {
 fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor]>) -> f64 {
     let batch = batch(config, &[7, 5]);
     let tape = Tape::new();
-    let elbo = model.elbo(&tape, &batch, &noise());
+    let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
     let terms = [elbo.log_px].into_iter().chain(elbo.kl).enumerate().map(|(i, term)| {
         let v = normals(&format!("v.{i}"), term.value().shape());
         stcn::ops::sum(term * tape.constant(v))

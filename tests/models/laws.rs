@@ -1,6 +1,7 @@
 //! The laws of stcn.md §13 that every model keeps with every head.
 
 use super::{batch, every, loss, masked_sums, model, name, noise, rearranged, row};
+use stcn::models::Kl;
 use stcn::models::config::{Draws, ModelConfig, ModelKind, Task};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
@@ -35,7 +36,7 @@ fn nothing_of_an_earlier_step_changes_with_the_present() {
         other.x = moved(&batch.x, 1, j, 0);
         let tapes = [Tape::new(), Tape::new()];
         let [before, after] = [(&tapes[0], &batch), (&tapes[1], &other)]
-            .map(|(tape, batch)| model.elbo(tape, batch, &noise()));
+            .map(|(tape, batch)| model.elbo(tape, batch, &noise(), Kl::Analytic));
         // Every node of the pass: rows of T steps are those of x; rows of T + 1 begin with the zero row.
         let mut values = vec![];
         tapes[0].each(|node| values.push(node.value.clone()));
@@ -100,7 +101,7 @@ fn neither_padding_nor_the_order_of_a_batch_changes_a_bit_of_any_sequence() {
         let original = batch(&config, &[9, 4, 12]);
         let terms = |batch: &stcn::data::Batch| -> Vec<Vec<f64>> {
             let tape = Tape::inference();
-            let elbo = model.elbo(&tape, batch, &noise());
+            let elbo = model.elbo(&tape, batch, &noise(), Kl::Analytic);
             let sums = |x: stcn::Var| masked_sums(&x.value(), &batch.lengths);
             [elbo.log_px].into_iter().chain(elbo.kl).map(sums).collect()
         };
@@ -211,7 +212,7 @@ fn a_divergence_is_never_negative_even_where_the_estimate_says_nothing() {
                 });
             }
             let tape = Tape::inference();
-            let elbo = model.elbo(&tape, &batch, &noise());
+            let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
             assert_eq!(elbo.kl.len(), if config.kind == ModelKind::Vrnn { 1 } else { 2 });
             for kl in elbo.kl {
                 // Each channel is a difference of numbers of about 1, rounded to 2⁻²⁴: the slack of the spec.

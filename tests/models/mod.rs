@@ -14,7 +14,7 @@ mod wavenet;
 
 use ::stcn::data::Batch;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{Rnn, SequenceModel, Stcn, Vrnn, WaveNet};
+use ::stcn::models::{Kl, Rnn, SequenceModel, Stcn, Vrnn, WaveNet};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
@@ -90,29 +90,16 @@ trait Model: SequenceModel {
     fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor;
 }
 
-impl Model for Stcn {
-    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        Stcn::redraw(self, x, given, noise, samples)
-    }
+macro_rules! models {
+    ($($model:ident),*) => { $(
+        impl Model for $model {
+            fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+                $model::redraw(self, x, given, noise, samples)
+            }
+        }
+    )* };
 }
-
-impl Model for WaveNet {
-    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        WaveNet::redraw(self, x, given, noise, samples)
-    }
-}
-
-impl Model for Rnn {
-    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        Rnn::redraw(self, x, given, noise, samples)
-    }
-}
-
-impl Model for Vrnn {
-    fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        Vrnn::redraw(self, x, given, noise, samples)
-    }
-}
+models!(Stcn, WaveNet, Rnn, Vrnn);
 
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {
@@ -157,7 +144,7 @@ fn masked_sums(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
 
 /// `−Σ_b J_b / Σ lengths`, as training has it: a scalar on the tape.
 fn loss<'t>(model: &dyn SequenceModel, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Var<'t> {
-    let elbo = model.elbo(tape, batch, noise);
+    let elbo = model.elbo(tape, batch, noise, Kl::Analytic);
     let weight = -1. / batch.steps() as Real;
     let weights = vec![weight; batch.lengths.len()];
     let total = |x| sum_masked(x, &batch.lengths, &weights);

@@ -3,7 +3,7 @@
 use super::{assert_close, batch, every, masked_sums, model, name, noise, tiny};
 use stcn::data::Batch;
 use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, Precision, Task};
-use stcn::models::{Bound, SequenceModel, Stcn, build};
+use stcn::models::{Bound, Kl, SequenceModel, Stcn, build};
 use stcn::nn::{Init, Module};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
@@ -85,7 +85,7 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
             let mut batch = batch(&config, &[3]);
             batch.x.data_mut().fill(0.);
             let tape = Tape::inference();
-            let elbo = model.elbo(&tape, &batch, &noise());
+            let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
             for t in 0..3 {
                 let at = |x: stcn::Var| f64::from(super::row(&x.value(), 0, t)[0]);
                 assert_close(at(elbo.log_px), want, tolerance(want), &name(&config));
@@ -122,7 +122,7 @@ fn the_prior_of_a_step_does_not_see_it_and_its_posterior_does() {
         other.x.data_mut()[5 * 2] += 1.;
         let tapes = [Tape::new(), Tape::new()];
         for (tape, batch) in tapes.iter().zip([&batch, &other]) {
-            model.elbo(tape, batch, &noise());
+            model.elbo(tape, batch, &noise(), Kl::Analytic);
         }
         // Of the top level: those below see draws of the posterior above, so they may move.
         for (net, same) in [("prior.2", true), ("infer.2", false)] {
@@ -149,7 +149,7 @@ fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
                 [(&tapes[0], Draws::Shared), (&tapes[1], Draws::Fresh)].map(|(tape, draws)| {
                     let config = ModelConfig { draws, ..config.clone() };
                     model(&config)
-                        .elbo(tape, &batch, &noise())
+                        .elbo(tape, &batch, &noise(), Kl::Analytic)
                         .kl
                         .iter()
                         .map(|kl| kl.value())
@@ -255,7 +255,7 @@ fn the_released_dense_objective_exceeds_the_likelihood_by_the_closed_form() {
     let objective = |draws| {
         let toy = toy(draws, x, s);
         let tape = Tape::inference();
-        let elbo = toy.elbo(&tape, &batch, &noise());
+        let elbo = toy.elbo(&tape, &batch, &noise(), Kl::Analytic);
         let total = elbo.kl.iter().fold(elbo.log_px, |sum, &kl| sum - kl).value();
         super::bounds::mean_and_error(&masked_sums(&total, &batch.lengths))
     };

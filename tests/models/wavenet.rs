@@ -3,14 +3,14 @@
 use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
 use stcn::Tensor;
 use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
-use stcn::models::{Bound, build};
+use stcn::models::{Bound, Kl, build};
 use stcn::nn::Init;
 use stcn::tape::{Keep, Tape};
 
 fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
     let mut batch = batch(config, &[x.shape()[1]]);
     batch.x = x.clone();
-    model(config).elbo(&Tape::inference(), &batch, &noise()).log_px.value()
+    model(config).elbo(&Tape::inference(), &batch, &noise(), Kl::Analytic).log_px.value()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_released_taps_are_levels_one_three_and_five() {
             }
         });
         let batch = stcn::data::Batch { x: x.clone(), lengths: vec![6], samples: vec![0] };
-        model.elbo(&Tape::inference(), &batch, &noise()).log_px.value()
+        model.elbo(&Tape::inference(), &batch, &noise(), Kl::Analytic).log_px.value()
     };
     for (tap, last_block, next_tap) in [(1, "tcn.6.", 2), (2, "tcn.10.", 0)] {
         assert_ne!(value(None, "none"), value(None, last_block));
@@ -105,7 +105,7 @@ fn the_likelihood_is_exact_whatever_the_noise() {
     let config = tiny(ModelKind::Wavenet, (Task::Ink, HeadKind::Bigmm));
     let (model, batch) = (model(&config), batch(&config, &[9, 4]));
     assert_eq!(model.bound(), Bound::Exact);
-    let elbo = |noise| model.elbo(&Tape::inference(), &batch, &noise).log_px.value();
+    let elbo = |noise| model.elbo(&Tape::inference(), &batch, &noise, Kl::Analytic).log_px.value();
     assert_eq!(elbo(noise()), elbo(noise().at(5)));
     let weights = model.importance_weights(&batch, &noise(), 3).unwrap();
     assert_eq!(weights, vec![elbo(noise()); 3]);
@@ -127,7 +127,8 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
             model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
             let mut batch = batch(&config, &[5]);
             batch.x.data_mut().fill(0.);
-            let found = model.elbo(&Tape::inference(), &batch, &noise()).log_px.value();
+            let found =
+                model.elbo(&Tape::inference(), &batch, &noise(), Kl::Analytic).log_px.value();
             // At most 200 terms are added in f32, each sum rounded to 2⁻²⁴ of the total at most.
             let tolerance = 200. * f64::abs(want) * 2f64.powi(-24);
             assert_close(masked_sums(&found, &[1])[0], want, tolerance, "log p(0)");

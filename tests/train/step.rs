@@ -13,7 +13,8 @@ fn elbo(tape: &Tape) -> Elbo<'_> {
     let junk = Real::NAN;
     let log_px = Tensor::new(&[2, 3], vec![1., 2., 3., 4., junk, junk]);
     let kl = Tensor::new(&[2, 3], vec![1., 1., 1., 0.5, junk, junk]);
-    Elbo { log_px: tape.input(log_px, "log_px"), kl: vec![tape.input(kl, "kl.1")] }
+    let kl = vec![tape.input(kl, "kl.1")];
+    Elbo { log_px: tape.input(log_px, "log_px"), kl, auxiliary: vec![] }
 }
 
 const LENGTHS: [usize; 2] = [3, 1];
@@ -33,6 +34,15 @@ fn each_reduction_weighs_sequences_as_its_page_says() {
     for reduction in [Reduction::MeanSequence, Reduction::MeanStep, Reduction::PerStep] {
         close(reduce(&[4.5, 3.75], &LENGTHS, reduction), value(reduction));
     }
+}
+
+#[test]
+fn what_a_paper_adds_is_masked_and_has_no_weight_of_the_kl() {
+    let tape = Tape::new();
+    let (mut elbo, plain) = (elbo(&tape), elbo(&tape));
+    elbo.auxiliary = vec![elbo.log_px];
+    let value = |elbo| f64::from(loss(elbo, &LENGTHS, 0.5, Reduction::PerStep).value().item());
+    assert!((value(&elbo) - value(&plain) + 10. / 4.).abs() < 1e-6);
 }
 
 #[test]
