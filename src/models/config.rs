@@ -22,6 +22,11 @@ choice! {
     Rnn = "rnn",
     /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
     Vrnn = "vrnn",
+    /// SRNN (Fraccaro et al. 2016): a chain of latents beside units that do not read them; the posterior sees all
+    /// of x.
+    Srnn = "srnn",
+    /// SRNN whose posterior sees x as far as its step.
+    SrnnFilter = "srnn-filter",
 }
 
 impl ModelKind {
@@ -32,7 +37,7 @@ impl ModelKind {
 
     /// Whether a state goes from step to step.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn)
+        matches!(self, Self::Rnn | Self::Vrnn | Self::Srnn | Self::SrnnFilter)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -43,12 +48,12 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        false
+        matches!(self, Self::Srnn)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn)
+        !matches!(self, Self::Wavenet | Self::WavenetDense | Self::Rnn)
     }
 }
 

@@ -5,12 +5,14 @@
 
 pub mod config;
 mod rnn;
+mod srnn;
 mod stcn;
 mod vrnn;
 mod wavenet;
 
 pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
+pub use srnn::Srnn;
 pub use stcn::Stcn;
 pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
@@ -164,6 +166,7 @@ fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
+        ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
     }
 }
 

@@ -57,13 +57,15 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 6] = [
+const SMALL: [(ModelKind, [usize; 3]); 8] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
     (ModelKind::WavenetDense, [37, 61, 74]),
     (ModelKind::Rnn, [146, 346, 358]),
     (ModelKind::Vrnn, [130, 316, 312]),
+    (ModelKind::Srnn, [91, 218, 218]),
+    (ModelKind::SrnnFilter, [131, 316, 311]),
 ];
 
 /// Sizes of one model in one preset.
@@ -126,9 +128,16 @@ fn recurrent_small(preset: &str, task: ModelConfig) -> Option<ModelConfig> {
     Some(ModelConfig { embedding, latent_embedding, latent_hidden, latents, output_layers, ..task })
 }
 
-/// The sizes of the papers; in speech those of Blizzard, as TIMIT's are not known for sure.
+/// The sizes of the papers; of Chung's models in speech those of Blizzard, as TIMIT's are not known for sure, of
+/// SRNN TIMIT's, as Blizzard's are not. On ink nobody has published one: it has the sizes it had on music.
 fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> ModelConfig {
     let (speech, normal) = (task.task == Task::Speech, head == HeadKind::Normal);
+    if matches!(kind, ModelKind::Srnn | ModelKind::SrnnFilter) {
+        let (channels, embedding, latent, output_layers) =
+            if speech { (1024, 512, 256, 2) } else { (300, 500, 100, 1) };
+        let (latent_hidden, latents) = (embedding, vec![latent]);
+        return ModelConfig { channels, embedding, latent_hidden, latents, output_layers, ..task };
+    }
     let chung = if speech {
         ModelConfig {
             channels: 4000,

@@ -8,13 +8,14 @@ mod gradients;
 mod laws;
 mod learning;
 mod rnn;
+mod srnn;
 mod stcn;
 mod vrnn;
 mod wavenet;
 
 use ::stcn::data::Batch;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{Kl, Rnn, SequenceModel, Stcn, Vrnn, WaveNet};
+use ::stcn::models::{Kl, Rnn, SequenceModel, Srnn, Stcn, Vrnn, WaveNet};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
@@ -73,6 +74,7 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
+        ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -99,7 +101,7 @@ macro_rules! models {
         }
     )* };
 }
-models!(Stcn, WaveNet, Rnn, Vrnn);
+models!(Stcn, WaveNet, Rnn, Vrnn, Srnn);
 
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {
