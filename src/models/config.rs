@@ -22,6 +22,9 @@ choice! {
     Rnn = "rnn",
     /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
     Vrnn = "vrnn",
+    /// Z-forcing (Goyal et al. 2017): the posterior hears a network that has read what comes, and its latent
+    /// is made to tell of it.
+    ZForcing = "z-forcing",
 }
 
 impl ModelKind {
@@ -32,7 +35,7 @@ impl ModelKind {
 
     /// Whether a state goes from step to step.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn)
+        matches!(self, Self::Rnn | Self::Vrnn | Self::ZForcing)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -43,12 +46,12 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        false
+        matches!(self, Self::ZForcing)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn)
+        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn | Self::ZForcing)
     }
 }
 
@@ -141,6 +144,16 @@ choice! {
     Threshold = "threshold",
 }
 
+choice! {
+    /// What an auxiliary density of a state is of (rivals.md §5, §6).
+    AuxiliaryTarget, "kind of auxiliary target":
+    /// The state taken as given: no gradient reaches it through this term.
+    Stop = "stop",
+    /// The state itself, which can then make itself easy to tell, to where the density knows no bound; and
+    /// what a gradient check by differences can follow.
+    Full = "full",
+}
+
 /// Sizes and switches of one model; everything needed to build it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +201,13 @@ pub struct ModelConfig {
     pub dense_taps: DenseTaps,
     /// The pen in samples.
     pub pen_draw: PenDraw,
+    /// Z-forcing: weight of `ln p(b_t | z_t, h_{t−1})` in training, with b_t what the network that reads
+    /// backwards makes of x_T … x_t.
+    pub auxiliary_weight: f64,
+    /// Z-forcing: weight of `ln p(x_{t−1} | b_t)` in training.
+    pub backward_weight: f64,
+    /// What auxiliary densities are of.
+    pub auxiliary_target: AuxiliaryTarget,
 }
 
 impl Default for ModelConfig {
@@ -215,6 +235,9 @@ impl Default for ModelConfig {
             first_step: FirstStep::Scored,
             dense_taps: DenseTaps::EveryLevel,
             pen_draw: PenDraw::Bernoulli,
+            auxiliary_weight: 5e-3,
+            backward_weight: 1.,
+            auxiliary_target: AuxiliaryTarget::Stop,
         }
     }
 }
@@ -285,6 +308,8 @@ impl ModelConfig {
         within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
         within("model.output_layers", self.output_layers, 1, 64)?;
         within("model.mixtures", self.mixtures, 1, 1 << 12)?;
+        weight("model.auxiliary_weight", self.auxiliary_weight)?;
+        weight("model.backward_weight", self.backward_weight)?;
         self.validate_head()
     }
 
@@ -310,6 +335,15 @@ impl ModelConfig {
         };
         Err(Error::usage(complaint))
     }
+}
+
+/// Whether a term can be weighed by it, in f32 too; NaN cannot.
+fn weight(key: &str, weight: f64) -> Result<()> {
+    if (0. ..=1e6).contains(&weight) {
+        return Ok(());
+    }
+    let cure = "choose a number from 0 to 1000000, such as 0.005";
+    Err(Error::usage(format!("{key} is {weight}: {cure}")))
 }
 
 /// Whether `least ≤ size ≤ most`.

@@ -57,13 +57,14 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 6] = [
+const SMALL: [(ModelKind, [usize; 3]); 7] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
     (ModelKind::WavenetDense, [37, 61, 74]),
     (ModelKind::Rnn, [146, 346, 358]),
     (ModelKind::Vrnn, [130, 316, 312]),
+    (ModelKind::ZForcing, [83, 204, 182]),
 ];
 
 /// Sizes of one model in one preset.
@@ -126,7 +127,8 @@ fn recurrent_small(preset: &str, task: ModelConfig) -> Option<ModelConfig> {
     Some(ModelConfig { embedding, latent_embedding, latent_hidden, latents, output_layers, ..task })
 }
 
-/// The sizes of the papers; in speech those of Blizzard, as TIMIT's are not known for sure.
+/// The sizes of the papers; in speech Chung's of Blizzard, as TIMIT's are not known for sure, and the others'
+/// of TIMIT. Z-forcing was never run on ink: Chung's layers there, and units to make it as large as VRNN.
 fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> ModelConfig {
     let (speech, normal) = (task.task == Task::Speech, head == HeadKind::Normal);
     let chung = if speech {
@@ -160,6 +162,14 @@ fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> Mod
             };
             ModelConfig { embedding, ..chung }
         }
+        ModelKind::ZForcing if speech => ModelConfig {
+            channels: 1024,
+            embedding: 512,
+            latent_hidden: 512,
+            latents: vec![256],
+            ..chung
+        },
+        ModelKind::ZForcing => ModelConfig { channels: 816, ..chung },
         _ => chung,
     }
 }
