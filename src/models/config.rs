@@ -25,6 +25,9 @@ choice! {
     /// Z-forcing (Goyal et al. 2017): the posterior hears a network that has read what comes, and its latent
     /// is made to tell of it.
     ZForcing = "z-forcing",
+    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for a network that has
+    /// read what comes.
+    VarBilstm = "var-bilstm",
 }
 
 impl ModelKind {
@@ -35,7 +38,7 @@ impl ModelKind {
 
     /// Whether a state goes from step to step.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn | Self::ZForcing)
+        matches!(self, Self::Rnn | Self::Vrnn | Self::ZForcing | Self::VarBilstm)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -46,12 +49,12 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        matches!(self, Self::ZForcing)
+        matches!(self, Self::ZForcing | Self::VarBilstm)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn | Self::ZForcing)
+        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn | Self::ZForcing | Self::VarBilstm)
     }
 }
 
@@ -201,9 +204,11 @@ pub struct ModelConfig {
     pub dense_taps: DenseTaps,
     /// The pen in samples.
     pub pen_draw: PenDraw,
-    /// Z-forcing: weight of `ln p(b_t | z_t, h_{t−1})` in training, with b_t what the network that reads
-    /// backwards makes of x_T … x_t.
+    /// Z-forcing and Bi-LSTM: weight of `ln p(b_t | z_t, ·)` in training, with b_t the state of the network that
+    /// reads backwards; α of the latter.
     pub auxiliary_weight: f64,
+    /// Bi-LSTM: β, the weight of `ln p(h_{t−1} | z_t)` in training.
+    pub state_weight: f64,
     /// Z-forcing: weight of `ln p(x_{t−1} | b_t)` in training.
     pub backward_weight: f64,
     /// What auxiliary densities are of.
@@ -236,6 +241,7 @@ impl Default for ModelConfig {
             dense_taps: DenseTaps::EveryLevel,
             pen_draw: PenDraw::Bernoulli,
             auxiliary_weight: 5e-3,
+            state_weight: 0.,
             backward_weight: 1.,
             auxiliary_target: AuxiliaryTarget::Stop,
         }
@@ -309,6 +315,7 @@ impl ModelConfig {
         within("model.output_layers", self.output_layers, 1, 64)?;
         within("model.mixtures", self.mixtures, 1, 1 << 12)?;
         weight("model.auxiliary_weight", self.auxiliary_weight)?;
+        weight("model.state_weight", self.state_weight)?;
         weight("model.backward_weight", self.backward_weight)?;
         self.validate_head()
     }

@@ -6,6 +6,7 @@
 pub mod config;
 mod rnn;
 mod stcn;
+mod var_bilstm;
 mod vrnn;
 mod wavenet;
 mod z_forcing;
@@ -13,6 +14,7 @@ mod z_forcing;
 pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
 pub use stcn::Stcn;
+pub use var_bilstm::VarBilstm;
 pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
 pub use z_forcing::ZForcing;
@@ -168,6 +170,7 @@ fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
         ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
+        ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
     }
 }
 

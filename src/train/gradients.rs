@@ -29,6 +29,7 @@ fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
         embedding: 5, // few rectifiers: of hundreds, one is always at its kink
         auxiliary_target: AuxiliaryTarget::Full, // differences do not stop at anything
         auxiliary_weight: 0.1,
+        state_weight: 0.1,
         latent_embedding: 4,
         latents: vec![3, 2],
         blocks_per_latent: 2,

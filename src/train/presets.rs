@@ -57,7 +57,7 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 7] = [
+const SMALL: [(ModelKind, [usize; 3]); 8] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
@@ -65,6 +65,7 @@ const SMALL: [(ModelKind, [usize; 3]); 7] = [
     (ModelKind::Rnn, [146, 346, 358]),
     (ModelKind::Vrnn, [130, 316, 312]),
     (ModelKind::ZForcing, [83, 204, 182]),
+    (ModelKind::VarBilstm, [74, 180, 176]),
 ];
 
 /// Sizes of one model in one preset.
@@ -128,7 +129,7 @@ fn recurrent_small(preset: &str, task: ModelConfig) -> Option<ModelConfig> {
 }
 
 /// The sizes of the papers; in speech Chung's of Blizzard, as TIMIT's are not known for sure, and the others'
-/// of TIMIT. Z-forcing was never run on ink: Chung's layers there, and units to make it as large as VRNN.
+/// of TIMIT. Z-forcing and Bi-LSTM were never run on ink: Chung's layers there, and units to make them as large as VRNN.
 fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> ModelConfig {
     let (speech, normal) = (task.task == Task::Speech, head == HeadKind::Normal);
     let chung = if speech {
@@ -170,6 +171,14 @@ fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> Mod
             ..chung
         },
         ModelKind::ZForcing => ModelConfig { channels: 816, ..chung },
+        ModelKind::VarBilstm if speech => ModelConfig {
+            channels: 2048,
+            embedding: 1024,
+            latent_hidden: 1024,
+            latents: vec![128],
+            ..chung
+        },
+        ModelKind::VarBilstm => ModelConfig { channels: 704, ..chung },
         _ => chung,
     }
 }

@@ -55,7 +55,7 @@ fn names_parse_back_to_their_values() {
 fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
     assert_eq!(
         ModelKind::parse("wavnet").unwrap_err().to_string(),
-        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, z-forcing)?"
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, z-forcing, var-bilstm)?"
     );
     assert_eq!(
         HeadKind::parse("gmmm").unwrap_err().to_string(),
@@ -99,6 +99,7 @@ fn sizes_that_no_model_has_are_refused() {
 fn weights_that_weigh_nothing_are_refused() {
     for (key, set) in [
         ("auxiliary_weight", (|c, w| c.auxiliary_weight = w) as fn(&mut ModelConfig, f64)),
+        ("state_weight", |c, w| c.state_weight = w),
         ("backward_weight", |c, w| c.backward_weight = w),
     ] {
         for (weight, word) in

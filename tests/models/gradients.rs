@@ -43,7 +43,8 @@ fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor
 /// of 10 and more; a rectifier within h of its kink would show, and there is none at these seeds.
 fn check(config: &ModelConfig) {
     // Differences do not stop at anything.
-    let config = &ModelConfig { auxiliary_target: AuxiliaryTarget::Full, ..config.clone() };
+    let target = AuxiliaryTarget::Full;
+    let config = &ModelConfig { auxiliary_target: target, state_weight: 0.1, ..config.clone() };
     let mut model = model(config);
     let mut direction = vec![];
     model.visit(&mut |p| direction.push(normals(p.path(), p.value.shape())));

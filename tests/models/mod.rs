@@ -9,6 +9,7 @@ mod laws;
 mod learning;
 mod rnn;
 mod stcn;
+mod var_bilstm;
 mod vrnn;
 mod wavenet;
 mod z_forcing;
@@ -16,7 +17,7 @@ mod z_forcing;
 use ::stcn::data::Batch;
 use ::stcn::dist::Normal;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{Kl, Rnn, SequenceModel, Stcn, Step, Vrnn, WaveNet, ZForcing};
+use ::stcn::models::{Kl, Rnn, SequenceModel, Stcn, Step, VarBilstm, Vrnn, WaveNet, ZForcing};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
@@ -76,6 +77,7 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
         ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
+        ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -102,7 +104,7 @@ macro_rules! models {
         }
     )* };
 }
-models!(Stcn, WaveNet, Rnn, Vrnn, ZForcing);
+models!(Stcn, WaveNet, Rnn, Vrnn, ZForcing, VarBilstm);
 
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {
