@@ -22,11 +22,14 @@ choice! {
     Rnn = "rnn",
     /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
     Vrnn = "vrnn",
-    /// SRNN (Fraccaro et al. 2016): a chain of latents beside units that do not read them; the posterior sees all
-    /// of x.
+    /// SRNN (Fraccaro et al. 2016): a chain of latents beside units; the posterior sees all of x.
     Srnn = "srnn",
     /// SRNN whose posterior sees x as far as its step.
     SrnnFilter = "srnn-filter",
+    /// Z-forcing (Goyal et al. 2017): the posterior hears units that read backwards, and the latent foretells them.
+    ZForcing = "z-forcing",
+    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for units that read backwards.
+    VarBilstm = "var-bilstm",
 }
 
 impl ModelKind {
@@ -37,7 +40,8 @@ impl ModelKind {
 
     /// Whether a state goes from step to step.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn | Self::Srnn | Self::SrnnFilter)
+        use ModelKind::*;
+        matches!(self, Rnn | Vrnn | Srnn | SrnnFilter | ZForcing | VarBilstm)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -48,7 +52,7 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        matches!(self, Self::Srnn)
+        matches!(self, Self::Srnn | Self::ZForcing | Self::VarBilstm)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
@@ -146,6 +150,16 @@ choice! {
     Threshold = "threshold",
 }
 
+choice! {
+    /// What an auxiliary density of a state is of (rivals.md §5, §6).
+    AuxiliaryTarget, "kind of auxiliary target":
+    /// The state taken as given: no gradient reaches it through this term.
+    Stop = "stop",
+    /// The state itself, which can then make itself easy to tell, to where the density knows no bound; and
+    /// what a gradient check by differences can follow.
+    Full = "full",
+}
+
 /// Sizes and switches of one model; everything needed to build it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,6 +207,15 @@ pub struct ModelConfig {
     pub dense_taps: DenseTaps,
     /// The pen in samples.
     pub pen_draw: PenDraw,
+    /// Z-forcing and Bi-LSTM: weight of `ln p(b_t | z_t, ·)` in training, with b_t the state of the network that
+    /// reads backwards; α of the latter.
+    pub auxiliary_weight: f64,
+    /// Bi-LSTM: β, the weight of `ln p(h_{t−1} | z_t)` in training.
+    pub state_weight: f64,
+    /// Z-forcing: weight of `ln p(x_{t−1} | b_t)` in training.
+    pub backward_weight: f64,
+    /// What auxiliary densities are of.
+    pub auxiliary_target: AuxiliaryTarget,
 }
 
 impl Default for ModelConfig {
@@ -220,6 +243,10 @@ impl Default for ModelConfig {
             first_step: FirstStep::Scored,
             dense_taps: DenseTaps::EveryLevel,
             pen_draw: PenDraw::Bernoulli,
+            auxiliary_weight: 5e-3,
+            state_weight: 0.,
+            backward_weight: 1.,
+            auxiliary_target: AuxiliaryTarget::Stop,
         }
     }
 }
@@ -290,6 +317,9 @@ impl ModelConfig {
         within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
         within("model.output_layers", self.output_layers, 1, 64)?;
         within("model.mixtures", self.mixtures, 1, 1 << 12)?;
+        weight("model.auxiliary_weight", self.auxiliary_weight)?;
+        weight("model.state_weight", self.state_weight)?;
+        weight("model.backward_weight", self.backward_weight)?;
         self.validate_head()
     }
 
@@ -315,6 +345,15 @@ impl ModelConfig {
         };
         Err(Error::usage(complaint))
     }
+}
+
+/// Whether a term can be weighed by it, in f32 too; NaN cannot.
+fn weight(key: &str, weight: f64) -> Result<()> {
+    if (0. ..=1e6).contains(&weight) {
+        return Ok(());
+    }
+    let cure = "choose a number from 0 to 1000000, such as 0.005";
+    Err(Error::usage(format!("{key} is {weight}: {cure}")))
 }
 
 /// Whether `least ≤ size ≤ most`.

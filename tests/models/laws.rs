@@ -29,6 +29,7 @@ fn moved(x: &Tensor, b: usize, t: usize, c: usize) -> Tensor {
 #[test]
 fn nothing_of_an_earlier_step_changes_with_the_present() {
     let (steps, j) = (12, 6);
+    // Where the posterior sees the future: given what was drawn, in the tests of each such model.
     for config in every_with_draws().filter(|config| !config.kind.sees_future()) {
         let model = model(&config);
         let batch = batch(&config, &[steps, steps]);
