@@ -24,7 +24,7 @@ use super::{
 };
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
-use crate::nn::{Gru, Head, Init, Linear, Module, module};
+use crate::nn::{Gru, Head, Init, Linear, Module, clipped_leaky_relu, module};
 use crate::noise::Noise;
 use crate::ops::*;
 use crate::tape::{Param, Tape, Var};
@@ -66,18 +66,13 @@ impl Module for Summary {
     }
 }
 
-/// `lrelu₃(x) = min(max(x, x/3, −3), 3)`, the paper's only nonlinearity beside the units'.
-fn lrelu3(x: Var) -> Var {
-    clip(leaky_relu(x, 1. / 3.), -3., 3.)
-}
-
-/// Layers `1 … n` of one width, each to pass [`lrelu3`].
+/// Layers `1 … n` of one width, each to pass [`clipped_leaky_relu`].
 fn layers(init: &mut Init, name: &str, inputs: usize, width: usize, n: usize) -> Vec<Linear> {
     init.list(name, n, |init, i| Linear::new(init, if i == 0 { inputs } else { width }, width))
 }
 
 fn through<'t>(layers: &[Linear], x: Var<'t>) -> Var<'t> {
-    layers.iter().fold(x, |h, layer| lrelu3(layer.forward(h)))
+    layers.iter().fold(x, |h, layer| clipped_leaky_relu(layer.forward(h)))
 }
 
 /// `NN([u; z]) = V lrelu₃(W u + U z + b) + c`.   u: (B, T, units), z, result: (B, T, latent)
@@ -112,7 +107,7 @@ impl Net {
 
     /// The rest, from what it has seen of u.
     fn forward<'t>(&self, seen: Var<'t>, z: Var<'t>) -> Var<'t> {
-        self.output.forward(lrelu3(linear_onto(z, z.tape().param(&self.latent), seen)))
+        self.output.forward(clipped_leaky_relu(linear_onto(z, z.tape().param(&self.latent), seen)))
     }
 }
 
@@ -207,6 +202,12 @@ impl Srnn {
         (concat_time(&zs).named("z.1"), from)
     }
 
+    /// `q(z_t | z_{t−1}, a_t)` beside the prior p, Eq. 12.
+    fn posterior<'t>(&self, p: Normal<'t>, a: Var<'t>, before: Var<'t>) -> Normal<'t> {
+        let q = self.infer.forward(a, before);
+        Normal { mean: p.mean + q.mean, std: q.std }
+    }
+
     /// `p(x_t | z_t, d_t)`, Eq. 6.
     fn output<'t>(&self, d: Var<'t>, z: Var<'t>) -> Observation<'t> {
         self.head.forward(through(&self.decode, concat(&[d, z])))
@@ -218,9 +219,12 @@ impl Srnn {
     /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
     pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
         let tape = Tape::inference();
-        let [d, _] = self.units(tape.constant(x.clone()));
-        let prior = |t, z| self.prior.forward(slice_time(d, t, 1), z);
-        let (z, _) = self.walk(&tape, x.shape()[1], noise, samples, prior);
+        let [d, e] = self.units(tape.constant(x.clone()));
+        let a = self.summarise([d, e], &vec![given; samples.len()]);
+        let (z, _) = self.walk(&tape, x.shape()[1], noise, samples, |t, z| {
+            let p = self.prior.forward(slice_time(d, t, 1), z);
+            if t < given { self.posterior(p, slice_time(a, t, 1), z) } else { p }
+        });
         first_steps(given, x, &self.output(d, z).sample(noise, samples, 0, 1.))
     }
 }
@@ -266,7 +270,7 @@ impl SequenceModel for Srnn {
         let rows = samples.len();
         let x = Tensor::zeros(&[rows, 1, self.input]);
         let (d, z) = (self.forward.start(rows), self.start(rows).remove(0));
-        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, t: 0 })
+        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, given: vec![], t: 0 })
     }
 }
 
@@ -290,8 +294,8 @@ impl StepModel for Srnn {
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
         let (d, a, before) = (context[0], context[1], state[0]);
-        let (p, q) = (self.prior.forward(d, before), self.infer.forward(a, before));
-        let q = Normal { mean: p.mean + q.mean, std: q.std };
+        let p = self.prior.forward(d, before);
+        let q = self.posterior(p, a, before);
         let z = draw("z.1", q);
         Step {
             log_px: self.output(d, z).log_prob(x),
@@ -309,33 +313,59 @@ struct Writer<'m> {
     x: Tensor,
     d: Tensor,
     z: Tensor,
+    /// Given steps that wait for the last of them: the posterior of the first sees them all.
+    given: Vec<Tensor>,
     t: usize,
 }
 
 impl Writer<'_> {
-    /// d_t, and z_t drawn from its prior.
-    fn advance<'t>(&mut self, tape: &'t Tape, noise: &Noise, temperature: Real) -> [Var<'t>; 2] {
-        let [x, d, z] = [&self.x, &self.d, &self.z].map(|value| tape.constant(value.clone()));
+    /// d_t from x_{t−1}.
+    fn advance<'t>(&mut self, tape: &'t Tape) -> Var<'t> {
+        let [x, d] = [&self.x, &self.d].map(|value| tape.constant(value.clone()));
         let d = self.model.forward.step(through(&self.model.embed, x), d);
-        let prior = self.model.prior.forward(d, z);
-        let z = prior.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
-        (self.d, self.z) = (d.value(), z.value());
-        self.t += 1;
-        [d, z]
+        self.d = d.value();
+        d
+    }
+
+    /// z_t of what it is drawn from.
+    fn draw_latent<'t>(&mut self, from: Normal<'t>, noise: &Noise, temperature: Real) -> Var<'t> {
+        let z = from.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
+        (self.z, self.t) = (z.value(), self.t + 1);
+        z
+    }
+
+    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
+        let (mut d, mut e) = (vec![], vec![]);
+        for x in std::mem::take(&mut self.given) {
+            d.push(self.advance(tape));
+            e.push(through(&self.model.embed, tape.constant(x.clone())));
+            self.x = x;
+        }
+        if d.is_empty() {
+            return;
+        }
+        let lengths = vec![d.len(); self.samples.len()];
+        let a = self.model.summarise([concat_time(&d), concat_time(&e)], &lengths);
+        for (t, d) in d.into_iter().enumerate() {
+            let z = tape.constant(self.z.clone());
+            let q = self.model.posterior(self.model.prior.forward(d, z), slice_time(a, t, 1), z);
+            self.draw_latent(q, noise, 1.);
+        }
     }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let (tape, t) = (Tape::inference(), self.t);
-        let [d, z] = self.advance(&tape, noise, temperature);
+        let tape = Tape::inference();
+        self.read_given(&tape, noise);
+        let (d, t) = (self.advance(&tape), self.t);
+        let prior = self.model.prior.forward(d, tape.constant(self.z.clone()));
+        let z = self.draw_latent(prior, noise, temperature);
         self.x = self.model.output(d, z).sample(noise, &self.samples, t, temperature);
         self.x.clone()
     }
 
-    /// z_t comes from its prior here too: a posterior would have to see the steps to come.
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        self.advance(&Tape::inference(), noise, 1.);
-        self.x = x.clone();
+    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
+        self.given.push(x.clone());
     }
 }
