@@ -129,7 +129,7 @@ impl Linear {
                 conv.forward(x, w, bias, tile, y);
                 finish(tile.time.start * o, y);
             });
-        } else if let Some(w) = self.shared.again(&self.w) {
+        } else if let Some(w) = self.shared.again() {
             let x = Mat::new(x, rows, conv.inputs);
             w.product(x, Onto::Row(bias), y.data_mut(), finish);
         } else {
@@ -153,7 +153,7 @@ impl Linear {
         if let Some((gx, first)) = gx.target() {
             let onto = if first { Onto::Zero } else { Onto::C };
             let gy = Mat::new(gy.data(), rows, o);
-            self.shared.transposed(&self.w).product(gy, onto, gx, |_, _| ());
+            self.shared.transposed().product(gy, onto, gx, |_, _| ());
         }
     }
 }

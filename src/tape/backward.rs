@@ -34,7 +34,9 @@ impl Slot {
     /// the tape. For few rows, as of one step, beside which the sum itself is long to read and write.
     ///
     /// x: (…, I), gy: (…, O), as many rows; the gradient: (I, O)
+    #[track_caller]
     pub fn add_product(&mut self, x: &Tensor, gy: &Tensor) {
+        assert_eq!(x.rows(), gy.rows(), "add_product: rows of x and of gy differ");
         if self.needed {
             self.products.push(Product { x: x.clone(), gy: gy.clone() });
         }
@@ -74,30 +76,29 @@ struct Product {
     gy: Tensor,
 }
 
-/// Does the products that wait for a gradient, last come first, and adds them to it. Their rows go through
-/// one chain, up to a panel of them: a function of shapes alone, like the order.
+/// Does the products that wait for a gradient, the first of the tape, which came last, first, and adds them
+/// to it: up to a panel of rows as one product. Order and groups follow from shapes alone.
 fn settle(grad: &mut Option<Tensor>, mut products: Vec<Product>) {
-    while let Some(Product { x, gy }) = products.pop() {
-        let (inputs, outputs, mut rows) = (x.cols(), gy.cols(), x.rows());
-        let (mut xs, mut gys) = (vec![x], vec![gy]);
+    while let Some(first) = products.pop() {
+        let mut rows = first.x.rows();
+        let (mut xs, mut gys) = (vec![first.x], vec![first.gy]);
         while let Some(next) = products.pop_if(|next| rows + next.x.rows() <= PANEL) {
             rows += next.x.rows();
             xs.push(next.x);
             gys.push(next.gy);
         }
-        let (x, gy) = (one_below_another(&xs, inputs), one_below_another(&gys, outputs));
-        let grad = grad.get_or_insert_with(|| Tensor::zeros(&[inputs, outputs]));
+        let [x, gy] = [xs, gys].map(|parts| one_below_another(rows, &parts));
+        let grad = grad.get_or_insert_with(|| Tensor::zeros(&[x.cols(), gy.cols()]));
         let mut work = Work::new();
-        let layer = CausalConv::linear(rows, inputs, outputs);
+        let layer = CausalConv::linear(rows, x.cols(), gy.cols());
         layer.queue_grad_w(&mut work, x.data(), gy.data(), grad.data_mut());
         work.run();
     }
 }
 
-/// The rows of all.
-fn one_below_another(parts: &[Tensor], cols: usize) -> Tensor {
-    let rows = parts.iter().fold(0, |sum, part| sum + part.rows());
-    let mut all = Tensor::scratch(&[rows, cols]);
+/// The rows of all parts, so many in sum.
+fn one_below_another(rows: usize, parts: &[Tensor]) -> Tensor {
+    let mut all = Tensor::scratch(&[rows, parts[0].cols()]);
     let (mut rest, mut tasks) = (all.data_mut(), vec![]);
     for part in parts {
         let (rows, behind) = rest.split_at_mut(part.len());

@@ -283,9 +283,10 @@ impl<'t> Var<'t> {
         self.tape.nodes.borrow()[self.id.index()].tracked
     }
 
-    /// What ops have made of this value, a weight, and share until the pass ends.
+    /// What ops make of this value, a weight, and share until the pass ends.
     pub fn shared(self) -> Rc<Shared> {
-        self.tape.nodes.borrow()[self.id.index()].shared.get_or_init(Rc::default).clone()
+        let node = &self.tape.nodes.borrow()[self.id.index()];
+        node.shared.get_or_init(|| Rc::new(Shared::of(node.value.clone()))).clone()
     }
 
     /// Puts the paper's name on this node: `z.1`, `kl.2`, `d.3`.
