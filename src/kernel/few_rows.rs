@@ -12,8 +12,8 @@ use crate::tensor::Real;
 /// Blocks are whole panels of the widest kernel.
 const PANEL: usize = 32;
 
-/// Blocks of a matrix at most: no thread waits long for the last.
-const BLOCKS: usize = 16;
+/// Blocks for each thread: more than one, so that nobody waits long for the last.
+const SHARES: usize = 2;
 
 /// Matrices below this are multiplied by one thread: waking another takes longer.
 const SMALL: usize = 1 << 14;
@@ -26,10 +26,10 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Packs a matrix (k, n).
+    /// Packs a matrix (k, n). No bit of a product depends on the cut, so it may follow the number of threads.
     pub fn new(b: Mat<'_>) -> Self {
         let (rows, columns) = b.shape();
-        let blocks = if rows * columns < SMALL { 1 } else { BLOCKS };
+        let blocks = if rows * columns < SMALL { 1 } else { SHARES * parallel::threads() };
         let width = columns.div_ceil(blocks).next_multiple_of(PANEL);
         let starts: Vec<usize> = (0..columns).step_by(width).collect();
         let block = |n: usize| Packed::new(b.columns(starts[n]..columns.min(starts[n] + width)));

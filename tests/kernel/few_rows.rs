@@ -14,8 +14,7 @@ const SHAPES: [(usize, usize, usize); 5] =
 fn blocks_of_columns_make_the_bits_of_the_whole_on_any_number_of_threads() {
     for (m, k, n) in SHAPES {
         let [a, b, c] = [[m, k], [k, n], [m, n]].map(|shape| numbers(&shape, shape[1] as u64));
-        let across: Vec<Real> =
-            (0..n * k).map(|at| b.data()[at % k * n + at / k]).collect();
+        let across: Vec<Real> = (0..n * k).map(|at| b.data()[at % k * n + at / k]).collect();
         let row = numbers(&[n], 5);
         for onto in [Onto::C, Onto::Zero, Onto::Row(row.data())] {
             let a = Mat::new(a.data(), m, k);

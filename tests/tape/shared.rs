@@ -1,9 +1,9 @@
 //! Weights packed once a pass.
 
 use crate::ops::numbers;
-use std::rc::Rc;
 use stcn::Tape;
 use stcn::ops::linear;
+use std::rc::Rc;
 
 #[test]
 fn weights_are_packed_from_their_second_use_on_and_only_for_few_rows() {
