@@ -3,16 +3,16 @@
 //! | paper | here |
 //! |---|---|
 //! | d_t | `forward` |
-//! | a_t | `summary`: `smooth`, units that read backwards, or `filter`, layers of one step |
+//! | a_t | `smooth`, units that read backwards, or `filter`, layers that see one step |
 //! | NN of p(z_t), of q(z_t) | `prior`, `infer`, each a net for the mean and one for the log-variance |
 //! | what x passes to the units, what passes to x | `embed`; `decode`, then `head` |
 //!
 //! ```text
 //! d_t = GRU(emb(x_{t−1}), d_{t−1}),  x_0 = d_0 = 0
-//! p(z_t | z_{t−1}, d_t) = N(μ⁰, σ⁰²),  μ⁰, ln σ⁰² = NN([d_t; z_{t−1}]),  z_0 = 0     Eqs. 4, 5
-//! p(x_t | z_t, d_t) = head(gen([d_t; z_t]))                                          Eq. 6
-//! a_t = GRU([d_t; emb(x_t)], a_{t+1}),  a_{T+1} = 0                                  Eq. 10   sees all of x
-//! q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²),  μ̂, ln σ² = NN([a_t; z_{t−1}])              Eqs. 11, 12
+//! p(z_t | z_{t−1}, d_t) = N(μ⁰, σ⁰²),  μ⁰, ln σ⁰² = NN([d_t; z_{t−1}]),  z_0 = 0
+//! p(x_t | z_t, d_t) = head(gen([d_t; z_t]))
+//! a_t = GRU([d_t; emb(x_t)], a_{t+1}),  a_{T+1} = 0                        sees all of x
+//! q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²),  μ̂, ln σ² = NN([a_t; z_{t−1}])    μ⁰ of the z_{t−1} drawn from q
 //! ```
 //! `srnn-filter` has `a_t = NN([d_t; emb(x_t)])` instead, which sees x_{≤t} only. As no unit reads a latent,
 //! both layers of units are one pass; only the latents go step by step, and priors' variances, outputs and
@@ -34,7 +34,8 @@ use crate::tensor::{Real, Tensor};
 pub struct Srnn {
     embed: Vec<Linear>,
     forward: Gru,
-    summary: Summary,
+    smooth: Option<Gru>,
+    filter: Vec<Linear>, // without the one above
     prior: NormalNets,
     infer: NormalNets,
     decode: Vec<Linear>,
@@ -42,29 +43,7 @@ pub struct Srnn {
     input: usize,
     latent: usize,
 }
-module!(Srnn: embed, forward, summary, prior, infer, decode, head);
-
-/// How a_t is made of [d_t; emb(x_t)].
-enum Summary {
-    Smooth(Gru),
-    Filter(Vec<Linear>),
-}
-
-impl Module for Summary {
-    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
-        match self {
-            Summary::Smooth(units) => units.visit(f),
-            Summary::Filter(layers) => layers.visit(f),
-        }
-    }
-
-    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
-        match self {
-            Summary::Smooth(units) => units.visit_mut(f),
-            Summary::Filter(layers) => layers.visit_mut(f),
-        }
-    }
-}
+module!(Srnn: embed, forward, smooth, filter, prior, infer, decode, head);
 
 /// Layers `1 … n` of one width, each to pass [`clipped_leaky_relu`].
 fn layers(init: &mut Init, name: &str, inputs: usize, width: usize, n: usize) -> Vec<Linear> {
@@ -142,14 +121,12 @@ impl Srnn {
     pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
         let ModelConfig { input, channels: d, embedding: m, output_layers: n, .. } = *config;
         let (z, hidden) = (config.latents[0], config.latent_width());
+        let smoother = config.kind == ModelKind::Srnn;
         Self {
             embed: layers(init, "embed", input, m, n),
             forward: init.scope("forward", |init| Gru::new(init, m, d)),
-            summary: if config.kind == ModelKind::Srnn {
-                Summary::Smooth(init.scope("smooth", |init| Gru::new(init, d + m, d)))
-            } else {
-                Summary::Filter(layers(init, "filter", d + m, d, n))
-            },
+            smooth: smoother.then(|| init.scope("smooth", |init| Gru::new(init, d + m, d))),
+            filter: layers(init, "filter", d + m, d, if smoother { 0 } else { n }),
             prior: NormalNets::new(init, "prior", d, hidden, z),
             infer: NormalNets::new(init, "infer", d, hidden, z),
             decode: layers(init, "decode", d + z, m, n),
@@ -169,11 +146,9 @@ impl Srnn {
     /// a_1 … a_T   (B, T, d)
     fn summarise<'t>(&self, [d, e]: [Var<'t>; 2], lengths: &[usize]) -> Var<'t> {
         let x = concat(&[d, e]);
-        let a = match &self.summary {
-            Summary::Smooth(units) => {
-                reverse_time(units.forward(reverse_time(x, lengths)), lengths) // Eq. 10
-            }
-            Summary::Filter(layers) => through(layers, x),
+        let a = match &self.smooth {
+            Some(units) => reverse_time(units.forward(reverse_time(x, lengths)), lengths),
+            None => through(&self.filter, x),
         };
         a.named("a")
     }
@@ -202,13 +177,13 @@ impl Srnn {
         (concat_time(&zs).named("z.1"), from)
     }
 
-    /// `q(z_t | z_{t−1}, a_t)` beside the prior p, Eq. 12.
+    /// `q(z_t | z_{t−1}, a_t)` beside the prior p.
     fn posterior<'t>(&self, p: Normal<'t>, a: Var<'t>, before: Var<'t>) -> Normal<'t> {
         let q = self.infer.forward(a, before);
         Normal { mean: p.mean + q.mean, std: q.std }
     }
 
-    /// `p(x_t | z_t, d_t)`, Eq. 6.
+    /// `p(x_t | z_t, d_t)`.
     fn output<'t>(&self, d: Var<'t>, z: Var<'t>) -> Observation<'t> {
         self.head.forward(through(&self.decode, concat(&[d, z])))
     }
@@ -238,9 +213,9 @@ impl SequenceModel for Srnn {
         let mut prior_mean = vec![];
         let (z, q) = self.walk(tape, steps, noise, &batch.samples, |t, z| {
             let [p, mean, log_var] = seen.map(|seen| slice_time(seen, t, 1));
-            let p = self.prior.mean.forward(p, z); // Eq. 5
+            let p = self.prior.mean.forward(p, z); // μ⁰
             prior_mean.push(p);
-            let mean = p + self.infer.mean.forward(mean, z); // Eq. 12
+            let mean = p + self.infer.mean.forward(mean, z); // μ⁰ + μ̂
             Normal { mean, std: std(self.infer.log_var.forward(log_var, z)) }
         });
         let before = slice_time(prepend_zero(z), 0, steps); // 0, z_1 … z_{T−1}
