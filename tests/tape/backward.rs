@@ -120,11 +120,14 @@ fn in_steps<'t>(x: Var<'t>, w: Var<'t>, rows: usize) -> Var<'t> {
     concat_time(&(0..steps).map(step).collect::<Vec<_>>())
 }
 
+/// A function of x and a weight.
+type Product = dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>;
+
 #[test]
 fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_and_who_uses_it() {
     // 300 rows: as 60 steps of 5, as one, and both on top of one another. W as a leaf, and as another's value.
     let (x, w, v) = (numbers(&[1, 300, 7], 1), numbers(&[7, 40], 2), numbers(&[1, 300, 40], 3));
-    let gradients = |of: &dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>| {
+    let gradients = |of: &Product| {
         let tape = Tape::new();
         let [x, w] = [tape.input(x.clone(), "x"), tape.input(w.clone(), "w")];
         let loss = sum(of(x, w) * tape.constant(v.clone()));
@@ -139,8 +142,8 @@ fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_a
         assert!(difference(&sum, &both[1]) <= ROUNDING);
         both
     };
-    let whole: &dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t> = &|x, w| in_steps(x, w, 300);
-    let pairs: [[&dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>; 2]; 4] = [
+    let whole: &Product = &|x, w| in_steps(x, w, 300);
+    let pairs: [[&Product; 2]; 4] = [
         [whole, &|x, w| in_steps(x, w, 5)],
         [whole, &|x, w| in_steps(x, w, 60)],
         [&|x, w| whole(x, w) + whole(x, w), &|x, w| in_steps(x, w, 5) + whole(x, w)],
