@@ -22,17 +22,26 @@ choice! {
     Rnn = "rnn",
     /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
     Vrnn = "vrnn",
+    /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
+    LadderRnn = "ladder-rnn",
+    /// LadderRNN whose output sees every latent.
+    LadderRnnDense = "ladder-rnn-dense",
 }
 
 impl ModelKind {
     /// Whether the output sees every level.
     pub fn is_dense(self) -> bool {
-        matches!(self, Self::StcnDense | Self::WavenetDense)
+        matches!(self, Self::StcnDense | Self::WavenetDense | Self::LadderRnnDense)
     }
 
     /// Whether a state goes from step to step.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn)
+        matches!(self, Self::Rnn | Self::Vrnn) || self.is_ladder()
+    }
+
+    /// Whether STCN's contexts come from LSTM cells.
+    pub fn is_ladder(self) -> bool {
+        matches!(self, Self::LadderRnn | Self::LadderRnnDense)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -48,7 +57,7 @@ impl ModelKind {
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn)
+        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn) || self.is_ladder()
     }
 }
 
@@ -153,9 +162,10 @@ pub struct ModelConfig {
     pub task: Task,
     /// D, numbers in a step.
     pub input: usize,
-    /// F, filters of every convolution and width of the output network; of a recurrent model its units.
+    /// F, filters of every convolution and width of the output network; of a recurrent model its units, in
+    /// LadderRNN those of each cell.
     pub channels: usize,
-    /// Width of the layers before and behind the units of a recurrent model.
+    /// Width of the layers before and behind the units of a recurrent model; of LadderRNN's output network.
     pub embedding: usize,
     /// Width of the layers between a recurrent model's latent and its units.
     pub latent_embedding: usize,
@@ -164,7 +174,7 @@ pub struct ModelConfig {
     /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
     pub latents: Vec<usize>,
     /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each. WaveNet on ink has 6 to match
-    /// STCN's receptive field, 5 as released.
+    /// STCN's receptive field, 5 as released. LadderRNN has as many LSTM cells per level.
     pub blocks_per_latent: usize,
     /// Hidden layers of each net of a latent.
     pub latent_layers: usize,
@@ -248,6 +258,11 @@ impl ModelConfig {
         self.latents.len()
     }
 
+    /// The width of the output network of STCN and LadderRNN.
+    pub fn output_width(&self) -> usize {
+        if self.kind.is_ladder() { self.embedding } else { self.channels }
+    }
+
     /// The width of the latents' hidden layers.
     pub fn latent_width(&self) -> usize {
         if self.latent_hidden == 0 { self.channels } else { self.latent_hidden }
@@ -272,7 +287,7 @@ impl ModelConfig {
         // Dilations double, and whoever draws has to remember every row.
         let per_level = (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
         let back = self.levels().saturating_mul(per_level);
-        if back > MOST_STEPS_BACK {
+        if back > MOST_STEPS_BACK && !self.kind.is_recurrent() {
             return Err(Error::usage(format!(
                 "model.blocks_per_latent is {} and model.kernel_size {}, so that {} levels look {back} steps \
                  back: choose smaller ones, for {MOST_STEPS_BACK} at most",

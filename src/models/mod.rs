@@ -160,7 +160,10 @@ pub fn count(config: &ModelConfig) -> Result<usize> {
 
 fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
     match config.kind {
-        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Stcn
+        | ModelKind::StcnDense
+        | ModelKind::LadderRnn
+        | ModelKind::LadderRnnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),

@@ -11,6 +11,7 @@ mod linear;
 mod lstm;
 mod module;
 mod output;
+mod stack;
 mod tcn;
 
 pub use conv::{CausalConv1d, Past};
@@ -21,4 +22,5 @@ pub use linear::{Linear, Mlp, NormalLayers, NormalNet};
 pub use lstm::Lstm;
 pub use module::{Init, Module, module};
 pub use output::OutputNet;
+pub use stack::{Stack, StackPast};
 pub use tcn::{Tcn, TcnPast};

@@ -57,13 +57,15 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 6] = [
+const SMALL: [(ModelKind, [usize; 3]); 8] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
     (ModelKind::WavenetDense, [37, 61, 74]),
     (ModelKind::Rnn, [146, 346, 358]),
     (ModelKind::Vrnn, [130, 316, 312]),
+    (ModelKind::LadderRnn, [55, 103, 108]),
+    (ModelKind::LadderRnnDense, [55, 103, 108]),
 ];
 
 /// Sizes of one model in one preset.
@@ -79,7 +81,9 @@ fn model_of(preset: &str, kind: ModelKind, head: HeadKind) -> ModelConfig {
         "speech-large" => speech(512),
         _ => paper,
     };
-    let sizes = if kind.is_recurrent() {
+    let sizes = if kind.is_ladder() {
+        ladder(preset, task)
+    } else if kind.is_recurrent() {
         let of_paper = || recurrent_of_paper(kind, head, task.clone());
         recurrent_small(preset, task.clone()).unwrap_or_else(of_paper)
     } else {
@@ -110,6 +114,19 @@ fn speech(channels: usize) -> ModelConfig {
         blocks_per_latent: 5,
         ..ModelConfig::default()
     }
+}
+
+/// LSTM cells in the place of STCN's blocks: 25 of 256 units as published; in the small presets one a level,
+/// before nets as wide as STCN's. On music the cells read 88 keys, and the nets pay for it.
+fn ladder(preset: &str, task: ModelConfig) -> ModelConfig {
+    let (blocks_per_latent, width) = match preset {
+        "ink-tiny" => (1, 32),
+        "ink-small" => (1, 54),
+        "music-small" => (1, 48),
+        "speech-small" => (1, 60),
+        _ => (5, 256),
+    };
+    ModelConfig { channels: 256, blocks_per_latent, embedding: width, latent_hidden: width, ..task }
 }
 
 /// What all recurrent models of a small preset have in common; none where the preset is a paper's.

@@ -54,7 +54,7 @@ fn names_parse_back_to_their_values() {
 fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
     assert_eq!(
         ModelKind::parse("wavnet").unwrap_err().to_string(),
-        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn)?"
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, ladder-rnn, ladder-rnn-dense)?"
     );
     assert_eq!(
         HeadKind::parse("gmmm").unwrap_err().to_string(),

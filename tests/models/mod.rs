@@ -5,6 +5,7 @@ mod config;
 mod counts;
 mod generation;
 mod gradients;
+mod ladder;
 mod laws;
 mod learning;
 mod rnn;
@@ -69,7 +70,10 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
     config.validate().unwrap();
     let init = &mut Init::new(7);
     let mut model: Box<dyn Model> = match config.kind {
-        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Stcn
+        | ModelKind::StcnDense
+        | ModelKind::LadderRnn
+        | ModelKind::LadderRnnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),

@@ -8,6 +8,7 @@ mod linear;
 mod lstm;
 mod module;
 mod output;
+mod stack;
 mod tcn;
 
 use stcn::nn::{Init, Module};
