@@ -4,11 +4,11 @@ use crate::error::{Error, nearest};
 
 /// An enum whose values have names that users type: one table for parsing, printing, listing, errors.
 macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[doc = $about:literal])* $value:ident = $text:literal,)+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name {
-            $($(#[$value_doc])* $value,)+
+            $($(#[doc = $about])* $value,)+
         }
 
         impl $name {
@@ -20,6 +20,14 @@ macro_rules! choice {
                 match self {
                     $(Self::$value => $text,)+
                 }
+            }
+
+            /// What it is: the first line of its documentation here.
+            pub fn about(self) -> &'static str {
+                let about = match self {
+                    $(Self::$value => [$($about),*][0],)+
+                };
+                about.trim_start()
             }
 
             /// The value of that name; the error names the nearest one and all others.

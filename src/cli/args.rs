@@ -59,7 +59,7 @@ pub(super) enum Bench {
 /// What to build and how to train it: preset, then file, then words, then --set.
 #[derive(clap::Args)]
 pub(super) struct Choose {
-    /// stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, ladder-rnn, ladder-rnn-dense [default: stcn-dense]
+    /// One of those that `stcn list` names [default: stcn-dense]
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
     /// normal, gmm, bigmm, bernoulli [default: the one that suits the preset's data]

@@ -9,30 +9,39 @@ use crate::train::presets::PRESETS;
 use serde_json::json;
 
 pub(super) fn run(words: List) -> Result<()> {
-    if !words.json {
-        let names = |names: Vec<&str>| names.join(" · ");
-        println!("--model   {}", names(ModelKind::ALL.iter().map(|kind| kind.name()).collect()));
-        println!("--head    {}", names(HeadKind::ALL.iter().map(|head| head.name()).collect()));
-        println!("--preset  parameters with the preset's own head:");
-        let models: Vec<String> = ModelKind::ALL.iter().map(|kind| format!("{kind:>14}")).collect();
-        println!("{:14}{}", "", models.concat());
-    }
+    if words.json { lines() } else { table() }
+}
+
+fn lines() -> Result<()> {
     for (preset, about) in PRESETS {
-        let mut counts = vec![];
         for kind in ModelKind::ALL {
             let config = Config::preset(preset, Some(kind.name()), None)?;
-            let params = models::count(&config.model)?;
-            if words.json {
-                let head = config.model.head;
-                print_json(
-                    &json!({ "preset": preset, "model": kind, "head": head, "params": params, "about": about }),
-                );
-            }
-            counts.push(format!("{:>14}", thousands(params)));
+            let (head, params) = (config.model.head, models::count(&config.model)?);
+            print_json(
+                &json!({ "preset": preset, "model": kind, "head": head, "params": params, "about": about }),
+            );
         }
-        if !words.json {
-            println!("{preset:14}{}   {about}", counts.concat());
+    }
+    Ok(())
+}
+
+fn table() -> Result<()> {
+    println!("--model");
+    ModelKind::ALL.iter().for_each(|kind| println!("  {kind:18}{}", kind.about()));
+    println!("\n--head");
+    HeadKind::ALL.iter().for_each(|head| println!("  {head:18}{}", head.about()));
+    println!("\n--preset");
+    PRESETS.iter().for_each(|(preset, about)| println!("  {preset:18}{about}"));
+    println!("\nParameters of every model in every preset, with the preset's own head:");
+    let presets = PRESETS.map(|(preset, _)| format!("{preset:>14}"));
+    println!("  {:16}{}", "", presets.concat());
+    for kind in ModelKind::ALL {
+        let mut counts = String::new();
+        for (preset, _) in PRESETS {
+            let config = Config::preset(preset, Some(kind.name()), None)?;
+            counts += &format!("{:>14}", thousands(models::count(&config.model)?));
         }
+        println!("  {kind:16}{counts}");
     }
     Ok(())
 }

@@ -22,6 +22,14 @@ choice! {
     Rnn = "rnn",
     /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
     Vrnn = "vrnn",
+    /// SRNN (Fraccaro et al. 2016): a chain of latents beside units; the posterior sees all of x.
+    Srnn = "srnn",
+    /// SRNN whose posterior sees x as far as its step.
+    SrnnFilter = "srnn-filter",
+    /// Z-forcing (Goyal et al. 2017): the posterior hears units that read backwards, and the latent foretells them.
+    ZForcing = "z-forcing",
+    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for units that read backwards.
+    VarBilstm = "var-bilstm",
     /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
     LadderRnn = "ladder-rnn",
     /// LadderRNN whose output sees every latent.
@@ -34,9 +42,10 @@ impl ModelKind {
         matches!(self, Self::StcnDense | Self::WavenetDense | Self::LadderRnnDense)
     }
 
-    /// Whether a state goes from step to step.
+    /// Whether it is one of the rivals made of recurrent units, which have one latent a step at most.
     pub fn is_recurrent(self) -> bool {
-        matches!(self, Self::Rnn | Self::Vrnn) || self.is_ladder()
+        use ModelKind::*;
+        matches!(self, Rnn | Vrnn | Srnn | SrnnFilter | ZForcing | VarBilstm)
     }
 
     /// Whether STCN's contexts come from LSTM cells.
@@ -52,12 +61,12 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        false
+        matches!(self, Self::Srnn | Self::ZForcing | Self::VarBilstm)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        matches!(self, Self::Stcn | Self::StcnDense | Self::Vrnn) || self.is_ladder()
+        !matches!(self, Self::Wavenet | Self::WavenetDense | Self::Rnn)
     }
 }
 
@@ -150,6 +159,16 @@ choice! {
     Threshold = "threshold",
 }
 
+choice! {
+    /// What an auxiliary density of a state is of (rivals.md §5, §6).
+    AuxiliaryTarget, "kind of auxiliary target":
+    /// The state taken as given: no gradient reaches it through this term.
+    Stop = "stop",
+    /// The state itself, which can then make itself easy to tell, to where the density knows no bound; and
+    /// what a gradient check by differences can follow.
+    Full = "full",
+}
+
 /// Sizes and switches of one model; everything needed to build it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,6 +217,15 @@ pub struct ModelConfig {
     pub dense_taps: DenseTaps,
     /// The pen in samples.
     pub pen_draw: PenDraw,
+    /// Z-forcing and Bi-LSTM: weight of `ln p(b_t | z_t, ·)` in training, with b_t the state of the network that
+    /// reads backwards; α of the latter.
+    pub auxiliary_weight: f64,
+    /// Bi-LSTM: β, the weight of `ln p(h_{t−1} | z_t)` in training.
+    pub state_weight: f64,
+    /// Z-forcing: weight of `ln p(x_{t−1} | b_t)` in training.
+    pub backward_weight: f64,
+    /// What auxiliary densities are of.
+    pub auxiliary_target: AuxiliaryTarget,
 }
 
 impl Default for ModelConfig {
@@ -225,6 +253,10 @@ impl Default for ModelConfig {
             first_step: FirstStep::Scored,
             dense_taps: DenseTaps::EveryLevel,
             pen_draw: PenDraw::Bernoulli,
+            auxiliary_weight: 5e-3,
+            state_weight: 0.,
+            backward_weight: 1.,
+            auxiliary_target: AuxiliaryTarget::Stop,
         }
     }
 }
@@ -287,7 +319,7 @@ impl ModelConfig {
         // Dilations double, and whoever draws has to remember every row.
         let per_level = (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
         let back = self.levels().saturating_mul(per_level);
-        if back > MOST_STEPS_BACK && !self.kind.is_recurrent() {
+        if back > MOST_STEPS_BACK && !self.kind.is_ladder() {
             return Err(Error::usage(format!(
                 "model.blocks_per_latent is {} and model.kernel_size {}, so that {} levels look {back} steps \
                  back: choose smaller ones, for {MOST_STEPS_BACK} at most",
@@ -300,6 +332,9 @@ impl ModelConfig {
         within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
         within("model.output_layers", self.output_layers, 1, 64)?;
         within("model.mixtures", self.mixtures, 1, 1 << 12)?;
+        weight("model.auxiliary_weight", self.auxiliary_weight)?;
+        weight("model.state_weight", self.state_weight)?;
+        weight("model.backward_weight", self.backward_weight)?;
         self.validate_head()
     }
 
@@ -325,6 +360,15 @@ impl ModelConfig {
         };
         Err(Error::usage(complaint))
     }
+}
+
+/// Whether a term can be weighed by it, in f32 too; NaN cannot.
+fn weight(key: &str, weight: f64) -> Result<()> {
+    if (0. ..=1e6).contains(&weight) {
+        return Ok(());
+    }
+    let cure = "choose a number from 0 to 1000000, such as 0.005";
+    Err(Error::usage(format!("{key} is {weight}: {cure}")))
 }
 
 /// Whether `least ≤ size ≤ most`.

@@ -5,24 +5,31 @@
 
 pub mod config;
 mod rnn;
+mod srnn;
 mod stcn;
+mod var_bilstm;
 mod vrnn;
 mod wavenet;
+mod z_forcing;
 
 pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
+pub use srnn::Srnn;
 pub use stcn::Stcn;
+pub use var_bilstm::VarBilstm;
 pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
+pub use z_forcing::ZForcing;
 
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::error::{Error, Result};
 use crate::nn::{Head, Init, Module};
 use crate::noise::Noise;
+use crate::ops::stop_gradient;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
-use config::{Floors, HeadKind, PenDraw, Task};
+use config::{AuxiliaryTarget, Floors, HeadKind, PenDraw, Task};
 
 /// The log-likelihood and one KL per latent, each (B, T), z^1 first, kept apart: the trainer masks and adds.
 pub struct Elbo<'t> {
@@ -167,6 +174,9 @@ fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
+        ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
+        ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
+        ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
     }
 }
 
@@ -184,6 +194,14 @@ fn head(init: &mut Init, config: &ModelConfig, width: usize) -> Head {
     let correlated = config.head == HeadKind::Bigmm;
     let head = init.scope("head", |init| Head::new(init, width, channels, components, correlated));
     head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
+}
+
+/// What an auxiliary density is of: `x`, taken as given or not.
+fn target(x: Var, how: AuxiliaryTarget) -> Var {
+    match how {
+        AuxiliaryTarget::Stop => stop_gradient(x),
+        AuxiliaryTarget::Full => x,
+    }
 }
 
 /// Continues sequences for `steps` steps from the given `prime` (may have no steps).

@@ -27,6 +27,7 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     check("tanh", &ab, &|x| tanh(x[0]));
     check("sigmoid", &ab, &|x| sigmoid(x[0]));
     check("relu", &ab, &|x| relu(x[0]));
+    check("leaky_relu", &ab, &|x| leaky_relu(x[0], 0.3));
     check("softplus", &ab, &|x| softplus(x[0]));
     check("clipped_softplus", &ab, &|x| clipped_softplus(x[0], 0.4, 1.1));
     check("exp", &ab, &|x| exp(x[0]));
@@ -42,6 +43,7 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     check("slice_channels", &ab, &|x| slice_channels(x[0], 1, 2));
     check("prepend_zero", &ab, &|x| prepend_zero(x[0]));
     check("slice_time", &ab, &|x| slice_time(x[0], 1, 2));
+    check("reverse_time", &ab, &|x| reverse_time(x[0], &[3, 2]));
     check("gated_tanh", &ab, &|x| gated_tanh(x[0], x[1]));
 
     let layer = [a.clone(), normal("w", &[4, 5]), normal("v", &[5])];

@@ -35,8 +35,12 @@ pub use lstm::{lstm, lstm_cell};
 pub use mixture::{bivariate_mixture_log_prob, mixture_log_prob};
 pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_prob, rsample};
 pub use reduce::{sum, sum_channels, sum_masked};
-pub use shape::{concat, concat_time, prepend_zero, slice_channels, slice_time};
-pub use unary::{clipped_softplus, exp, ln, recip, relu, sigmoid, softplus, sqrt, square, tanh};
+pub use shape::{
+    concat, concat_time, prepend_zero, reverse_time, slice_channels, slice_time, stop_gradient,
+};
+pub use unary::{
+    clipped_softplus, exp, leaky_relu, ln, recip, relu, sigmoid, softplus, sqrt, square, tanh,
+};
 
 /// Panics in the op's name if its inputs differ in shape.
 #[track_caller]

@@ -3,6 +3,7 @@
 use crate::parallel::{self, PIECE};
 use crate::tape::{Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
+use std::rc::Rc;
 
 /// `y = [x₁ … xₙ]`: joins along the last axis.   xᵢ: (…, Cᵢ), y: (…, Σ Cᵢ)
 #[track_caller]
@@ -176,4 +177,41 @@ pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
             at += n;
         }
     })
+}
+
+/// `y_t = x_{n−1−t}` for t < n, and 0 from there on, with n the true length of each sequence: what reads a
+/// sequence backwards begins at its end, not in its padding.   x, y: (B, T, C)
+#[track_caller]
+pub fn reverse_time<'t>(x: Var<'t>, lengths: &[usize]) -> Var<'t> {
+    static RULE: Rule = Rule {
+        name: "reverse_time",
+        forward: "y_t = x_{n−1−t}, t < n, else 0",
+        vjp: "x̄_t = ȳ_{n−1−t}, t < n, else 0",
+    };
+    let inputs = x.value();
+    let (batch, steps, _) = inputs.btc(RULE.name);
+    let fits = lengths.len() == batch && lengths.iter().all(|&n| n <= steps);
+    assert!(fits, "reverse_time: lengths {lengths:?} of {batch} sequences of {steps} steps");
+    let lengths: Rc<[usize]> = lengths.into();
+    x.tape().record(&RULE, [x], reversed(&inputs, &lengths), move |gy, [gx]| {
+        gx.add(|| reversed(gy, &lengths))
+    })
+}
+
+fn reversed(x: &Tensor, lengths: &[usize]) -> Tensor {
+    let (_, t, c) = x.btc("reversed");
+    let mut y = Tensor::scratch(x.shape());
+    parallel::rows([y.data_mut()], [t * c], 1, |b, [y]| {
+        let (there, padding) = y.split_at_mut(lengths[b.start] * c);
+        let x = &x.data()[b.start * t * c..][..there.len()];
+        let rows = there.chunks_exact_mut(c.max(1)).zip(x.chunks_exact(c.max(1)).rev());
+        rows.for_each(|(y, x)| y.copy_from_slice(x));
+        padding.fill(0.);
+    });
+    y
+}
+
+/// x as a leaf of its own: no gradient passes.   Same shape
+pub fn stop_gradient(x: Var) -> Var {
+    x.tape().constant(x.value())
 }

@@ -57,6 +57,23 @@ pub fn relu(x: Var) -> Var {
     )
 }
 
+/// `y = x` above 0, `k x` below; the gradient at 0 is k.
+pub fn leaky_relu(x: Var, slope: Real) -> Var {
+    static RULE: Rule = Rule {
+        name: "leaky_relu",
+        forward: "y = x where x > 0, else k x",
+        vjp: "x̄ = ȳ where x > 0, else k ȳ",
+    };
+    unary(
+        x,
+        &RULE,
+        #[inline(always)]
+        move |x| if x > 0. { x } else { slope * x },
+        #[inline(always)]
+        move |x, _| if x > 0. { 1. } else { slope },
+    )
+}
+
 /// `y = ln(1 + eˣ)`
 pub fn softplus(x: Var) -> Var {
     static RULE: Rule =

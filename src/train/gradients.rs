@@ -2,7 +2,7 @@
 
 use crate::data::Batch;
 use crate::error::Result;
-use crate::models::config::{HeadKind, Task};
+use crate::models::config::{AuxiliaryTarget, HeadKind, Task};
 use crate::models::{self, Kl, ModelConfig, ModelKind, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
@@ -27,6 +27,9 @@ fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
         input,
         channels: 5,
         embedding: 5, // few rectifiers: of hundreds, one is always at its kink
+        auxiliary_target: AuxiliaryTarget::Full, // differences do not stop at anything
+        auxiliary_weight: 0.1,
+        state_weight: 0.1,
         latent_embedding: 4,
         latents: vec![3, 2],
         blocks_per_latent: 2,
@@ -65,7 +68,7 @@ pub fn check_model(config: &ModelConfig) -> Result<Vec<(String, Check)>> {
                     p.value.add_assign(&u.map(|u| h as Real * u));
                 }
             });
-            let tape = Tape::inference();
+            let tape = Tape::new(); // for training: auxiliary terms are of that alone
             let loss = f64::from(value(&*model, &tape, &batch).value().item());
             model.visit_mut(&mut |p| {
                 if p.number() == number {

@@ -57,13 +57,17 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 8] = [
+const SMALL: [(ModelKind, [usize; 3]); 12] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
     (ModelKind::WavenetDense, [37, 61, 74]),
     (ModelKind::Rnn, [146, 346, 358]),
     (ModelKind::Vrnn, [130, 316, 312]),
+    (ModelKind::Srnn, [91, 218, 218]),
+    (ModelKind::SrnnFilter, [131, 316, 311]),
+    (ModelKind::ZForcing, [83, 204, 182]),
+    (ModelKind::VarBilstm, [74, 180, 176]),
     (ModelKind::LadderRnn, [55, 103, 108]),
     (ModelKind::LadderRnnDense, [55, 103, 108]),
 ];
@@ -143,9 +147,17 @@ fn recurrent_small(preset: &str, task: ModelConfig) -> Option<ModelConfig> {
     Some(ModelConfig { embedding, latent_embedding, latent_hidden, latents, output_layers, ..task })
 }
 
-/// The sizes of the papers; in speech those of Blizzard, as TIMIT's are not known for sure.
+/// The sizes of the papers; in speech Chung's of Blizzard, as TIMIT's are not known for sure, and the others' of
+/// TIMIT. These were never run on ink: SRNN has the sizes it had on music, Z-forcing and Bi-LSTM Chung's layers,
+/// and units to make them as large as VRNN.
 fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> ModelConfig {
     let (speech, normal) = (task.task == Task::Speech, head == HeadKind::Normal);
+    if matches!(kind, ModelKind::Srnn | ModelKind::SrnnFilter) {
+        let (channels, embedding, latent, output_layers) =
+            if speech { (1024, 512, 256, 2) } else { (300, 500, 100, 1) };
+        let (latent_hidden, latents) = (embedding, vec![latent]);
+        return ModelConfig { channels, embedding, latent_hidden, latents, output_layers, ..task };
+    }
     let chung = if speech {
         ModelConfig {
             channels: 4000,
@@ -177,6 +189,22 @@ fn recurrent_of_paper(kind: ModelKind, head: HeadKind, task: ModelConfig) -> Mod
             };
             ModelConfig { embedding, ..chung }
         }
+        ModelKind::ZForcing if speech => ModelConfig {
+            channels: 1024,
+            embedding: 512,
+            latent_hidden: 512,
+            latents: vec![256],
+            ..chung
+        },
+        ModelKind::ZForcing => ModelConfig { channels: 816, ..chung },
+        ModelKind::VarBilstm if speech => ModelConfig {
+            channels: 2048,
+            embedding: 1024,
+            latent_hidden: 1024,
+            latents: vec![128],
+            ..chung
+        },
+        ModelKind::VarBilstm => ModelConfig { channels: 704, ..chung },
         _ => chung,
     }
 }

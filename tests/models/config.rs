@@ -9,6 +9,7 @@ fn the_default_is_the_honest_reading_of_every_switch() {
     assert_eq!(config.first_step, FirstStep::Scored);
     assert_eq!(config.dense_taps, DenseTaps::EveryLevel);
     assert_eq!(config.pen_draw, PenDraw::Bernoulli);
+    assert_eq!(config.auxiliary_target, AuxiliaryTarget::Stop);
     config.validate().unwrap();
 }
 
@@ -54,7 +55,7 @@ fn names_parse_back_to_their_values() {
 fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
     assert_eq!(
         ModelKind::parse("wavnet").unwrap_err().to_string(),
-        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, ladder-rnn, ladder-rnn-dense)?"
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm, ladder-rnn, ladder-rnn-dense)?"
     );
     assert_eq!(
         HeadKind::parse("gmmm").unwrap_err().to_string(),
@@ -92,6 +93,27 @@ fn sizes_that_no_model_has_are_refused() {
         "model.blocks_per_latent is 20 and model.kernel_size 2, so that 2 levels look 2097150 steps back: \
          choose smaller ones, for 1048576 at most"
     );
+}
+
+#[test]
+fn weights_that_weigh_nothing_are_refused() {
+    for (key, set) in [
+        ("auxiliary_weight", (|c, w| c.auxiliary_weight = w) as fn(&mut ModelConfig, f64)),
+        ("state_weight", |c, w| c.state_weight = w),
+        ("backward_weight", |c, w| c.backward_weight = w),
+    ] {
+        for (weight, word) in
+            [(-1., "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (1e7, "10000000")]
+        {
+            assert_eq!(
+                complaint(|c| set(c, weight)),
+                format!("model.{key} is {word}: choose a number from 0 to 1000000, such as 0.005")
+            );
+        }
+        let mut off = ModelConfig::default();
+        set(&mut off, 0.);
+        off.validate().unwrap();
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 use super::{Model, batch, every, model, name, noise};
 use stcn::models::Kl;
-use stcn::models::config::{DenseTaps, Draws, FirstStep, Floors, ModelConfig, Precision};
+use stcn::models::config::{
+    AuxiliaryTarget, DenseTaps, Draws, FirstStep, Floors, ModelConfig, Precision,
+};
 use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
@@ -20,10 +22,12 @@ fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor
     let batch = batch(config, &[7, 5]);
     let tape = Tape::new();
     let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
-    let terms = [elbo.log_px].into_iter().chain(elbo.kl).enumerate().map(|(i, term)| {
-        let v = normals(&format!("v.{i}"), term.value().shape());
-        stcn::ops::sum(term * tape.constant(v))
-    });
+    let terms = [elbo.log_px].into_iter().chain(elbo.kl).chain(elbo.auxiliary).enumerate().map(
+        |(i, term)| {
+            let v = normals(&format!("v.{i}"), term.value().shape());
+            stcn::ops::sum(term * tape.constant(v))
+        },
+    );
     let total = terms.reduce(|sum, term| sum + term).unwrap();
     let Some(direction) = direction else { return f64::from(total.value().item()) };
     let grads = tape.backward(total, Keep::Leaves);
@@ -38,6 +42,9 @@ fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor
 /// A central difference with h = 10⁻⁶: its h² error is ≈ 10⁻¹², rounding 10⁻¹⁶ · |L| / h ≈ 10⁻⁸ of slopes
 /// of 10 and more; a rectifier within h of its kink would show, and there is none at these seeds.
 fn check(config: &ModelConfig) {
+    // Differences do not stop at anything.
+    let target = AuxiliaryTarget::Full;
+    let config = &ModelConfig { auxiliary_target: target, state_weight: 0.1, ..config.clone() };
     let mut model = model(config);
     let mut direction = vec![];
     model.visit(&mut |p| direction.push(normals(p.path(), p.value.shape())));

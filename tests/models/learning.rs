@@ -51,6 +51,8 @@ fn train(model: &mut dyn Model, steps: usize, lr: Real, data: impl Fn(u64) -> Ba
             elbo.kl.iter().fold(sum_masked(elbo.log_px, &batch.lengths, &weights), |sum, &kl| {
                 sum - affine(sum_masked(kl, &batch.lengths, &weights), anneal, 0.)
             });
+        let add = |sum, &term| sum + sum_masked(term, &batch.lengths, &weights);
+        let total = elbo.auxiliary.iter().fold(total, add);
         let grads = tape.backward(total, Keep::Leaves);
         adam.update(model, lr, &grads);
         full

@@ -9,17 +9,23 @@ mod ladder;
 mod laws;
 mod learning;
 mod rnn;
+mod srnn;
 mod stcn;
+mod var_bilstm;
 mod vrnn;
 mod wavenet;
+mod z_forcing;
 
 use ::stcn::data::Batch;
+use ::stcn::dist::Normal;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
-use ::stcn::models::{Kl, Rnn, SequenceModel, Stcn, Vrnn, WaveNet};
+use ::stcn::models::{
+    Kl, Rnn, SequenceModel, Srnn, Stcn, Step, VarBilstm, Vrnn, WaveNet, ZForcing,
+};
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
 use ::stcn::ops::*;
-use ::stcn::tape::{Tape, Var};
+use ::stcn::tape::{Keep, Tape, Var};
 use ::stcn::{Real, Tensor};
 
 /// What each task's step can be given to: every head that goes with it.
@@ -77,6 +83,9 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
+        ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
+        ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
+        ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -103,7 +112,7 @@ macro_rules! models {
         }
     )* };
 }
-models!(Stcn, WaveNet, Rnn, Vrnn);
+models!(Stcn, WaveNet, Rnn, Vrnn, Srnn, ZForcing, VarBilstm);
 
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {
@@ -146,13 +155,59 @@ fn masked_sums(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
     rows.map(|(row, &n)| row[..n].iter().map(|&x| f64::from(x)).sum()).collect()
 }
 
-/// `−Σ_b J_b / Σ lengths`, as training has it: a scalar on the tape.
+/// `−Σ_b J_b / Σ lengths`, auxiliary terms and all, as training has it: a scalar on the tape.
 fn loss<'t>(model: &dyn SequenceModel, tape: &'t Tape, batch: &Batch, noise: &Noise) -> Var<'t> {
     let elbo = model.elbo(tape, batch, noise, Kl::Analytic);
     let weight = -1. / batch.steps() as Real;
     let weights = vec![weight; batch.lengths.len()];
     let total = |x| sum_masked(x, &batch.lengths, &weights);
-    elbo.kl.iter().fold(total(elbo.log_px), |sum, &kl| sum - total(kl))
+    let loss = elbo.kl.iter().fold(total(elbo.log_px), |sum, &kl| sum - total(kl));
+    elbo.auxiliary.iter().fold(loss, |sum, &term| sum + total(term))
+}
+
+/// The steps of a batch, one by one. What is drawn comes from [`noise`] by its name, through its distribution
+/// or, if `blind`, whatever that is.
+fn steps<'t>(
+    model: &dyn SequenceModel,
+    tape: &'t Tape,
+    batch: &Batch,
+    blind: bool,
+) -> Vec<Step<'t>> {
+    let model = model.steps().expect("a model with latents");
+    let x = tape.constant(batch.x.clone());
+    let (_, count, _) = batch.x.btc("steps");
+    let context = model.context(x, &batch.lengths);
+    let mut state = model.start(batch.lengths.len());
+    let one = |t: usize| {
+        let at = |x: &Var<'t>| slice_time(*x, t, 1);
+        let context: Vec<_> = context.iter().map(at).collect();
+        let before: Vec<_> = state.iter().map(|state| tape.constant(state.clone())).collect();
+        let draw = |name: &str, from: Normal<'t>| {
+            let channels = from.mean.value().cols();
+            let epsilon = noise().normal_tensor(name, &batch.samples, count, channels);
+            let epsilon = at(&tape.constant(epsilon));
+            if blind { epsilon } else { rsample(from.mean, from.std, epsilon) }
+        };
+        let step = model.step(&context, at(&x), &before, &draw);
+        state = step.state.iter().map(|state| state.value()).collect();
+        step
+    };
+    (0..count).map(one).collect()
+}
+
+/// The gradient of `y` at the parameters whose paths begin with one of `parts`: the largest number there.
+fn reached(model: &dyn Model, y: Var, parts: &[&str]) -> Real {
+    let tape = y.tape();
+    let grads = tape.backward(sum(y), Keep::Leaves);
+    let mut largest = 0.;
+    model.visit(&mut |p| {
+        if parts.iter().any(|part| p.path().starts_with(part)) {
+            let grad = tape.find(p.path()).and_then(|leaf| grads.wrt(leaf));
+            let found = grad.map_or(0., |grad| grad.data().iter().fold(0., |m, g| g.abs().max(m)));
+            largest = found.max(largest);
+        }
+    });
+    largest
 }
 
 /// Row t of sequence b.   x: (B, T, C) or (B, T)

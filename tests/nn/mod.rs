@@ -5,6 +5,7 @@ mod gated;
 mod gru;
 mod head;
 mod linear;
+mod log_var;
 mod lstm;
 mod module;
 mod output;

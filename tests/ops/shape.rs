@@ -87,3 +87,33 @@ refused! {
     a_start_step_wants_three_axes "prepend_zero: want (B, T, C), got [4, 3]" |x| prepend_zero(x[2]);
     a_cut_in_time_wants_three_axes "slice_time: want (B, T, C), got [4, 3]" |x| slice_time(x[2], 0, 1);
 }
+
+#[test]
+fn a_sequence_is_reversed_within_its_length() {
+    let x = Tensor::new(&[2, 3, 2], (1..=12).map(|x| x as stcn::Real).collect());
+    let once = pass(&[x.clone()], |x| reverse_time(x[0], &[3, 2])).remove(0);
+    assert_eq!(once.data(), [5., 6., 3., 4., 1., 2., 9., 10., 7., 8., 0., 0.]);
+    let twice = pass(&[x], |x| reverse_time(reverse_time(x[0], &[3, 2]), &[3, 2])).remove(0);
+    assert_eq!(twice.data(), [1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 0., 0.]);
+}
+
+#[test]
+#[should_panic(expected = "reverse_time: lengths [3, 4] of 2 sequences of 3 steps")]
+fn a_length_beyond_the_steps_is_refused() {
+    pass(&[numbers(&[2, 3, 2], 1)], |x| reverse_time(x[0], &[3, 4]));
+}
+
+#[test]
+fn no_gradient_passes_a_stop() {
+    use stcn::tape::{Keep, Tape};
+    let tape = Tape::new();
+    let x = tape.input(numbers(&[2, 3, 2], 1), "x");
+    let grads = tape.backward(sum(stop_gradient(x) * x), Keep::Leaves);
+    assert_eq!(grads.wrt(x), Some(&x.value())); // twice that without the stop
+}
+
+#[cfg(feature = "f64")]
+#[test]
+fn gradient_of_reverse_time() {
+    super::gradcheck(&two()[..1], |x| reverse_time(x[0], &[4, 2]) * x[0]);
+}

@@ -37,6 +37,7 @@ fn gradients_of_the_smooth_ones() {
 fn gradients_of_those_with_kinks_on_both_sides() {
     use super::gradcheck;
     gradcheck(&[Tensor::new(&[6], vec![-2., -0.7, -0.1, 0.1, 0.8, 3.])], |x| relu(x[0]));
+    gradcheck(&[Tensor::new(&[6], vec![-2., -0.7, -0.1, 0.1, 0.8, 3.])], |x| leaky_relu(x[0], 0.3));
     // softplus is 0.693 at 0: below, between and above the ends.
     let x = Tensor::new(&[7], vec![-9., -2., -0.5, 0., 0.4, 1.2, 4.]);
     gradcheck(&[x], |x| clipped_softplus(x[0], 0.2, 1.));
@@ -95,4 +96,14 @@ fn values_by_hand() {
             "case {i}: {found}, want {want}"
         );
     }
+}
+
+#[test]
+fn a_leaky_rectifier_is_a_slope_up_to_zero() {
+    let x = Tensor::new(&[3], vec![-2., 0., 3.]);
+    let slope = pass(std::slice::from_ref(&x), |x| affine(x[0], 1., 0.)).remove(1);
+    let y = pass(&[x], |x| leaky_relu(x[0], 0.25));
+    assert_eq!(y[0].data(), [-0.5, 0., 3.]);
+    let slope = slope.data();
+    assert_eq!(y[1].data(), [0.25 * slope[0], 0.25 * slope[1], slope[2]]);
 }

@@ -1,0 +1,212 @@
+//! Z-forcing: counts, what each part sees, and auxiliary terms.
+
+use super::{Model, batch, model, noise, reached, row, steps, tiny};
+use stcn::data::Batch;
+use stcn::models::config::*;
+use stcn::models::{Kl, count, shapes};
+use stcn::tape::{Keep, Tape};
+use stcn::train::config::Config;
+use stcn::{Real, Tensor};
+
+fn config() -> ModelConfig {
+    tiny(ModelKind::ZForcing, (Task::Speech, HeadKind::Normal))
+}
+
+fn preset(name: &str, head: &str) -> ModelConfig {
+    Config::preset(name, Some("z-forcing"), Some(head)).unwrap().model
+}
+
+/// Parameters of what generates: without `rest`, which the posterior and training alone have.
+pub fn generative(config: &ModelConfig, rest: &[&str]) -> usize {
+    let shapes = shapes(config).unwrap();
+    let kept = shapes.iter().filter(|(path, _)| !rest.iter().any(|part| path.starts_with(part)));
+    kept.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+}
+
+const REST: [&str; 3] = ["infer", "backward", "auxiliary"];
+
+#[test]
+fn small_presets_have_their_parameter_counts() {
+    let ink = preset("ink-small", "gmm");
+    assert_eq!((count(&ink).unwrap(), generative(&ink, &REST)), (597_406, 307_957));
+    assert_eq!(count(&preset("ink-small", "normal")).unwrap(), 591_166);
+    assert_eq!(count(&preset("ink-small", "bigmm")).unwrap(), 597_406 + 1_300);
+    let speech = preset("speech-small", "gmm");
+    assert_eq!((count(&speech).unwrap(), generative(&speech, &REST)), (904_801, 531_293));
+    assert_eq!(count(&preset("speech-small", "normal")).unwrap(), 749_116);
+    assert_eq!(count(&preset("music-small", "bernoulli")).unwrap(), 619_016);
+}
+
+#[test]
+fn the_papers_sizes_differ_from_its_count_by_a_layer_and_second_biases() {
+    // rivals.md §5: the release has two biases in each LSTM, and its outputs sit on h_t.
+    let ours = preset("speech", "normal");
+    let (units, width, lin) = (ours.channels, ours.embedding, |i, o| i * o + o);
+    assert_eq!((units, width, ours.latent_width(), ours.latents[0]), (1024, 512, 512, 256));
+    assert_eq!(count(&ours).unwrap(), 19_868_448);
+    let outputs = lin(units, width) + 2 * lin(width, 200);
+    assert_eq!(19_868_448 - outputs + 2 * lin(units, 200) + 2 * 4 * units, 19_556_640);
+}
+
+/// `batch` with step `t` of its sequence `b` moved.
+pub fn moved(batch: &Batch, b: usize, t: usize) -> Batch {
+    let (_, steps, channels) = batch.x.btc("moved");
+    let mut other = batch.clone();
+    other.x.data_mut()[(b * steps + t) * channels..][..channels].iter_mut().for_each(|x| *x += 1.);
+    other
+}
+
+#[test]
+fn given_what_was_drawn_a_step_sees_no_later_one_and_its_units_not_the_last() {
+    let (count, j) = (9, 5);
+    let (config, tape) = (config(), Tape::inference());
+    let (model, batch) = (model(&config), batch(&config, &[count, count]));
+    let walk = |batch: &Batch| steps(&*model, &tape, batch, true);
+    let (before, after) = (walk(&batch), walk(&moved(&batch, 1, j)));
+    for t in 0..count {
+        let same = |a: stcn::Var, b: stcn::Var| row(&a.value(), 1, 0) == row(&b.value(), 1, 0);
+        let (a, b) = (&before[t], &after[t]);
+        assert_eq!(same(a.log_px, b.log_px), t < j, "x_{t}");
+        // h_t has read x_{t−1}, so that x_j itself is news to h_{j+1} only, and to the prior after that.
+        assert_eq!(same(a.state[0], b.state[0]), t <= j, "h_{t}");
+        // Every posterior sees it but one: h_j has not read it yet, b_{j+1} no more.
+        assert_eq!(same(a.log_ratio, b.log_ratio), t == j + 1, "q of z_{t}");
+        let other = |x: stcn::Var| row(&x.value(), 0, 0).to_vec();
+        assert_eq!(other(a.log_ratio), other(b.log_ratio), "the other sequence");
+    }
+}
+
+#[test]
+fn a_network_that_reads_backwards_has_read_a_step_and_what_comes() {
+    let (count, j) = (9, 5);
+    let config = config();
+    let (model, batch) = (model(&config), batch(&config, &[count, 7]));
+    let read = |batch: &Batch| -> Tensor {
+        let tape = Tape::inference();
+        let x = tape.constant(batch.x.clone());
+        model.steps().unwrap().context(x, &batch.lengths)[1].value()
+    };
+    let (before, after) = (read(&batch), read(&moved(&batch, 0, j)));
+    for t in 0..count {
+        assert_eq!(row(&before, 0, t) != row(&after, 0, t), t <= j, "b_{t}");
+    }
+    let padding = read(&moved(&batch, 1, 7));
+    assert!(before == padding, "it has read padding");
+}
+
+#[test]
+fn a_walk_of_single_steps_is_the_pass_over_all() {
+    for head in super::HEADS {
+        let config = tiny(ModelKind::ZForcing, head);
+        let (model, batch) = (model(&config), batch(&config, &[8, 5]));
+        let tape = Tape::inference();
+        let elbo = model.elbo(&tape, &batch, &noise(), Kl::Sampled);
+        for (t, step) in steps(&*model, &tape, &batch, false).iter().enumerate() {
+            for b in 0..2 {
+                let whole = row(&elbo.log_px.value(), b, t)[0];
+                assert_eq!(row(&step.log_px.value(), b, 0)[0], whole, "step {t} of {b}");
+                let spent = row(&elbo.kl[0].value(), b, t)[0];
+                assert_eq!(row(&step.log_ratio.value(), b, 0)[0], -spent, "step {t} of {b}");
+            }
+        }
+    }
+}
+
+/// A model whose posterior is deaf to b_t, so that only terms of b_t itself lead to what reads backwards.
+fn deaf(config: &ModelConfig) -> Box<dyn Model> {
+    let mut model = model(config);
+    model.visit_mut(&mut |p| {
+        if p.path() == "infer.1.weight" {
+            let (half, width) = (config.channels, p.value.cols());
+            p.value.data_mut()[half * width..].fill(0.);
+        }
+    });
+    model
+}
+
+#[test]
+fn what_is_to_be_told_is_taken_as_given() {
+    let reads = &["backward.input", "backward.recurrent"][..];
+    for (target, leads) in [(AuxiliaryTarget::Stop, false), (AuxiliaryTarget::Full, true)] {
+        let config = ModelConfig { auxiliary_target: target, ..config() };
+        let (model, batch) = (deaf(&config), batch(&config, &[6, 6]));
+        let tape = Tape::new();
+        let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
+        let [told, backward] = elbo.auxiliary[..] else { panic!("two terms") };
+        assert_eq!(reached(&*model, told, reads) > 0., leads, "{target}");
+        assert!(reached(&*model, told, &["infer"]) > 0.);
+        assert!(reached(&*model, backward, reads) > 0.);
+        assert_eq!(reached(&*model, backward, &["infer", "lstm", "prior", "head"]), 0.);
+    }
+}
+
+#[test]
+fn auxiliary_terms_are_of_training_alone() {
+    for head in super::HEADS {
+        let config = tiny(ModelKind::ZForcing, head);
+        let (model, batch) = (model(&config), batch(&config, &[6, 4]));
+        let (tape, training) = (Tape::inference(), Tape::new());
+        let known = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
+        assert!(known.auxiliary.is_empty());
+        tape.each(|node| {
+            let of_training = ["auxiliary", "backward.head"];
+            assert!(!of_training.iter().any(|l| node.label.starts_with(l)), "{}", node.label);
+        });
+        let learnt = model.elbo(&training, &batch, &noise(), Kl::Analytic);
+        assert_eq!(learnt.auxiliary.len(), 2);
+        assert!(known.log_px.value() == learnt.log_px.value());
+        assert!(learnt.auxiliary.iter().all(|term| term.value().shape() == [2, 6]));
+        // x_0 is no data: nothing tells of it.
+        let backward = learnt.auxiliary[1].value();
+        assert_eq!([0, 1].map(|b| row(&backward, b, 0)[0]), [0., 0.]);
+        assert!((1..6).all(|t| row(&backward, 0, t)[0] != 0.));
+    }
+}
+
+#[test]
+fn a_term_of_weight_zero_teaches_nothing_and_every_parameter_has_a_gradient() {
+    let terms = |weight: f64| -> Vec<Tensor> {
+        let config =
+            ModelConfig { auxiliary_weight: weight, backward_weight: 2. * weight, ..config() };
+        let (model, batch) = (model(&config), batch(&config, &[6, 4]));
+        let tape = Tape::new();
+        let loss = super::loss(&*model, &tape, &batch, &noise());
+        let grads = tape.backward(loss, Keep::Leaves);
+        model.visit(&mut |p| {
+            let of_training =
+                ["auxiliary", "backward.head"].iter().any(|part| p.path().starts_with(part));
+            let still = grads.param(p).squared_norm() == 0.;
+            assert_eq!(still, of_training && weight == 0., "{}", p.path());
+        });
+        let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
+        elbo.auxiliary.iter().map(|term| term.value()).collect()
+    };
+    let (none, one, two) = (terms(0.), terms(1.), terms(2.));
+    for ((none, one), two) in none.iter().zip(&one).zip(&two) {
+        assert!(none.data().iter().all(|&x| x == 0.));
+        assert!(&one.map(|x: Real| 2. * x) == two);
+    }
+}
+
+#[test]
+fn the_posterior_of_given_steps_sees_all_of_them() {
+    // Primes that differ in their last step alone; their last is put right for the draw.
+    let config = config();
+    let model = model(&config);
+    let one = |x: &Tensor, t: usize| Tensor::new(&[1, 1, 2], row(x, 0, t).to_vec());
+    let prime = batch(&config, &[4]);
+    let draw = |middle: &Tensor| -> Tensor {
+        let mut generator = model.generator(&[3]);
+        for x in [&one(&prime.x, 0), middle, &one(&prime.x, 2)] {
+            generator.observe(x, &noise());
+        }
+        generator.draw(&noise(), 1.)
+    };
+    assert_ne!(draw(&one(&prime.x, 1)), draw(&one(&prime.x, 3)));
+    // And steps given after a draw go on from there.
+    let mut generator = model.generator(&[3]);
+    let mut x = vec![generator.draw(&noise(), 1.)];
+    generator.observe(&one(&prime.x, 1), &noise());
+    x.extend([one(&prime.x, 1), generator.draw(&noise(), 1.)]);
+    assert!(x[2].is_finite() && x[2] != x[0]);
+}
