@@ -33,6 +33,7 @@ pub mod decisions {
     //! | [0013](d0013) | Memory is fetched ahead of the products |
     //! | [0014](d0014) | Importers, and data that stays on the disk |
     //! | [0015](d0015) | The rivals, and what of their releases is not reproduced |
+    //! | [0016](d0016) | LadderRNN and SWaveNet |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -67,4 +68,6 @@ pub mod decisions {
     pub mod d0014 {}
     #[doc = include_str!("decisions/0015-rivals.md")]
     pub mod d0015 {}
+    #[doc = include_str!("decisions/0016-ladder-rnn-and-swavenet.md")]
+    pub mod d0016 {}
 }

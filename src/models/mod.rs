@@ -7,6 +7,7 @@ pub mod config;
 mod rnn;
 mod srnn;
 mod stcn;
+mod swavenet;
 mod var_bilstm;
 mod vrnn;
 mod wavenet;
@@ -16,6 +17,7 @@ pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
 pub use srnn::Srnn;
 pub use stcn::Stcn;
+pub use swavenet::SWaveNet;
 pub use var_bilstm::VarBilstm;
 pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
@@ -177,6 +179,7 @@ fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
         ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
         ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
         ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
+        ModelKind::Swavenet => Box::new(SWaveNet::new(init, config)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! remembers the past. Not here: gradients (`ops`), whole models (`models`).
 
 mod conv;
+mod gate;
 mod gated;
 mod gru;
 mod head;
@@ -16,7 +17,8 @@ mod stack;
 mod tcn;
 
 pub use conv::{CausalConv1d, Past};
-pub use gated::GatedBlock;
+pub use gate::{Gate, NormalGate};
+pub use gated::{GatedBlock, ProjectedBlock};
 pub use gru::Gru;
 pub use head::Head;
 pub use linear::{Linear, Mlp, NormalLayers, NormalNet};

@@ -33,6 +33,7 @@ fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
         latent_embedding: 4,
         latents: vec![3, 2],
         blocks_per_latent: 2,
+        pre_layers: 1,
         output_layers: 2,
         mixtures: 3,
         ..ModelConfig::default()

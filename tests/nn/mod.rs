@@ -1,6 +1,7 @@
 //! Layers: a step at a time and the whole sequence at once, sizes, names.
 
 mod conv;
+mod gate;
 mod gated;
 mod gru;
 mod head;
