@@ -82,7 +82,13 @@ fn words() -> Vec<Words> {
         ),
         some(
             "threads(), available_parallelism, current_num_threads, current_thread_index",
-            &["parallel.rs", "kernel/causal_conv.rs", "kernel/recurrent.rs", "cli/"],
+            &[
+                "parallel.rs",
+                "kernel/causal_conv.rs",
+                "kernel/few_rows.rs",
+                "kernel/recurrent.rs",
+                "cli/",
+            ],
             "how many threads there are decides no number: cut by a constant, or rows and columns of products",
         ),
         some(

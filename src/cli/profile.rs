@@ -48,7 +48,7 @@ impl Profile {
                     row.forward_ms += ms;
                     row.megabytes += (value.len() * size_of::<crate::Real>()) as f64 * 1e-6;
                 }
-                Event::PulledBack(rule) => {
+                Event::PulledBack(rule) | Event::Settled(rule) => {
                     state.rows.entry(rule.name).or_default().backward_ms += ms
                 }
             }

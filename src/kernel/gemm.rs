@@ -50,6 +50,11 @@ impl<'a> Mat<'a> {
         Self { data, rows: cols, cols: rows, row_stride: col_stride, col_stride: row_stride }
     }
 
+    /// Rows and columns.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
     /// Only the columns of `range`.
     #[track_caller]
     pub fn columns(self, range: std::ops::Range<usize>) -> Self {

@@ -3,6 +3,7 @@
 //! Everything whose bits could depend on the machine lives here and nowhere else.
 
 pub mod causal_conv;
+pub mod few_rows;
 pub mod gemm;
 pub mod math;
 pub mod orthogonal;

@@ -3,16 +3,16 @@
 //! | paper | here |
 //! |---|---|
 //! | d_t | `forward` |
-//! | a_t | `summary`: `smooth`, units that read backwards, or `filter`, layers of one step |
+//! | a_t | `smooth`, units that read backwards, or `filter`, layers that see one step |
 //! | NN of p(z_t), of q(z_t) | `prior`, `infer`, each a net for the mean and one for the log-variance |
 //! | what x passes to the units, what passes to x | `embed`; `decode`, then `head` |
 //!
 //! ```text
 //! d_t = GRU(emb(x_{t−1}), d_{t−1}),  x_0 = d_0 = 0
-//! p(z_t | z_{t−1}, d_t) = N(μ⁰, σ⁰²),  μ⁰, ln σ⁰² = NN([d_t; z_{t−1}]),  z_0 = 0     Eqs. 4, 5
-//! p(x_t | z_t, d_t) = head(gen([d_t; z_t]))                                          Eq. 6
-//! a_t = GRU([d_t; emb(x_t)], a_{t+1}),  a_{T+1} = 0                                  Eq. 10   sees all of x
-//! q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²),  μ̂, ln σ² = NN([a_t; z_{t−1}])              Eqs. 11, 12
+//! p(z_t | z_{t−1}, d_t) = N(μ⁰, σ⁰²),  μ⁰, ln σ⁰² = NN([d_t; z_{t−1}]),  z_0 = 0
+//! p(x_t | z_t, d_t) = head(gen([d_t; z_t]))
+//! a_t = GRU([d_t; emb(x_t)], a_{t+1}),  a_{T+1} = 0                        sees all of x
+//! q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²),  μ̂, ln σ² = NN([a_t; z_{t−1}])    μ⁰ of the z_{t−1} drawn from q
 //! ```
 //! `srnn-filter` has `a_t = NN([d_t; emb(x_t)])` instead, which sees x_{≤t} only. As no unit reads a latent,
 //! both layers of units are one pass; only the latents go step by step, and priors' variances, outputs and
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
-use crate::nn::{Gru, Head, Init, Linear, Module, module};
+use crate::nn::{Gru, Head, Init, Linear, Module, clipped_leaky_relu, module};
 use crate::noise::Noise;
 use crate::ops::*;
 use crate::tape::{Param, Tape, Var};
@@ -34,7 +34,8 @@ use crate::tensor::{Real, Tensor};
 pub struct Srnn {
     embed: Vec<Linear>,
     forward: Gru,
-    summary: Summary,
+    smooth: Option<Gru>,
+    filter: Vec<Linear>, // without the one above
     prior: NormalNets,
     infer: NormalNets,
     decode: Vec<Linear>,
@@ -42,42 +43,15 @@ pub struct Srnn {
     input: usize,
     latent: usize,
 }
-module!(Srnn: embed, forward, summary, prior, infer, decode, head);
+module!(Srnn: embed, forward, smooth, filter, prior, infer, decode, head);
 
-/// How a_t is made of [d_t; emb(x_t)].
-enum Summary {
-    Smooth(Gru),
-    Filter(Vec<Linear>),
-}
-
-impl Module for Summary {
-    fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
-        match self {
-            Summary::Smooth(units) => units.visit(f),
-            Summary::Filter(layers) => layers.visit(f),
-        }
-    }
-
-    fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
-        match self {
-            Summary::Smooth(units) => units.visit_mut(f),
-            Summary::Filter(layers) => layers.visit_mut(f),
-        }
-    }
-}
-
-/// `lrelu₃(x) = min(max(x, x/3, −3), 3)`, the paper's only nonlinearity beside the units'.
-fn lrelu3(x: Var) -> Var {
-    clip(leaky_relu(x, 1. / 3.), -3., 3.)
-}
-
-/// Layers `1 … n` of one width, each to pass [`lrelu3`].
+/// Layers `1 … n` of one width, each to pass [`clipped_leaky_relu`].
 fn layers(init: &mut Init, name: &str, inputs: usize, width: usize, n: usize) -> Vec<Linear> {
     init.list(name, n, |init, i| Linear::new(init, if i == 0 { inputs } else { width }, width))
 }
 
 fn through<'t>(layers: &[Linear], x: Var<'t>) -> Var<'t> {
-    layers.iter().fold(x, |h, layer| lrelu3(layer.forward(h)))
+    layers.iter().fold(x, |h, layer| clipped_leaky_relu(layer.forward(h)))
 }
 
 /// `NN([u; z]) = V lrelu₃(W u + U z + b) + c`.   u: (B, T, units), z, result: (B, T, latent)
@@ -112,7 +86,7 @@ impl Net {
 
     /// The rest, from what it has seen of u.
     fn forward<'t>(&self, seen: Var<'t>, z: Var<'t>) -> Var<'t> {
-        self.output.forward(lrelu3(linear_onto(z, z.tape().param(&self.latent), seen)))
+        self.output.forward(clipped_leaky_relu(linear_onto(z, z.tape().param(&self.latent), seen)))
     }
 }
 
@@ -147,14 +121,12 @@ impl Srnn {
     pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
         let ModelConfig { input, channels: d, embedding: m, output_layers: n, .. } = *config;
         let (z, hidden) = (config.latents[0], config.latent_width());
+        let smoother = config.kind == ModelKind::Srnn;
         Self {
             embed: layers(init, "embed", input, m, n),
             forward: init.scope("forward", |init| Gru::new(init, m, d)),
-            summary: if config.kind == ModelKind::Srnn {
-                Summary::Smooth(init.scope("smooth", |init| Gru::new(init, d + m, d)))
-            } else {
-                Summary::Filter(layers(init, "filter", d + m, d, n))
-            },
+            smooth: smoother.then(|| init.scope("smooth", |init| Gru::new(init, d + m, d))),
+            filter: layers(init, "filter", d + m, d, if smoother { 0 } else { n }),
             prior: NormalNets::new(init, "prior", d, hidden, z),
             infer: NormalNets::new(init, "infer", d, hidden, z),
             decode: layers(init, "decode", d + z, m, n),
@@ -174,11 +146,9 @@ impl Srnn {
     /// a_1 … a_T   (B, T, d)
     fn summarise<'t>(&self, [d, e]: [Var<'t>; 2], lengths: &[usize]) -> Var<'t> {
         let x = concat(&[d, e]);
-        let a = match &self.summary {
-            Summary::Smooth(units) => {
-                reverse_time(units.forward(reverse_time(x, lengths)), lengths) // Eq. 10
-            }
-            Summary::Filter(layers) => through(layers, x),
+        let a = match &self.smooth {
+            Some(units) => reverse_time(units.forward(reverse_time(x, lengths)), lengths),
+            None => through(&self.filter, x),
         };
         a.named("a")
     }
@@ -207,7 +177,13 @@ impl Srnn {
         (concat_time(&zs).named("z.1"), from)
     }
 
-    /// `p(x_t | z_t, d_t)`, Eq. 6.
+    /// `q(z_t | z_{t−1}, a_t)` beside the prior p.
+    fn posterior<'t>(&self, p: Normal<'t>, a: Var<'t>, before: Var<'t>) -> Normal<'t> {
+        let q = self.infer.forward(a, before);
+        Normal { mean: p.mean + q.mean, std: q.std }
+    }
+
+    /// `p(x_t | z_t, d_t)`.
     fn output<'t>(&self, d: Var<'t>, z: Var<'t>) -> Observation<'t> {
         self.head.forward(through(&self.decode, concat(&[d, z])))
     }
@@ -218,9 +194,12 @@ impl Srnn {
     /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
     pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
         let tape = Tape::inference();
-        let [d, _] = self.units(tape.constant(x.clone()));
-        let prior = |t, z| self.prior.forward(slice_time(d, t, 1), z);
-        let (z, _) = self.walk(&tape, x.shape()[1], noise, samples, prior);
+        let [d, e] = self.units(tape.constant(x.clone()));
+        let a = self.summarise([d, e], &vec![given; samples.len()]);
+        let (z, _) = self.walk(&tape, x.shape()[1], noise, samples, |t, z| {
+            let p = self.prior.forward(slice_time(d, t, 1), z);
+            if t < given { self.posterior(p, slice_time(a, t, 1), z) } else { p }
+        });
         first_steps(given, x, &self.output(d, z).sample(noise, samples, 0, 1.))
     }
 }
@@ -234,9 +213,9 @@ impl SequenceModel for Srnn {
         let mut prior_mean = vec![];
         let (z, q) = self.walk(tape, steps, noise, &batch.samples, |t, z| {
             let [p, mean, log_var] = seen.map(|seen| slice_time(seen, t, 1));
-            let p = self.prior.mean.forward(p, z); // Eq. 5
+            let p = self.prior.mean.forward(p, z); // μ⁰
             prior_mean.push(p);
-            let mean = p + self.infer.mean.forward(mean, z); // Eq. 12
+            let mean = p + self.infer.mean.forward(mean, z); // μ⁰ + μ̂
             Normal { mean, std: std(self.infer.log_var.forward(log_var, z)) }
         });
         let before = slice_time(prepend_zero(z), 0, steps); // 0, z_1 … z_{T−1}
@@ -266,7 +245,7 @@ impl SequenceModel for Srnn {
         let rows = samples.len();
         let x = Tensor::zeros(&[rows, 1, self.input]);
         let (d, z) = (self.forward.start(rows), self.start(rows).remove(0));
-        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, t: 0 })
+        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, given: vec![], t: 0 })
     }
 }
 
@@ -290,8 +269,8 @@ impl StepModel for Srnn {
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
         let (d, a, before) = (context[0], context[1], state[0]);
-        let (p, q) = (self.prior.forward(d, before), self.infer.forward(a, before));
-        let q = Normal { mean: p.mean + q.mean, std: q.std };
+        let p = self.prior.forward(d, before);
+        let q = self.posterior(p, a, before);
         let z = draw("z.1", q);
         Step {
             log_px: self.output(d, z).log_prob(x),
@@ -309,33 +288,59 @@ struct Writer<'m> {
     x: Tensor,
     d: Tensor,
     z: Tensor,
+    /// Given steps that wait for the last of them: the posterior of the first sees them all.
+    given: Vec<Tensor>,
     t: usize,
 }
 
 impl Writer<'_> {
-    /// d_t, and z_t drawn from its prior.
-    fn advance<'t>(&mut self, tape: &'t Tape, noise: &Noise, temperature: Real) -> [Var<'t>; 2] {
-        let [x, d, z] = [&self.x, &self.d, &self.z].map(|value| tape.constant(value.clone()));
+    /// d_t from x_{t−1}.
+    fn advance<'t>(&mut self, tape: &'t Tape) -> Var<'t> {
+        let [x, d] = [&self.x, &self.d].map(|value| tape.constant(value.clone()));
         let d = self.model.forward.step(through(&self.model.embed, x), d);
-        let prior = self.model.prior.forward(d, z);
-        let z = prior.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
-        (self.d, self.z) = (d.value(), z.value());
-        self.t += 1;
-        [d, z]
+        self.d = d.value();
+        d
+    }
+
+    /// z_t of what it is drawn from.
+    fn draw_latent<'t>(&mut self, from: Normal<'t>, noise: &Noise, temperature: Real) -> Var<'t> {
+        let z = from.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
+        (self.z, self.t) = (z.value(), self.t + 1);
+        z
+    }
+
+    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
+        let (mut d, mut e) = (vec![], vec![]);
+        for x in std::mem::take(&mut self.given) {
+            d.push(self.advance(tape));
+            e.push(through(&self.model.embed, tape.constant(x.clone())));
+            self.x = x;
+        }
+        if d.is_empty() {
+            return;
+        }
+        let lengths = vec![d.len(); self.samples.len()];
+        let a = self.model.summarise([concat_time(&d), concat_time(&e)], &lengths);
+        for (t, d) in d.into_iter().enumerate() {
+            let z = tape.constant(self.z.clone());
+            let q = self.model.posterior(self.model.prior.forward(d, z), slice_time(a, t, 1), z);
+            self.draw_latent(q, noise, 1.);
+        }
     }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let (tape, t) = (Tape::inference(), self.t);
-        let [d, z] = self.advance(&tape, noise, temperature);
+        let tape = Tape::inference();
+        self.read_given(&tape, noise);
+        let (d, t) = (self.advance(&tape), self.t);
+        let prior = self.model.prior.forward(d, tape.constant(self.z.clone()));
+        let z = self.draw_latent(prior, noise, temperature);
         self.x = self.model.output(d, z).sample(noise, &self.samples, t, temperature);
         self.x.clone()
     }
 
-    /// z_t comes from its prior here too: a posterior would have to see the steps to come.
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        self.advance(&Tape::inference(), noise, 1.);
-        self.x = x.clone();
+    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
+        self.given.push(x.clone());
     }
 }

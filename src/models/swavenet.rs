@@ -163,12 +163,14 @@ impl SWaveNet {
     /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
     pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
         let tape = Tape::inference();
-        let before = slice_time(prepend_zero(tape.constant(x.clone())), 0, x.shape()[1]);
         let run = |block: &ProjectedBlock, s| block.forward(s);
+        let context = self.context(tape.constant(x.clone()), &vec![given; samples.len()]);
         let draw = |l: usize, g| {
-            self.prior[l].forward(g).rsample(noise, &format!("z.{}", l + 1), samples)
+            let (p, q) = self.latent(l, g, context[2 + l]);
+            let z = |from: Normal| from.rsample(noise, &format!("z.{}", l + 1), samples).value();
+            tape.constant(first_steps(given, &z(q), &z(p)))
         };
-        let px = self.climb(self.below(self.embed.forward(before), run), draw, run);
+        let px = self.climb([context[0], context[1]], draw, run);
         first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 
@@ -223,7 +225,7 @@ impl SequenceModel for SWaveNet {
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
         let past = self.past(self.pre.iter().chain(&self.block), samples.len());
         let last = Tensor::zeros(&[samples.len(), 1, self.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, t: 0 })
+        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, given: vec![], t: 0 })
     }
 }
 
@@ -287,40 +289,61 @@ struct Writer<'m> {
     past: Vec<Tensor>,
     /// x_{t−1}
     last: Tensor,
+    /// Given steps that wait for the last of them: the posterior of the first sees them all.
+    given: Vec<Tensor>,
     t: usize,
 }
 
 impl Writer<'_> {
-    /// `p(x_t | ·)`, with latents from their priors.
-    fn predict<'t>(&mut self, tape: &'t Tape, noise: &Noise, temperature: Real) -> Observation<'t> {
+    /// `p(x_t | ·)`, with latents from their posteriors where there is an r_t.
+    fn predict<'t>(
+        &mut self,
+        tape: &'t Tape,
+        r: Option<&[Var<'t>]>,
+        noise: &Noise,
+        temperature: Real,
+    ) -> Observation<'t> {
         let Self { model, samples, t, .. } = self;
         let past: Vec<Var> = self.past.iter().map(|row| tape.constant(row.clone())).collect();
         let mut rows = Rows { before: &past, after: vec![] };
         let e = model.embed.forward(tape.constant(self.last.clone()));
         let below = model.below(e, |block, s| rows.run(block, s));
         let draw = |l: usize, g| {
-            let name = format!("z.{}", l + 1);
-            model.prior[l].forward(g).rsample_from(*t, noise, &name, samples, temperature)
+            let from = r.map_or_else(|| model.prior[l].forward(g), |r| model.latent(l, g, r[l]).1);
+            from.rsample_from(*t, noise, &format!("z.{}", l + 1), samples, temperature)
         };
         let px = model.climb(below, draw, |block, s| rows.run(block, s));
         self.past = rows.after.into_iter().map(Var::value).collect();
+        self.t += 1;
         px
+    }
+
+    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
+        let given = std::mem::take(&mut self.given);
+        if given.is_empty() {
+            return;
+        }
+        let rows: Vec<Var> = given.iter().map(|x| tape.constant(x.clone())).collect();
+        let m = self.model.embed.forward(concat_time(&rows));
+        let r = self.model.reverse(m, &vec![given.len(); self.samples.len()]);
+        for (t, x) in given.into_iter().enumerate() {
+            let r: Vec<Var> = r.iter().map(|&r| slice_time(r, t, 1)).collect();
+            self.predict(tape, Some(&r), noise, 1.);
+            self.last = x;
+        }
     }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
-        let px = self.predict(&tape, noise, temperature);
-        self.last = px.sample(noise, &self.samples, self.t, temperature);
-        self.t += 1;
+        self.read_given(&tape, noise);
+        let px = self.predict(&tape, None, noise, temperature);
+        self.last = px.sample(noise, &self.samples, self.t - 1, temperature);
         self.last.clone()
     }
 
-    /// z_t comes from its prior here too: a posterior would have to see the steps to come.
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        self.predict(&Tape::inference(), noise, 1.);
-        self.last = x.clone();
-        self.t += 1;
+    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
+        self.given.push(x.clone());
     }
 }

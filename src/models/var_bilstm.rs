@@ -19,7 +19,7 @@
 //! The latent of a step is (z_t, b̃_t), with `q(b̃_t | z_t) = p_ψ(b̃_t | z_t)`: b̃_t costs nothing, and whoever
 //! generates needs no network that reads backwards. Training also adds `α ln p_ψ(b_t | z_t)` and
 //! `β ln p_ξ(h_{t−1} | z_t)`, with the states taken as given: part of no bound.
-//! Facts: rivals.md §6; there is no released code. What we chose: decision 0015.
+//! Facts: rivals.md §6; there is no released code. What we chose: decision 0018.
 
 use super::config::AuxiliaryTarget;
 use super::{

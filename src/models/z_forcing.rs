@@ -18,7 +18,7 @@
 //! Training also adds `w ln p(b_t | z_t, h_{t−1})`, where b_t is taken as given, and
 //! `v ln p(x_{t−1} | b_t)`, so that the latent has something to say and b_t something to tell: part of no
 //! bound. Only the posterior and the units go step by step; all else is one pass.
-//! Facts: rivals.md §5; what differs from the paper and its release: decision 0015.
+//! Facts: rivals.md §5; what differs from the paper and its release: decision 0018.
 
 use super::config::{AuxiliaryTarget, HeadKind};
 use super::{

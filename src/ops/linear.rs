@@ -1,12 +1,14 @@
 //! Linear layers over the last axis: alone, with a rectifier, on top of a residual.
 
 use super::conv;
-use crate::kernel::{causal_conv::CausalConv, gemm::FEW_ROWS};
-use crate::parallel;
-use crate::tape::{Rule, Slot, Var};
+use crate::kernel::causal_conv::CausalConv;
+use crate::kernel::gemm::{FEW_ROWS, Mat, Onto};
+use crate::kernel::reduce;
+use crate::parallel::{self, Work};
+use crate::tape::{Rule, Shared, Slot, Var};
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
-use std::ops::Range;
+use std::rc::Rc;
 
 /// `y = x W + b`.
 ///
@@ -20,7 +22,7 @@ pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
         };
     let layer = Linear::new(RULE.name, x, w, bias);
     let y = layer.forward(|_, _| ());
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(gy, slots))
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(gy, slots.each_mut()))
 }
 
 /// `y = max(x W + b, 0)`: fused, so that only y is kept for the walk back.
@@ -40,7 +42,7 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
     x.tape().record_taking(&RULE, [x, w, bias], y, move |mut gu, slots| {
         let y = outputs.data();
         parallel::chunks([gu.data_mut()], |range, [gu]| mask(gu, &y[range]));
-        layer.backward(&gu, slots);
+        layer.backward(&gu, slots.each_mut());
     })
 }
 
@@ -76,13 +78,10 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
         before.cols() == o && before.rows() == rows,
         "linear_residual: h is {found:?}, y ({rows}, {o})"
     );
-    let y = layer.forward(|rows, y| {
-        let h = &before.data()[rows.start * o..rows.end * o];
-        crate::kernel::reduce::add(y, h);
-    });
+    let y = layer.forward(|at, y| reduce::add(y, &before.data()[at..at + y.len()]));
     x.tape().record(&RULE, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
         gh.add(|| gy.clone());
-        conv::backward(&layer.conv, &layer.x, &layer.w, gy, gx, gw, gb);
+        layer.backward(gy, [gx, gw, gb]);
     })
 }
 
@@ -102,39 +101,59 @@ struct Linear {
     w: Tensor,
     bias: Tensor,
     conv: CausalConv,
+    shared: Rc<Shared>,
 }
 
 impl Linear {
     #[track_caller]
     fn new(op: &str, x: Var, w: Var, bias: Var) -> Self {
+        let shared = w.shared();
         let (x, w, bias) = (x.value(), w.value(), bias.value());
         let &[i, o] = w.shape() else { panic!("{op}: want w of (I, O), got {:?}", w.shape()) };
         assert_eq!(x.cols(), i, "{op}: x has {} channels, w takes {i}", x.cols());
         assert_eq!(bias.shape(), [o], "{op}: w gives {o} channels, bias has {:?}", bias.shape());
         assert!(i * o > 0, "{op}: w is empty, {:?}", w.shape());
         let conv = CausalConv::linear(x.rows(), i, o);
-        Self { x, w, bias, conv }
+        Self { x, w, bias, conv, shared }
     }
 
-    /// `finish(rows, y)` runs on every tile of y once its sums are complete.
-    fn forward(&self, finish: impl Fn(Range<usize>, &mut [Real]) + Sync) -> Tensor {
+    /// `finish(at, piece)` runs on every piece of y, which begins at number `at`, once its sums are complete.
+    fn forward(&self, finish: impl Fn(usize, &mut [Real]) + Sync) -> Tensor {
+        let (conv, rows, o) = (self.conv, self.conv.time, self.conv.outputs);
         let mut shape = self.x.shape().to_vec();
-        *shape.last_mut().expect("rank ≥ 1") = self.conv.outputs;
+        *shape.last_mut().expect("rank ≥ 1") = o;
         let mut y = Tensor::scratch(&shape);
         let (x, w, bias) = (self.x.data(), self.w.data(), self.bias.data());
-        if self.conv.time <= FEW_ROWS {
-            self.conv.step(&[x], [(w, bias)], [y.data_mut()]);
-            finish(0..self.conv.time, y.data_mut());
-            return y;
+        if rows > FEW_ROWS {
+            conv.tiles([y.data_mut()], o, |tile, [y]| {
+                conv.forward(x, w, bias, tile, y);
+                finish(tile.time.start * o, y);
+            });
+        } else if let Some(w) = self.shared.again() {
+            let x = Mat::new(x, rows, conv.inputs);
+            w.product(x, Onto::Row(bias), y.data_mut(), finish);
+        } else {
+            conv.step(&[x], [(w, bias)], [y.data_mut()]);
+            finish(0, y.data_mut());
         }
-        self.conv.tiles([y.data_mut()], self.conv.outputs, |tile, [y]| {
-            self.conv.forward(x, w, bias, tile, y);
-            finish(tile.time.clone(), y);
-        });
         y
     }
 
-    fn backward(&self, gy: &Tensor, [gx, gw, gb]: &mut [Slot; 3]) {
-        conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
+    fn backward(&self, gy: &Tensor, [gx, gw, gb]: [&mut Slot; 3]) {
+        let (rows, o) = (self.conv.time, self.conv.outputs);
+        if rows > FEW_ROWS {
+            return conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
+        }
+        gw.add_product(&self.x, gy);
+        if let Some(gb) = gb.zeroed_target() {
+            let mut work = Work::new();
+            reduce::queue_add_columns(&mut work, gy.data(), gb);
+            work.run();
+        }
+        if let Some((gx, first)) = gx.target() {
+            let onto = if first { Onto::Zero } else { Onto::C };
+            let gy = Mat::new(gy.data(), rows, o);
+            self.shared.transposed().product(gy, onto, gx, |_, _| ());
+        }
     }
 }

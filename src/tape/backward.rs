@@ -1,18 +1,21 @@
 //! The walk back along the tape.
 
 use super::{Event, Node, NodeId, Param, Rule, Tape, Var};
+use crate::kernel::{causal_conv::CausalConv, gemm::PANEL};
+use crate::parallel::{self, Work};
 use crate::tensor::{Real, Tensor};
 
 /// Where a vjp rule puts the gradient of one input.
 pub struct Slot {
     grad: Option<Tensor>,
+    products: Vec<Product>,
     shape: Vec<usize>,
     needed: bool,
 }
 
 impl Slot {
     fn new(input: &Node, grad: Option<Tensor>, needed: bool) -> Self {
-        Self { grad, shape: input.value.shape().to_vec(), needed }
+        Self { grad, products: vec![], shape: input.value.shape().to_vec(), needed }
     }
 
     /// Whether anything upstream wants this gradient.
@@ -24,6 +27,18 @@ impl Slot {
     pub fn add(&mut self, grad: impl FnOnce() -> Tensor) {
         if self.needed {
             accumulate(&mut self.grad, grad());
+        }
+    }
+
+    /// Adds `xᵀ ȳ`, later: in one product over the rows of all who add so to this gradient, in the order of
+    /// the tape. For few rows, as of one step, beside which the sum itself is long to read and write.
+    ///
+    /// x: (…, I), gy: (…, O), as many rows; the gradient: (I, O)
+    #[track_caller]
+    pub fn add_product(&mut self, x: &Tensor, gy: &Tensor) {
+        assert_eq!(x.rows(), gy.rows(), "add_product: rows of x and of gy differ");
+        if self.needed {
+            self.products.push(Product { x: x.clone(), gy: gy.clone() });
         }
     }
 
@@ -53,6 +68,45 @@ impl Slot {
             write(grad, first);
         }
     }
+}
+
+/// `xᵀ ȳ`, not yet done.
+struct Product {
+    x: Tensor,
+    gy: Tensor,
+}
+
+/// Does the products that wait for a gradient, the first of the tape, which came last, first, and adds them
+/// to it: up to a panel of rows as one product. Order and groups follow from shapes alone.
+fn settle(grad: &mut Option<Tensor>, mut products: Vec<Product>) {
+    while let Some(first) = products.pop() {
+        let mut rows = first.x.rows();
+        let (mut xs, mut gys) = (vec![first.x], vec![first.gy]);
+        while let Some(next) = products.pop_if(|next| rows + next.x.rows() <= PANEL) {
+            rows += next.x.rows();
+            xs.push(next.x);
+            gys.push(next.gy);
+        }
+        let [x, gy] = [xs, gys].map(|parts| one_below_another(rows, &parts));
+        let grad = grad.get_or_insert_with(|| Tensor::zeros(&[x.cols(), gy.cols()]));
+        let mut work = Work::new();
+        let layer = CausalConv::linear(rows, x.cols(), gy.cols());
+        layer.queue_grad_w(&mut work, x.data(), gy.data(), grad.data_mut());
+        work.run();
+    }
+}
+
+/// The rows of all parts, so many in sum.
+fn one_below_another(rows: usize, parts: &[Tensor]) -> Tensor {
+    let mut all = Tensor::scratch(&[rows, parts[0].cols()]);
+    let (mut rest, mut tasks) = (all.data_mut(), vec![]);
+    for part in parts {
+        let (rows, behind) = rest.split_at_mut(part.len());
+        tasks.push((rows, part));
+        rest = behind;
+    }
+    parallel::each(tasks, |(rows, part)| rows.copy_from_slice(part.data()));
+    all
 }
 
 fn accumulate(sum: &mut Option<Tensor>, term: Tensor) {
@@ -133,8 +187,14 @@ impl Tape {
         let mut grads: Vec<Option<Tensor>> = vec![None; nodes.len()];
         assert_eq!(gy.shape(), y.value().shape(), "backward: the cotangent has another shape");
         grads[y.id.index()] = Some(gy);
+        let mut products: Vec<Vec<Product>> = nodes.iter().map(|_| vec![]).collect();
         for i in (0..=y.id.index()).rev() {
             let node = &nodes[i];
+            if !products[i].is_empty() {
+                // All consumers lie above.
+                settle(&mut grads[i], std::mem::take(&mut products[i]));
+                self.tell(Event::Settled(node.rule));
+            }
             let Some(vjp) = &node.vjp else { continue };
             let gy = if keep == Keep::All { grads[i].clone() } else { grads[i].take() };
             let Some(gy) = gy else { continue };
@@ -147,10 +207,23 @@ impl Tape {
             let mut slots: Vec<Slot> = node.inputs.iter().map(lend).collect();
             vjp(gy, &mut slots);
             for (slot, x) in slots.into_iter().zip(&node.inputs) {
-                let Some(g) = slot.grad else { continue };
-                let (found, want) = (g.shape(), &slot.shape);
-                assert_eq!(found, want, "{}: wrong gradient shape for an input", node.describe(i));
-                accumulate(&mut grads[x.index()], g);
+                let check = |found: &[usize]| {
+                    let want = &slot.shape;
+                    assert_eq!(
+                        found,
+                        want,
+                        "{}: wrong gradient shape for an input",
+                        node.describe(i)
+                    );
+                };
+                for product in slot.products {
+                    check(&[product.x.cols(), product.gy.cols()]);
+                    products[x.index()].push(product);
+                }
+                if let Some(g) = slot.grad {
+                    check(g.shape());
+                    accumulate(&mut grads[x.index()], g);
+                }
             }
             self.tell(Event::PulledBack(node.rule));
         }
@@ -172,7 +245,10 @@ impl Tape {
             let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
             vjp(gy.clone(), &mut slots);
             let mut sum = None;
-            slots.into_iter().filter_map(|slot| slot.grad).for_each(|g| accumulate(&mut sum, g));
+            for mut slot in slots {
+                settle(&mut slot.grad, slot.products);
+                slot.grad.into_iter().for_each(|g| accumulate(&mut sum, g));
+            }
             let consumer = NodeId(i as u32);
             terms.extend(sum.map(|grad| Term { consumer, rule: node.rule, grad }));
         }

@@ -19,14 +19,17 @@ mod check;
 mod finite;
 mod param;
 mod rule;
+mod shared;
 
 pub use backward::{Grads, Keep, Slot, Term};
 pub use check::{Check, gradcheck};
 pub use param::Param;
 pub use rule::Rule;
+pub use shared::Shared;
 
 use crate::tensor::Tensor;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
 /// Where a node stands on its tape, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ struct Node {
     vjp: Option<Vjp>,
     label: String,
     tracked: bool,
+    shared: OnceCell<Rc<Shared>>,
 }
 
 impl Node {
@@ -67,6 +71,8 @@ pub enum Event<'a> {
     Recorded(&'static Rule, &'a Tensor),
     /// Pulled a gradient back through a node of this rule.
     PulledBack(&'static Rule),
+    /// Did the products that waited for the gradient of a node of this rule: see [`Slot::add_product`].
+    Settled(&'static Rule),
 }
 
 /// Whoever wants to know what a tape does while it does it, such as a profile.
@@ -219,12 +225,14 @@ impl Tape {
         }
         let vjp = tracked.then(|| Box::new(vjp) as Vjp); // untracked: drop what it saved, now
         let inputs = inputs.iter().map(|x| x.id).collect();
-        self.push(Node { rule, inputs, value, vjp, label: String::new(), tracked })
+        let (label, shared) = (String::new(), OnceCell::new());
+        self.push(Node { rule, inputs, value, vjp, label, tracked, shared })
     }
 
     fn leaf(&self, value: Tensor, label: String, tracked: bool) -> Var<'_> {
         let tracked = tracked && !self.inference;
-        self.push(Node { rule: &rule::LEAF, inputs: vec![], value, vjp: None, label, tracked })
+        let (rule, inputs, vjp, shared) = (&rule::LEAF, vec![], None, OnceCell::new());
+        self.push(Node { rule, inputs, value, vjp, label, tracked, shared })
     }
 
     fn push(&self, node: Node) -> Var<'_> {
@@ -278,6 +286,12 @@ impl<'t> Var<'t> {
     /// Whether a gradient can reach it.
     pub fn is_tracked(self) -> bool {
         self.tape.nodes.borrow()[self.id.index()].tracked
+    }
+
+    /// What ops make of this value, a weight, and share until the pass ends.
+    pub fn shared(self) -> Rc<Shared> {
+        let node = &self.tape.nodes.borrow()[self.id.index()];
+        node.shared.get_or_init(|| Rc::new(Shared::of(node.value.clone()))).clone()
     }
 
     /// Puts the paper's name on this node: `z.1`, `kl.2`, `d.3`.

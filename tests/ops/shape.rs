@@ -91,7 +91,7 @@ refused! {
 #[test]
 fn a_sequence_is_reversed_within_its_length() {
     let x = Tensor::new(&[2, 3, 2], (1..=12).map(|x| x as stcn::Real).collect());
-    let once = pass(&[x.clone()], |x| reverse_time(x[0], &[3, 2])).remove(0);
+    let once = pass(std::slice::from_ref(&x), |x| reverse_time(x[0], &[3, 2])).remove(0);
     assert_eq!(once.data(), [5., 6., 3., 4., 1., 2., 9., 10., 7., 8., 0., 0.]);
     let twice = pass(&[x], |x| reverse_time(reverse_time(x[0], &[3, 2]), &[3, 2])).remove(0);
     assert_eq!(twice.data(), [1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 0., 0.]);

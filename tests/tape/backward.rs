@@ -112,6 +112,103 @@ fn any_value_can_be_pulled_back_by_its_cotangent() {
     assert_eq!(grads.wrt(x).unwrap().data(), [20., 4.]);
 }
 
+/// `x W` of steps of `rows` rows each, in turn, joined in time: (1, steps · rows, O).
+fn in_steps<'t>(x: Var<'t>, w: Var<'t>, rows: usize) -> Var<'t> {
+    let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
+    let steps = x.value().rows() / rows;
+    let step = |t| linear(slice_time(x, t * rows, rows), w, no_bias);
+    concat_time(&(0..steps).map(step).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_and_who_uses_it() {
+    // 300 rows: as 60 steps of 5, as one, and both on top of one another. W as a leaf, and as another's value.
+    let (x, w, v) = (numbers(&[1, 300, 7], 1), numbers(&[7, 40], 2), numbers(&[1, 300, 40], 3));
+    let gradients = |of: &dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>| {
+        let tape = Tape::new();
+        let [x, w] = [tape.input(x.clone(), "x"), tape.input(w.clone(), "w")];
+        let loss = sum(of(x, w) * tape.constant(v.clone()));
+        let [few, all] = [Keep::Leaves, Keep::All].map(|keep| tape.backward(loss, keep));
+        let both = [x, w].map(|leaf| {
+            assert_eq!(few.wrt(leaf), all.wrt(leaf));
+            few.wrt(leaf).unwrap().clone()
+        });
+        // Every term is asked for again, and again they add up.
+        let mut sum = Tensor::zeros(w.value().shape());
+        tape.explain(&all, w).iter().for_each(|term| sum.add_assign(&term.grad));
+        assert!(difference(&sum, &both[1]) <= ROUNDING);
+        both
+    };
+    let whole: &dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t> = &|x, w| in_steps(x, w, 300);
+    let pairs: [[&dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>; 2]; 4] = [
+        [whole, &|x, w| in_steps(x, w, 5)],
+        [whole, &|x, w| in_steps(x, w, 60)],
+        [&|x, w| whole(x, w) + whole(x, w), &|x, w| in_steps(x, w, 5) + whole(x, w)],
+        [&|x, w| whole(x, affine(w, 2., 1.)) + whole(x, w), &|x, w| {
+            in_steps(x, affine(w, 2., 1.), 5) + in_steps(x, w, 10)
+        }],
+    ];
+    for (i, [one, other]) in pairs.into_iter().enumerate() {
+        let [one, other] = [gradients(one), gradients(other)];
+        for (one, other) in one.iter().zip(&other) {
+            assert!(difference(one, other) <= ROUNDING, "pair {i}");
+        }
+    }
+}
+
+#[cfg(not(feature = "f64"))]
+#[test]
+fn the_gradient_of_a_weight_is_summed_in_the_order_of_the_tape_256_rows_to_a_chain() {
+    // Steps of 20 rows: 12 of them go through one chain.
+    use stcn::kernel::gemm::{Mat, Right, mul_add};
+    let (rows, i, o) = (30 * 20, 3, 5);
+    let tape = Tape::new();
+    let (x, gy) = (numbers(&[1, rows, i], 1), numbers(&[1, rows, o], 2));
+    let w = tape.input(numbers(&[i, o], 3), "w");
+    let y = in_steps(tape.constant(x.clone()), w, 20);
+    let grads = tape.pull_back(y, gy.clone(), Keep::Leaves);
+    let mut want = vec![0.; i * o];
+    for first in (0..rows).step_by(240) {
+        let rows = 240.min(rows - first);
+        let x = Mat::new(&x.data()[first * i..], rows, i).transposed();
+        mul_add(x, Right::Rows(Mat::new(&gy.data()[first * o..], rows, o)), &mut want);
+    }
+    assert_eq!(grads.wrt(w).unwrap().data(), want);
+}
+
+#[test]
+fn a_product_that_nobody_needs_is_not_done() {
+    let tape = Tape::new();
+    let (x, w) = (tape.input(numbers(&[3, 2], 1), "x"), tape.constant(numbers(&[2, 2], 2)));
+    let y = linear_onto(x, w, x);
+    let grads = tape.backward(sum(y + y), Keep::All);
+    assert!(grads.wrt(w).is_none());
+    assert_eq!(tape.explain(&grads, x).len(), 1);
+}
+
+#[test]
+#[should_panic(expected = "node 1 wrong \"h\": wrong gradient shape for an input")]
+fn a_product_of_another_shape_is_refused_by_the_node_that_made_it() {
+    let tape = Tape::new();
+    let x = tape.input(Tensor::zeros(&[2, 3]), "x");
+    let wrong = |_: &Tensor, [gx]: &mut [stcn::tape::Slot; 1]| {
+        gx.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[4, 5]));
+    };
+    let y = tape.record(&RULE, [x], Tensor::scalar(0.), wrong).named("h");
+    tape.backward(y, Keep::Leaves);
+}
+
+#[test]
+#[should_panic(expected = "add_product: rows of x and of gy differ")]
+fn a_product_is_of_as_many_rows() {
+    let tape = Tape::new();
+    let x = tape.input(Tensor::zeros(&[2, 3]), "x");
+    let wrong = |_: &Tensor, [gx]: &mut [stcn::tape::Slot; 1]| {
+        gx.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[5, 3]));
+    };
+    tape.backward(tape.record(&RULE, [x], Tensor::scalar(0.), wrong), Keep::Leaves);
+}
+
 static RULE: Rule = Rule { name: "wrong", forward: "y = x", vjp: "x̄ = ȳ" };
 
 #[test]
@@ -129,6 +226,7 @@ fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {
         assert!(gx.is_needed() && !gc.is_needed());
         gc.add(|| unreachable!("nobody needs it"));
         gc.update(|_, _| unreachable!("nobody needs it"));
+        gc.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[4, 5])); // or its shape were refused
         assert!(gc.target().is_none() && gc.zeroed_target().is_none());
         gx.update(|g, first| {
             // y stands after z, so it is the first to come.

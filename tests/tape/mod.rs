@@ -5,6 +5,7 @@ mod check;
 mod finite;
 mod param;
 mod rule;
+mod shared;
 
 use crate::ops::{numbers, small_network};
 use stcn::ops::*;
@@ -153,6 +154,7 @@ fn a_watcher_is_told_of_every_node_and_of_every_pull_back() {
         log.borrow_mut().push(match event {
             Event::Recorded(rule, value) => format!("{} of {}", rule.name, value.len()),
             Event::PulledBack(rule) => format!("back through {}", rule.name),
+            Event::Settled(rule) => format!("settled at {}", rule.name),
         });
     });
     let x = tape.input(Tensor::new(&[2], vec![1., 2.]), "x");
@@ -162,6 +164,10 @@ fn a_watcher_is_told_of_every_node_and_of_every_pull_back() {
         ["leaf of 2", "square of 2", "sum of 1", "back through sum", "back through square"];
     assert_eq!(*seen.borrow(), wanted);
     tape.reset(); // goes on watching
-    tape.constant(Tensor::scalar(1.));
-    assert_eq!(seen.borrow().len(), 6);
+    let (one, bias) = (tape.constant(Tensor::zeros(&[1, 1])), tape.constant(Tensor::zeros(&[1])));
+    let w = tape.input(Tensor::zeros(&[1, 1]), "w");
+    tape.backward(linear(one, w, bias), Keep::Leaves);
+    let wanted = ["leaf of 1", "leaf of 1", "leaf of 1", "linear of 1", "back through linear"];
+    assert_eq!(seen.borrow()[5..10], wanted);
+    assert_eq!(seen.borrow()[10..], ["settled at leaf"]);
 }
