@@ -1,7 +1,7 @@
 //! SWaveNet: counts, who sees what, and steps that are those of the whole.
 
-use super::{HEADS, assert_close, batch, masked_sums, model, noise, reached, row, steps, tiny};
 use super::bounds::mean_and_error;
+use super::{HEADS, assert_close, batch, masked_sums, model, noise, reached, row, steps, tiny};
 use stcn::data::Batch;
 use stcn::models::config::*;
 use stcn::models::{Bound, Kl, SequenceModel, StepModel, count, generate, shapes};
@@ -299,9 +299,8 @@ fn only_given_steps_ask_what_reads_backwards_and_the_posterior() {
         let batch = batch(&config, &[5, 5]);
         let prime = Tape::inference();
         let prime = stcn::ops::slice_time(prime.constant(batch.x.clone()), 0, given).value();
-        let draw = |model: &dyn SequenceModel| {
-            generate(model, &prime, 12, &noise(), &[1, 2], 1., |_| ())
-        };
+        let draw =
+            |model: &dyn SequenceModel| generate(model, &prime, 12, &noise(), &[1, 2], 1., |_| ());
         let before = draw(&*model);
         model.visit_mut(&mut |p| {
             if ["back.", "look.", "infer."].iter().any(|part| p.path().starts_with(part)) {

@@ -107,8 +107,11 @@ fn a_projected_block_is_a_gated_unit_beside_a_projection() {
             let tape = Tape::inference();
             layer(tape.constant(normals(&[2, 9, 5]))).value()
         };
-        let gate = of(&|x| if linear { conv("gate").forward(x) } else { sigmoid(conv("gate").forward(x)) });
-        let parts = [&of(&|x| tanh(conv("filter").forward(x))), &gate, &of(&|x| project.forward(x))];
+        let gate = of(&|x| {
+            if linear { conv("gate").forward(x) } else { sigmoid(conv("gate").forward(x)) }
+        });
+        let parts =
+            [&of(&|x| tanh(conv("filter").forward(x))), &gate, &of(&|x| project.forward(x))];
         let want = stcn::tensor::zip(parts, |[filter, gate, residual]| filter * gate + residual);
         let off = stcn::tensor::zip([&want, &of(&|x| block.forward(x))], |[a, b]| a - b);
         // Sums of 20 products of about 1, in another order at most.

@@ -97,7 +97,11 @@ fn parameters(c: &ModelConfig) -> usize {
     let block = |i: usize| 2 * (2 * i * f + f) + lin(f, f) + if i == f { 0 } else { lin(i, f) };
     let blocks = levels * c.blocks_per_latent;
     let ladder = c.kind.is_ladder();
-    let width = if c.kind.is_recurrent() || ladder || c.kind == ModelKind::Swavenet { c.embedding } else { f }; // below the head
+    let width = if c.kind.is_recurrent() || ladder || c.kind == ModelKind::Swavenet {
+        c.embedding
+    } else {
+        f
+    }; // below the head
     let (a, n) = (c.embedding, c.output_layers);
     let (stack, output) = if c.kind == ModelKind::Rnn {
         (mlp(c.input, a, n) + 4 * f * (a + f + 1), mlp(f, a, n)) // rivals.md §2
