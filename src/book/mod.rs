@@ -33,6 +33,7 @@ pub mod decisions {
     //! | [0013](d0013) | Memory is fetched ahead of the products |
     //! | [0014](d0014) | Importers, and data that stays on the disk |
     //! | [0015](d0015) | The rivals, and what of their releases is not reproduced |
+    //! | [0016](d0016) | LadderRNN and SWaveNet |
     //! | [0017](d0017) | Weights used step by step |
     //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree |
     //!
@@ -69,6 +70,8 @@ pub mod decisions {
     pub mod d0014 {}
     #[doc = include_str!("decisions/0015-rivals.md")]
     pub mod d0015 {}
+    #[doc = include_str!("decisions/0016-ladder-rnn-and-swavenet.md")]
+    pub mod d0016 {}
     #[doc = include_str!("decisions/0017-weights-used-step-by-step.md")]
     pub mod d0017 {}
     #[doc = include_str!("decisions/0018-z-forcing-and-bi-lstm.md")]

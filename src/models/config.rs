@@ -30,18 +30,29 @@ choice! {
     ZForcing = "z-forcing",
     /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for units that read backwards.
     VarBilstm = "var-bilstm",
+    /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
+    LadderRnn = "ladder-rnn",
+    /// LadderRNN whose output sees every latent.
+    LadderRnnDense = "ladder-rnn-dense",
+    /// SWaveNet (Lai et al. 2018): a WaveNet with a latent in every layer; the posterior sees later steps of x.
+    Swavenet = "swavenet",
 }
 
 impl ModelKind {
     /// Whether the output sees every level.
     pub fn is_dense(self) -> bool {
-        matches!(self, Self::StcnDense | Self::WavenetDense)
+        matches!(self, Self::StcnDense | Self::WavenetDense | Self::LadderRnnDense)
     }
 
-    /// Whether a state goes from step to step.
+    /// Whether it is one of the rivals made of recurrent units, which have one latent a step at most.
     pub fn is_recurrent(self) -> bool {
         use ModelKind::*;
         matches!(self, Rnn | Vrnn | Srnn | SrnnFilter | ZForcing | VarBilstm)
+    }
+
+    /// Whether STCN's contexts come from LSTM cells.
+    pub fn is_ladder(self) -> bool {
+        matches!(self, Self::LadderRnn | Self::LadderRnnDense)
     }
 
     /// Whether it is one of the deterministic controls made of convolutions.
@@ -52,7 +63,7 @@ impl ModelKind {
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
     pub fn sees_future(self) -> bool {
-        matches!(self, Self::Srnn | Self::ZForcing | Self::VarBilstm)
+        matches!(self, Self::Srnn | Self::ZForcing | Self::VarBilstm | Self::Swavenet)
     }
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
@@ -151,6 +162,24 @@ choice! {
 }
 
 choice! {
+    /// What SWaveNet puts between streams, latents and skips (rivals.md §7).
+    GateKind, "kind of gate":
+    /// Speech: a linear layer of `latent_hidden` units, a rectifier, a linear layer.
+    TwoLayer = "two-layer",
+    /// Ink: a rectifier, then one linear layer, to which negative values of a latent are all the same.
+    PreReluLinear = "pre-relu-linear",
+}
+
+choice! {
+    /// What SWaveNet's blocks multiply tanh with (rivals.md §12, row 14).
+    GateAct, "gate activation":
+    /// Paper: a sigmoid.
+    Sigmoid = "sigmoid",
+    /// Release: what the sigmoid should have been of; its result went into a misspelt variable.
+    LinearAsReleased = "linear-as-released",
+}
+
+choice! {
     /// What an auxiliary density of a state is of (rivals.md §5, §6).
     AuxiliaryTarget, "kind of auxiliary target":
     /// The state taken as given: no gradient reaches it through this term.
@@ -172,23 +201,31 @@ pub struct ModelConfig {
     pub task: Task,
     /// D, numbers in a step.
     pub input: usize,
-    /// F, filters of every convolution and width of the output network; of a recurrent model its units.
+    /// F, filters of every convolution and width of the output network; of a recurrent model its units, in
+    /// LadderRNN those of each cell, in SWaveNet the width of its streams.
     pub channels: usize,
-    /// Width of the layers before and behind the units of a recurrent model.
+    /// Width of the layers before and behind the units of a recurrent model; of the output network of LadderRNN
+    /// and SWaveNet.
     pub embedding: usize,
     /// Width of the layers between a recurrent model's latent and its units.
     pub latent_embedding: usize,
-    /// Taps of a dilated convolution.
+    /// Taps of a dilated convolution; SWaveNet has 2.
     pub kernel_size: usize,
     /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
     pub latents: Vec<usize>,
     /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each. WaveNet on ink has 6 to match
-    /// STCN's receptive field, 5 as released.
+    /// STCN's receptive field, 5 as released. LadderRNN has as many LSTM cells per level.
     pub blocks_per_latent: usize,
     /// Hidden layers of each net of a latent.
     pub latent_layers: usize,
-    /// Their width; 0: as many as `channels`.
+    /// Their width, and that of SWaveNet's gates; 0: as many as `channels`.
     pub latent_hidden: usize,
+    /// SWaveNet's layers before those with latents, which are as many as `latents`: dilations 1, 2, 4 … through all.
+    pub pre_layers: usize,
+    /// What SWaveNet's gates are.
+    pub gate_kind: GateKind,
+    /// What SWaveNet's blocks multiply tanh with.
+    pub gate_act: GateAct,
     /// Layers of the output network before the head; of a recurrent model, of each of its nets.
     pub output_layers: usize,
     /// M, components of a mixture head.
@@ -234,6 +271,9 @@ impl Default for ModelConfig {
             blocks_per_latent: 6,
             latent_layers: 2,
             latent_hidden: 0,
+            pre_layers: 0,
+            gate_kind: GateKind::TwoLayer,
+            gate_act: GateAct::Sigmoid,
             output_layers: 5,
             mixtures: 20,
             decoder: Decoder::Pointwise,
@@ -271,6 +311,7 @@ impl ModelConfig {
             first_step: FirstStep::Skipped,
             dense_taps: DenseTaps::Release,
             pen_draw: PenDraw::Threshold,
+            gate_act: GateAct::LinearAsReleased,
             ..self
         }
     }
@@ -278,6 +319,11 @@ impl ModelConfig {
     /// L, the number of levels.
     pub fn levels(&self) -> usize {
         self.latents.len()
+    }
+
+    /// The width of the output network of STCN and LadderRNN.
+    pub fn output_width(&self) -> usize {
+        if self.kind.is_ladder() { self.embedding } else { self.channels }
     }
 
     /// The width of the latents' hidden layers.
@@ -304,7 +350,11 @@ impl ModelConfig {
         // Dilations double, and whoever draws has to remember every row.
         let per_level = (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
         let back = self.levels().saturating_mul(per_level);
-        if back > MOST_STEPS_BACK {
+        within("model.pre_layers", self.pre_layers, 0, 64)?;
+        if self.kind == ModelKind::Swavenet {
+            let key = "the sum of model.pre_layers and the number of model.latents";
+            within(key, self.pre_layers + self.levels(), 1, MOST_STEPS_BACK.ilog2() as usize)?;
+        } else if back > MOST_STEPS_BACK && !self.kind.is_ladder() {
             return Err(Error::usage(format!(
                 "model.blocks_per_latent is {} and model.kernel_size {}, so that {} levels look {back} steps \
                  back: choose smaller ones, for {MOST_STEPS_BACK} at most",

@@ -7,6 +7,7 @@ pub mod config;
 mod rnn;
 mod srnn;
 mod stcn;
+mod swavenet;
 mod var_bilstm;
 mod vrnn;
 mod wavenet;
@@ -16,6 +17,7 @@ pub use config::{ModelConfig, ModelKind};
 pub use rnn::Rnn;
 pub use srnn::Srnn;
 pub use stcn::Stcn;
+pub use swavenet::SWaveNet;
 pub use var_bilstm::VarBilstm;
 pub use vrnn::Vrnn;
 pub use wavenet::WaveNet;
@@ -167,13 +169,17 @@ pub fn count(config: &ModelConfig) -> Result<usize> {
 
 fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
     match config.kind {
-        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Stcn
+        | ModelKind::StcnDense
+        | ModelKind::LadderRnn
+        | ModelKind::LadderRnnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
         ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
         ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
         ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
+        ModelKind::Swavenet => Box::new(SWaveNet::new(init, config)),
     }
 }
 

@@ -1,13 +1,14 @@
-//! STCN: Stochastic Temporal Convolutional Networks (Aksan & Hilliges, ICLR 2019).
+//! STCN: Stochastic Temporal Convolutional Networks, and LadderRNN (Aksan & Hilliges, ICLR 2019).
 //!
 //! | paper | here |
 //! |---|---|
-//! | d_t^l, the context of level l | `tcn`, output of block l·K |
+//! | d_t^l, the context of level l | `stack`, output of block or LSTM cell l·K |
 //! | f_p^(l), f_q^(l) | `prior`, `infer` |
 //! | f^(o) | `output`, then `head` |
 //!
 //! ```text
 //! d_t^l = Conv^(l)(d_t^{l−1}, d_{t−j}^{l−1})                           Eq. 2   bottom up
+//! d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)                               LadderRNN, the paper's ablation
 //! p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p^(l)(z_t^{l+1}, d_{t−1}^l))   Eq. 8   top down, sees x_{<t}
 //! q̂_t^l = N(f_q^(l)(z_t^{l+1}, d_t^l))                                 Eq. 10  sees x_{≤t}
 //! q(z_t^l | z_t^{l+1}, d_t^l) ∝ q̂_t^l · p_t^l                          Eq. 11
@@ -19,22 +20,22 @@ use super::config::{Decoder, Draws, Precision};
 use super::{Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, first_steps, head};
 use crate::data::Batch;
 use crate::dist::Normal;
-use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Tcn, TcnPast, module};
+use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Stack, StackPast, Tcn, module};
 use crate::noise::Noise;
 use crate::ops::*;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 
-/// STCN and STCN-dense.
+/// STCN and STCN-dense, LadderRNN and LadderRNN-dense.
 pub struct Stcn {
-    tcn: Tcn,
+    stack: Stack,
     prior: Vec<NormalNet>,
     infer: Vec<NormalNet>,
     output: OutputNet,
     head: Head,
     config: ModelConfig,
 }
-module!(Stcn: tcn, prior, infer, output, head);
+module!(Stcn: stack, prior, infer, output, head);
 
 /// One level of one pass down: the distributions, and where its draws went.
 struct Level<'t> {
@@ -51,9 +52,12 @@ impl Stcn {
     pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
         let ModelConfig { latents, channels, .. } = config;
         let levels = latents.len();
-        let stack = (config.input, *channels);
-        let tcn =
-            Tcn::new(init, "tcn", stack, (levels, config.blocks_per_latent), config.kernel_size);
+        let (widths, k) = ((config.input, *channels), config.blocks_per_latent);
+        let stack = if config.kind.is_ladder() {
+            Stack::cells(init, "lstm", widths, levels * k)
+        } else {
+            Stack::Blocks(Tcn::new(init, "tcn", widths, (levels, k), config.kernel_size))
+        };
         let nets = |init: &mut Init, l: usize| {
             let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}
             let width = config.latent_width();
@@ -62,24 +66,25 @@ impl Stcn {
         let prior = init.list("prior", levels, nets);
         let infer = init.list("infer", levels, nets);
         let y = if config.kind.is_dense() { latents.iter().sum::<usize>() } else { latents[0] };
+        let (width, layers) = (config.output_width(), config.output_layers);
         let output = init.scope("output", |init| match config.decoder {
-            Decoder::Pointwise => OutputNet::pointwise(init, y, *channels, config.output_layers),
-            Decoder::Gated => OutputNet::gated(init, y, *channels, config.output_layers),
+            Decoder::Pointwise => OutputNet::pointwise(init, y, width, layers),
+            Decoder::Gated => OutputNet::gated(init, y, width, layers),
         });
         Self {
-            tcn,
+            stack,
             prior,
             infer,
             output,
-            head: head(init, config, *channels),
+            head: head(init, config, width),
             config: config.clone(),
         }
     }
 
-    /// d^1 … d^L over (0, x_1 … x_T): the output of the last block of every level.   (B, T + 1, F) each
+    /// d^1 … d^L over (0, x_1 … x_T): the output of the last block or cell of every level.   (B, T + 1, F) each
     pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
-        let blocks = self.tcn.forward(prepend_zero(x));
-        let ends = blocks.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1]);
+        let layers = self.stack.forward(prepend_zero(x));
+        let ends = layers.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1]);
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
@@ -243,7 +248,7 @@ impl SequenceModel for Stcn {
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
-        let mut past = self.tcn.past(samples.len());
+        let mut past = self.stack.past(samples.len());
         let start = Tensor::zeros(&[samples.len(), 1, self.config.input]);
         let contexts = self.context_step(&start, &mut past);
         let decoder = self.output.past(samples.len());
@@ -253,12 +258,10 @@ impl SequenceModel for Stcn {
 
 impl Stcn {
     /// d_t^1 … d_t^L from x_t.
-    fn context_step(&self, x: &Tensor, past: &mut TcnPast) -> Vec<Tensor> {
-        let blocks = self.tcn.step(x, past);
-        blocks
-            .chunks(self.config.blocks_per_latent)
-            .map(|level| level[level.len() - 1].1.clone())
-            .collect()
+    fn context_step(&self, x: &Tensor, past: &mut StackPast) -> Vec<Tensor> {
+        let layers = self.stack.step(x, past);
+        let levels = layers.chunks(self.config.blocks_per_latent);
+        levels.map(|level| level[level.len() - 1].clone()).collect()
     }
 }
 
@@ -266,7 +269,7 @@ impl Stcn {
 struct Writer<'m> {
     model: &'m Stcn,
     samples: Vec<u64>,
-    past: TcnPast,
+    past: StackPast,
     /// d_{t−1}^l, (B, 1, F) each
     contexts: Vec<Tensor>,
     decoder: Vec<Past>,

@@ -1,7 +1,7 @@
-//! The gated residual block.
+//! Gated residual blocks.
 
 use super::{CausalConv1d, Init, Linear, Past, module};
-use crate::ops::{gated_conv, gated_tanh};
+use crate::ops::{causal_conv1d, concat_time, gated_conv, gated_tanh, slice_time, tanh};
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
@@ -70,5 +70,63 @@ impl GatedBlock {
         let u = self.mix.forward(gated_tanh(filter, gate));
         let y = u + self.residual(tape.constant(x.clone()));
         (u.value(), y.value())
+    }
+}
+
+/// `y_t = tanh(W_f ∗ x)_t ⊙ σ(W_g ∗ x)_t + (x_t W + b)`: SWaveNet's block, two taps, in which the residual is a
+/// projection and the gated unit goes by unmixed.
+///
+/// x, y: (B, T, channels). Source: Lai et al. 2018.
+pub struct ProjectedBlock {
+    filter: CausalConv1d,
+    gate: CausalConv1d,
+    project: Linear,
+    linear: bool,
+}
+module!(ProjectedBlock: filter, gate, project);
+
+impl ProjectedBlock {
+    /// Taps `dilation` apart.
+    pub fn new(init: &mut Init, channels: usize, dilation: usize) -> Self {
+        let conv = |init: &mut Init| CausalConv1d::new(init, channels, channels, 2, dilation);
+        Self {
+            filter: init.scope("filter", conv),
+            gate: init.scope("gate", conv),
+            project: init.scope("project", |init| Linear::new(init, channels, channels)),
+            linear: false,
+        }
+    }
+
+    /// With the release's gate, `W_g ∗ x` without its σ.
+    pub fn with_linear_gate(mut self, linear: bool) -> Self {
+        self.linear = linear;
+        self
+    }
+
+    /// How far back the first tap looks, in steps.
+    pub fn dilation(&self) -> usize {
+        self.filter.dilation()
+    }
+
+    /// The whole sequence at once.
+    #[track_caller]
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        self.project.forward_residual(x, self.unit(x, self.dilation()))
+    }
+
+    /// One step, of x_{t−δ} and x_t, (B, 1, channels) each: the same bits as row t of `forward`.
+    #[track_caller]
+    pub fn step<'t>(&self, before: Var<'t>, x: Var<'t>) -> Var<'t> {
+        let unit = self.unit(concat_time(&[before, x]), 1); // side by side, taps are one step apart
+        self.project.forward_residual(x, slice_time(unit, 1, 1))
+    }
+
+    fn unit<'t>(&self, x: Var<'t>, dilation: usize) -> Var<'t> {
+        let (filter, gate) = (self.filter.on(x), self.gate.on(x));
+        if self.linear {
+            let [filter, gate] = [filter, gate].map(|(w, b)| causal_conv1d(x, w, b, dilation));
+            return tanh(filter) * gate;
+        }
+        gated_conv(x, filter, gate, dilation)
     }
 }

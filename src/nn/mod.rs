@@ -4,6 +4,7 @@
 //! remembers the past. Not here: gradients (`ops`), whole models (`models`).
 
 mod conv;
+mod gate;
 mod gated;
 mod gru;
 mod head;
@@ -12,10 +13,12 @@ mod log_var;
 mod lstm;
 mod module;
 mod output;
+mod stack;
 mod tcn;
 
 pub use conv::{CausalConv1d, Past};
-pub use gated::GatedBlock;
+pub use gate::{Gate, NormalGate};
+pub use gated::{GatedBlock, ProjectedBlock};
 pub use gru::Gru;
 pub use head::Head;
 pub use linear::{Linear, Mlp, NormalLayers, NormalNet};
@@ -23,4 +26,5 @@ pub use log_var::{LogVarLayers, clipped_leaky_relu};
 pub use lstm::Lstm;
 pub use module::{Init, Module, module};
 pub use output::OutputNet;
+pub use stack::{Stack, StackPast};
 pub use tcn::{Tcn, TcnPast};

@@ -32,7 +32,8 @@ fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
         state_weight: 0.1,
         latent_embedding: 4,
         latents: vec![3, 2],
-        blocks_per_latent: 2,
+        blocks_per_latent: if kind.is_ladder() { 1 } else { 2 }, // four cells in a row let little through
+        pre_layers: 1,
         output_layers: 2,
         mixtures: 3,
         ..ModelConfig::default()

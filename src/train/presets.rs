@@ -7,7 +7,7 @@ use super::config::{Config, DataConfig, Reduction, ScheduleKind, TrainConfig};
 use crate::choice::unknown;
 use crate::data::{DataSet, Normalise};
 use crate::error::Result;
-use crate::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
+use crate::models::config::{Decoder, GateKind, HeadKind, ModelConfig, ModelKind, Task};
 use std::path::PathBuf;
 
 /// The preset of a bare `stcn train`.
@@ -57,7 +57,7 @@ pub(super) fn build(name: &str, model: Option<&str>, head: Option<&str>) -> Resu
 
 /// What the small presets change, by which every model comes to about the same number of parameters: filters
 /// or units in `ink-tiny`, in `ink-small` and `music-small`, in `speech-small`.
-const SMALL: [(ModelKind, [usize; 3]); 10] = [
+const SMALL: [(ModelKind, [usize; 3]); 13] = [
     (ModelKind::Stcn, [32, 54, 60]),
     (ModelKind::StcnDense, [32, 54, 59]),
     (ModelKind::Wavenet, [37, 62, 75]),
@@ -68,6 +68,9 @@ const SMALL: [(ModelKind, [usize; 3]); 10] = [
     (ModelKind::SrnnFilter, [131, 316, 311]),
     (ModelKind::ZForcing, [83, 204, 182]),
     (ModelKind::VarBilstm, [74, 180, 176]),
+    (ModelKind::LadderRnn, [55, 103, 108]),
+    (ModelKind::LadderRnnDense, [55, 103, 108]),
+    (ModelKind::Swavenet, [46, 110, 84]),
 ];
 
 /// Sizes of one model in one preset.
@@ -83,7 +86,11 @@ fn model_of(preset: &str, kind: ModelKind, head: HeadKind) -> ModelConfig {
         "speech-large" => speech(512),
         _ => paper,
     };
-    let sizes = if kind.is_recurrent() {
+    let sizes = if kind.is_ladder() {
+        ladder(preset, task)
+    } else if kind == ModelKind::Swavenet {
+        swavenet(preset, task)
+    } else if kind.is_recurrent() {
         let of_paper = || recurrent_of_paper(kind, head, task.clone());
         recurrent_small(preset, task.clone()).unwrap_or_else(of_paper)
     } else {
@@ -114,6 +121,38 @@ fn speech(channels: usize) -> ModelConfig {
         blocks_per_latent: 5,
         ..ModelConfig::default()
     }
+}
+
+/// LSTM cells in the place of STCN's blocks: 25 of 256 units as published; in the small presets one a level,
+/// before nets as wide as STCN's. On music the cells read 88 keys, and the nets pay for it.
+fn ladder(preset: &str, task: ModelConfig) -> ModelConfig {
+    let (blocks_per_latent, width) = match preset {
+        "ink-tiny" => (1, 32),
+        "ink-small" => (1, 54),
+        "music-small" => (1, 48),
+        "speech-small" => (1, 60),
+        _ => (5, 256),
+    };
+    ModelConfig { channels: 256, blocks_per_latent, embedding: width, latent_hidden: width, ..task }
+}
+
+/// Layers as the paper has them: on speech four with latents (as run; the text says five), on ink one behind
+/// five without.
+fn swavenet(preset: &str, task: ModelConfig) -> ModelConfig {
+    let speech = task.task == Task::Speech;
+    let (pre_layers, layers) = if speech { (0, 4) } else { (5, 1) };
+    let channels = if speech { 1024 } else { 200 };
+    // z, the gates' m, and the width below the head.
+    let (latent, latent_hidden, embedding) = match preset {
+        "ink-tiny" => (8, 32, 32),
+        "ink-small" | "music-small" => (16, 64, 64),
+        "speech-small" => (32, 96, 96),
+        "ink" => (200, 200, 200),
+        _ => (512, 512, 1024),
+    };
+    let gate_kind = if preset == "ink" { GateKind::PreReluLinear } else { GateKind::TwoLayer };
+    let latents = vec![latent; layers];
+    ModelConfig { channels, embedding, latents, latent_hidden, pre_layers, gate_kind, ..task }
 }
 
 /// What all recurrent models of a small preset have in common; none where the preset is a paper's.

@@ -9,6 +9,7 @@ fn the_default_is_the_honest_reading_of_every_switch() {
     assert_eq!(config.first_step, FirstStep::Scored);
     assert_eq!(config.dense_taps, DenseTaps::EveryLevel);
     assert_eq!(config.pen_draw, PenDraw::Bernoulli);
+    assert_eq!(config.gate_act, GateAct::Sigmoid);
     assert_eq!(config.auxiliary_target, AuxiliaryTarget::Stop);
     config.validate().unwrap();
 }
@@ -22,6 +23,7 @@ fn as_released_takes_the_released_reading_of_every_switch() {
     assert_eq!(config.first_step, FirstStep::Skipped);
     assert_eq!(config.dense_taps, DenseTaps::Release);
     assert_eq!(config.pen_draw, PenDraw::Threshold);
+    assert_eq!(config.gate_act, GateAct::LinearAsReleased);
     assert_eq!(config.blocks_per_latent, 6);
     config.validate().unwrap();
 }
@@ -55,7 +57,7 @@ fn names_parse_back_to_their_values() {
 fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
     assert_eq!(
         ModelKind::parse("wavnet").unwrap_err().to_string(),
-        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm)?"
+        "unknown model `wavnet`: did you mean `wavenet` (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm, ladder-rnn, ladder-rnn-dense, swavenet)?"
     );
     assert_eq!(
         HeadKind::parse("gmmm").unwrap_err().to_string(),
@@ -114,6 +116,22 @@ fn weights_that_weigh_nothing_are_refused() {
         set(&mut off, 0.);
         off.validate().unwrap();
     }
+}
+
+#[test]
+fn a_swavenet_looks_as_far_back_as_any() {
+    let swavenet = |pre_layers, layers: usize| {
+        complaint(|c| {
+            (c.kind, c.pre_layers, c.latents) = (ModelKind::Swavenet, pre_layers, vec![1; layers])
+        })
+    };
+    let said = "the sum of model.pre_layers and the number of model.latents is 21: choose a number from 1 to 20";
+    assert_eq!(swavenet(20, 1), said);
+    assert_eq!(swavenet(1, 20), said);
+    assert_eq!(swavenet(65, 1), "model.pre_layers is 65: choose a number from 0 to 64");
+    let kind = ModelKind::Swavenet;
+    let far = ModelConfig { kind, pre_layers: 19, latents: vec![1], ..ModelConfig::default() };
+    far.validate().unwrap();
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn largest(kind: ModelKind) -> ModelConfig {
         channels: 1 << 16,
         kernel_size: 64,
         embedding: 1 << 16,
-        latents: vec![1 << 16; 64],
+        latents: vec![1 << 16; if kind == ModelKind::Swavenet { 20 } else { 64 }],
         blocks_per_latent: 8,
         latent_layers: 64,
         output_layers: 64,

@@ -5,11 +5,13 @@ mod config;
 mod counts;
 mod generation;
 mod gradients;
+mod ladder;
 mod laws;
 mod learning;
 mod rnn;
 mod srnn;
 mod stcn;
+mod swavenet;
 mod var_bilstm;
 mod vrnn;
 mod wavenet;
@@ -19,7 +21,7 @@ use ::stcn::data::Batch;
 use ::stcn::dist::Normal;
 use ::stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
 use ::stcn::models::{
-    Kl, Rnn, SequenceModel, Srnn, Stcn, Step, VarBilstm, Vrnn, WaveNet, ZForcing,
+    Kl, Rnn, SWaveNet, SequenceModel, Srnn, Stcn, Step, VarBilstm, Vrnn, WaveNet, ZForcing,
 };
 use ::stcn::nn::Init;
 use ::stcn::noise::Noise;
@@ -37,7 +39,7 @@ const HEADS: [(Task, HeadKind); 6] = [
     (Task::Music, HeadKind::Bernoulli),
 ];
 
-/// Two levels of two blocks, a handful of channels: d^1 sees 4 rows, d^2 7, WaveNet 8.
+/// Two levels of two blocks, a handful of channels: d^1 sees 4 rows, d^2 7, WaveNet and SWaveNet 8.
 fn tiny(kind: ModelKind, (task, head): (Task, HeadKind)) -> ModelConfig {
     ModelConfig {
         kind,
@@ -53,6 +55,7 @@ fn tiny(kind: ModelKind, (task, head): (Task, HeadKind)) -> ModelConfig {
         latent_embedding: 6,
         latents: vec![3, 2],
         blocks_per_latent: 2,
+        pre_layers: 1,
         output_layers: 2,
         mixtures: 3,
         decoder: if task == Task::Speech { Decoder::Gated } else { Decoder::Pointwise },
@@ -75,13 +78,17 @@ fn model(config: &ModelConfig) -> Box<dyn Model> {
     config.validate().unwrap();
     let init = &mut Init::new(7);
     let mut model: Box<dyn Model> = match config.kind {
-        ModelKind::Stcn | ModelKind::StcnDense => Box::new(Stcn::new(init, config)),
+        ModelKind::Stcn
+        | ModelKind::StcnDense
+        | ModelKind::LadderRnn
+        | ModelKind::LadderRnnDense => Box::new(Stcn::new(init, config)),
         ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
         ModelKind::Rnn => Box::new(Rnn::new(init, config)),
         ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
         ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
         ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
         ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
+        ModelKind::Swavenet => Box::new(SWaveNet::new(init, config)),
     };
     let noise = Noise::new(7, "bias");
     model.visit_mut(&mut |p| {
@@ -108,7 +115,7 @@ macro_rules! models {
         }
     )* };
 }
-models!(Stcn, WaveNet, Rnn, Vrnn, Srnn, ZForcing, VarBilstm);
+models!(Stcn, WaveNet, Rnn, Vrnn, Srnn, ZForcing, VarBilstm, SWaveNet);
 
 /// Plausible data: normals, and zeros and ones where the task has them; zero beyond each length.
 fn batch(config: &ModelConfig, lengths: &[usize]) -> Batch {

@@ -176,7 +176,7 @@ fn only_the_released_dense_objective_is_no_bound() {
     for config in every().filter(|config| config.kind.has_latents()) {
         for draws in [Draws::Shared, Draws::Fresh] {
             let config = ModelConfig { draws, ..config.clone() };
-            let objective = config.kind == ModelKind::StcnDense && draws == Draws::Fresh;
+            let objective = config.kind.is_dense() && draws == Draws::Fresh;
             let want = if objective { Bound::Objective } else { Bound::Lower };
             assert_eq!(build(&config, Init::new(1)).unwrap().bound(), want);
         }

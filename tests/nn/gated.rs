@@ -1,7 +1,7 @@
 use super::{lively, normals, step};
-use stcn::nn::{GatedBlock, Module};
+use stcn::nn::{GatedBlock, Module, ProjectedBlock};
 use stcn::ops::*;
-use stcn::tape::Tape;
+use stcn::tape::{Tape, Var};
 
 #[test]
 fn a_step_is_a_row_of_the_whole_to_the_bit() {
@@ -62,4 +62,59 @@ fn the_unit_is_tanh_of_the_filter_times_sigmoid_of_the_gate() {
     // Three products of numbers below 1, in the same arithmetic: a few roundings of 2⁻²⁴.
     let off = stcn::tensor::zip([&composed, &u.value()], |[a, b]| (a - b).abs());
     assert!(off.data().iter().all(|&off| off < 1e-6), "{off:?}");
+}
+
+/// Row t of `x`, zeros before the first.
+fn row_of<'t>(tape: &'t Tape, x: &stcn::Tensor, t: Option<usize>) -> stcn::Var<'t> {
+    let zeros = step(x, 0).map(|_| 0.);
+    tape.constant(t.map_or(zeros, |t| step(x, t)))
+}
+
+#[test]
+fn a_step_of_a_projected_block_is_a_row_of_the_whole_to_the_bit() {
+    for (dilation, linear) in [(1, false), (4, false), (4, true)] {
+        let block = lively(|init| ProjectedBlock::new(init, 6, dilation).with_linear_gate(linear));
+        assert_eq!(block.parameter_count(), 2 * (2 * 36 + 6) + 36 + 6); // rivals.md §1.2
+        let (x, tape) = (normals(&[3, 14, 6]), Tape::inference());
+        let whole = block.forward(tape.constant(x.clone())).value();
+        for t in 0..14_usize {
+            let before = row_of(&tape, &x, t.checked_sub(block.dilation()));
+            let y = block.step(before, row_of(&tape, &x, Some(t))).value();
+            assert_eq!(y, step(&whole, t), "dilation {dilation} step {t}");
+        }
+    }
+}
+
+#[test]
+fn a_projected_block_is_a_gated_unit_beside_a_projection() {
+    for linear in [false, true] {
+        let block = lively(|init| ProjectedBlock::new(init, 5, 3).with_linear_gate(linear));
+        let conv = |name: &str| {
+            let mut conv = stcn::nn::CausalConv1d::new(&mut stcn::nn::Init::new(1), 5, 5, 2, 3);
+            conv.visit_mut(&mut |p| {
+                let path = format!("{name}.{}", p.path());
+                p.value.data_mut().copy_from_slice(&super::values(&block, &path));
+            });
+            conv
+        };
+        let mut project = stcn::nn::Linear::new(&mut stcn::nn::Init::new(1), 5, 5);
+        project.visit_mut(&mut |p| {
+            let path = format!("project.{}", p.path());
+            p.value.data_mut().copy_from_slice(&super::values(&block, &path));
+        });
+        // A tape takes the parameters of one model.
+        let of = |layer: &dyn for<'t> Fn(Var<'t>) -> Var<'t>| {
+            let tape = Tape::inference();
+            layer(tape.constant(normals(&[2, 9, 5]))).value()
+        };
+        let gate = of(&|x| {
+            if linear { conv("gate").forward(x) } else { sigmoid(conv("gate").forward(x)) }
+        });
+        let parts =
+            [&of(&|x| tanh(conv("filter").forward(x))), &gate, &of(&|x| project.forward(x))];
+        let want = stcn::tensor::zip(parts, |[filter, gate, residual]| filter * gate + residual);
+        let off = stcn::tensor::zip([&want, &of(&|x| block.forward(x))], |[a, b]| a - b);
+        // Sums of 20 products of about 1, in another order at most.
+        assert!(off.data().iter().all(|&off| off.abs() < 1e-5), "{off:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Layers: a step at a time and the whole sequence at once, sizes, names.
 
 mod conv;
+mod gate;
 mod gated;
 mod gru;
 mod head;
@@ -9,6 +10,7 @@ mod log_var;
 mod lstm;
 mod module;
 mod output;
+mod stack;
 mod tcn;
 
 use stcn::nn::{Init, Module};

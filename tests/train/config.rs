@@ -214,7 +214,7 @@ fn an_error_in_a_file_names_file_line_and_column() {
     assert_eq!(
         file_complaint("[model]\nkind = 'stcnn'\n"),
         "my.toml: line 2, column 1: unknown model `stcnn`: did you mean `stcn` \
-         (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm)?"
+         (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm, ladder-rnn, ladder-rnn-dense, swavenet)?"
     );
     assert_eq!(
         file_complaint("preset = 3"),

@@ -96,7 +96,12 @@ fn parameters(c: &ModelConfig) -> usize {
     let mlp = |i, width, layers: usize| lin(i, width) + (layers - 1) * lin(width, width);
     let block = |i: usize| 2 * (2 * i * f + f) + lin(f, f) + if i == f { 0 } else { lin(i, f) };
     let blocks = levels * c.blocks_per_latent;
-    let width = if c.kind.is_recurrent() { c.embedding } else { f }; // below the head
+    let ladder = c.kind.is_ladder();
+    let width = if c.kind.is_recurrent() || ladder || c.kind == ModelKind::Swavenet {
+        c.embedding
+    } else {
+        f
+    }; // below the head
     let (a, n) = (c.embedding, c.output_layers);
     let (stack, output) = if c.kind == ModelKind::Rnn {
         (mlp(c.input, a, n) + 4 * f * (a + f + 1), mlp(f, a, n)) // rivals.md §2
@@ -127,16 +132,29 @@ fn parameters(c: &ModelConfig) -> usize {
         let tell = 2 * (lin(z, m) + lin(m, 2 * f));
         let nets = lin(f, m) + lin(2 * f, m) + 2 * lin(m, 2 * z) + tell;
         (lin(c.input, a) + units(a + z + f) + units(a) + nets, lin(f, a))
+    } else if c.kind == ModelKind::Swavenet {
+        let (m, z, n) = (c.latent_hidden, c.latents[0], c.pre_layers); // rivals.md §9
+        let gate = |i, o| match c.gate_kind {
+            GateKind::TwoLayer => lin(i, m) + lin(m, o),
+            GateKind::PreReluLinear => lin(i, o),
+        };
+        let block = 2 * (2 * f * f + f) + lin(f, f);
+        let nets = gate(f, 2 * z) + gate(2 * f, 2 * z) + gate(2 * f, f);
+        let layers = levels * (2 * block + nets + gate(f + z, f)) + (levels - 1) * gate(f + z, f);
+        let below = lin(c.input, f) + gate(f, f) + n * (block + gate(f, f));
+        (below + layers, lin(f, a) + lin(a, a))
     } else if latent {
-        let up = |l: usize| c.latents.get(l + 1).unwrap_or(&0);
-        let net = |(l, &n)| 4 * (lin(f + up(l), f) + lin(f, f) + lin(f, n));
+        let (up, h) = (|l: usize| c.latents.get(l + 1).unwrap_or(&0), c.latent_width());
+        let net = |(l, &n)| 4 * (lin(f + up(l), h) + lin(h, h) + lin(h, n));
         let latents: usize = c.latents.iter().enumerate().map(net).sum();
         let y = if c.kind.is_dense() { c.latents.iter().sum() } else { c.latents[0] };
         let output = match c.decoder {
-            Decoder::Pointwise => lin(y, f) + 4 * lin(f, f),
+            Decoder::Pointwise => lin(y, width) + 4 * lin(width, width),
             Decoder::Gated => block(y) + 4 * block(f),
         };
-        (block(c.input) + (blocks - 1) * block(f) + latents, output)
+        let cell = |i| 4 * ((i + f) * f + f);
+        let layer = |i| if ladder { cell(i) } else { block(i) };
+        (layer(c.input) + (blocks - 1) * layer(f) + latents, output)
     } else {
         let taps = if c.kind.is_dense() { levels } else { 1 };
         (2 * c.input * f + f + blocks * block(f), lin(f * taps, f) + lin(f, f))
@@ -178,6 +196,9 @@ fn models_of_a_preset_have_the_parameter_counts_of_the_specification() {
         ("srnn-filter", [599_125, 592_885, 898_869, 743_184, 2_216_701, 15_892_308, 112_853, 603_720]),
         ("z-forcing", [597_406, 591_166, 904_801, 749_116, 8_471_494, 23_777_508, 112_015, 619_016]),
         ("var-bilstm", [600_149, 593_909, 899_509, 743_824, 8_492_241, 94_177_620, 112_045, 604_744]),
+        ("ladder-rnn", [596_277, 590_997, 897_965, 800_060, 15_897_437, 18_852_884, 109_329, 600_336]),
+        ("ladder-rnn-dense", [597_897, 592_617, 901_565, 803_660, 15_905_117, 18_914_324, 109_713, 601_776]),
+        ("swavenet", [591_583, 585_343, 909_753, 754_068, 2_148_101, 79_524_692, 112_543, 600_088]),
     ];
     assert_eq!(
         counts.map(|(model, _)| model).to_vec(),

@@ -1,0 +1,349 @@
+//! SWaveNet: a WaveNet with a latent in every layer (Lai et al. 2018, "Stochastic WaveNet").
+//!
+//! | rivals.md §7 | here |
+//! |---|---|
+//! | lin of s⁰ and m; Gate₀ | `embed`; `first_skip` |
+//! | pre-layers and their skips | `pre`, `pre_skip` |
+//! | Block of g^l, Block← of v^l | `block`, `back` |
+//! | p(z^l), q(z^l) | `prior`, `infer` |
+//! | s^l, skip^l, r^l | `state`, `skip`, `look` |
+//!
+//! ```text
+//! s⁰_t = max(lin(x_{t−1}), 0),  x_0 = 0;  pre-layers: s ← Block(s), skip = Gate(s)
+//! g^l = Block(s^{l−1}),  s^l_t = Gate([g^l_t; z^l_t]),  skip^l_t = Gate([g^l_t; z^l_t])
+//! p(z_t^l | ·) = N(Gate(g^l_t))                                       bottom up, sees x_{<t}
+//! p(x_t | ·) = head(lin(max(lin(max(Gate₀(s⁰_t) + Σ skips, 0)), 0)))
+//! m_t = lin(x_t);  v^L = Block←(m),  v^l = Block←(v^{l+1}),  taps at t and t + δ_l
+//! q(z_t^l | ·) = N(Gate([g^l_t; r^l_t])),  r^l_t = Gate([v^l_t; m_t])    sees x_{t'}, t' ≥ t, too
+//! ```
+//! Dilations are 1, 2, 4, … through pre-layers and layers. z_t^l goes up at step t and through the blocks above
+//! to later steps; with one layer there are none above, and steps are independent given x.
+
+use super::config::{GateAct, GateKind};
+use super::{
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+};
+use crate::data::Batch;
+use crate::dist::{Normal, Observation};
+use crate::nn::{Gate, Head, Init, Linear, NormalGate, ProjectedBlock, module};
+use crate::noise::Noise;
+use crate::ops::*;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Real, Tensor};
+
+/// Gated blocks with latents between them.
+pub struct SWaveNet {
+    embed: Linear,
+    first_skip: Gate,
+    pre: Vec<ProjectedBlock>,
+    pre_skip: Vec<Gate>,
+    block: Vec<ProjectedBlock>,
+    back: Vec<ProjectedBlock>,
+    prior: Vec<NormalGate>,
+    infer: Vec<NormalGate>,
+    state: Vec<Gate>, // none behind the last layer
+    skip: Vec<Gate>,
+    look: Vec<Gate>,
+    output: Vec<Linear>,
+    head: Head,
+    input: usize,
+    channels: usize,
+}
+module!(SWaveNet: embed, first_skip, pre, pre_skip, block, back, prior, infer, state, skip, look, output, head);
+
+impl SWaveNet {
+    /// A model with fresh parameters.
+    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
+        let ModelConfig { input, channels: e, embedding: b, pre_layers: pre, .. } = *config;
+        let (z, layers) = (&config.latents, config.levels());
+        let hidden = match config.gate_kind {
+            GateKind::TwoLayer => Some(config.latent_width()),
+            GateKind::PreReluLinear => None,
+        };
+        let linear = config.gate_act == GateAct::LinearAsReleased;
+        let block = |init: &mut Init, i: usize| {
+            ProjectedBlock::new(init, e, 1 << i).with_linear_gate(linear)
+        };
+        let layer = |init: &mut Init, l: usize| block(init, pre + l);
+        let gate = |init: &mut Init, inputs: usize| Gate::new(init, inputs, hidden, e);
+        let output = |init: &mut Init, i| Linear::new(init, if i == 0 { e } else { b }, b);
+        Self {
+            embed: init.scope("embed", |init| Linear::new(init, input, e)),
+            first_skip: init.scope("first_skip", |init| gate(init, e)),
+            pre: init.list("pre", pre, block),
+            pre_skip: init.list("pre_skip", pre, |init, _| gate(init, e)),
+            block: init.list("block", layers, layer),
+            back: init.list("back", layers, layer),
+            prior: init.list("prior", layers, |init, l| NormalGate::new(init, e, hidden, z[l])),
+            infer: init.list("infer", layers, |init, l| NormalGate::new(init, 2 * e, hidden, z[l])),
+            state: init.list("state", layers - 1, |init, l| gate(init, e + z[l])),
+            skip: init.list("skip", layers, |init, l| gate(init, e + z[l])),
+            look: init.list("look", layers, |init, _| gate(init, 2 * e)),
+            output: init.list("output", 2, output),
+            head: head(init, config, b),
+            input,
+            channels: e,
+        }
+    }
+
+    /// The sum of skips as far as no latent matters, and g^1; `run` runs a block on its input.   e: lin(x_{t−1})
+    fn below<'t>(
+        &self,
+        e: Var<'t>,
+        mut run: impl FnMut(&ProjectedBlock, Var<'t>) -> Var<'t>,
+    ) -> [Var<'t>; 2] {
+        let mut s = relu(e);
+        let mut skips = self.first_skip.forward(s);
+        for (block, gate) in self.pre.iter().zip(&self.pre_skip) {
+            s = run(block, s);
+            skips = skips + gate.forward(s);
+        }
+        [skips, run(&self.block[0], s)]
+    }
+
+    /// From there on up: `draw(l, g^l)` gives z^l, l from 0.
+    fn climb<'t>(
+        &self,
+        [mut skips, mut g]: [Var<'t>; 2],
+        mut draw: impl FnMut(usize, Var<'t>) -> Var<'t>,
+        mut run: impl FnMut(&ProjectedBlock, Var<'t>) -> Var<'t>,
+    ) -> Observation<'t> {
+        for (l, skip) in self.skip.iter().enumerate() {
+            let both = concat(&[g, draw(l, g)]);
+            skips = skips + skip.forward(both);
+            if let Some(state) = self.state.get(l) {
+                g = run(&self.block[l + 1], state.forward(both));
+            }
+        }
+        let h = self.output[0].forward_relu(relu(skips));
+        self.head.forward(self.output[1].forward(h))
+    }
+
+    /// Prior and posterior of z^l, from g^l and r^l.
+    fn latent<'t>(&self, l: usize, g: Var<'t>, r: Var<'t>) -> (Normal<'t>, Normal<'t>) {
+        (self.prior[l].forward(g), self.infer[l].forward(concat(&[g, r])))
+    }
+
+    /// r^1 … r^L, which begin at the last step of each sequence.   m: (B, T, E)
+    fn reverse<'t>(&self, m: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
+        let mut v = reverse_time(m, lengths); // time runs backwards, and a causal block with it
+        let mut r = vec![];
+        for (l, (back, look)) in self.back.iter().zip(&self.look).enumerate().rev() {
+            v = back.forward(v);
+            let both = concat(&[reverse_time(v, lengths), m]);
+            r.push(look.forward(both).named(&format!("r.{}", l + 1)));
+        }
+        r.reverse();
+        r
+    }
+
+    /// The bound, from the [`context`](StepModel::context) of x.
+    fn bound_of<'t>(
+        &self,
+        context: &[Var<'t>],
+        x: Var<'t>,
+        samples: &[u64],
+        noise: &Noise,
+        kl: Kl,
+    ) -> Elbo<'t> {
+        let mut kls = vec![];
+        let draw = |l: usize, g| {
+            let (p, q) = self.latent(l, g, context[2 + l]);
+            let z = q.rsample(noise, &format!("z.{}", l + 1), samples);
+            kls.push(kl.of(q, p, z).named(&format!("kl.{}", l + 1)));
+            z
+        };
+        let px = self.climb([context[0], context[1]], draw, |block, s| block.forward(s));
+        Elbo { log_px: px.log_prob(x).named("log_px"), kl: kls, auxiliary: vec![] }
+    }
+
+    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
+    ///
+    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
+    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
+    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
+        let tape = Tape::inference();
+        let run = |block: &ProjectedBlock, s| block.forward(s);
+        let context = self.context(tape.constant(x.clone()), &vec![given; samples.len()]);
+        let draw = |l: usize, g| {
+            let (p, q) = self.latent(l, g, context[2 + l]);
+            let z = |from: Normal| from.rsample(noise, &format!("z.{}", l + 1), samples).value();
+            tape.constant(first_steps(given, &z(q), &z(p)))
+        };
+        let px = self.climb([context[0], context[1]], draw, run);
+        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
+    }
+
+    /// Rows of zeros, as many as `blocks` look back over.   (rows, 1, E) each
+    fn past<'m>(
+        &self,
+        blocks: impl Iterator<Item = &'m ProjectedBlock>,
+        rows: usize,
+    ) -> Vec<Tensor> {
+        let count = blocks.map(ProjectedBlock::dilation).sum::<usize>();
+        vec![Tensor::zeros(&[rows, 1, self.channels]); count]
+    }
+}
+
+impl SequenceModel for SWaveNet {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
+        let x = tape.constant(batch.x.clone()).named("x");
+        self.bound_of(&self.context(x, &batch.lengths), x, &batch.samples, noise, kl)
+    }
+
+    fn bound(&self) -> Bound {
+        Bound::Lower
+    }
+
+    /// With one layer alone: z_t^l of the others goes on to later steps.
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
+        if self.block.len() > 1 {
+            return None;
+        }
+        let tape = Tape::inference();
+        let context = self.context(tape.constant(batch.x.clone()), &batch.lengths);
+        let context: Vec<Tensor> = context.into_iter().map(Var::value).collect();
+        let weights = |draw: usize| {
+            let tape = Tape::inference();
+            let context: Vec<Var> = context.iter().map(|c| tape.constant(c.clone())).collect();
+            let (x, noise) = (tape.constant(batch.x.clone()), noise.at(draw as u64));
+            let elbo = self.bound_of(&context, x, &batch.samples, &noise, Kl::Sampled);
+            (elbo.log_px - elbo.kl[0]).value()
+        };
+        Some((0..draws).map(weights).collect())
+    }
+
+    fn steps(&self) -> Option<&dyn StepModel> {
+        Some(self)
+    }
+
+    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+        let past = self.past(self.pre.iter().chain(&self.block), samples.len());
+        let last = Tensor::zeros(&[samples.len(), 1, self.input]);
+        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, given: vec![], t: 0 })
+    }
+}
+
+impl StepModel for SWaveNet {
+    /// The sum of skips below the latents, g^1, and r^1 … r^L.
+    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
+        let steps = x.value().shape()[1];
+        let e = self.embed.forward(prepend_zero(x)); // of 0, x_1 … x_T
+        let below = self.below(slice_time(e, 0, steps), |block, s| block.forward(s));
+        below.into_iter().chain(self.reverse(slice_time(e, 1, steps), lengths)).collect()
+    }
+
+    /// The last δ_l rows of s^{l−1} for every layer above the first, whose input sees no latent.
+    fn start(&self, rows: usize) -> Vec<Tensor> {
+        self.past(self.block[1..].iter(), rows)
+    }
+
+    fn step<'t>(
+        &self,
+        context: &[Var<'t>],
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Step<'t> {
+        let (mut rows, mut log_ratio) = (Rows { before: state, after: vec![] }, None);
+        let draw = |l: usize, g| {
+            let (p, q) = self.latent(l, g, context[2 + l]);
+            let z = draw(&format!("z.{}", l + 1), q);
+            let ratio = p.log_prob(z) - q.log_prob(z);
+            log_ratio = Some(log_ratio.map_or(ratio, |sum| sum + ratio));
+            z
+        };
+        let px = self.climb([context[0], context[1]], draw, |block, s| rows.run(block, s));
+        let log_ratio = log_ratio.expect("a model has a latent");
+        Step { log_px: px.log_prob(x), log_ratio, state: rows.after }
+    }
+}
+
+/// Rows that blocks have to remember, block after block, each block's oldest first: before a step and after.
+struct Rows<'a, 't> {
+    before: &'a [Var<'t>],
+    after: Vec<Var<'t>>,
+}
+
+impl<'t> Rows<'_, 't> {
+    /// The next block's step.
+    fn run(&mut self, block: &ProjectedBlock, s: Var<'t>) -> Var<'t> {
+        let (mine, others) = self.before.split_at(block.dilation());
+        self.before = others;
+        self.after.extend(&mine[1..]);
+        self.after.push(s);
+        block.step(mine[0], s)
+    }
+}
+
+/// Sequences under way.
+struct Writer<'m> {
+    model: &'m SWaveNet,
+    samples: Vec<u64>,
+    /// What the blocks remember, as [`Rows`] has it.
+    past: Vec<Tensor>,
+    /// x_{t−1}
+    last: Tensor,
+    /// Given steps that wait for the last of them: the posterior of the first sees them all.
+    given: Vec<Tensor>,
+    t: usize,
+}
+
+impl Writer<'_> {
+    /// `p(x_t | ·)`, with latents from their posteriors where there is an r_t.
+    fn predict<'t>(
+        &mut self,
+        tape: &'t Tape,
+        r: Option<&[Var<'t>]>,
+        noise: &Noise,
+        temperature: Real,
+    ) -> Observation<'t> {
+        let Self { model, samples, t, .. } = self;
+        let past: Vec<Var> = self.past.iter().map(|row| tape.constant(row.clone())).collect();
+        let mut rows = Rows { before: &past, after: vec![] };
+        let e = model.embed.forward(tape.constant(self.last.clone()));
+        let below = model.below(e, |block, s| rows.run(block, s));
+        let draw = |l: usize, g| {
+            let from = r.map_or_else(|| model.prior[l].forward(g), |r| model.latent(l, g, r[l]).1);
+            from.rsample_from(*t, noise, &format!("z.{}", l + 1), samples, temperature)
+        };
+        let px = model.climb(below, draw, |block, s| rows.run(block, s));
+        self.past = rows.after.into_iter().map(Var::value).collect();
+        self.t += 1;
+        px
+    }
+
+    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
+        let given = std::mem::take(&mut self.given);
+        if given.is_empty() {
+            return;
+        }
+        let rows: Vec<Var> = given.iter().map(|x| tape.constant(x.clone())).collect();
+        let m = self.model.embed.forward(concat_time(&rows));
+        let r = self.model.reverse(m, &vec![given.len(); self.samples.len()]);
+        for (t, x) in given.into_iter().enumerate() {
+            let r: Vec<Var> = r.iter().map(|&r| slice_time(r, t, 1)).collect();
+            self.predict(tape, Some(&r), noise, 1.);
+            self.last = x;
+        }
+    }
+}
+
+impl Generator for Writer<'_> {
+    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
+        let tape = Tape::inference();
+        self.read_given(&tape, noise);
+        let px = self.predict(&tape, None, noise, temperature);
+        self.last = px.sample(noise, &self.samples, self.t - 1, temperature);
+        self.last.clone()
+    }
+
+    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
+        self.given.push(x.clone());
+    }
+}
