@@ -214,7 +214,7 @@ impl Trainer {
         }
         let dequantise = self.config.data.dequantise;
         let copies = dequantise.then(|| Copies::new(1, real_channels(&self.config)));
-        let plan = Plan { split, draws: 1, iwae: 0, seed: self.config.seed, copies };
+        let plan = Plan { split, draws: 1, iwae: 0, fivo: 0, seed: self.config.seed, copies };
         let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ())?;
         let lengths: Vec<usize> =
             self.set.split(split).iter().map(|&i| self.set.length(i)).collect();

@@ -3,6 +3,7 @@
 //! Here: the config and its presets, the run directory, checkpoints, metrics and TensorBoard events.
 //! Not here: words typed (`cli`), equations (`models`).
 
+pub mod bounds;
 pub mod checkpoint;
 pub mod config;
 pub mod evaluate;

@@ -9,6 +9,7 @@ mod laws;
 mod learning;
 mod rnn;
 mod stcn;
+mod steps;
 mod vrnn;
 mod wavenet;
 

@@ -1,3 +1,4 @@
+mod bounds;
 mod checkpoint;
 mod config;
 mod evaluate;
