@@ -13,6 +13,7 @@ pub mod fit;
 pub mod gradients;
 pub mod memory;
 pub mod metrics;
+pub mod objective;
 pub mod presets;
 pub mod run;
 pub mod step;

@@ -8,6 +8,7 @@ mod fit;
 mod gradients;
 mod memory;
 mod metrics;
+mod objective;
 mod presets;
 mod run;
 mod step;
