@@ -51,12 +51,8 @@ impl Estimate {
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
         let trained = match config.train.objective {
             Objective::Elbo => extrapolated(short, batch.0 * batch.1, |rows| of(1, rows)),
-            Objective::Iwae => {
-                let short = (short / config.train.particles).max(1); // each is K rows
-                extrapolated(short, batch.0 * batch.1, |rows| of(1, rows))
-            }
-            Objective::Fivo => {
-                // Tensors of one step each: of many rows, that they are counted.
+            Objective::Iwae | Objective::Fivo => {
+                // Some tensors are of one step each: of many rows, that they are counted.
                 let many = 256_usize.div_ceil(config.train.particles);
                 extrapolated(4 * many, batch.0 * batch.1, |rows| of(many, rows / many))
             }

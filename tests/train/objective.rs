@@ -8,7 +8,6 @@ use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
 use stcn::train::bounds::{Ancestors, Resample, fivo, iwae, tiled};
 use stcn::train::fit::Trainer;
-use stcn::train::memory::Estimate;
 use stcn::train::objective::{check, forward};
 use stcn::train::step::reduce;
 use stcn::train::{Config, Trained};
@@ -282,23 +281,4 @@ fn bounds_by_draws_want_latents_and_weights() {
     let said = Trainer::new(fresh.clone()).err().expect("refused").to_string();
     says(&said, &["train.objective is fivo", "cannot be filtered", "choose elbo or iwae"]);
     check(&*model(&fresh), stcn::train::config::Objective::Iwae).unwrap();
-}
-
-#[test]
-fn an_estimate_of_memory_counts_every_particle() {
-    let set = ink(200);
-    let pass = |kind: &str, sets: &[&str]| {
-        let mut config = config(kind, "pointwise", sets);
-        config.set("model.channels=32").unwrap();
-        Estimate::new(&config, &*model(&config), &set).unwrap().pass as f64
-    };
-    for kind in ["stcn", "vrnn"] {
-        for objective in ["train.objective=iwae", "train.objective=fivo"] {
-            let [few, many] = ["train.particles=8", "train.particles=32"]
-                .map(|particles| pass(kind, &[objective, particles]));
-            let ratio = many / few;
-            println!("{kind} {objective}: {few} and {many} bytes");
-            assert!((2.5..5.).contains(&ratio), "{kind} {objective}: {ratio}");
-        }
-    }
 }
