@@ -32,6 +32,7 @@ pub mod decisions {
     //! | [0012](d0012) | Helpers that stay awake |
     //! | [0013](d0013) | Memory is fetched ahead of the products |
     //! | [0014](d0014) | Importers, and data that stays on the disk |
+    //! | [0016](d0016) | Bounds by many draws |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -64,4 +65,6 @@ pub mod decisions {
     pub mod d0013 {}
     #[doc = include_str!("decisions/0014-importers-and-data-on-disk.md")]
     pub mod d0014 {}
+    #[doc = include_str!("decisions/0016-bounds.md")]
+    pub mod d0016 {}
 }
