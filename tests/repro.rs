@@ -73,6 +73,14 @@ fn cells() -> Vec<Cell> {
             }
         }
     }
+    for (model, objective) in [("stcn-dense", "iwae"), ("vrnn", "iwae"), ("vrnn", "fivo")] {
+        let bound = format!("--set train.objective={objective} --set train.particles=3");
+        cells.push(Cell {
+            name: format!("{model} ink gmm by {objective}"),
+            data: Some(data("ink")),
+            words: format!("--preset ink-tiny --model {model} {bound} {SIZES}"),
+        });
+    }
     let released =
         "--set model.draws=fresh --set model.precision=as-released --set model.floors=as-released";
     cells.push(Cell {

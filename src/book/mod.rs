@@ -36,6 +36,7 @@ pub mod decisions {
     //! | [0016](d0016) | LadderRNN and SWaveNet |
     //! | [0017](d0017) | Weights used step by step |
     //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree |
+    //! | [0019](d0019) | Bounds by many draws |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -76,4 +77,6 @@ pub mod decisions {
     pub mod d0017 {}
     #[doc = include_str!("decisions/0018-z-forcing-and-bi-lstm.md")]
     pub mod d0018 {}
+    #[doc = include_str!("decisions/0019-bounds.md")]
+    pub mod d0019 {}
 }

@@ -113,7 +113,9 @@ pub(super) struct Train {
 
 /// Bounds of a trained model on a part of a data set, with their standard errors
 #[derive(Parser)]
-#[command(after_help = "Example:\n  stcn evaluate runs/ink --split test --draws 10 --iwae 16")]
+#[command(
+    after_help = "Example:\n  stcn evaluate runs/ink --split test --draws 10 --iwae 16 --fivo 16"
+)]
 pub(super) struct Evaluate {
     /// A run directory or a checkpoint
     pub run: PathBuf,
@@ -130,9 +132,13 @@ pub(super) struct Evaluate {
     /// as a run that was trained so always is
     #[arg(long)]
     pub dequantise: bool,
-    /// Also the importance-weighted bound of K draws per step
+    /// Also the importance-weighted bound of K draws: per step where the model's steps are independent,
+    /// else per sequence
     #[arg(long, default_value_t = 0, value_name = "K")]
     pub iwae: usize,
+    /// Also the bound of a filter of K particles, for models with latents
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub fivo: usize,
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,

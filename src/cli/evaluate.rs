@@ -26,7 +26,8 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
     }
     let copies = trained.config.data.dequantise;
     let copies = copies.then(|| Copies::new(Copies::REPORTED, real_channels(&trained.config)));
-    let plan = Plan { split, draws: words.draws, iwae: words.iwae, seed: words.seed, copies };
+    let (draws, iwae, fivo) = (words.draws, words.iwae, words.fivo);
+    let plan = Plan { split, draws, iwae, fivo, seed: words.seed, copies };
     let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
         bar.set_position((1000. * share) as u64);
@@ -36,15 +37,16 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
     if words.json {
         print_json(&fields(&trained, split, &value));
     } else {
-        say(&trained, split, words.iwae, &value);
+        say(&trained, split, &value);
     }
     Ok(())
 }
 
 fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Value {
+    let model = trained.config.model.kind;
     let kl_seq = value.kl.iter().fold(0., |sum, kl| sum + kl);
     let mut line = json!({
-        "model": trained.config.model.kind, "head": trained.config.model.head,
+        "model": model, "head": trained.config.model.head,
         "params": trained.model.parameter_count(), "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
         "elbo_seq": value.elbo_seq, "elbo_se": value.elbo_se, "elbo_step": value.elbo_step,
@@ -58,17 +60,24 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
     if let Some(se) = value.elbo_se_draws {
         line["elbo_se_draws"] = se.into();
     }
-    if let Some(iwae) = value.iwae {
-        line["iwae_k"] = iwae.k.into();
-        line["iwae_seq"] = iwae.seq.into();
-        line["iwae_se"] = iwae.se.into();
-        line["iwae_step"] = iwae.step.into();
-        line["iwae_step_mean"] = iwae.step_mean.into();
+    if value.iwae.is_some() {
+        line["iwae_per"] = if value.iwae_per_step { "step" } else { "sequence" }.into();
+    }
+    if model.has_latents() {
+        line["posterior"] = if model.sees_future() { "smoothing" } else { "filtering" }.into();
+    }
+    for (name, bound) in [("iwae", &value.iwae), ("fivo", &value.fivo)] {
+        let Some(bound) = bound else { continue };
+        line[format!("{name}_k")] = bound.k.into();
+        line[format!("{name}_seq")] = bound.seq.into();
+        line[format!("{name}_se")] = bound.se.into();
+        line[format!("{name}_step")] = bound.step.into();
+        line[format!("{name}_step_mean")] = bound.step_mean.into();
     }
     line
 }
 
-fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
+fn say(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
     println!("{}, head {}, {params} parameters, step {}", model.kind, model.head, trained.step);
@@ -84,8 +93,9 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
     let draws = value
         .elbo_se_draws
         .map_or(String::new(), |se| format!(", of which {se:.2} from its {} draws", value.draws));
+    let future = if model.kind.sees_future() { ", q sees future steps" } else { "" };
     println!(
-        "{name}: {:.2} ± {:.2} nats/sequence (standard error{draws})",
+        "{name}{future}: {:.2} ± {:.2} nats/sequence (standard error{draws})",
         value.elbo_seq, value.elbo_se
     );
     println!(
@@ -101,9 +111,13 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
         println!("  dequantised, mean of {copies} copies: {meaning}");
     }
     if model.task == Task::Music {
-        let iwae = value.iwae.map_or(String::new(), |iwae| format!(", IWAE {:.4}", iwae.step_mean));
+        let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];
+        let bounds = bounds.iter().filter_map(|(name, bound)| {
+            bound.as_ref().map(|bound| format!(", {name} {:.4}", bound.step_mean))
+        });
+        let bounds: String = bounds.collect();
         println!(
-            "  mean over sequences of each one's nats per step: {:.4}{iwae} (papers differ in which they print)",
+            "  mean over sequences of each one's nats per step: {:.4}{bounds} (papers differ in which they print)",
             value.elbo_step_mean
         );
     }
@@ -112,13 +126,13 @@ fn say(trained: &Trained, split: Split, asked: usize, value: &Evaluation) {
         let kl: Vec<_> = kl.collect();
         println!("  ln p(x|z) {:.2}, KL per latent: {}", value.log_px_seq, kl.join(", "));
     }
-    if let Some(iwae) = value.iwae {
+    let per = if value.iwae_per_step { " per step" } else { " per sequence" };
+    for (name, bound, per) in [("IWAE", &value.iwae, per), ("FIVO", &value.fivo, "")] {
+        let Some(bound) = bound else { continue };
         let ratio = if value.bound == Bound::Objective { " of the two-draw model" } else { "" };
         println!(
-            "IWAE-{} per step{ratio}: {:.2} ± {:.2} nats/sequence, {:.4} per step",
-            iwae.k, iwae.seq, iwae.se, iwae.step
+            "{name}-{}{per}{ratio}: {:.2} ± {:.2} nats/sequence, {:.4} per step",
+            bound.k, bound.seq, bound.se, bound.step
         );
-    } else if asked > 0 {
-        println!("IWAE: not given, for this model's decoder looks back and couples the steps");
     }
 }

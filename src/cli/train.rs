@@ -232,13 +232,19 @@ impl Screen {
 
     fn fields(&self, report: &Report, trainer: &Trainer) -> serde_json::Value {
         let seconds = self.start.elapsed().as_secs_f64();
-        json!({
+        let mut line = json!({
             "step": report.step, "epoch": trainer.epoch(), "seconds": seconds,
-            "loss": report.loss, "elbo_seq": report.elbo(), "log_px_seq": report.log_px,
-            "kl_seq": report.kl_sum(), "kl_weight": report.kl_weight, "lr": report.lr,
+            "loss": report.loss, "kl_weight": report.kl_weight, "lr": report.lr,
             "grad_norm": report.grad_norm,
             "steps_per_s": (report.step - self.first) as f64 / seconds,
-        })
+        });
+        let terms = [report.elbo(), report.log_px, report.kl_sum()];
+        for (name, value) in ["elbo_seq", "log_px_seq", "kl_seq"].iter().zip(terms) {
+            if let Some(value) = value {
+                line[*name] = value.into();
+            }
+        }
+        line
     }
 
     fn conclude(&self, end: End, sha256: &str, trainer: &Trainer, run: &RunDir) {
@@ -283,9 +289,12 @@ impl Watch for Screen {
     fn updated(&mut self, report: &Report, trainer: &Trainer) {
         self.bar.set_position(report.step);
         if self.terminal && (report.step.is_multiple_of(5) || self.last.is_none()) {
-            let (loss, elbo, kl) = (report.loss, report.elbo(), report.kl_sum());
+            let loss = report.loss;
+            let terms = report.elbo().zip(report.kl_sum());
+            let terms =
+                terms.map_or(String::new(), |(elbo, kl)| format!(" ELBO {elbo:.1} KL {kl:.1}"));
             let valid = self.best.map_or(String::new(), |best| format!(" best valid {best:.1}"));
-            self.bar.set_message(format!("loss {loss:.3} ELBO {elbo:.1} KL {kl:.1}{valid}"));
+            self.bar.set_message(format!("loss {loss:.3}{terms}{valid}"));
         }
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
             tell(&self.fields(report, trainer));

@@ -1,5 +1,6 @@
 //! Sums in an order that shapes decide.
 
+use super::math::{exp_f64, ln_f64};
 use crate::parallel::Work;
 use crate::tensor::Real;
 use crate::vectorised;
@@ -45,4 +46,14 @@ vectorised! {
     pub fn add(sum: &mut [Real], x: &[Real]) {
         sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
     }
+}
+
+/// `ln (1/K) Σ_k e^{x_k}` of K numbers, shifted by the largest; −∞ where all are.
+pub fn log_mean(x: &[f64]) -> f64 {
+    let top = x.iter().fold(f64::NEG_INFINITY, |top, &x| if x > top { x } else { top });
+    if x.iter().all(|&x| x == f64::NEG_INFINITY) {
+        return top;
+    }
+    let sum = x.iter().fold(0., |sum, x| sum + exp_f64(x - top));
+    top + ln_f64(sum / x.len() as f64)
 }

@@ -17,7 +17,9 @@
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
 use super::config::{Decoder, Draws, Precision};
-use super::{Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, first_steps, head};
+use super::{
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+};
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Stack, StackPast, Tcn, module};
@@ -97,23 +99,32 @@ impl Stcn {
         noise: &Noise,
         samples: &[u64],
     ) -> Vec<Level<'t>> {
-        let combine = self.combine();
         let steps = d[0].value().shape()[1] - 1;
+        let around = |l: usize| [slice_time(d[l], 0, steps), slice_time(d[l], 1, steps)];
+        self.descend_by(around, &|name, q| q.rsample_from(first, noise, name, samples, 1.))
+    }
+
+    /// The same from d_{t−1}^l and d_t^l, of any steps, with latents that `draw(name, posterior)` draws.
+    fn descend_by<'t>(
+        &self,
+        around: impl Fn(usize) -> [Var<'t>; 2],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Vec<Level<'t>> {
+        let combine = self.combine();
         let mut levels: Vec<Level> = vec![];
         let (mut a, mut b) = (None, None); // z^{l+1}, as the prior and as the posterior below see it
-        for l in (0..d.len()).rev() {
+        for l in (0..self.prior.len()).rev() {
             let name = format!("z.{}", l + 1);
-            let past = join(slice_time(d[l], 0, steps), a); // x_{<t}
-            let present = join(slice_time(d[l], 1, steps), b); // x_{≤t}
-            let prior = self.prior[l].forward(past); // Eq. 8
-            let estimate = self.infer[l].forward(present); // Eq. 10
+            let [past, present] = around(l); // x_{<t}, x_{≤t}
+            let prior = self.prior[l].forward(join(past, a)); // Eq. 8
+            let estimate = self.infer[l].forward(join(present, b)); // Eq. 10
             let posterior = estimate.combined(prior, combine); // Eq. 11
-            let draw = |name: &str| posterior.rsample_from(first, noise, name, samples, 1.);
-            let to_prior = draw(&name);
+            let to_prior = draw(&name, posterior);
             let (to_posterior, to_output) = match self.config.draws {
                 Draws::Shared => (to_prior, to_prior),
                 Draws::Fresh => {
-                    (draw(&format!("{name}.posterior")), draw(&format!("{name}.output")))
+                    let other = |what: &str| draw(&format!("{name}.{what}"), posterior);
+                    (other("posterior"), other("output"))
                 }
             };
             (a, b) = (Some(to_prior), Some(to_posterior));
@@ -243,8 +254,9 @@ impl SequenceModel for Stcn {
         Some((0..draws).map(weights).collect())
     }
 
+    /// None where draws are charged only once: their values are no weights of particles.
     fn steps(&self) -> Option<&dyn StepModel> {
-        None
+        (self.bound() == Bound::Lower).then_some(self)
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
@@ -253,6 +265,48 @@ impl SequenceModel for Stcn {
         let contexts = self.context_step(&start, &mut past);
         let decoder = self.output.past(samples.len());
         Box::new(Writer { model: self, samples: samples.to_vec(), past, contexts, decoder, t: 0 })
+    }
+}
+
+impl StepModel for Stcn {
+    /// d_{t−1}^l and d_t^l of every level
+    fn context<'t>(&self, x: Var<'t>, _lengths: &[usize]) -> Vec<Var<'t>> {
+        let steps = x.value().shape()[1];
+        let around = |d| [slice_time(d, 0, steps), slice_time(d, 1, steps)];
+        self.contexts(x).into_iter().flat_map(around).collect()
+    }
+
+    /// What a decoder that looks back has seen: no row yet, and later the last ones. Not rows of zeros, which
+    /// its layers would answer where `forward` has zeros between the layers.
+    fn start(&self, rows: usize) -> Vec<Tensor> {
+        let ModelConfig { latents, kind, .. } = &self.config;
+        let y = if kind.is_dense() { latents.iter().sum::<usize>() } else { latents[0] };
+        if self.output.looks_back() { vec![Tensor::zeros(&[rows, 0, y])] } else { vec![] }
+    }
+
+    fn step<'t>(
+        &self,
+        context: &[Var<'t>],
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Step<'t> {
+        let levels = self.descend_by(|l| [context[2 * l], context[2 * l + 1]], draw);
+        let kls: Vec<Var> =
+            levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level)).collect();
+        let kl = kls[1..].iter().fold(kls[0], |sum, &kl| sum + kl);
+        let y = self.join_latents(levels.iter().map(|level| level.to_output));
+        let seen = state.first().map_or(y, |&before| concat_time(&[before, y]));
+        let rows = seen.value().shape()[1];
+        let h = self.output.forward(seen);
+        let px = self.head.forward(slice_time(h, rows - 1, 1));
+        let kept = rows.min(self.config.output_layers); // blocks of two taps, one step apart
+        let last = |_: &Var<'t>| slice_time(seen, rows - kept, kept);
+        Step {
+            log_px: px.log_prob(x),
+            log_ratio: affine(kl, -1., 0.),
+            state: state.iter().map(last).collect(),
+        }
     }
 }
 

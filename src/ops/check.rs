@@ -38,6 +38,9 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     check("sum", &ab, &|x| sum(x[0]));
     check("sum_channels", &ab, &|x| sum_channels(x[0]));
     check("sum_masked", &[normal("m", &[2, 5])], &|x| sum_masked(x[0], &[5, 2], &[0.5, -2.]));
+    check("gather_rows", &ab, &|x| gather_rows(x[0], &[1, 0, 1]));
+    let ends = [vec![2, 5], vec![3]];
+    check("log_mean_exp", &[normal("k", &[6, 5])], &|x| log_mean_exp(x[0], 3, &ends));
     check("concat", &ab, &|x| concat(&[x[0], x[1], x[0]]));
     check("concat_time", &ab, &|x| concat_time(&[x[0], x[1], x[0]]));
     check("slice_channels", &ab, &|x| slice_channels(x[0], 1, 2));

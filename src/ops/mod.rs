@@ -15,6 +15,7 @@ mod linear;
 mod lstm;
 mod mixture;
 mod normal;
+mod particles;
 mod reduce;
 mod shape;
 mod unary;
@@ -34,6 +35,7 @@ pub use linear::{linear, linear_onto, linear_relu, linear_residual};
 pub use lstm::{lstm, lstm_cell};
 pub use mixture::{bivariate_mixture_log_prob, mixture_log_prob};
 pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_prob, rsample};
+pub use particles::{gather_rows, log_mean_exp};
 pub use reduce::{sum, sum_channels, sum_masked};
 pub use shape::{
     concat, concat_time, prepend_zero, reverse_time, slice_channels, slice_time, stop_gradient,

@@ -28,6 +28,21 @@ choice! {
 }
 
 choice! {
+    /// Which bound is learnt from. Updates that are paid for by K draws show `ln p(x | z)` and KL as means
+    /// over the draws (with the divergence of the draws, even for K = 1), or not at all of a filter; checks
+    /// on the validation part are made in the same bound, and beside it the ELBO.
+    Objective, "objective":
+    /// `ln p(x | z) − KL` of one draw, the divergence as an integral.
+    Elbo = "elbo",
+    /// The logarithm of the mean weight of `particles` draws: at each step where steps are independent,
+    /// else of whole sequences.
+    Iwae = "iwae",
+    /// What a filter of `particles` particles says, as `evaluate --fivo`; nothing that a paper adds to the
+    /// ELBO is part of it.
+    Fivo = "fivo",
+}
+
+choice! {
     /// The course of the learning rate; its numbers are `lr_rate`, `lr_floor` and `lr_steps`.
     ScheduleKind, "schedule":
     /// `lr` throughout.
@@ -109,6 +124,10 @@ pub struct TrainConfig {
     pub grad_clip: f64,
     /// Updates over which the weight of the KL rises to 1; 0: always 1.
     pub kl_anneal: u64,
+    /// Which bound is learnt from.
+    pub objective: Objective,
+    /// `iwae`, `fivo`: K, draws of the latents of each sequence, at most 256; memory and time grow by it.
+    pub particles: usize,
     /// How the objectives of a batch become one loss.
     pub reduction: Reduction,
     /// Whether checks without progress end the run.
@@ -303,6 +322,12 @@ impl Config {
             ));
         }
         self.model.validate()?;
+        let (objective, kind) = (self.train.objective, self.model.kind);
+        if objective != Objective::Elbo && !kind.has_latents() {
+            return Err(Error::usage(format!(
+                "train.objective is {objective}, but {kind} has no latents, and what it learns from is the                  likelihood itself: set it to elbo"
+            )));
+        }
         self.train.validate()
     }
 }
@@ -319,6 +344,7 @@ impl TrainConfig {
 
     fn validate(&self) -> Result<()> {
         within("train.batch", self.batch, 1, 1 << 20)?;
+        within("train.particles", self.particles, 1, 256)?;
         let want = |key: &str, value: &dyn std::fmt::Display, holds: bool, wanted: &str| {
             let message = || Error::usage(format!("train.{key} is {value}: {wanted}"));
             if holds { Ok(()) } else { Err(message()) }

@@ -1,13 +1,13 @@
 //! How good a model is on a part of a data set: bounds with their standard errors.
 
+use super::bounds::{Ancestors, MOST_PARTICLES, Resample, fivo, has_weights_per_step, iwae};
 use super::step::per_sequence;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
-use crate::error::Result;
-use crate::kernel::math::{exp_f64, ln_f64};
-use crate::models::{Bound, Kl, SequenceModel};
+use crate::error::{Error, Result};
+use crate::kernel::math::ln_f64;
+use crate::models::{Bound, Kl, SequenceModel, StepModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
-use crate::tensor::Tensor;
 
 /// Values of one part of a data set, in nats of normalised data; `_seq` per sequence, `_step` per step.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,13 @@ pub struct Evaluation {
     pub log_px_seq: f64,
     /// One per latent, z^1 first.
     pub kl: Vec<f64>,
-    /// Importance-weighted bound, where the model has one per step.
-    pub iwae: Option<Iwae>,
+    /// The importance-weighted bound, if asked for.
+    pub iwae: Option<Weighted>,
+    /// Whether its mean over draws was taken at each step, which is tighter and only valid where steps are
+    /// independent given those before, or over whole sequences.
+    pub iwae_per_step: bool,
+    /// The bound of a particle filter, if asked for.
+    pub fivo: Option<Weighted>,
     /// Bits of a cell one raw unit wide, per channel: the ELBO with the normalisation undone.
     pub bits_per_dim: f64,
     /// What the ELBO may be called.
@@ -42,10 +47,10 @@ pub struct Evaluation {
     pub per_sequence: Vec<f64>,
 }
 
-/// `Σ_t ln (1/K) Σ_k w_t^k`, K draws of the latents per step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Iwae {
-    /// Draws.
+/// A bound by the weights of K draws.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighted {
+    /// Draws, or particles.
     pub k: usize,
     /// Mean over sequences.
     pub seq: f64,
@@ -55,6 +60,22 @@ pub struct Iwae {
     pub step: f64,
     /// Mean over sequences of each one's mean per step.
     pub step_mean: f64,
+    /// Of every sequence, in the order of the data set.
+    pub per_sequence: Vec<f64>,
+}
+
+impl Weighted {
+    fn new(k: usize, per_sequence: Vec<f64>, lengths: &[usize]) -> Option<Self> {
+        let sum = per_sequence.iter().fold(0., |sum, x| sum + x);
+        (k > 0).then(|| Self {
+            k,
+            seq: sum / per_sequence.len() as f64,
+            se: standard_error(&per_sequence),
+            step: sum / lengths.iter().sum::<usize>() as f64,
+            step_mean: step_mean(&per_sequence, lengths),
+            per_sequence,
+        })
+    }
 }
 
 /// What to evaluate, and how thoroughly.
@@ -66,6 +87,8 @@ pub struct Plan {
     pub draws: usize,
     /// Draws of the importance-weighted bound; 0 leaves it out.
     pub iwae: usize,
+    /// Particles of the filter's bound; 0 leaves it out.
+    pub fivo: usize,
     /// Seed of the draws.
     pub seed: u64,
     /// Dequantised copies of the data that everything is the mean over; `None`: the data as it is.
@@ -96,7 +119,34 @@ impl Copies {
 /// Sequences and padded steps of one batch: no more memory than a batch to train on.
 pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
-/// Evaluates; `progress` gets the share done, from 0 to 1. Fails if the data cannot be read any more.
+/// The model a step at a time, if a filter is asked for; whether IWAE has a mean at each step. Refused: what
+/// the model has not.
+fn particles(
+    model: &dyn SequenceModel,
+    plan: Plan,
+    channels: usize,
+) -> Result<(Option<&dyn StepModel>, bool)> {
+    let per_step = plan.iwae > 0 && has_weights_per_step(model, channels);
+    let asked = plan.fivo.max(if per_step { 0 } else { plan.iwae });
+    if asked > MOST_PARTICLES {
+        let what = format!("{asked} draws of whole sequences: choose {MOST_PARTICLES} at most");
+        return Err(Error::usage(what));
+    }
+    if plan.fivo == 0 {
+        return Ok((None, per_step));
+    }
+    let missing = match model.bound() {
+        Bound::Exact => {
+            "this model has no latents, and its log-likelihood is exact: leave --fivo out"
+        }
+        _ => "this model's draws are charged only once and make no weights: take --iwae instead",
+    };
+    let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
+    Ok((Some(steps), per_step))
+}
+
+/// Evaluates; `progress` gets the share done, from 0 to 1. Fails if the data cannot be read any more, or if
+/// the model has no such bound.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,
@@ -105,12 +155,13 @@ pub fn evaluate(
     mut progress: impl FnMut(f64),
 ) -> Result<Evaluation> {
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
+    let (filtered, iwae_per_step) = particles(model, plan, set.channels())?;
     let noise = Noise::new(plan.seed, "evaluate");
     let (sequences, steps) = (set.split(plan.split).len(), set.steps(plan.split));
     let mut objectives = vec![]; // per sequence: mean over draws
     let mut by_draw = vec![0.; draws]; // sums over sequences
     let (mut log_px, mut kl): (f64, Vec<f64>) = (0., vec![]);
-    let (mut importance, mut coupled): (Vec<f64>, _) = (vec![], false);
+    let (mut iwaes, mut fivos): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
     let mut done = 0;
     let count = sequences as f64;
     let copies = plan.copies.map_or(1, |copies| copies.count);
@@ -118,7 +169,8 @@ pub fn evaluate(
     for windows in in_order(set, plan.split, LIMIT) {
         let first = objectives.len();
         objectives.resize(first + windows.len(), 0.);
-        let mut weighted = vec![0.; windows.len()];
+        iwaes.resize(first + windows.len(), 0.);
+        fivos.resize(first + windows.len(), 0.);
         for copy in 0..copies {
             let dequantise = plan.copies.map(|copies| copies.noise(copy));
             let batch = Batch::new(set, normalisation, &windows, dequantise)?;
@@ -135,37 +187,28 @@ pub fn evaluate(
                     *kl += of_batch.iter().fold(0., |sum, x| sum + x) / passes;
                 }
             }
+            let noise = Noise::new(plan.seed, "iwae").at(copy as u64);
+            let add = |sums: &mut [f64], values: Vec<f64>| {
+                sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / copies as f64);
+            };
             if plan.iwae > 0 {
-                let noise = Noise::new(plan.seed, "iwae").at(copy as u64);
-                coupled = match model.importance_weights(&batch, &noise, plan.iwae) {
-                    None => true,
-                    Some(weights) => {
-                        let of_copy = per_sequence(&log_mean_exp(&weights), &batch.lengths);
-                        let shares = of_copy.iter().map(|x| x / copies as f64);
-                        weighted.iter_mut().zip(shares).for_each(|(sum, x)| *sum += x);
-                        false
-                    }
-                };
+                add(&mut iwaes[first..], iwae(model, &batch, &noise, plan.iwae).0);
             }
-        }
-        if plan.iwae > 0 && !coupled {
-            importance.extend(weighted);
+            if let Some(steps) = filtered {
+                let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
+                for (i, windows) in windows.chunks(at_once).enumerate() {
+                    let batch = Batch::new(set, normalisation, windows, dequantise)?;
+                    let how = (Resample::Ess, Ancestors::Multinomial);
+                    let values = fivo(steps, &batch, &noise, plan.fivo, how);
+                    add(&mut fivos[first + i * at_once..], values);
+                }
+            }
         }
         done += windows.len();
         progress(done as f64 / count);
     }
     let total = objectives.iter().fold(0., |sum, x| sum + x);
     let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
-    let iwae = (!importance.is_empty()).then(|| {
-        let sum = importance.iter().fold(0., |sum, x| sum + x);
-        Iwae {
-            k: plan.iwae,
-            seq: sum / count,
-            se: standard_error(&importance),
-            step: sum / steps as f64,
-            step_mean: step_mean(&importance, &lengths),
-        }
-    });
     by_draw.iter_mut().for_each(|sum| *sum /= count);
     let nats = total / steps as f64 - normalisation.log_std_sum(ln_f64); // of a cell of raw units
     Ok(Evaluation {
@@ -179,7 +222,9 @@ pub fn evaluate(
         elbo_step_mean: step_mean(&objectives, &lengths),
         log_px_seq: log_px / count,
         kl: kl.into_iter().map(|kl| kl / count).collect(),
-        iwae,
+        iwae: Weighted::new(plan.iwae, iwaes, &lengths),
+        iwae_per_step,
+        fivo: Weighted::new(plan.fivo, fivos, &lengths),
         bits_per_dim: -nats / (std::f64::consts::LN_2 * set.channels() as f64),
         bound: model.bound(),
         per_sequence: objectives,
@@ -197,18 +242,6 @@ fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
     let elbo = model.elbo(&tape, batch, noise, Kl::Analytic);
     let sums = |x: crate::Var| per_sequence(&x.value(), &batch.lengths);
     Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
-}
-
-/// `ln (1/K) Σ_k e^{x_k}`, elementwise over K tensors, shifted by the largest.
-fn log_mean_exp(x: &[Tensor]) -> Tensor {
-    let mut out = Tensor::zeros(x[0].shape());
-    for (i, out) in out.data_mut().iter_mut().enumerate() {
-        let of_k = || x.iter().map(|x| x.data()[i] as f64);
-        let top = of_k().fold(f64::NEG_INFINITY, |top, x| if x > top { x } else { top });
-        let sum = of_k().fold(0., |sum, x| sum + exp_f64(x - top));
-        *out = (top + ln_f64(sum / x.len() as f64)) as crate::Real;
-    }
-    out
 }
 
 /// Mean over sequences of `x_i / T_i`.

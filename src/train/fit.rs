@@ -3,11 +3,12 @@
 //! Not here: what one update does (`step`), how good a model is (`evaluate`), what is shown (`cli`).
 
 use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
-use super::config::Config;
+use super::config::{Config, Objective, TrainConfig};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::events::Events;
 use super::memory;
 use super::metrics::{Metrics, now};
+use super::objective;
 use super::run::RunDir;
 use super::step::{Report, reduce, update};
 use crate::data::{
@@ -119,6 +120,7 @@ impl Trainer {
         let train = &config.train;
         let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
         let (tape, progress) = (Tape::new(), Progress::default());
+        objective::check(&*model, config.train.objective)?;
         let trainer = Self { config, set, normalisation, model, adam, tape, progress, epoch: None };
         trainer.epochs()?; // says at once if there is nothing to train on
         Ok(trainer)
@@ -206,7 +208,7 @@ impl Trainer {
         by_epochs.into_iter().chain(by_steps).min()
     }
 
-    /// The ELBO of the validation part, one draw; notes whether it is the best yet. `None` without one.
+    /// The ELBO of the validation part, one draw, and the bound that is learnt from; by that, notes whether it is the best yet. `None` without one.
     pub fn check(&mut self) -> Result<Option<Checked>> {
         let split = Split::Valid;
         if self.set.split(split).is_empty() {
@@ -214,12 +216,17 @@ impl Trainer {
         }
         let dequantise = self.config.data.dequantise;
         let copies = dequantise.then(|| Copies::new(1, real_channels(&self.config)));
-        let plan = Plan { split, draws: 1, iwae: 0, seed: self.config.seed, copies };
+        let TrainConfig { objective, particles, .. } = self.config.train;
+        let particles = |of| if objective == of { particles } else { 0 };
+        let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
+        let plan = Plan { split, draws: 1, iwae, fivo, seed: self.config.seed, copies };
         let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ())?;
         let lengths: Vec<usize> =
             self.set.split(split).iter().map(|&i| self.set.length(i)).collect();
         let (train, progress) = (&self.config.train, &mut self.progress);
-        let loss = reduce(&value.per_sequence, &lengths, train.reduction);
+        let bound = value.iwae.as_ref().or(value.fivo.as_ref());
+        let bound = bound.map_or(&value.per_sequence, |bound| &bound.per_sequence);
+        let loss = reduce(bound, &lengths, train.reduction);
         let finite = loss.is_finite(); // a NaN is no progress, not even over nothing
         let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
         let (fell, best) =
@@ -419,9 +426,9 @@ pub fn fit(trainer: &mut Trainer, run: &RunDir, watch: &mut dyn Watch) -> Result
                 Some(trainer.epoch() as f64),
                 Some(now() - start),
                 Some(report.loss),
-                Some(report.elbo()),
-                Some(report.log_px),
-                Some(report.kl_sum()),
+                report.elbo(),
+                report.log_px,
+                report.kl_sum(),
                 Some(report.kl_weight),
                 Some(report.lr),
                 Some(report.grad_norm),

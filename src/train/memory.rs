@@ -4,9 +4,9 @@
 //! tensors grow by rows (sequences × steps), so that two points give the line. Not here: buffers themselves
 //! (`tensor`).
 
-use super::config::Config;
+use super::config::{Config, Objective};
 use super::evaluate::LIMIT;
-use super::step::loss;
+use super::objective;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel};
@@ -48,8 +48,15 @@ impl Estimate {
         let short = ((1 << 14) / config.model.channels).clamp(32, 256);
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
-        let trained =
-            extrapolated(short, batch.0 * batch.1, |rows| training_pass(config, model, rows));
+        let of = |sequences, steps| training_pass(config, model, sequences, steps);
+        let trained = match config.train.objective {
+            Objective::Elbo => extrapolated(short, batch.0 * batch.1, |rows| of(1, rows)),
+            Objective::Iwae | Objective::Fivo => {
+                // Some tensors are of one step each: of many rows, that they are counted.
+                let many = 256_usize.div_ceil(config.train.particles);
+                extrapolated(4 * many, batch.0 * batch.1, |rows| of(many, rows / many))
+            }
+        };
         let trained = trained.saturating_sub(gradients);
         let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
@@ -137,26 +144,31 @@ fn extrapolated(short: usize, rows: usize, pass: impl Fn(usize) -> usize) -> u64
     a.saturating_sub(slope * short as u64).saturating_add(slope.saturating_mul(rows as u64))
 }
 
-/// One sequence of zeros.
-fn probe(config: &Config, rows: usize) -> Batch {
-    let x = Tensor::zeros(&[1, rows, config.model.input]);
-    Batch { x, lengths: vec![rows], samples: vec![0] }
+/// Sequences of zeros.
+fn probe(config: &Config, sequences: usize, steps: usize) -> Batch {
+    let x = Tensor::zeros(&[sequences, steps, config.model.input]);
+    Batch { x, lengths: vec![steps; sequences], samples: (0..sequences as u64).collect() }
 }
 
 /// Bytes held at the peak of a pass forward and back, beyond the state.
-fn training_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
-    let (batch, tape) = (probe(config, rows), Tape::new());
+fn training_pass(
+    config: &Config,
+    model: &dyn SequenceModel,
+    sequences: usize,
+    steps: usize,
+) -> usize {
+    let (batch, tape) = (probe(config, sequences, steps), Tape::new());
+    let noise = Noise::new(config.seed, "train");
     let pass = || {
-        let elbo = model.elbo(&tape, &batch, &Noise::new(config.seed, "train"), Kl::Analytic);
-        let loss = loss(&elbo, &batch.lengths, 1., config.train.reduction);
-        drop(tape.backward(loss, Keep::Leaves));
+        let pass = objective::forward(model, &tape, &batch, &noise, 1., &config.train);
+        drop(tape.backward(pass.loss, Keep::Leaves));
     };
     peak(pass).1
 }
 
 /// The same of a pass forward only.
 fn checking_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
-    let (batch, tape) = (probe(config, rows), Tape::inference());
+    let (batch, tape) = (probe(config, 1, rows), Tape::inference());
     peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate"), Kl::Analytic))).1
 }
 

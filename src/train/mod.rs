@@ -3,6 +3,7 @@
 //! Here: the config and its presets, the run directory, checkpoints, metrics and TensorBoard events.
 //! Not here: words typed (`cli`), equations (`models`).
 
+pub mod bounds;
 pub mod checkpoint;
 pub mod config;
 pub mod evaluate;
@@ -12,6 +13,7 @@ pub mod fit;
 pub mod gradients;
 pub mod memory;
 pub mod metrics;
+pub mod objective;
 pub mod presets;
 pub mod run;
 pub mod step;

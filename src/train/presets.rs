@@ -3,7 +3,7 @@
 //! Within a preset all models have about the same number of parameters, the same batch, learning rate and
 //! stopping, so that any two can be compared by changing one word. Sources: stcn.md §8, rivals.md §9.
 
-use super::config::{Config, DataConfig, Reduction, ScheduleKind, TrainConfig};
+use super::config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 use crate::choice::unknown;
 use crate::data::{DataSet, Normalise};
 use crate::error::Result;
@@ -248,6 +248,8 @@ fn train_of(preset: &str) -> TrainConfig {
         eps: 1e-8,
         grad_clip: 1.,
         kl_anneal: 10_000,
+        objective: Objective::Elbo,
+        particles: 8,
         reduction: Reduction::MeanStep,
         early_stop: true,
         patience: 10,

@@ -1,9 +1,10 @@
 //! One update: from a batch to the loss, back, and on.
 
 use super::config::{Config, Reduction};
+use super::objective;
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
-use crate::models::{Elbo, Kl, SequenceModel};
+use crate::models::{Elbo, SequenceModel};
 use crate::noise::Noise;
 use crate::ops::sum_masked;
 use crate::optim::schedule::{kl_weight, lr};
@@ -18,9 +19,9 @@ pub struct Report {
     pub step: u64,
     /// In the training reduction, with the KL weight of this step.
     pub loss: f64,
-    /// `ln p(x | z)`
-    pub log_px: f64,
-    /// One per latent, z^1 first.
+    /// `ln p(x | z)`; none where a filter is learnt from, whose particles are no draws of q.
+    pub log_px: Option<f64>,
+    /// One per latent, z^1 first; of the draws themselves where IWAE is learnt from.
     pub kl: Vec<f64>,
     /// The weight of the KL in the loss.
     pub kl_weight: f64,
@@ -32,13 +33,13 @@ pub struct Report {
 
 impl Report {
     /// Σ_l KL_l
-    pub fn kl_sum(&self) -> f64 {
-        self.kl.iter().fold(0., |sum, kl| sum + kl)
+    pub fn kl_sum(&self) -> Option<f64> {
+        self.log_px.map(|_| self.kl.iter().fold(0., |sum, kl| sum + kl))
     }
 
-    /// The objective with weight 1.
-    pub fn elbo(&self) -> f64 {
-        self.log_px - self.kl_sum()
+    /// The ELBO, whichever bound is learnt from.
+    pub fn elbo(&self) -> Option<f64> {
+        Some(self.log_px? - self.kl_sum()?)
     }
 }
 
@@ -54,7 +55,7 @@ pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Redu
 }
 
 /// c_i: what the objective of each sequence counts in the loss.
-fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
+pub(super) fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
     let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);
     let share = |&length: &usize| match reduction {
         Reduction::MeanStep => 1. / (count * length as f64),
@@ -74,10 +75,6 @@ pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f6
 pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
     let rows = x.data().chunks_exact(x.cols()).zip(lengths);
     rows.map(|(row, &len)| row[..len].iter().fold(0., |sum, &x| sum + x as f64)).collect()
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().fold(0., |sum, x| sum + x) / x.len() as f64
 }
 
 /// The norm beyond which Adam's squares would no longer be finite in f32.
@@ -110,11 +107,11 @@ pub fn update(
     let weight = kl_weight(train.kl_anneal, step);
     let rate = lr(train.schedule(), train.lr, step);
     let noise = Noise::new(config.seed, "train").at(step);
+    objective::check(model, train.objective)?;
     tape.reset();
-    let elbo = model.elbo(tape, batch, &noise, Kl::Analytic);
-    let of_batch = |x: Var| mean(&per_sequence(&x.value(), &batch.lengths));
-    let (log_px, kl) = (of_batch(elbo.log_px), elbo.kl.iter().map(|&kl| of_batch(kl)).collect());
-    let loss = loss(&elbo, &batch.lengths, weight, train.reduction);
+    let objective::Pass { loss, terms } =
+        objective::forward(model, tape, batch, &noise, weight, train);
+    let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
     let value = loss.value().item() as f64;
     let refused = |what: String, tape: &Tape, loss: Var| {
         let what = format!("step {step}: {what}, first in {}", first_wrong(tape, loss));

@@ -65,18 +65,40 @@ fn a_likelihood_that_is_exact_has_no_kl_and_more_draws_change_nothing() {
 }
 
 #[test]
-fn what_does_not_apply_is_absent() {
-    let lab = Lab::new();
-    let absent = |line: &serde_json::Value| {
-        let fields = ["iwae_k", "iwae_seq", "iwae_se", "iwae_step"];
-        fields.iter().all(|field| line.get(field).is_none())
-    };
+fn what_was_not_asked_for_is_absent() {
+    let line = &trained().json("evaluate run")[0];
+    let fields = ["k", "seq", "se", "step", "step_mean", "per"];
+    for name in fields.iter().flat_map(|field| ["iwae", "fivo"].map(|b| format!("{b}_{field}"))) {
+        assert!(line.get(&name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn it_says_what_the_mean_of_weights_was_taken_of_and_what_the_posterior_sees() {
+    let lab = trained();
+    let line = &lab.json("evaluate run --iwae 2")[0];
+    assert_eq!((&line["iwae_per"], &line["posterior"]), (&"step".into(), &"filtering".into()));
+    says(&lab.ok("evaluate run --iwae 2"), &["IWAE-2 per step: "]);
     // A decoder that looks back couples the steps.
-    let words = "train --data ink.npz --out run --steps 1 --set model.decoder=gated";
+    let words = "train --data ink.npz --out coupled --steps 1 --set model.decoder=gated";
     lab.ok(&format!("{words} {TINY}"));
-    assert!(absent(&lab.json("evaluate run")[0]));
-    assert!(absent(&lab.json("evaluate run --iwae 2")[0]));
-    says(&lab.ok("evaluate run --iwae 2"), &["IWAE: not given"]);
+    let line = &lab.json("evaluate coupled --iwae 2 --fivo 3")[0];
+    assert_eq!(
+        (&line["iwae_per"], &line["iwae_k"], &line["fivo_k"]),
+        (&"sequence".into(), &2.into(), &3.into())
+    );
+    numbers(line, &["fivo_k", "fivo_seq", "fivo_se", "fivo_step", "fivo_step_mean"]);
+    let said = lab.ok("evaluate coupled --iwae 2 --fivo 3");
+    says(&said, &["IWAE-2 per sequence: ", "FIVO-3: ", "nats/sequence"]);
+    assert!(!said.contains("future"), "{said}");
+}
+
+#[test]
+fn a_filter_of_a_model_without_latents_is_refused() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --model rnn --data ink.npz --out run --steps 1 {TINY}"));
+    says(&lab.refused("evaluate run --fivo 4"), &["--fivo: this model has no latents"]);
+    assert!(lab.json("evaluate run")[0].get("posterior").is_none());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::reduce::{add, queue_add_columns};
+use stcn::kernel::reduce::{add, log_mean, queue_add_columns};
 use stcn::parallel::Work;
 
 #[test]
@@ -37,4 +37,14 @@ fn add_adds_elementwise() {
     let mut sum: Vec<Real> = (0..37).map(|i| i as Real).collect();
     add(&mut sum, &[1.; 37]);
     assert!(sum.iter().enumerate().all(|(i, &x)| x == i as Real + 1.));
+}
+
+#[test]
+fn a_mean_of_numbers_given_by_their_logarithms() {
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * b.abs().max(1.), "{a} and {b}");
+    close(log_mean(&[2_f64.ln(), 4_f64.ln(), 9_f64.ln()]), 5_f64.ln());
+    close(log_mean(&[-2000., -2001.]), -2000. + (0.5 * (1. + f64::exp(-1.))).ln());
+    close(log_mean(&[f64::NEG_INFINITY, 0.]), -2_f64.ln());
+    assert_eq!(log_mean(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
+    assert!(log_mean(&[f64::NAN; 2]).is_nan() && log_mean(&[f64::NAN, 0.]).is_nan());
 }

@@ -11,6 +11,7 @@ mod learning;
 mod rnn;
 mod srnn;
 mod stcn;
+mod steps;
 mod swavenet;
 mod var_bilstm;
 mod vrnn;

@@ -11,6 +11,7 @@ mod linear;
 mod lstm;
 mod mixture;
 mod normal;
+mod particles;
 mod reduce;
 mod shape;
 mod unary;

@@ -1,3 +1,4 @@
+use crate::common::says;
 use stcn::data::{DataSet, Normalisation, Split};
 use stcn::models::{self, Bound, SequenceModel};
 use stcn::nn::Init;
@@ -23,7 +24,7 @@ fn model(kind: &str, more: &[&str]) -> Box<dyn SequenceModel> {
 }
 
 fn value(model: &dyn SequenceModel, normalisation: &Normalisation, draws: usize) -> Evaluation {
-    let plan = Plan { split: Split::Valid, draws, iwae: 4, seed: 1, copies: None };
+    let plan = Plan { split: Split::Valid, draws, iwae: 4, fivo: 0, seed: 1, copies: None };
     evaluate(model, &set(), normalisation, plan, |_| ()).unwrap()
 }
 
@@ -54,8 +55,9 @@ fn an_exact_model_needs_one_draw_and_its_iwae_is_the_same_number() {
     assert_eq!((value.draws, value.bound), (1, Bound::Exact));
     assert!(value.kl.is_empty() && value.elbo_se_draws.is_none());
     // The mean of equal weights, in f32 per step.
-    assert!((value.iwae.unwrap().seq - value.elbo_seq).abs() < 1e-4);
-    assert!((value.iwae.unwrap().step_mean - value.elbo_step_mean).abs() < 1e-5);
+    let iwae = value.iwae.unwrap();
+    assert!((iwae.seq - value.elbo_seq).abs() < 1e-4);
+    assert!((iwae.step_mean - value.elbo_step_mean).abs() < 1e-5);
 }
 
 #[test]
@@ -74,16 +76,53 @@ fn the_released_dense_objective_is_called_no_bound() {
 }
 
 #[test]
-fn no_iwae_where_the_decoder_couples_steps() {
-    let model = model("stcn", &["model.decoder=gated"]);
-    assert!(value(&*model, &Normalisation::identity(3), 1).iwae.is_none());
+fn the_mean_of_weights_is_per_step_where_steps_are_independent_and_else_per_sequence() {
+    let value = |kind, more: &[&str]| value(&*model(kind, more), &Normalisation::identity(3), 1);
+    assert!(value("stcn", &[]).iwae_per_step);
+    for (kind, more) in [("stcn", &["model.decoder=gated"][..]), ("vrnn", &[])] {
+        let value = value(kind, more);
+        assert!(!value.iwae_per_step && value.iwae.unwrap().seq.is_finite());
+    }
+}
+
+/// Both bounds of one model, K = 4.
+fn filtered(model: &dyn SequenceModel, k: usize) -> stcn::Result<Evaluation> {
+    let plan = Plan { split: Split::Valid, draws: 1, iwae: k, fivo: k, seed: 1, copies: None };
+    evaluate(model, &set(), &Normalisation::identity(3), plan, |_| ())
+}
+
+#[test]
+fn a_filter_has_a_bound_and_with_one_particle_it_is_iwae() {
+    for (kind, more) in [("stcn", &["model.decoder=gated"][..]), ("vrnn", &[])] {
+        let model = model(kind, more);
+        let value = filtered(&*model, 1).unwrap();
+        let [iwae, fivo] = [value.iwae.unwrap(), value.fivo.unwrap()];
+        assert!((fivo.seq - iwae.seq).abs() < 1e-5 * iwae.seq.abs(), "{iwae:?} {fivo:?}");
+        // With more rows than fit into a pass, the sequences go one after another, to the same values.
+        let many = filtered(&*model, 1024).unwrap().fivo.unwrap();
+        assert_eq!((many.k, many.per_sequence.len()), (1024, 2));
+        assert!((many.seq * 2. - many.per_sequence.iter().sum::<f64>()).abs() < 1e-9);
+        assert!((many.step * 16. - many.seq * 2.).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn what_a_model_has_no_bound_of_is_refused() {
+    let refused =
+        |kind, more: &[&str], k| filtered(&*model(kind, more), k).unwrap_err().to_string();
+    let said = refused("wavenet", &[], 4);
+    says(&said, &["--fivo: this model has no latents", "exact", "leave --fivo out"]);
+    let said = refused("stcn-dense", &["model.draws=fresh"], 4);
+    says(&said, &["--fivo: this model's draws are charged only once", "take --iwae instead"]);
+    let said = refused("vrnn", &[], 1025);
+    says(&said, &["1025 draws of whole sequences: choose 1024 at most"]);
 }
 
 #[test]
 fn other_seeds_draw_otherwise_and_the_same_seed_does_not() {
     let model = model("stcn-dense", &[]);
     let at = |seed| {
-        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, seed, copies: None };
+        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 0, seed, copies: None };
         evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().elbo_seq
     };
     assert_eq!(at(1), at(1));
@@ -145,7 +184,7 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
         let header = trainer.checkpoint().header;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let value = |copies| {
-            let plan = Plan { split: Split::Test, draws: 2, iwae: 4, seed: 1, copies };
+            let plan = Plan { split: Split::Test, draws: 2, iwae: 4, fivo: 0, seed: 1, copies };
             evaluate(trainer.model(), trainer.set(), &normalisation, plan, |_| ()).unwrap()
         };
         // Nats of a sequence of 50 cells, one raw unit wide.
@@ -172,7 +211,7 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
 fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_alone() {
     let model = model("wavenet", &[]);
     let at = |seed, copies| {
-        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, seed, copies };
+        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 0, seed, copies };
         evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().per_sequence
     };
     let copies = Some(Copies::new(2, 2));

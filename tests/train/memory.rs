@@ -92,18 +92,32 @@ fn a_run_takes_about_as_much_as_it_said() {
             .and_then(|(number, _)| number.trim().parse::<f64>().ok())
             .map(|x| factor * x)
     };
-    for model in ["stcn-dense", "wavenet"] {
+    // K rows of every sequence are counted too.
+    let by = |objective: &str| format!("--set train.objective={objective} --set train.particles=4");
+    for (i, (model, more)) in [
+        ("stcn-dense", String::new()),
+        ("wavenet", String::new()),
+        ("stcn-dense", by("iwae")),
+        ("vrnn", by("iwae")),
+        ("vrnn", by("fivo")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let words = format!(
-            "--preset ink --model {model} --set model.channels=48 --data ink.npz --steps 3"
+            "--preset ink --model {model} --set model.channels=48 {more} --data ink.npz --steps 3"
         );
-        let output = lab.stcn(&format!("train {words} --out said-{model}")).output().unwrap();
+        let output = lab.stcn(&format!("train {words} --out said-{i}")).output().unwrap();
         let text = crate::common::stderr(&output);
         let said = text.lines().find_map(|line| line.strip_prefix("memory: about ")).unwrap();
         let said = number(said, " MB", 1.).or(number(said, " GB", 1e3)).unwrap();
-        let lines = lab.json(&format!("train {words} --out held-{model}"));
+        let lines = lab.json(&format!("train {words} --out held-{i}"));
         let held = lines.last().unwrap()["rss_mb"].as_f64().unwrap() * 1.048_576; // from MiB
         // Above what it takes, for batches of other lengths; less than half above.
-        assert!((held..1.5 * held).contains(&said), "{model}: said {said} MB, took {held} MB");
+        assert!(
+            (held..1.5 * held).contains(&said),
+            "{model} {more}: said {said} MB, took {held} MB"
+        );
     }
 }
 

@@ -1,3 +1,4 @@
+mod bounds;
 mod checkpoint;
 mod config;
 mod evaluate;
@@ -7,6 +8,7 @@ mod fit;
 mod gradients;
 mod memory;
 mod metrics;
+mod objective;
 mod presets;
 mod run;
 mod step;

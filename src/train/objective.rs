@@ -1,0 +1,102 @@
+//! What is learnt from: the pass forward of an update, from a batch to its loss.
+//!
+//! The ELBO, or one of the bounds by K draws, of which every sequence then has K rows on the tape. Gradients
+//! go through the weights and the draws, not through the choice of ancestors (Maddison et al. 2017, §3.3).
+//! Not here: those bounds as numbers (`bounds`), the way back (`step`).
+
+use super::bounds::{Ancestors, Cloud, Resample, has_weights_per_step, increments, tiled};
+use super::config::{Objective, TrainConfig};
+use super::step::{loss, per_sequence, shares};
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::models::{Kl, SequenceModel};
+use crate::noise::Noise;
+use crate::ops::{concat, log_mean_exp, sum_masked};
+use crate::tape::{Tape, Var};
+use crate::tensor::Real;
+
+/// What a pass leaves.
+pub struct Pass<'t> {
+    /// In the training reduction, to be made small.
+    pub loss: Var<'t>,
+    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences (and over draws, then with
+    /// the divergence of the draws): they add up to the ELBO. `None` of a filter, whose particles are no
+    /// draws of q any more.
+    pub terms: Option<(f64, Vec<f64>)>,
+}
+
+/// Refuses to learn from what `model` has not; the error has the cure.
+pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
+    if objective == Objective::Fivo && model.steps().is_none() {
+        return Err(Error::usage(
+            "train.objective is fivo, and this model cannot be filtered, as it has no weights for its draws: \
+             choose elbo or iwae, or model.draws=shared",
+        ));
+    }
+    Ok(())
+}
+
+/// The pass of one update; `weight` stands before what is paid for the latents.
+///
+/// # Panics
+/// Where [`check`] refuses.
+pub fn forward<'t>(
+    model: &dyn SequenceModel,
+    tape: &'t Tape,
+    batch: &Batch,
+    noise: &Noise,
+    weight: f64,
+    train: &TrainConfig,
+) -> Pass<'t> {
+    let shares = shares(&batch.lengths, train.reduction);
+    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
+    let lengths = &batch.lengths;
+    let of_bound = |a: Var<'t>, ends: &[Vec<usize>]| {
+        let bound = log_mean_exp(a, train.particles, ends).named("bound");
+        sum_masked(bound, &vec![1; lengths.len()], &scaled(-1.))
+    };
+    match train.objective {
+        Objective::Elbo => {
+            let elbo = model.elbo(tape, batch, noise, Kl::Analytic);
+            let terms = Some(terms(elbo.log_px, &elbo.kl, lengths));
+            Pass { loss: loss(&elbo, lengths, weight, train.reduction), terms }
+        }
+        Objective::Iwae => {
+            let tiled = tiled(batch, train.particles);
+            let elbo = model.elbo(tape, &tiled, noise, Kl::Sampled);
+            let per_step = has_weights_per_step(model, batch.x.cols());
+            let ends = |&n: &usize| if per_step { (1..=n).collect() } else { vec![n] };
+            let ends: Vec<Vec<usize>> = lengths.iter().map(ends).collect();
+            let loss = of_bound(increments(&elbo, weight), &ends);
+            let of_each = scaled(-1. / train.particles as f64).repeat(train.particles);
+            let add = |loss, &term: &Var<'t>| loss + sum_masked(term, &tiled.lengths, &of_each);
+            let loss = elbo.auxiliary.iter().fold(loss, add).named("loss");
+            Pass { loss, terms: Some(terms(elbo.log_px, &elbo.kl, &tiled.lengths)) }
+        }
+        Objective::Fivo => {
+            let steps = model.steps().expect("checked before");
+            let how = (Resample::Ess, Ancestors::Multinomial);
+            let mut cloud = Cloud::new(batch, noise, train.particles, how);
+            let x = tape.constant(batch.x.clone()).named("x");
+            let context = steps.context(x, lengths);
+            let start = steps.start(cloud.rows());
+            let mut state: Vec<Var> = start.into_iter().map(|s| tape.constant(s)).collect();
+            let mut a = vec![];
+            for t in 0..batch.x.shape()[1] {
+                let (of_step, next) = cloud.step(steps, &context, x, &state, t, weight);
+                a.push(of_step);
+                state = next;
+            }
+            Pass { loss: of_bound(concat(&a), &cloud.filter.ends).named("loss"), terms: None }
+        }
+    }
+}
+
+/// Sums over time, means over rows.
+fn terms(log_px: Var, kl: &[Var], lengths: &[usize]) -> (f64, Vec<f64>) {
+    let mean = |x: Var| {
+        let sums = per_sequence(&x.value(), lengths);
+        sums.iter().fold(0., |sum, x| sum + x) / sums.len() as f64
+    };
+    (mean(log_px), kl.iter().map(|&kl| mean(kl)).collect())
+}
