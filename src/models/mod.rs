@@ -130,7 +130,8 @@ pub trait Generator {
     /// `temperature` multiplies every σ and divides every logit.
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
 
-    /// Takes x_t as given, and goes on.   x: (B, 1, D)
+    /// Takes the next steps as given, all at once, and goes on behind them: their latents are drawn from
+    /// posteriors, and those that look ahead see all of these steps.   x: (B, T, D), T > 0
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 
@@ -222,26 +223,28 @@ pub fn generate(
     let (batch, given, channels) = prime.btc("generate");
     let mut generator = model.generator(samples);
     let mut x = Tensor::zeros(&[batch, given + steps, channels]);
-    for t in 0..given + steps {
-        let row = if t < given {
-            let row =
-                (0..batch).flat_map(|b| &prime.data()[(b * given + t) * channels..][..channels]);
-            let row = Tensor::new(&[batch, 1, channels], row.copied().collect());
-            generator.observe(&row, noise);
-            row
-        } else {
-            generator.draw(noise, temperature)
-        };
-        for (x, row) in x
-            .data_mut()
-            .chunks_exact_mut((given + steps) * channels)
-            .zip(row.data().chunks_exact(channels))
-        {
-            x[t * channels..(t + 1) * channels].copy_from_slice(row);
+    let mut write = |at: usize, rows: &Tensor| {
+        let (to, from) = ((given + steps) * channels, rows.shape()[1] * channels);
+        for (x, row) in x.data_mut().chunks_exact_mut(to).zip(rows.data().chunks_exact(from)) {
+            x[at * channels..][..from].copy_from_slice(row);
         }
-        progress(t + 1);
+        progress(at + rows.shape()[1]);
+    };
+    if given > 0 {
+        generator.observe(prime, noise);
+        write(0, prime);
     }
+    (given..given + steps).for_each(|t| write(t, &generator.draw(noise, temperature)));
     x
+}
+
+/// One step after another, (B, 1, D) each.   x: (B, T, D)
+fn each_step(x: &Tensor) -> impl Iterator<Item = Tensor> {
+    let (batch, steps, c) = x.btc("each_step");
+    (0..steps).map(move |t| {
+        let rows = x.data().chunks_exact(steps * c).flat_map(|x| &x[t * c..][..c]);
+        Tensor::new(&[batch, 1, c], rows.copied().collect())
+    })
 }
 
 /// The value of every parameter, by path, in order.

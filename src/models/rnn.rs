@@ -13,8 +13,8 @@
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, exact_weights, first_steps,
-    head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, each_step, exact_weights,
+    first_steps, head,
 };
 use crate::data::Batch;
 use crate::dist::Observation;
@@ -123,6 +123,6 @@ impl Generator for Writer<'_> {
     }
 
     fn observe(&mut self, x: &Tensor, _noise: &Noise) {
-        self.advance(Tape::inference().constant(x.clone()));
+        each_step(x).for_each(|x| self.advance(Tape::inference().constant(x)));
     }
 }

@@ -19,7 +19,7 @@
 //! KLs of all steps are one pass again. Facts: rivals.md §4, decision 0015.
 
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, ModelKind, SequenceModel, Step, StepModel,
+    Bound, Elbo, Generator, Kl, ModelConfig, ModelKind, SequenceModel, Step, StepModel, each_step,
     first_steps, head,
 };
 use crate::data::Batch;
@@ -245,7 +245,7 @@ impl SequenceModel for Srnn {
         let rows = samples.len();
         let x = Tensor::zeros(&[rows, 1, self.input]);
         let (d, z) = (self.forward.start(rows), self.start(rows).remove(0));
-        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, given: vec![], t: 0 })
+        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, t: 0 })
     }
 }
 
@@ -288,8 +288,6 @@ struct Writer<'m> {
     x: Tensor,
     d: Tensor,
     z: Tensor,
-    /// Given steps that wait for the last of them: the posterior of the first sees them all.
-    given: Vec<Tensor>,
     t: usize,
 }
 
@@ -308,31 +306,11 @@ impl Writer<'_> {
         (self.z, self.t) = (z.value(), self.t + 1);
         z
     }
-
-    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
-        let (mut d, mut e) = (vec![], vec![]);
-        for x in std::mem::take(&mut self.given) {
-            d.push(self.advance(tape));
-            e.push(through(&self.model.embed, tape.constant(x.clone())));
-            self.x = x;
-        }
-        if d.is_empty() {
-            return;
-        }
-        let lengths = vec![d.len(); self.samples.len()];
-        let a = self.model.summarise([concat_time(&d), concat_time(&e)], &lengths);
-        for (t, d) in d.into_iter().enumerate() {
-            let z = tape.constant(self.z.clone());
-            let q = self.model.posterior(self.model.prior.forward(d, z), slice_time(a, t, 1), z);
-            self.draw_latent(q, noise, 1.);
-        }
-    }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
-        self.read_given(&tape, noise);
         let (d, t) = (self.advance(&tape), self.t);
         let prior = self.model.prior.forward(d, tape.constant(self.z.clone()));
         let z = self.draw_latent(prior, noise, temperature);
@@ -340,7 +318,20 @@ impl Generator for Writer<'_> {
         self.x.clone()
     }
 
-    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
-        self.given.push(x.clone());
+    fn observe(&mut self, x: &Tensor, noise: &Noise) {
+        let tape = Tape::inference();
+        let mut d = vec![];
+        for x in each_step(x) {
+            d.push(self.advance(&tape));
+            self.x = x;
+        }
+        let e = through(&self.model.embed, tape.constant(x.clone()));
+        let lengths = vec![d.len(); self.samples.len()];
+        let a = self.model.summarise([concat_time(&d), e], &lengths);
+        for (t, d) in d.into_iter().enumerate() {
+            let z = tape.constant(self.z.clone());
+            let q = self.model.posterior(self.model.prior.forward(d, z), slice_time(a, t, 1), z);
+            self.draw_latent(q, noise, 1.);
+        }
     }
 }

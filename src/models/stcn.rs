@@ -18,7 +18,8 @@
 
 use super::config::{Decoder, Draws, Precision};
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
+    first_steps, head,
 };
 use crate::data::Batch;
 use crate::dist::Normal;
@@ -343,21 +344,22 @@ impl Generator for Writer<'_> {
         x
     }
 
-    /// A decoder that looks back is fed draws of the posterior, which has seen x_t.
+    /// A decoder that looks back is fed the latents; another has nothing to remember of them.
     fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let before = self.contexts.clone();
-        let t = self.t;
-        self.advance(x);
-        if self.model.output.looks_back() {
-            let tape = Tape::inference();
-            let both = before
-                .iter()
-                .zip(&self.contexts)
-                .map(|(before, now)| tape.constant(beside_in_time(before, now)));
-            let both: Vec<Var> = both.collect();
-            let levels = self.model.descend(&both, t, noise, &self.samples);
-            let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();
-            self.model.output.step(&y, &mut self.decoder);
+        for x in each_step(x) {
+            let before = self.contexts.clone();
+            let t = self.t;
+            self.advance(&x);
+            if self.model.output.looks_back() {
+                let tape = Tape::inference();
+                let both = before.iter().zip(&self.contexts).map(|(before, now)| {
+                    concat_time(&[before, now].map(|d| tape.constant(d.clone())))
+                });
+                let both: Vec<Var> = both.collect();
+                let levels = self.model.descend(&both, t, noise, &self.samples);
+                let y = self.model.join_latents(levels.iter().map(|level| level.to_output)).value();
+                self.model.output.step(&y, &mut self.decoder);
+            }
         }
     }
 }
@@ -367,13 +369,6 @@ impl Writer<'_> {
         self.contexts = self.model.context_step(x, &mut self.past);
         self.t += 1;
     }
-}
-
-/// Two steps of every sequence, (B, 1, C) each, as (B, 2, C).
-fn beside_in_time(a: &Tensor, b: &Tensor) -> Tensor {
-    let c = a.cols();
-    let rows = a.data().chunks_exact(c).zip(b.data().chunks_exact(c));
-    Tensor::new(&[a.rows(), 2, c], rows.flat_map(|(a, b)| a.iter().chain(b).copied()).collect())
 }
 
 /// `[d, z]`, or d alone at the top.

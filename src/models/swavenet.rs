@@ -21,7 +21,8 @@
 
 use super::config::{GateAct, GateKind};
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
+    first_steps, head,
 };
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
@@ -225,7 +226,7 @@ impl SequenceModel for SWaveNet {
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
         let past = self.past(self.pre.iter().chain(&self.block), samples.len());
         let last = Tensor::zeros(&[samples.len(), 1, self.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, given: vec![], t: 0 })
+        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, t: 0 })
     }
 }
 
@@ -289,8 +290,6 @@ struct Writer<'m> {
     past: Vec<Tensor>,
     /// x_{t−1}
     last: Tensor,
-    /// Given steps that wait for the last of them: the posterior of the first sees them all.
-    given: Vec<Tensor>,
     t: usize,
 }
 
@@ -317,33 +316,24 @@ impl Writer<'_> {
         self.t += 1;
         px
     }
-
-    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
-        let given = std::mem::take(&mut self.given);
-        if given.is_empty() {
-            return;
-        }
-        let rows: Vec<Var> = given.iter().map(|x| tape.constant(x.clone())).collect();
-        let m = self.model.embed.forward(concat_time(&rows));
-        let r = self.model.reverse(m, &vec![given.len(); self.samples.len()]);
-        for (t, x) in given.into_iter().enumerate() {
-            let r: Vec<Var> = r.iter().map(|&r| slice_time(r, t, 1)).collect();
-            self.predict(tape, Some(&r), noise, 1.);
-            self.last = x;
-        }
-    }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
-        self.read_given(&tape, noise);
         let px = self.predict(&tape, None, noise, temperature);
         self.last = px.sample(noise, &self.samples, self.t - 1, temperature);
         self.last.clone()
     }
 
-    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
-        self.given.push(x.clone());
+    fn observe(&mut self, x: &Tensor, noise: &Noise) {
+        let tape = Tape::inference();
+        let embedded = self.model.embed.forward(tape.constant(x.clone()));
+        let r = self.model.reverse(embedded, &vec![x.shape()[1]; self.samples.len()]);
+        for (t, x) in each_step(x).enumerate() {
+            let r: Vec<Var> = r.iter().map(|&r| slice_time(r, t, 1)).collect();
+            self.predict(&tape, Some(&r), noise, 1.);
+            self.last = x;
+        }
     }
 }

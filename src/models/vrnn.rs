@@ -17,7 +17,8 @@
 //! Facts: rivals.md §3.
 
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
+    first_steps, head,
 };
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
@@ -216,13 +217,14 @@ impl Generator for Writer<'_> {
         x
     }
 
-    /// z_t is drawn from the posterior, which has seen x_t.
     fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let tape = Tape::inference();
-        let state = self.state(&tape);
-        let e = self.model.embed.forward(tape.constant(x.clone()));
-        let from = self.model.infer.forward(concat(&[e, state[0]]));
-        let u = self.draw_latent(from, noise, 1.);
-        self.advance(e, u, state);
+        for x in each_step(x) {
+            let tape = Tape::inference();
+            let state = self.state(&tape);
+            let e = self.model.embed.forward(tape.constant(x));
+            let from = self.model.infer.forward(concat(&[e, state[0]]));
+            let u = self.draw_latent(from, noise, 1.);
+            self.advance(e, u, state);
+        }
     }
 }

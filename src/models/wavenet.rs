@@ -14,8 +14,8 @@
 
 use super::config::{DenseTaps, FirstStep};
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, exact_weights, first_steps,
-    head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, each_step, exact_weights,
+    first_steps, head,
 };
 use crate::data::Batch;
 use crate::dist::Observation;
@@ -166,8 +166,10 @@ impl Generator for Writer<'_> {
     }
 
     fn observe(&mut self, x: &Tensor, _noise: &Noise) {
-        self.blocks();
-        self.last = x.clone();
-        self.t += 1;
+        for x in each_step(x) {
+            self.blocks();
+            self.last = x;
+            self.t += 1;
+        }
     }
 }

@@ -22,8 +22,8 @@
 
 use super::config::{AuxiliaryTarget, HeadKind};
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, first_steps, head,
-    target,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
+    first_steps, head, target,
 };
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
@@ -216,14 +216,7 @@ impl SequenceModel for ZForcing {
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
         let state = self.lstm.start(samples.len());
         let last = Tensor::zeros(&[samples.len(), 1, self.input]);
-        Box::new(Writer {
-            model: self,
-            samples: samples.to_vec(),
-            state,
-            last,
-            given: vec![],
-            t: 0,
-        })
+        Box::new(Writer { model: self, samples: samples.to_vec(), state, last, t: 0 })
     }
 }
 
@@ -264,8 +257,6 @@ struct Writer<'m> {
     state: [Tensor; 2],
     /// x_{t−1}
     last: Tensor,
-    /// Given steps that wait for the last of them: the posterior of the first sees them all.
-    given: Vec<Tensor>,
     t: usize,
 }
 
@@ -290,33 +281,24 @@ impl Writer<'_> {
         self.t += 1;
         state[0]
     }
-
-    fn read_given(&mut self, tape: &Tape, noise: &Noise) {
-        let given = std::mem::take(&mut self.given);
-        if given.is_empty() {
-            return;
-        }
-        let rows: Vec<Var> = given.iter().map(|x| tape.constant(x.clone())).collect();
-        let embedded = self.model.embed.forward(concat_time(&rows));
-        let b = self.model.read_back(embedded, &vec![given.len(); self.samples.len()]);
-        for (t, x) in given.into_iter().enumerate() {
-            self.advance(tape, Some(slice_time(b, t, 1)), noise, 1.);
-            self.last = x;
-        }
-    }
 }
 
 impl Generator for Writer<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
-        self.read_given(&tape, noise);
         let h = self.advance(&tape, None, noise, temperature);
         let x = self.model.output(h).sample(noise, &self.samples, self.t - 1, temperature);
         self.last = x.clone();
         x
     }
 
-    fn observe(&mut self, x: &Tensor, _noise: &Noise) {
-        self.given.push(x.clone());
+    fn observe(&mut self, x: &Tensor, noise: &Noise) {
+        let tape = Tape::inference();
+        let embedded = self.model.embed.forward(tape.constant(x.clone()));
+        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]);
+        for (t, x) in each_step(x).enumerate() {
+            self.advance(&tape, Some(slice_time(b, t, 1)), noise, 1.);
+            self.last = x;
+        }
     }
 }

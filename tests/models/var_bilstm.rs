@@ -184,14 +184,12 @@ fn a_term_of_weight_zero_teaches_nothing_and_every_parameter_has_a_gradient() {
 fn steps_given_after_a_draw_go_on_from_there() {
     let config = config();
     let model = model(&config);
-    let one = |x: &Tensor, t: usize| Tensor::new(&[1, 1, 2], row(x, 0, t).to_vec());
     let given = batch(&config, &[4]).x;
+    let steps = |at: [usize; 3]| Tensor::new(&[1, 3, 2], at.map(|t| row(&given, 0, t)).concat());
     let draw = |middle: usize| -> [Tensor; 2] {
         let mut generator = model.generator(&[3]);
         let first = generator.draw(&noise(), 1.);
-        for t in [0, middle, 2] {
-            generator.observe(&one(&given, t), &noise());
-        }
+        generator.observe(&steps([0, middle, 2]), &noise());
         [first, generator.draw(&noise(), 1.)]
     };
     let ([first, a], [again, b]) = (draw(1), draw(3));

@@ -200,11 +200,11 @@ fn given_steps_are_heard_through_the_posterior_also_after_a_draw() {
         }
     });
     let given = batch(&config, &[4]).x;
-    let one = |t: usize| Tensor::new(&[1, 1, 2], row(&given, 0, t).to_vec());
+    let steps = |at: [usize; 3]| Tensor::new(&[1, 3, 2], at.map(|t| row(&given, 0, t)).concat());
     let draws = |middle: usize| -> [Tensor; 2] {
         let mut generator = model.generator(&[3]);
         let first = generator.draw(&noise(), 1.);
-        [0, middle, 2].iter().for_each(|&t| generator.observe(&one(t), &noise()));
+        generator.observe(&steps([0, middle, 2]), &noise());
         [first, generator.draw(&noise(), 1.)]
     };
     let ([first, a], [again, b]) = (draws(1), draws(3));
