@@ -9,8 +9,9 @@ use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
 use crate::train::Trained;
+use crate::train::bounds::per_sequence;
 use crate::train::fit::dequantise;
-use crate::train::step::{loss, per_sequence};
+use crate::train::objective::loss;
 use serde_json::json;
 
 pub(super) fn run(words: Inspect) -> Result<()> {

@@ -6,7 +6,6 @@
 //! §10, stcn.md §11. Not here: the ELBO and standard errors (`evaluate`), and which of the bounds is learnt
 //! from (`objective`).
 
-use super::step::per_sequence;
 use crate::data::Batch;
 use crate::dist::Normal;
 use crate::kernel::{
@@ -38,6 +37,12 @@ pub fn tiled(batch: &Batch, particles: usize) -> Batch {
         lengths: batch.lengths.repeat(particles),
         samples: addresses(&batch.samples, particles),
     }
+}
+
+/// `Σ_{t < len} x_{b,t}` of every sequence, in f64 over time.   x: (B, T)
+pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
+    let rows = x.data().chunks_exact(x.cols()).zip(lengths);
+    rows.map(|(row, &len)| row[..len].iter().fold(0., |sum, &x| sum + x as f64)).collect()
 }
 
 /// `ln p(x_t | ·) − w Σ_l KL_l`: a_t where w = 1 and the divergence is that of the draw.   (B, T)

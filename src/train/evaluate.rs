@@ -1,7 +1,8 @@
 //! How good a model is on a part of a data set: bounds with their standard errors.
 
-use super::bounds::{Ancestors, MOST_PARTICLES, Resample, fivo, has_weights_per_step, iwae};
-use super::step::per_sequence;
+use super::bounds::{
+    Ancestors, MOST_PARTICLES, Resample, fivo, has_weights_per_step, iwae, per_sequence,
+};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
 use crate::error::{Error, Result};
 use crate::kernel::math::ln_f64;

@@ -10,7 +10,7 @@ use super::memory;
 use super::metrics::{Metrics, now};
 use super::objective;
 use super::run::RunDir;
-use super::step::{Report, reduce, update};
+use super::step::{Report, update};
 use crate::data::{
     Batch, Batching, DataSet, Dequantise, Epochs, Normalisation, Split, Window, handwriting,
 };
@@ -226,7 +226,7 @@ impl Trainer {
         let (train, progress) = (&self.config.train, &mut self.progress);
         let bound = value.iwae.as_ref().or(value.fivo.as_ref());
         let bound = bound.map_or(&value.per_sequence, |bound| &bound.per_sequence);
-        let loss = reduce(bound, &lengths, train.reduction);
+        let loss = objective::reduce(bound, &lengths, train.reduction);
         let finite = loss.is_finite(); // a NaN is no progress, not even over nothing
         let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
         let (fell, best) =

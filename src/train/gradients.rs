@@ -9,7 +9,7 @@ use crate::noise::Noise;
 use crate::tape::{Check, Keep, Tape};
 use crate::tensor::{Real, Tensor};
 use crate::train::config::Reduction;
-use crate::train::step::loss;
+use crate::train::objective::loss;
 
 /// Small configs of every model with every head that suits, or of the ones named.
 pub fn models(kind: Option<ModelKind>, head: Option<HeadKind>) -> Vec<ModelConfig> {

@@ -4,12 +4,13 @@
 //! go through the weights and the draws, not through the choice of ancestors (Maddison et al. 2017, §3.3).
 //! Not here: those bounds as numbers (`bounds`), the way back (`step`).
 
-use super::bounds::{Ancestors, Cloud, Resample, has_weights_per_step, increments, tiled};
-use super::config::{Objective, TrainConfig};
-use super::step::{loss, per_sequence, shares};
+use super::bounds::{
+    Ancestors, Cloud, Resample, has_weights_per_step, increments, per_sequence, tiled,
+};
+use super::config::{Objective, Reduction, TrainConfig};
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::models::{Kl, SequenceModel};
+use crate::models::{Elbo, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::ops::{concat, log_mean_exp, sum_masked};
 use crate::tape::{Tape, Var};
@@ -34,6 +35,34 @@ pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, with c_i as the reduction has it.
+pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
+    let shares = shares(lengths, reduction);
+    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
+    let nll = sum_masked(elbo.log_px, lengths, &scaled(-1.));
+    let weighted = scaled(weight);
+    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted));
+    let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &scaled(-1.));
+    elbo.auxiliary.iter().fold(loss, add).named("loss")
+}
+
+/// c_i: what the objective of each sequence counts in the loss.
+fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
+    let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);
+    let share = |&length: &usize| match reduction {
+        Reduction::MeanStep => 1. / (count * length as f64),
+        Reduction::MeanSequence => 1. / count,
+        Reduction::PerStep => 1. / steps,
+    };
+    lengths.iter().map(share).collect()
+}
+
+/// `−Σ_i c_i J_i` from the objectives of sequences.
+pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f64 {
+    let terms = objectives.iter().zip(shares(lengths, reduction));
+    terms.fold(0., |sum, (objective, share)| sum - objective * share)
 }
 
 /// The pass of one update; `weight` stands before what is paid for the latents.

@@ -1,16 +1,15 @@
 //! One update: from a batch to the loss, back, and on.
 
-use super::config::{Config, Reduction};
+use super::config::Config;
 use super::objective;
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
-use crate::models::{Elbo, SequenceModel};
+use crate::models::SequenceModel;
 use crate::noise::Noise;
-use crate::ops::sum_masked;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
 use crate::tape::{Keep, Tape, Var};
-use crate::tensor::{Real, Tensor};
+use crate::tensor::Real;
 
 /// What one update saw. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,40 +40,6 @@ impl Report {
     pub fn elbo(&self) -> Option<f64> {
         Some(self.log_px? - self.kl_sum()?)
     }
-}
-
-/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, with c_i as the reduction has it.
-pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
-    let shares = shares(lengths, reduction);
-    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
-    let nll = sum_masked(elbo.log_px, lengths, &scaled(-1.));
-    let weighted = scaled(weight);
-    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted));
-    let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &scaled(-1.));
-    elbo.auxiliary.iter().fold(loss, add).named("loss")
-}
-
-/// c_i: what the objective of each sequence counts in the loss.
-pub(super) fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
-    let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);
-    let share = |&length: &usize| match reduction {
-        Reduction::MeanStep => 1. / (count * length as f64),
-        Reduction::MeanSequence => 1. / count,
-        Reduction::PerStep => 1. / steps,
-    };
-    lengths.iter().map(share).collect()
-}
-
-/// `−Σ_i c_i J_i` from the objectives of sequences.
-pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f64 {
-    let terms = objectives.iter().zip(shares(lengths, reduction));
-    terms.fold(0., |sum, (objective, share)| sum - objective * share)
-}
-
-/// `Σ_{t < len} x_{b,t}` of every sequence, in f64 over time.   x: (B, T)
-pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
-    let rows = x.data().chunks_exact(x.cols()).zip(lengths);
-    rows.map(|(row, &len)| row[..len].iter().fold(0., |sum, &x| sum + x as f64)).collect()
 }
 
 /// The norm beyond which Adam's squares would no longer be finite in f32.

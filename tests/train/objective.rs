@@ -8,8 +8,7 @@ use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
 use stcn::train::bounds::{Ancestors, Resample, fivo, iwae, tiled};
 use stcn::train::fit::Trainer;
-use stcn::train::objective::{check, forward};
-use stcn::train::step::reduce;
+use stcn::train::objective::{check, forward, reduce};
 use stcn::train::{Config, Trained};
 
 const ESS: (Resample, Ancestors) = (Resample::Ess, Ancestors::Multinomial);
@@ -131,7 +130,7 @@ fn the_weight_of_the_kl_stands_inside_the_weights() {
         };
         let (model, tape) = (model(&config), Tape::inference());
         let elbo = model.elbo(&tape, &batch(), &noise(), Kl::Sampled);
-        let sums = |x: stcn::Var| stcn::train::step::per_sequence(&x.value(), &batch().lengths);
+        let sums = |x: stcn::Var| stcn::train::bounds::per_sequence(&x.value(), &batch().lengths);
         let (px, kl) = (sums(elbo.log_px), sums(elbo.kl[0]));
         for weight in [0., 0.3, 1.] {
             let want = px.iter().zip(&kl).map(|(px, kl)| px - weight * kl).sum::<f64>() / 3.;
@@ -153,7 +152,7 @@ fn reports_are_the_terms_of_the_elbo_or_say_nothing() {
     let config = config("vrnn", "pointwise", &[]);
     let (rows, tape) = (tiled(&batch(), 4), Tape::inference());
     let elbo = model(&config).elbo(&tape, &rows, &noise(), Kl::Sampled);
-    let sums = |x: stcn::Var| stcn::train::step::per_sequence(&x.value(), &rows.lengths);
+    let sums = |x: stcn::Var| stcn::train::bounds::per_sequence(&x.value(), &rows.lengths);
     close(log_px, sums(elbo.log_px).iter().sum::<f64>() / 12.);
     close(kl[0], sums(elbo.kl[0]).iter().sum::<f64>() / 12.);
     // One draw is that of the ELBO, and its divergence another.

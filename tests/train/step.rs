@@ -4,8 +4,10 @@ use stcn::nn::Init;
 use stcn::optim::Adam;
 use stcn::tape::{Keep, Tape};
 use stcn::train::Config;
+use stcn::train::bounds::per_sequence;
 use stcn::train::config::Reduction;
-use stcn::train::step::{loss, per_sequence, reduce, update};
+use stcn::train::objective::{loss, reduce};
+use stcn::train::step::update;
 use stcn::{Real, Tensor};
 
 /// Two sequences of 3 and 1 steps: ln p sums to 6 and 4, KL to 3 and 0.5; padding holds junk.
