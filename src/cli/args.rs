@@ -139,6 +139,10 @@ pub(super) struct Evaluate {
     /// Also the bound of a filter of K particles, for models with latents
     #[arg(long, default_value_t = 0, value_name = "K")]
     pub fivo: usize,
+    /// Also how far above another run's ELBO or likelihood: sequence by sequence, so that what is hard for
+    /// both cancels in the standard error
+    #[arg(long, value_name = "RUN")]
+    pub against: Option<PathBuf>,
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,

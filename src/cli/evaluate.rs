@@ -4,12 +4,13 @@ use super::args::Evaluate;
 use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::models::{Bound, config::Task};
+use crate::models::{Bound, ModelKind, config::Task};
 use crate::train::Trained;
 use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
 use crate::train::fit::real_channels;
 use indicatif::ProgressBar;
 use serde_json::json;
+use std::path::PathBuf;
 
 pub(super) fn run(words: Evaluate) -> Result<()> {
     let split: Split = words.split.parse()?;
@@ -28,18 +29,61 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
     let copies = copies.then(|| Copies::new(Copies::REPORTED, real_channels(&trained.config)));
     let (draws, iwae, fivo) = (words.draws, words.iwae, words.fivo);
     let plan = Plan { split, draws, iwae, fivo, seed: words.seed, copies };
-    let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
-    let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
-        bar.set_position((1000. * share) as u64);
+    let measure = |trained: &Trained, plan: Plan| {
+        let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+        let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
+            bar.set_position((1000. * share) as u64);
+        });
+        bar.finish_and_clear();
+        value
+    };
+    let other = words.against.map(|run| open_other(run, &trained)).transpose()?;
+    let value = measure(&trained, plan)?;
+    let against = other.map(|(run, other)| -> Result<_> {
+        let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
+        let (kind, bound) = (other.config.model.kind, of_other.bound);
+        Ok(Against { run, kind, bound, above: value.above(&of_other) })
     });
-    bar.finish_and_clear();
-    let value = value?;
+    let against = against.transpose()?;
     if words.json {
-        print_json(&fields(&trained, split, &value));
+        let mut line = fields(&trained, split, &value);
+        if let Some(Against { run, kind, above: (seq, se), .. }) = against {
+            line["against"] = json!({ "run": run, "model": kind, "seq": seq, "se": se });
+        }
+        print_json(&line);
     } else {
         say(&trained, split, &value);
+        if let Some(Against { run, kind, bound, above: (seq, se) }) = against {
+            let (run, name) = (run.display(), name(bound));
+            println!(
+                "above {run}, {kind}, {name}: {seq:+.2} ± {se:.2} nats/sequence (standard error of the differences)"
+            );
+        }
     }
     Ok(())
+}
+
+/// Another run on the same sequences.
+struct Against {
+    run: PathBuf,
+    kind: ModelKind,
+    bound: Bound,
+    /// As [`Evaluation::above`] has it.
+    above: (f64, f64),
+}
+
+/// Opens a run to compare with, if its nats are of the same unit.
+fn open_other(run: PathBuf, trained: &Trained) -> Result<(PathBuf, Trained)> {
+    let other = Trained::open(&run)?;
+    let unit = |run: &Trained| (run.config.model.task, run.normalisation.clone());
+    if unit(&other) != unit(trained) {
+        return Err(Error::usage(format!(
+            "--against {}: its data were normalised by other figures, so that its nats have another unit: \
+             choose a run on the same data, with the same data.normalise",
+            run.display()
+        )));
+    }
+    Ok((run, other))
 }
 
 fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Value {
@@ -77,6 +121,14 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
     line
 }
 
+fn name(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Exact => "log-likelihood (exact)",
+        Bound::Lower => "ELBO (a lower bound)",
+        Bound::Objective => "released objective (no bound: its draws are charged only once)",
+    }
+}
+
 fn say(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
@@ -85,11 +137,7 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
     println!(
         "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"
     );
-    let name = match value.bound {
-        Bound::Exact => "log-likelihood (exact)",
-        Bound::Lower => "ELBO (a lower bound)",
-        Bound::Objective => "released objective (no bound: its draws are charged only once)",
-    };
+    let name = name(value.bound);
     let draws = value
         .elbo_se_draws
         .map_or(String::new(), |se| format!(", of which {se:.2} from its {} draws", value.draws));

@@ -48,6 +48,21 @@ pub struct Evaluation {
     pub per_sequence: Vec<f64>,
 }
 
+impl Evaluation {
+    /// How much higher than `other`, which is of the same sequences: the mean of the differences of their
+    /// objectives, and its standard error over sequences.
+    ///
+    /// # Panics
+    /// Where the sequences are not as many.
+    pub fn above(&self, other: &Evaluation) -> (f64, f64) {
+        assert_eq!(self.sequences, other.sequences, "above: want the same sequences");
+        let pairs = self.per_sequence.iter().zip(&other.per_sequence);
+        let differences: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
+        let sum = differences.iter().fold(0., |sum, x| sum + x);
+        (sum / differences.len() as f64, standard_error(&differences))
+    }
+}
+
 /// A bound by the weights of K draws.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighted {

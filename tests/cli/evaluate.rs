@@ -102,6 +102,36 @@ fn a_filter_of_a_model_without_latents_is_refused() {
 }
 
 #[test]
+fn two_runs_are_compared_on_the_same_sequences() {
+    let lab = trained();
+    lab.ok(&format!("train --model wavenet --data ink.npz --out other --steps 2 {TINY}"));
+    let [ours, theirs] =
+        ["run", "other"].map(|run| number(&lab.json(&format!("evaluate {run}"))[0], "elbo_seq"));
+    let against = |a: &str, b: &str| {
+        let line = lab.json(&format!("evaluate {a} --against {b} --iwae 2")).remove(0);
+        assert_eq!(line["against"]["run"], b);
+        ["seq", "se"].map(|field| number(&line["against"], field))
+    };
+    let [above, se] = against("run", "other");
+    assert!((above - (ours - theirs)).abs() < 1e-9 * ours.abs() && se > 0., "{above} {se}");
+    assert_eq!(against("other", "run"), [-above, se]);
+    assert_eq!(against("run", "run"), [0., 0.]);
+    let parts =
+        ["above other, wavenet, log-likelihood (exact): ", "standard error of the differences"];
+    says(&lab.ok("evaluate run --against other"), &parts);
+}
+
+#[test]
+fn runs_whose_nats_have_another_unit_are_not_compared() {
+    let lab = trained();
+    ink(20).save(lab.path("longer.npz")).unwrap();
+    lab.ok(&format!("train --model rnn --data longer.npz --out other --steps 1 {TINY}"));
+    let said = lab.refused("evaluate run --against other");
+    says(&said, &["--against other: its data were normalised by other figures", "data.normalise"]);
+    says(&lab.refused("evaluate run --against nowhere"), &["nowhere"]);
+}
+
+#[test]
 fn an_objective_that_is_no_bound_says_so() {
     let lab = Lab::new();
     lab.ok(&format!("train --data ink.npz --out run --steps 2 --set model.draws=fresh {TINY}"));

@@ -49,6 +49,17 @@ fn figures_add_up() {
 }
 
 #[test]
+fn a_difference_of_models_has_the_error_of_the_differences() {
+    let of = |kind| value(&*model(kind, &[]), &Normalisation::identity(3), 3);
+    let (ours, theirs) = (of("stcn-dense"), of("wavenet"));
+    let (above, se) = ours.above(&theirs);
+    let [a, b] = [0, 1].map(|i| ours.per_sequence[i] - theirs.per_sequence[i]);
+    // f64 sums of a few numbers below 1e3.
+    assert!((above - (ours.elbo_seq - theirs.elbo_seq)).abs() < 1e-9);
+    assert!((se - (a - b).abs() / 2.).abs() < 1e-9 && se > 0.);
+}
+
+#[test]
 fn an_exact_model_needs_one_draw_and_its_iwae_is_the_same_number() {
     let model = model("wavenet", &[]);
     let value = value(&*model, &Normalisation::identity(3), 10);
