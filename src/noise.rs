@@ -36,6 +36,11 @@ impl Noise {
         Self { step, ..self }
     }
 
+    /// The same root so many steps on.
+    pub fn later(self, steps: u64) -> Self {
+        self.at(self.step + steps)
+    }
+
     /// Standard normals number `offset`, `offset + 1`, … of (purpose, sample).
     pub fn normals(&self, purpose: &str, sample: u64, offset: u64, out: &mut [Real]) {
         self.stream(purpose).fill(sample, offset, out, normals_from_words);

@@ -79,4 +79,6 @@ pub mod decisions {
     pub mod d0018 {}
     #[doc = include_str!("decisions/0019-bounds.md")]
     pub mod d0019 {}
+    #[doc = include_str!("decisions/0020-rnn-and-vrnn.md")]
+    pub mod d0020 {}
 }

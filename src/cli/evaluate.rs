@@ -4,7 +4,8 @@ use super::args::Evaluate;
 use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::models::{Bound, ModelKind, config::Task};
+use crate::models::Bound;
+use crate::models::config::{FirstStep, ModelConfig, Task};
 use crate::train::Trained;
 use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
 use crate::train::fit::real_channels;
@@ -41,22 +42,26 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
     let value = measure(&trained, plan)?;
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
-        let (kind, bound) = (other.config.model.kind, of_other.bound);
-        Ok(Against { run, kind, bound, above: value.above(&of_other) })
+        let above = value.above(&of_other);
+        Ok(Against { run, other: other.config.model, bound: of_other.bound, above })
     });
     let against = against.transpose()?;
     if words.json {
         let mut line = fields(&trained, split, &value);
-        if let Some(Against { run, kind, above: (seq, se), .. }) = against {
-            line["against"] = json!({ "run": run, "model": kind, "seq": seq, "se": se });
+        if let Some(Against { run, other, above: (seq, se), .. }) = against {
+            line["against"] = json!({ "run": run, "model": other.kind, "seq": seq });
+            if let Some(se) = se {
+                line["against"]["se"] = se.into();
+            }
         }
         print_json(&line);
     } else {
         say(&trained, split, &value);
-        if let Some(Against { run, kind, bound, above: (seq, se) }) = against {
-            let (run, name) = (run.display(), name(bound));
+        if let Some(Against { run, other, bound, above: (seq, se) }) = against {
+            let (run, name, se) = (run.display(), name(&other, bound), plus_minus(se));
             println!(
-                "above {run}, {kind}, {name}: {seq:+.2} ± {se:.2} nats/sequence (standard error of the differences)"
+                "above {run}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
+                other.kind
             );
         }
     }
@@ -66,10 +71,10 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
 /// Another run on the same sequences.
 struct Against {
     run: PathBuf,
-    kind: ModelKind,
+    other: ModelConfig,
     bound: Bound,
     /// As [`Evaluation::above`] has it.
-    above: (f64, f64),
+    above: (f64, Option<f64>),
 }
 
 /// Opens a run to compare with, if its nats are of the same unit.
@@ -93,16 +98,21 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         "model": model, "head": trained.config.model.head,
         "params": trained.model.parameter_count(), "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
-        "elbo_seq": value.elbo_seq, "elbo_se": value.elbo_se, "elbo_step": value.elbo_step,
+        "elbo_seq": value.elbo_seq, "elbo_step": value.elbo_step,
         "elbo_step_mean": value.elbo_step_mean,
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
-        "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective,
+        "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective && !trained.config.model.is_floored(),
     });
     if trained.config.data.dequantise {
         line["dequantised"] = true.into();
     }
-    if let Some(se) = value.elbo_se_draws {
-        line["elbo_se_draws"] = se.into();
+    for (name, se) in [("elbo_se", value.elbo_se), ("elbo_se_draws", value.elbo_se_draws)] {
+        if let Some(se) = se {
+            line[name] = se.into();
+        }
+    }
+    if leaves_out_first(&trained.config.model) {
+        line["first_step_scored"] = false.into();
     }
     if value.iwae.is_some() {
         line["iwae_per"] = if value.iwae_per_step { "step" } else { "sequence" }.into();
@@ -114,19 +124,36 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         let Some(bound) = bound else { continue };
         line[format!("{name}_k")] = bound.k.into();
         line[format!("{name}_seq")] = bound.seq.into();
-        line[format!("{name}_se")] = bound.se.into();
+        if let Some(se) = bound.se {
+            line[format!("{name}_se")] = se.into();
+        }
         line[format!("{name}_step")] = bound.step.into();
         line[format!("{name}_step_mean")] = bound.step_mean.into();
     }
     line
 }
 
-fn name(bound: Bound) -> &'static str {
-    match bound {
-        Bound::Exact => "log-likelihood (exact)",
-        Bound::Lower => "ELBO (a lower bound)",
-        Bound::Objective => "released objective (no bound: its draws are charged only once)",
-    }
+/// What the value of a model may be called.
+fn name(model: &ModelConfig, bound: Bound) -> String {
+    let rest = if leaves_out_first(model) { ", of all steps but the first" } else { "" };
+    let name = match bound {
+        Bound::Objective => "released objective (no bound: its draws are charged only once",
+        _ if model.is_floored() => {
+            "released objective (no bound: floors make probabilities more than 1"
+        }
+        Bound::Exact => "log-likelihood (exact",
+        Bound::Lower => "ELBO (a lower bound",
+    };
+    format!("{name}{rest})")
+}
+
+fn leaves_out_first(model: &ModelConfig) -> bool {
+    model.kind.is_wavenet() && model.first_step == FirstStep::Skipped
+}
+
+/// ` ± 1.23`, where there is an error.
+fn plus_minus(error: Option<f64>) -> String {
+    error.map_or(String::new(), |error| format!(" ± {error:.2}"))
 }
 
 fn say(trained: &Trained, split: Split, value: &Evaluation) {
@@ -137,14 +164,19 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
     println!(
         "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"
     );
-    let name = name(value.bound);
-    let draws = value
-        .elbo_se_draws
-        .map_or(String::new(), |se| format!(", of which {se:.2} from its {} draws", value.draws));
+    let name = name(model, value.bound);
+    let draws = value.elbo_se_draws.map(|se| format!("{se:.2} from its {} draws", value.draws));
+    let error = match (value.elbo_se, draws) {
+        (Some(_), None) => " (standard error)".into(),
+        (Some(_), Some(draws)) => format!(" (standard error, of which {draws})"),
+        (None, None) => String::new(),
+        (None, Some(draws)) => format!(" (one sequence; standard error {draws})"),
+    };
     let future = if model.kind.sees_future() { ", q sees future steps" } else { "" };
     println!(
-        "{name}{future}: {:.2} ± {:.2} nats/sequence (standard error{draws})",
-        value.elbo_seq, value.elbo_se
+        "{name}{future}: {:.2}{} nats/sequence{error}",
+        value.elbo_seq,
+        plus_minus(value.elbo_se)
     );
     println!(
         "  per step {:.4} nats; {:.3} bits per channel in raw units",
@@ -154,6 +186,7 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
         let copies = Copies::REPORTED;
         let meaning = match value.bound {
             Bound::Objective => "the objective is no bound, and the bits are none either",
+            _ if model.is_floored() => "floored probabilities are none, and bound no code length",
             Bound::Exact | Bound::Lower => "the bits bound a code length from above",
         };
         println!("  dequantised, mean of {copies} copies: {meaning}");
@@ -179,8 +212,11 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
         let Some(bound) = bound else { continue };
         let ratio = if value.bound == Bound::Objective { " of the two-draw model" } else { "" };
         println!(
-            "{name}-{}{per}{ratio}: {:.2} ± {:.2} nats/sequence, {:.4} per step",
-            bound.k, bound.seq, bound.se, bound.step
+            "{name}-{}{per}{ratio}: {:.2}{} nats/sequence, {:.4} per step",
+            bound.k,
+            bound.seq,
+            plus_minus(bound.se),
+            bound.step
         );
     }
 }

@@ -10,6 +10,7 @@ use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
 use crate::train::Trained;
 use crate::train::bounds::per_sequence;
+use crate::train::config::Objective;
 use crate::train::fit::dequantise;
 use crate::train::objective::loss;
 use serde_json::json;
@@ -34,6 +35,13 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     let config = &trained.config;
     let dequantise = dequantise(config, trained.step);
     let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
+    let objective = config.train.objective;
+    if objective != Objective::Elbo {
+        eprintln!(
+            "the pass is that of the ELBO; the run learns from {objective}, by {} particles",
+            config.train.particles
+        );
+    }
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
     let tape = Tape::new();
     let noise = Noise::new(config.seed, "train").at(trained.step);
@@ -66,7 +74,7 @@ pub(super) fn run(words: Inspect) -> Result<()> {
         dump.add("input.mask", &batch.mask());
         dump.add_pass(&tape, &grads);
         let about = json!({
-            "config": config, "loss": f64::from(loss.value().item()), "kl_weight": weight,
+            "config": config, "objective": Objective::Elbo, "loss": f64::from(loss.value().item()), "kl_weight": weight,
             "log_px_sum": total(log_px), "kl_sum": kl.iter().map(|&kl| total(kl)).collect::<Vec<_>>(),
         });
         dump.save(path, &about)?;

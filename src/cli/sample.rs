@@ -20,6 +20,9 @@ use std::path::Path;
 /// Steps of a sample where nothing tells how long sequences are.
 const STEPS: usize = 400;
 
+/// The most numbers drawn at once: 1 GiB of them.
+const MOST_NUMBERS: usize = 1 << 28;
+
 pub(super) fn run(words: Sample) -> Result<()> {
     if words.count == 0 {
         return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
@@ -31,6 +34,10 @@ pub(super) fn run(words: Sample) -> Result<()> {
         return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
     }
     check_rate(words.rate)?;
+    if words.prime_steps.is_some() && words.prime.is_none() {
+        let cure = "name what the sequences begin with by --prime FILE.npz:INDEX";
+        return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
+    }
     let mut trained = Trained::open(&words.run)?;
     let channels = trained.config.model.input;
     let given = words.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
@@ -38,6 +45,14 @@ pub(super) fn run(words: Sample) -> Result<()> {
     given.truncate(words.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
     let primed = given.len() / channels;
     let steps = words.steps.unwrap_or_else(|| usual_length(&mut trained));
+    let numbers =
+        primed.checked_add(steps).and_then(|n| n.checked_mul(words.count)?.checked_mul(channels));
+    if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+        return Err(Error::usage(format!(
+            "--count {} of {primed} + {steps} steps make more than {MOST_NUMBERS} numbers: draw fewer, or shorter ones",
+            words.count
+        )));
+    }
     std::fs::create_dir_all(&words.out).map_err(Error::write(&words.out))?;
 
     let prime = given.iter().map(|&x| Real::from(x)).collect::<Vec<_>>().repeat(words.count);

@@ -5,8 +5,9 @@ use super::{peak_mib, reading, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
+use crate::models::Bound;
 use crate::tape::Keep;
-use crate::train::config::{Choice, Config};
+use crate::train::config::{Choice, Config, Objective};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
 use crate::train::memory::{Estimate, available};
 use crate::train::step::Report;
@@ -270,7 +271,13 @@ impl Screen {
             End::Interrupted => "interrupted",
         };
         let best = best.map_or(String::new(), |best| {
-            format!(", best validation ELBO {best:.1} nats/sequence")
+            let name = value_name(trainer.config(), trainer.model().bound());
+            match trainer.config().train.objective {
+                Objective::Elbo => format!(", best validation {name} {best:.1} nats/sequence"),
+                other => {
+                    format!(", validation {name} {best:.1} nats/sequence where {other} was best")
+                }
+            }
         });
         let (step, root) = (progress.step, run.root().display());
         eprintln!("{why} at step {step} after {seconds:.0} s{best}");
@@ -282,6 +289,16 @@ impl Screen {
                 "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {root}/samples"
             );
         }
+    }
+}
+
+/// What a check's value is called for short; `stcn evaluate` says more.
+fn value_name(config: &Config, bound: Bound) -> &'static str {
+    match bound {
+        _ if config.model.is_floored() => "objective",
+        Bound::Exact => "log-likelihood",
+        Bound::Lower => "ELBO",
+        Bound::Objective => "objective",
     }
 }
 
@@ -311,6 +328,7 @@ impl Watch for Screen {
             let report = self.last.clone();
             let mut line = report.map_or(json!({ "step": step }), |r| self.fields(&r, trainer));
             line["valid_elbo_seq"] = elbo.into();
+            line["valid_loss"] = checked.loss.into();
             line["best"] = checked.best.into();
             return tell(&line);
         }
@@ -318,9 +336,16 @@ impl Watch for Screen {
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
         let star = if checked.best { "  *" } else { "" };
         let seconds = self.start.elapsed().as_secs_f64();
+        let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));
+        let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];
+        let judge =
+            bounds.iter().find_map(|(name, bound)| bound.as_ref().map(|bound| (name, bound)));
+        let judge = judge.map_or(String::new(), |(name, bound)| {
+            format!(", {name}-{} {:.1} ({:.3} per step)", bound.k, bound.seq, bound.step)
+        });
         let line = format!(
-            "step {step:>6}  {seconds:>5.0} s  validation ELBO {elbo:>9.1} nats/sequence, {:.3} per step{kl}{star}",
-            checked.value.elbo_step
+            "step {step:>6}  {seconds:>5.0} s  validation {name} {elbo:>9.1} nats/sequence, {:.3} per step{kl}{judge}{star}",
+            value.elbo_step
         );
         if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
     }

@@ -311,7 +311,7 @@ impl DataSet {
                 &self.name,
                 format!(
                     "{place} is {x}, --head bernoulli wants 0 or 1; write (samples > \
-                     0).astype('<f4'), or choose another --head"
+                     0).astype('<f4'), or choose a preset of ink or speech"
                 ),
             )),
         }

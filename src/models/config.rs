@@ -20,21 +20,21 @@ choice! {
     WavenetDense = "wavenet-dense",
     /// The recurrent network without latents that VRNN is compared with (Chung et al. 2015).
     Rnn = "rnn",
-    /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the units read.
+    /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads.
     Vrnn = "vrnn",
-    /// SRNN (Fraccaro et al. 2016): a chain of latents beside units; the posterior sees all of x.
+    /// SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x.
     Srnn = "srnn",
     /// SRNN whose posterior sees x as far as its step.
     SrnnFilter = "srnn-filter",
-    /// Z-forcing (Goyal et al. 2017): the posterior hears units that read backwards, and the latent foretells them.
+    /// Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict.
     ZForcing = "z-forcing",
-    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for units that read backwards.
+    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for the network that reads backwards.
     VarBilstm = "var-bilstm",
     /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
     LadderRnn = "ladder-rnn",
     /// LadderRNN whose output sees every latent.
     LadderRnnDense = "ladder-rnn-dense",
-    /// SWaveNet (Lai et al. 2018): a WaveNet with a latent in every layer; the posterior sees later steps of x.
+    /// SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x.
     Swavenet = "swavenet",
 }
 
@@ -182,7 +182,7 @@ choice! {
 choice! {
     /// What an auxiliary density of a state is of (rivals.md §5, §6).
     AuxiliaryTarget, "kind of auxiliary target":
-    /// The state taken as given: no gradient reaches it through this term.
+    /// The state taken as given: the term's gradient does not go into it, only on to what z_t came from.
     Stop = "stop",
     /// The state itself, which can then make itself easy to tell, to where the density knows no bound; and
     /// what a gradient check by differences can follow.
@@ -209,14 +209,15 @@ pub struct ModelConfig {
     pub embedding: usize,
     /// Width of the layers between a recurrent model's latent and its units.
     pub latent_embedding: usize,
-    /// Taps of a dilated convolution; SWaveNet has 2.
+    /// Taps of a dilated convolution; SWaveNet has 2, whatever stands here.
     pub kernel_size: usize,
-    /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are.
+    /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are; the
+    /// recurrent models read the first, RNN none.
     pub latents: Vec<usize>,
     /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each. WaveNet on ink has 6 to match
     /// STCN's receptive field, 5 as released. LadderRNN has as many LSTM cells per level.
     pub blocks_per_latent: usize,
-    /// Hidden layers of each net of a latent.
+    /// Hidden layers of each net of a latent, in STCN and LadderRNN; the rivals' nets are their papers'.
     pub latent_layers: usize,
     /// Their width, and that of SWaveNet's gates; 0: as many as `channels`.
     pub latent_hidden: usize,
@@ -226,11 +227,12 @@ pub struct ModelConfig {
     pub gate_kind: GateKind,
     /// What SWaveNet's blocks multiply tanh with.
     pub gate_act: GateAct,
-    /// Layers of the output network before the head; of a recurrent model, of each of its nets.
+    /// Layers of the output network before the head; of each net of RNN and VRNN, of SRNN's before and behind
+    /// its units. Z-forcing and Bi-LSTM have one, SWaveNet two.
     pub output_layers: usize,
     /// M, components of a mixture head.
     pub mixtures: usize,
-    /// The output network of the latent models.
+    /// The output network of STCN and LadderRNN.
     pub decoder: Decoder,
     /// Draws of one latent.
     pub draws: Draws,
@@ -295,9 +297,16 @@ impl Default for ModelConfig {
 const MOST_STEPS_BACK: usize = 1 << 20;
 
 impl ModelConfig {
-    /// The same sizes with every switch on its released value; a WaveNet on ink loses its sixth block per
-    /// level, as 5×\[1..16\] was released.
+    /// The same sizes with every switch on the value of the model's own release; a WaveNet on ink loses its
+    /// sixth block per level, as 5×\[1..16\] was released. Rivals but SWaveNet have no switch; LadderRNN was
+    /// not released.
     pub fn as_released(self) -> Self {
+        if self.kind == ModelKind::Swavenet {
+            return Self { gate_act: GateAct::LinearAsReleased, ..self };
+        }
+        if self.kind.is_recurrent() || self.kind.is_ladder() {
+            return self;
+        }
         let short = self.kind.is_wavenet() && self.task == Task::Ink;
         Self {
             blocks_per_latent: if short {
@@ -311,9 +320,15 @@ impl ModelConfig {
             first_step: FirstStep::Skipped,
             dense_taps: DenseTaps::Release,
             pen_draw: PenDraw::Threshold,
-            gate_act: GateAct::LinearAsReleased,
             ..self
         }
+    }
+
+    /// Whether probabilities are floored, so that together they are more than 1 and a value is no bound: those of
+    /// keys, pens and mixtures (stcn.md §5).
+    pub fn is_floored(&self) -> bool {
+        let floored = self.task != Task::Speech || self.head != HeadKind::Normal;
+        self.floors == Floors::AsReleased && floored
     }
 
     /// L, the number of levels.

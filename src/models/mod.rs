@@ -83,7 +83,8 @@ pub trait SequenceModel: Module + Sync + Send {
     fn bound(&self) -> Bound;
 
     /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
-    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists.
+    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists. Draw k has the noise
+    /// k steps later.
     fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize)
     -> Option<Vec<Tensor>>;
 

@@ -319,18 +319,19 @@ impl Generator for Writer<'_> {
     }
 
     fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let tape = Tape::inference();
-        let mut d = vec![];
+        let mut ds = vec![];
         for x in each_step(x) {
-            d.push(self.advance(&tape));
+            ds.push(self.advance(&Tape::inference()).value());
             self.x = x;
         }
+        let tape = Tape::inference();
         let e = through(&self.model.embed, tape.constant(x.clone()));
-        let lengths = vec![d.len(); self.samples.len()];
-        let a = self.model.summarise([concat_time(&d), e], &lengths);
-        for (t, d) in d.into_iter().enumerate() {
-            let z = tape.constant(self.z.clone());
-            let q = self.model.posterior(self.model.prior.forward(d, z), slice_time(a, t, 1), z);
+        let d = concat_time(&ds.iter().map(|d| tape.constant(d.clone())).collect::<Vec<_>>());
+        let a = self.model.summarise([d, e], &vec![ds.len(); self.samples.len()]).value();
+        for (d, a) in ds.into_iter().zip(each_step(&a)) {
+            let tape = Tape::inference();
+            let [d, a, z] = [d, a, self.z.clone()].map(|value| tape.constant(value));
+            let q = self.model.posterior(self.model.prior.forward(d, z), a, z);
             self.draw_latent(q, noise, 1.);
         }
     }

@@ -245,7 +245,7 @@ impl SequenceModel for Stcn {
         let weights = |draw: usize| {
             let tape = Tape::inference();
             let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
-            let levels = self.descend(&d, 0, &noise.at(draw as u64), &batch.samples);
+            let levels = self.descend(&d, 0, &noise.later(draw as u64), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
             let px = self.head.forward(self.output.forward(y));
             let log_px = px.log_prob(tape.constant(batch.x.clone()));
@@ -255,7 +255,7 @@ impl SequenceModel for Stcn {
         Some((0..draws).map(weights).collect())
     }
 
-    /// None where draws are charged only once: their values are no weights of particles.
+    /// None where draws are charged only once: each of a latent's two draws would have to be a particle's.
     fn steps(&self) -> Option<&dyn StepModel> {
         (self.bound() == Bound::Lower).then_some(self)
     }

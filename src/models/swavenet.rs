@@ -212,7 +212,7 @@ impl SequenceModel for SWaveNet {
         let weights = |draw: usize| {
             let tape = Tape::inference();
             let context: Vec<Var> = context.iter().map(|c| tape.constant(c.clone())).collect();
-            let (x, noise) = (tape.constant(batch.x.clone()), noise.at(draw as u64));
+            let (x, noise) = (tape.constant(batch.x.clone()), noise.later(draw as u64));
             let elbo = self.bound_of(&context, x, &batch.samples, &noise, Kl::Sampled);
             (elbo.log_px - elbo.kl[0]).value()
         };
@@ -330,9 +330,11 @@ impl Generator for Writer<'_> {
         let tape = Tape::inference();
         let embedded = self.model.embed.forward(tape.constant(x.clone()));
         let r = self.model.reverse(embedded, &vec![x.shape()[1]; self.samples.len()]);
+        let r: Vec<Tensor> = r.into_iter().map(Var::value).collect();
         for (t, x) in each_step(x).enumerate() {
-            let r: Vec<Var> = r.iter().map(|&r| slice_time(r, t, 1)).collect();
-            self.predict(&tape, Some(&r), noise, 1.);
+            let tape = Tape::inference();
+            let r = r.iter().map(|r| slice_time(tape.constant(r.clone()), t, 1));
+            self.predict(&tape, Some(&r.collect::<Vec<_>>()), noise, 1.);
             self.last = x;
         }
     }

@@ -296,9 +296,10 @@ impl Generator for Writer<'_> {
         let tape = Tape::inference();
         let rows = concat_time(&[&self.last, x].map(|x| tape.constant(x.clone())));
         let embedded = self.model.embed.forward(rows);
-        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]);
-        for (t, x) in each_step(x).enumerate() {
-            self.advance(&tape, Some(slice_time(b, t, 1)), noise, 1.);
+        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]).value();
+        for (x, b) in each_step(x).zip(each_step(&b)) {
+            let tape = Tape::inference();
+            self.advance(&tape, Some(tape.constant(b)), noise, 1.);
             self.last = x;
         }
     }

@@ -295,9 +295,10 @@ impl Generator for Writer<'_> {
     fn observe(&mut self, x: &Tensor, noise: &Noise) {
         let tape = Tape::inference();
         let embedded = self.model.embed.forward(tape.constant(x.clone()));
-        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]);
-        for (t, x) in each_step(x).enumerate() {
-            self.advance(&tape, Some(slice_time(b, t, 1)), noise, 1.);
+        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]).value();
+        for (x, b) in each_step(x).zip(each_step(&b)) {
+            let tape = Tape::inference();
+            self.advance(&tape, Some(tape.constant(b)), noise, 1.);
             self.last = x;
         }
     }

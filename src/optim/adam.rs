@@ -43,7 +43,8 @@ impl Adam {
         (&self.means, &self.squares)
     }
 
-    /// One update with the gradients times `scale`; `step` counts from 1.
+    /// One update with the gradients times `scale`; `step` counts from 1. The gradient of a parameter that the
+    /// loss does not depend on, as the units of a recurrent model that sees one step, is 0.
     pub fn update(
         &mut self,
         model: &mut (impl Module + ?Sized),
@@ -66,7 +67,11 @@ impl Adam {
         let mut tasks = vec![];
         model.visit_mut(&mut |p| {
             let (m, v) = state.next().expect("Adam: a parameter more than at the start");
-            let g = grads.param(p).data().chunks(PIECE);
+            let g = grads.find(p).map(Tensor::data);
+            let g = (0..p.value.len()).step_by(PIECE).map(move |at| match g {
+                Some(g) => &g[at..g.len().min(at + PIECE)],
+                None => &ZEROS,
+            });
             let pieces = [p.value.data_mut(), m.data_mut(), v.data_mut()];
             let [p, m, v] = pieces.map(|x| x.chunks_mut(PIECE));
             tasks.extend(p.zip(m).zip(v).zip(g));
@@ -74,6 +79,9 @@ impl Adam {
         parallel::each(tasks, |(((p, m), v), g)| update(p, m, v, g, moments));
     }
 }
+
+/// A piece of a gradient that is 0.
+static ZEROS: [Real; PIECE] = [0.; PIECE];
 
 /// The numbers of one update.
 #[derive(Clone, Copy)]
@@ -111,10 +119,10 @@ fn power(mut base: f64, mut n: u64) -> f64 {
     product
 }
 
-/// `‖g‖₂` over all parameters, in f64: squares summed per parameter, then by their number.
+/// `‖g‖₂` over all parameters that have one, in f64: squares summed per parameter, then by their number.
 pub fn gradient_norm(model: &(impl Module + ?Sized), grads: &Grads) -> f64 {
     let mut all = vec![];
-    model.visit(&mut |p| all.push(grads.param(p)));
+    model.visit(&mut |p| all.extend(grads.find(p)));
     let squares = parallel::map(all.len(), |i| all[i].squared_norm());
     squares.iter().fold(0., |sum, square| sum + square).sqrt()
 }

@@ -142,12 +142,16 @@ impl Grads {
         self.grads[id.index()].as_ref()
     }
 
-    /// The gradient of a parameter. Panics with its path if the pass never used it.
+    /// The gradient of a parameter; `None`, which is to say 0, if the loss does not depend on it.
+    pub fn find(&self, p: &Param) -> Option<&Tensor> {
+        let id = self.params.get(p.number()).copied().flatten();
+        id.and_then(|id| self.at(id))
+    }
+
+    /// The gradient of a parameter. Panics with its path if the loss does not depend on it.
     #[track_caller]
     pub fn param(&self, p: &Param) -> &Tensor {
-        let id = self.params.get(p.number()).copied().flatten();
-        let grad = id.and_then(|id| self.grads[id.index()].as_ref());
-        grad.unwrap_or_else(|| {
+        self.find(p).unwrap_or_else(|| {
             panic!(
                 "{}: no gradient reached this parameter; the loss does not depend on it",
                 p.path()

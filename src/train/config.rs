@@ -325,7 +325,8 @@ impl Config {
         let (objective, kind) = (self.train.objective, self.model.kind);
         if objective != Objective::Elbo && !kind.has_latents() {
             return Err(Error::usage(format!(
-                "train.objective is {objective}, but {kind} has no latents, and what it learns from is the                  likelihood itself: set it to elbo"
+                "train.objective is {objective}, but {kind} has no latents, and what it learns from is the \
+                 likelihood itself: set it to elbo"
             )));
         }
         self.train.validate()

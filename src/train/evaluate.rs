@@ -21,8 +21,8 @@ pub struct Evaluation {
     pub draws: usize,
     /// Mean over sequences of the mean over draws of `ln p(x|z) − KL`.
     pub elbo_seq: f64,
-    /// Its standard error over sequences.
-    pub elbo_se: f64,
+    /// Its standard error over sequences; `None` of a single one.
+    pub elbo_se: Option<f64>,
     /// The standard error over draws alone: what more draws would remove. `None` for a single draw.
     pub elbo_se_draws: Option<f64>,
     /// Per step of all sequences: the sum over the count of all their steps.
@@ -50,11 +50,11 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// How much higher than `other`, which is of the same sequences: the mean of the differences of their
-    /// objectives, and its standard error over sequences.
+    /// objectives, and its standard error over sequences; `None` of a single one.
     ///
     /// # Panics
     /// Where the sequences are not as many.
-    pub fn above(&self, other: &Evaluation) -> (f64, f64) {
+    pub fn above(&self, other: &Evaluation) -> (f64, Option<f64>) {
         assert_eq!(self.sequences, other.sequences, "above: want the same sequences");
         let pairs = self.per_sequence.iter().zip(&other.per_sequence);
         let differences: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
@@ -70,8 +70,8 @@ pub struct Weighted {
     pub k: usize,
     /// Mean over sequences.
     pub seq: f64,
-    /// Its standard error over sequences.
-    pub se: f64,
+    /// Its standard error over sequences; `None` of a single one.
+    pub se: Option<f64>,
     /// Per step.
     pub step: f64,
     /// Mean over sequences of each one's mean per step.
@@ -135,6 +135,9 @@ impl Copies {
 /// Sequences and padded steps of one batch: no more memory than a batch to train on.
 pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
+/// The most draws of the ELBO, and of IWAE where a weight is a step's.
+const MOST_DRAWS: usize = 1 << 16;
+
 /// The model a step at a time, if a filter is asked for; whether IWAE has a mean at each step. Refused: what
 /// the model has not.
 fn particles(
@@ -143,10 +146,16 @@ fn particles(
     channels: usize,
 ) -> Result<(Option<&dyn StepModel>, bool)> {
     let per_step = plan.iwae > 0 && has_weights_per_step(model, channels);
-    let asked = plan.fivo.max(if per_step { 0 } else { plan.iwae });
-    if asked > MOST_PARTICLES {
-        let what = format!("{asked} draws of whole sequences: choose {MOST_PARTICLES} at most");
-        return Err(Error::usage(what));
+    for (name, asked, most) in [
+        ("draws", plan.draws, MOST_DRAWS),
+        ("iwae", plan.iwae, if per_step { MOST_DRAWS } else { MOST_PARTICLES }),
+        ("fivo", plan.fivo, MOST_PARTICLES),
+    ] {
+        if asked > most {
+            return Err(Error::usage(format!(
+                "--{name} {asked}: want {most} at most for this model"
+            )));
+        }
     }
     if plan.fivo == 0 {
         return Ok((None, per_step));
@@ -155,7 +164,7 @@ fn particles(
         Bound::Exact => {
             "this model has no latents, and its log-likelihood is exact: leave --fivo out"
         }
-        _ => "this model's draws are charged only once and make no weights: take --iwae instead",
+        _ => "a filter of both draws of each latent is not offered: take --iwae instead",
     };
     let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
     Ok((Some(steps), per_step))
@@ -203,7 +212,7 @@ pub fn evaluate(
                     *kl += of_batch.iter().fold(0., |sum, x| sum + x) / passes;
                 }
             }
-            let noise = Noise::new(plan.seed, "iwae").at(copy as u64);
+            let noise = Noise::new(plan.seed, "iwae").at((copy * plan.iwae.max(1)) as u64);
             let add = |sums: &mut [f64], values: Vec<f64>| {
                 sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / copies as f64);
             };
@@ -233,7 +242,7 @@ pub fn evaluate(
         draws,
         elbo_seq: total / count,
         elbo_se: standard_error(&objectives),
-        elbo_se_draws: (draws > 1).then(|| standard_error(&by_draw)),
+        elbo_se_draws: standard_error(&by_draw),
         elbo_step: total / steps as f64,
         elbo_step_mean: step_mean(&objectives, &lengths),
         log_px_seq: log_px / count,
@@ -266,13 +275,10 @@ fn step_mean(x: &[f64], lengths: &[usize]) -> f64 {
     sum / x.len() as f64
 }
 
-/// `s/√n` with the sample standard deviation s; 0 for fewer than two numbers.
-fn standard_error(x: &[f64]) -> f64 {
+/// `s/√n` with the sample standard deviation s; `None` for fewer than two numbers.
+fn standard_error(x: &[f64]) -> Option<f64> {
     let n = x.len() as f64;
-    if x.len() < 2 {
-        return 0.;
-    }
     let mean = x.iter().fold(0., |sum, x| sum + x) / n;
     let squares = x.iter().fold(0., |sum, x| sum + (x - mean) * (x - mean));
-    (squares / (n - 1.) / n).sqrt()
+    (x.len() > 1).then(|| (squares / (n - 1.) / n).sqrt())
 }

@@ -3,7 +3,7 @@
 //! Not here: what one update does (`step`), how good a model is (`evaluate`), what is shown (`cli`).
 
 use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
-use super::config::{Config, Objective, TrainConfig};
+use super::config::{Config, Objective, Reduction, TrainConfig};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::events::Events;
 use super::memory;
@@ -161,13 +161,18 @@ impl Trainer {
         if !adam_m.is_empty() {
             trainer.adam = trainer.adam.with_moments(adam_m, adam_v);
         }
-        trainer.progress = Progress {
-            step: header.step,
-            best: header.best,
-            best_elbo: header.best_elbo,
-            best_step: header.best_step,
-            bad_checks: header.bad_checks,
-        };
+        let Header { config_toml, step, best, best_elbo, best_step, bad_checks, .. } = header;
+        trainer.progress = Progress { step, best, best_elbo, best_step, bad_checks };
+        let before = Config::from_toml(&config_toml, path)?;
+        if before.seed != trainer.config.seed {
+            return Err(Error::usage(format!(
+                "a run goes on with the seed it began with, {}: leave seed={} out",
+                before.seed, trainer.config.seed
+            )));
+        }
+        if judge(&before) != judge(&trainer.config) {
+            trainer.progress = Progress { step, ..Progress::default() }; // bests of another measure
+        }
         Ok(trainer)
     }
 
@@ -296,6 +301,13 @@ impl Trainer {
     pub fn epoch(&self) -> u64 {
         self.epochs().map_or(0, |epochs| epochs.position(self.progress.step.max(1) - 1).0)
     }
+}
+
+/// What checks are compared by.
+fn judge(config: &Config) -> (Objective, Option<usize>, Reduction, bool) {
+    let TrainConfig { objective, particles, reduction, .. } = config.train;
+    let particles = (objective != Objective::Elbo).then_some(particles);
+    (objective, particles, reduction, config.data.dequantise)
 }
 
 /// Whether every parameter of the model that `config` asks for is in the checkpoint, under its path, in its

@@ -27,6 +27,8 @@ pub struct Estimate {
     pub rest: u64,
     /// Sequences and steps of the largest batch to train on.
     pub batch: (usize, usize),
+    /// Rows of each sequence in a batch to train on: 1, or the draws of a bound by many.
+    pub particles: usize,
 }
 
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
@@ -62,7 +64,11 @@ impl Estimate {
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
         let rest = PROGRAM + set.bytes_in_memory();
-        Ok(Self { state, pass, rest, batch })
+        let particles = match config.train.objective {
+            Objective::Elbo => 1,
+            Objective::Iwae | Objective::Fivo => config.train.particles,
+        };
+        Ok(Self { state, pass, rest, batch, particles })
     }
 
     /// All together.
@@ -79,7 +85,10 @@ impl Estimate {
         let cure = if self.rest > available / 2 {
             "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0"
         } else {
-            "lower train.batch, data.crop or model.channels"
+            match self.particles {
+                1 => "lower train.batch, data.crop or model.channels",
+                _ => "lower train.particles, train.batch, data.crop or model.channels",
+            }
         };
         Err(Error::usage(format!(
             "the run would take about {}, and {} are free: {cure}",
@@ -92,8 +101,12 @@ impl Estimate {
     pub fn words(&self) -> String {
         let ((sequences, steps), [total, state, pass, rest]) =
             (self.batch, [self.total(), self.state, self.pass, self.rest].map(size));
+        let particles = match self.particles {
+            1 => String::new(),
+            particles => format!(" × {particles} particles"),
+        };
         format!(
-            "{total} (parameters, gradients and Adam {state}, a batch of {sequences} × {steps} steps {pass}, \
+            "{total} (parameters, gradients and Adam {state}, a batch of {sequences} × {steps} steps{particles} {pass}, \
              data and program {rest})"
         )
     }

@@ -30,7 +30,7 @@ pub struct Pass<'t> {
 pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
     if objective == Objective::Fivo && model.steps().is_none() {
         return Err(Error::usage(
-            "train.objective is fivo, and this model cannot be filtered, as it has no weights for its draws: \
+            "train.objective is fivo, and a filter of both draws of each latent is not offered: \
              choose elbo or iwae, or model.draws=shared",
         ));
     }

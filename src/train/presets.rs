@@ -1,7 +1,8 @@
 //! Presets: sizes and training settings that belong together, with sizes for every model.
 //!
-//! Within a preset all models have about the same number of parameters, the same batch, learning rate and
-//! stopping, so that any two can be compared by changing one word. Sources: stcn.md §8, rivals.md §9.
+//! Within a preset all models have the same batch, learning rate and stopping, and within a small one about the
+//! same number of parameters, so that any two can be compared by changing one word; `ink` and `speech` have the
+//! sizes of each model's paper. Sources: stcn.md §8, rivals.md §9.
 
 use super::config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 use crate::choice::unknown;

@@ -102,6 +102,19 @@ fn a_filter_of_a_model_without_latents_is_refused() {
 }
 
 #[test]
+fn floored_probabilities_and_a_step_left_out_are_said() {
+    let lab = Lab::new();
+    let words = "train --model wavenet --data ink.npz --steps 1";
+    lab.ok(&format!("{words} --out floors --set model.floors=as-released {TINY}"));
+    says(&lab.ok("evaluate floors"), &["released objective (no bound: floors make probabilities"]);
+    assert_eq!(lab.json("evaluate floors")[0]["valid_bound"], false);
+    lab.ok(&format!("{words} --out short --set model.first_step=skipped {TINY}"));
+    says(&lab.ok("evaluate short"), &["log-likelihood (exact, of all steps but the first)"]);
+    let line = &lab.json("evaluate short")[0];
+    assert_eq!((&line["first_step_scored"], &line["valid_bound"]), (&false.into(), &true.into()));
+}
+
+#[test]
 fn two_runs_are_compared_on_the_same_sequences() {
     let lab = trained();
     lab.ok(&format!("train --model wavenet --data ink.npz --out other --steps 2 {TINY}"));

@@ -154,3 +154,16 @@ fn music_comes_as_numbers_and_as_a_roll() {
     let evaluated = lab.ok("evaluate run --split train --iwae 2");
     says(&evaluated, &["mean over sequences of each one's nats per step: ", ", IWAE "]);
 }
+
+#[test]
+fn more_than_a_machine_can_hold_is_refused_before_anything_is_made() {
+    let lab = trained();
+    for words in
+        ["--count 18446744073709551615", "--steps 18446744073709551615", "--count 99999999999"]
+    {
+        let said = lab.refused(&format!("sample run {words} --out huge"));
+        says(&said, &["make more than 268435456 numbers: draw fewer, or shorter ones"]);
+        assert!(!lab.path("huge").exists());
+    }
+    says(&lab.refused("sample run --prime-steps 3 --out drawn"), &["without --prime: name"]);
+}

@@ -163,3 +163,18 @@ fn early_stopping_ends_a_run() {
     let step = last(&lines)["step"].as_u64().unwrap();
     assert!(last(&lines)["done"].as_bool().unwrap() && step < 50, "{step}");
 }
+
+#[test]
+fn a_run_that_goes_on_by_another_measure_forgets_the_best_of_the_last() {
+    let lab = Lab::new();
+    let words = format!("--model vrnn --data ink.npz --out run {TINY} --set train.eval_every=2");
+    lab.ok(&format!("train {words} --steps 2 --set train.objective=fivo --set train.particles=2"));
+    let said = |words: &str| stderr(&lab.stcn(words).output().unwrap());
+    let saw = said("train --resume run --steps 4 --set train.lr_floor=0 --set train.lr=1e-9");
+    says(&saw, &["validation ELBO", "FIVO-2 ", "where fivo was best"]);
+    // At that rate nothing is learnt, so that a bound below the last would not be the best of both.
+    let saw = said("train --resume run --steps 6 --set train.objective=elbo");
+    says(&saw, &["  *", "best validation ELBO"]);
+    let said = lab.refused("train --resume run --steps 8 --set seed=7");
+    says(&said, &["a run goes on with the seed it began with, 1: leave seed=7 out"]);
+}

@@ -219,7 +219,7 @@ fn binary_is_0_and_1_only() {
     assert_eq!(
         refusal(counting(&[2, 2], None).check_binary()),
         "counting: sequence 2, step 1, channel 1 is 2, --head bernoulli wants 0 or 1; write \
-         (samples > 0).astype('<f4'), or choose another --head"
+         (samples > 0).astype('<f4'), or choose a preset of ink or speech"
     );
 }
 

@@ -218,3 +218,20 @@ fn the_released_spread_gives_a_bound_too() {
     assert_bounds(&config(ModelKind::Stcn, Draws::Fresh, Precision::AsReleased));
     assert_bounds(&config(ModelKind::StcnDense, Draws::Shared, Precision::AsReleased));
 }
+
+/// So that copies of the data can each have draws of their own.
+#[test]
+fn a_draw_has_the_noise_of_so_many_steps_later() {
+    for kind in [ModelKind::StcnDense, ModelKind::Swavenet] {
+        let config = tiny(kind, (Task::Speech, HeadKind::Normal));
+        let latents = config.latents[..1].to_vec();
+        let config = ModelConfig { latents, decoder: Decoder::Pointwise, ..config };
+        let (model, batch) = (model(&config), batch(&config, &[5, 3]));
+        let weights = |step, draws| {
+            model.importance_weights(&batch, &Noise::new(3, "iwae").at(step), draws).unwrap()
+        };
+        let three = weights(0, 3);
+        assert_eq!((&three[1], &three[2]), (&weights(1, 2)[0], &weights(2, 1)[0]));
+        assert_ne!(three[0], three[1]);
+    }
+}

@@ -23,9 +23,21 @@ fn as_released_takes_the_released_reading_of_every_switch() {
     assert_eq!(config.first_step, FirstStep::Skipped);
     assert_eq!(config.dense_taps, DenseTaps::Release);
     assert_eq!(config.pen_draw, PenDraw::Threshold);
-    assert_eq!(config.gate_act, GateAct::LinearAsReleased);
+    assert_eq!(config.gate_act, GateAct::Sigmoid); // SWaveNet's
     assert_eq!(config.blocks_per_latent, 6);
     config.validate().unwrap();
+}
+
+#[test]
+fn models_without_that_release_keep_their_bounds() {
+    for kind in ["rnn", "vrnn", "srnn", "z-forcing", "var-bilstm", "ladder-rnn-dense"] {
+        let kind = ModelKind::parse(kind).unwrap();
+        let config = ModelConfig { kind, ..ModelConfig::default() };
+        assert_eq!(config.clone().as_released(), config);
+    }
+    let config = ModelConfig { kind: ModelKind::Swavenet, ..ModelConfig::default() };
+    let released = ModelConfig { gate_act: GateAct::LinearAsReleased, ..config.clone() };
+    assert_eq!(config.as_released(), released);
 }
 
 #[test]

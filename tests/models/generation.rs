@@ -3,6 +3,8 @@
 use super::{Model, batch, every, model, name, noise, rearranged, row};
 use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, PenDraw, Task};
 use stcn::models::generate;
+use stcn::ops::slice_time;
+use stcn::tape::Tape;
 use stcn::{Real, Tensor};
 
 /// Longer than anything looks back: contexts 7 rows, WaveNet 8, a gated decoder 3 more.
@@ -47,6 +49,25 @@ fn every_step_drawn_is_the_step_of_one_pass_over_the_whole() {
             name(&config),
             config.decoder
         );
+    }
+}
+
+/// Those that look ahead see the steps that are given at once, and no others.
+#[test]
+fn steps_given_in_two_parts_are_those_given_at_once() {
+    for config in every().filter(|config| !config.kind.sees_future()) {
+        let (model, x) = (model(&config), batch(&config, &[5, 5]).x);
+        let drawn = |parts: &[(usize, usize)]| {
+            let mut generator = model.generator(&[4, 9]);
+            for &(start, end) in parts {
+                let tape = Tape::inference();
+                let part = slice_time(tape.constant(x.clone()), start, end - start).value();
+                generator.observe(&part, &noise());
+            }
+            generator.draw(&noise(), 1.)
+        };
+        assert_eq!(drawn(&[(0, 2), (2, 5)]), drawn(&[(0, 5)]), "{}", name(&config));
+        assert_ne!(drawn(&[(0, 2)]), drawn(&[(0, 5)]), "{}", name(&config));
     }
 }
 

@@ -1,9 +1,10 @@
 use crate::common::says;
-use stcn::data::{DataSet, Normalisation, Split};
+use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
 use stcn::models::{self, Bound, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::train::Config;
+use stcn::train::bounds::{Ancestors, Resample, fivo};
 use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate};
 use stcn::train::fit::Trainer;
 
@@ -40,7 +41,7 @@ fn figures_add_up() {
     close(value.elbo_seq * 2., value.elbo_step * 16.);
     let [a, b] = value.per_sequence[..] else { panic!("two sequences") };
     close(value.elbo_seq, (a + b) / 2.);
-    close(value.elbo_se, (a - b).abs() / 2.); // s/√2 of two numbers
+    close(value.elbo_se.unwrap(), (a - b).abs() / 2.); // s/√2 of two numbers
     close(value.elbo_step_mean, (a / 9. + b / 7.) / 2.); // not the sum over the steps of both
     assert!((value.elbo_step_mean - value.elbo_step).abs() > 1e-6);
     assert!(value.elbo_se_draws.unwrap() > 0.);
@@ -53,6 +54,7 @@ fn a_difference_of_models_has_the_error_of_the_differences() {
     let of = |kind| value(&*model(kind, &[]), &Normalisation::identity(3), 3);
     let (ours, theirs) = (of("stcn-dense"), of("wavenet"));
     let (above, se) = ours.above(&theirs);
+    let se = se.unwrap();
     let [a, b] = [0, 1].map(|i| ours.per_sequence[i] - theirs.per_sequence[i]);
     // f64 sums of a few numbers below 1e3.
     assert!((above - (ours.elbo_seq - theirs.elbo_seq)).abs() < 1e-9);
@@ -109,12 +111,41 @@ fn a_filter_has_a_bound_and_with_one_particle_it_is_iwae() {
         let value = filtered(&*model, 1).unwrap();
         let [iwae, fivo] = [value.iwae.unwrap(), value.fivo.unwrap()];
         assert!((fivo.seq - iwae.seq).abs() < 1e-5 * iwae.seq.abs(), "{iwae:?} {fivo:?}");
-        // With more rows than fit into a pass, the sequences go one after another, to the same values.
-        let many = filtered(&*model, 1024).unwrap().fivo.unwrap();
-        assert_eq!((many.k, many.per_sequence.len()), (1024, 2));
-        assert!((many.seq * 2. - many.per_sequence.iter().sum::<f64>()).abs() < 1e-9);
-        assert!((many.step * 16. - many.seq * 2.).abs() < 1e-9);
     }
+}
+
+#[test]
+fn more_rows_than_fit_into_a_pass_go_one_part_after_another_to_the_same_values() {
+    let line = |n: usize| -> Vec<f32> {
+        (0..n).flat_map(|t| [t as f32 % 3. - 1., 0.1 * n as f32, f32::from(t + 1 == n)]).collect()
+    };
+    let lines = [9, 2, 3, 1, 4, 2, 3].map(line).to_vec(); // four at once
+    let set = DataSet::from_parts("lines", 3, lines, Some(vec![0, 1, 1, 1, 1, 1, 1])).unwrap();
+    let normalisation = Normalisation::identity(3);
+    for (kind, more) in [("stcn", &["model.decoder=gated"][..]), ("vrnn", &[])] {
+        let model = model(kind, more);
+        let plan =
+            Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 1024, seed: 1, copies: None };
+        let value = evaluate(&*model, &set, &normalisation, plan, |_| ()).unwrap().fivo.unwrap();
+        let alone = (1..7).map(|i| {
+            let batch = Batch::new(&set, &normalisation, &[Window::whole(&set, i)], None).unwrap();
+            let how = (Resample::Ess, Ancestors::Multinomial);
+            fivo(model.steps().unwrap(), &batch, &Noise::new(1, "iwae"), 1024, how)[0]
+        });
+        assert_eq!(value.per_sequence, alone.collect::<Vec<_>>(), "{kind}");
+        assert!((value.step * 15. - value.seq * 6.).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn one_sequence_has_no_standard_error() {
+    let one = DataSet::from_parts("one", 3, vec![vec![0.5; 6]; 2], Some(vec![0, 1])).unwrap();
+    let plan = Plan { split: Split::Valid, draws: 3, iwae: 2, fivo: 0, seed: 1, copies: None };
+    let model = model("stcn-dense", &[]);
+    let value = evaluate(&*model, &one, &Normalisation::identity(3), plan, |_| ()).unwrap();
+    assert_eq!((value.elbo_se, value.iwae.as_ref().unwrap().se), (None, None));
+    assert!(value.elbo_se_draws.unwrap() > 0.);
+    assert_eq!(value.above(&value), (0., None));
 }
 
 #[test]
@@ -124,9 +155,11 @@ fn what_a_model_has_no_bound_of_is_refused() {
     let said = refused("wavenet", &[], 4);
     says(&said, &["--fivo: this model has no latents", "exact", "leave --fivo out"]);
     let said = refused("stcn-dense", &["model.draws=fresh"], 4);
-    says(&said, &["--fivo: this model's draws are charged only once", "take --iwae instead"]);
+    says(&said, &["--fivo: a filter of both draws", "not offered", "take --iwae instead"]);
     let said = refused("vrnn", &[], 1025);
-    says(&said, &["1025 draws of whole sequences: choose 1024 at most"]);
+    says(&said, &["--iwae 1025: want 1024 at most for this model"]);
+    let said = refused("wavenet", &[], usize::MAX);
+    says(&said, &["--iwae 18446744073709551615: want 65536 at most for this model"]);
 }
 
 #[test]

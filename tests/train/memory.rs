@@ -1,4 +1,4 @@
-use crate::common::{Lab, ink};
+use crate::common::{Lab, ink, says};
 use stcn::models;
 use stcn::nn::Init;
 use stcn::train::Config;
@@ -10,8 +10,13 @@ fn small() -> Config {
 
 #[test]
 fn a_run_that_cannot_fit_is_refused_with_the_numbers_and_the_cure() {
-    let estimate =
-        Estimate { state: 202_000_000, pass: 1_100_000_000, rest: 33_400_000, batch: (20, 227) };
+    let estimate = Estimate {
+        state: 202_000_000,
+        pass: 1_100_000_000,
+        rest: 33_400_000,
+        batch: (20, 227),
+        particles: 1,
+    };
     assert_eq!(estimate.total(), 1_335_400_000);
     assert!(estimate.check(Some(1_335_400_000)).is_ok());
     assert!(estimate.check(None).is_ok(), "where the system does not say, nothing is refused");
@@ -26,6 +31,12 @@ fn a_run_that_cannot_fit_is_refused_with_the_numbers_and_the_cure() {
         refused.to_string(),
         "the run would take about 1.3 GB (parameters, gradients and Adam 202 MB, a batch of 20 × 227 steps \
          1.1 GB, data and program 33 MB), and 999 MB are free: lower train.batch, data.crop or model.channels"
+    );
+    let many = Estimate { particles: 8, ..estimate };
+    let refused = many.check(Some(999_000_000)).unwrap_err().to_string();
+    says(
+        &refused,
+        &["20 × 227 steps × 8 particles 1.1 GB", "free: lower train.particles, train.batch"],
     );
 }
 

@@ -1,5 +1,5 @@
 use stcn::data::Normalise;
-use stcn::models::config::*;
+use stcn::models::{self, config::*};
 use stcn::train::config::{Config, Reduction, ScheduleKind};
 use stcn::train::presets::PRESETS;
 use std::path::Path;
@@ -172,7 +172,12 @@ fn parameters(c: &ModelConfig) -> usize {
 
 #[test]
 fn models_of_a_preset_have_the_parameter_counts_of_the_specification() {
-    let count = |name, model, head| parameters(&preset(name, model, head).model);
+    let count = |name, model, head| {
+        let config = preset(name, model, head).model;
+        let built = models::count(&config).unwrap();
+        assert_eq!(built, parameters(&config), "{name} {model} {head}");
+        built
+    };
     // ink-small and speech-small with either head, the papers' ink and speech, ink-tiny, music-small.
     let presets = [
         ("ink-small", "gmm"),
