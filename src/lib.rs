@@ -3,7 +3,8 @@
 //!
 //! STCN (Aksan & Hilliges, ICLR 2019) models sequences of real numbers, such as handwriting or speech: a
 //! stack of dilated causal convolutions reads the past, and a ladder of random variables, one for each
-//! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data.
+//! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data. The rivals
+//! of its paper's tables, recurrent and convolutional, stand beside it in [`models`], under the same commands.
 //!
 //! The promise: **same seed, same bits**, on any number of threads, on any x86-64 CPU and on aarch64, in
 //! debug and release builds, and after being killed and resumed ([how, in small programs](book::same_bits)).

@@ -37,6 +37,7 @@ pub mod decisions {
     //! | [0017](d0017) | Weights used step by step |
     //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree |
     //! | [0019](d0019) | Bounds by many draws |
+    //! | [0020](d0020) | RNN and VRNN |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
