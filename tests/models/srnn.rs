@@ -29,6 +29,9 @@ fn the_papers_sizes_have_their_parameter_counts() {
     assert_eq!(count(&speech).unwrap(), 17_227_152);
     let filter = ModelConfig { kind: ModelKind::SrnnFilter, ..speech.clone() };
     assert_eq!(count(&filter).unwrap(), 11_983_248);
+    let blizzard =
+        ModelConfig { channels: 2048, embedding: 1024, latent_hidden: 1024, ..speech.clone() };
+    assert_eq!(count(&blizzard).unwrap(), 65_910_160);
     let music = ModelConfig {
         task: Task::Music,
         head: HeadKind::Bernoulli,

@@ -2,9 +2,10 @@
 
 use super::{batch, model, tiny};
 use stcn::models::config::*;
-use stcn::models::{Kl, count};
+use stcn::models::{Kl, count, shapes};
 use stcn::noise::Noise;
 use stcn::tape::Tape;
+use stcn::train::Config;
 
 #[test]
 fn the_papers_sizes_have_their_parameter_counts() {
@@ -47,6 +48,18 @@ fn the_papers_sizes_have_their_parameter_counts() {
     assert_eq!(count(&speech).unwrap(), 93_898_000);
     let gmm = ModelConfig { head: HeadKind::Gmm, embedding: 500, ..speech };
     assert_eq!(count(&gmm).unwrap(), 94_894_820);
+}
+
+#[test]
+fn without_the_posterior_the_generator_has_the_specified_count() {
+    for (name, generating) in [("ink-small", 574_101), ("speech-small", 856_613)] {
+        let config = Config::preset(name, Some("vrnn"), Some("gmm")).unwrap().model;
+        let posterior = |path: &str| path.starts_with("infer.");
+        let shapes = shapes(&config).unwrap();
+        let kept = shapes.iter().filter(|(path, _)| !posterior(path));
+        let count = kept.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>();
+        assert_eq!(count, generating, "{name}");
+    }
 }
 
 #[test]
