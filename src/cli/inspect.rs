@@ -4,15 +4,14 @@ use super::args::Inspect;
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
 use crate::inspect::{dump::Dump, table};
-use crate::models::Kl;
 use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
-use crate::tape::{Keep, Tape};
+use crate::tape::{Keep, Tape, Var};
 use crate::train::Trained;
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
 use crate::train::fit::dequantise;
-use crate::train::objective::loss;
+use crate::train::objective::forward;
 use serde_json::json;
 
 pub(super) fn run(words: Inspect) -> Result<()> {
@@ -35,19 +34,10 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     let config = &trained.config;
     let dequantise = dequantise(config, trained.step);
     let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
-    let objective = config.train.objective;
-    if objective != Objective::Elbo {
-        eprintln!(
-            "the pass is that of the ELBO; the run learns from {objective}, by {} particles",
-            config.train.particles
-        );
-    }
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
     let tape = Tape::new();
     let noise = Noise::new(config.seed, "train").at(trained.step);
-    let elbo = trained.model.elbo(&tape, &batch, &noise, Kl::Analytic);
-    let (log_px, kl) = (elbo.log_px, elbo.kl.clone());
-    let loss = loss(&elbo, &batch.lengths, weight, config.train.reduction);
+    let loss = forward(&*trained.model, &tape, &batch, &noise, weight, &config.train).loss;
     let grads = tape.backward(loss, Keep::All);
 
     if let Some(name) = &words.node {
@@ -66,17 +56,20 @@ pub(super) fn run(words: Inspect) -> Result<()> {
         print!("{}", table::table(&tape, &grads));
     }
     if let Some(path) = &words.dump {
-        let total = |x: crate::Var| {
-            per_sequence(&x.value(), &batch.lengths).iter().fold(0., |sum, x| sum + x)
-        };
         let mut dump = Dump::default();
         dump.add("input.x", &batch.x);
         dump.add("input.mask", &batch.mask());
         dump.add_pass(&tape, &grads);
-        let about = json!({
-            "config": config, "objective": Objective::Elbo, "loss": f64::from(loss.value().item()), "kl_weight": weight,
-            "log_px_sum": total(log_px), "kl_sum": kl.iter().map(|&kl| total(kl)).collect::<Vec<_>>(),
-        });
+        let loss = f64::from(loss.value().item());
+        let mut about = json!({ "config": config, "loss": loss, "kl_weight": weight });
+        // Rows of other objectives are draws and particles.
+        if config.train.objective == Objective::Elbo {
+            let total =
+                |x: Var| per_sequence(&x.value(), &batch.lengths).iter().fold(0., |sum, x| sum + x);
+            let kl = (1..).map_while(|l| tape.find(&format!("kl.{l}")).map(total));
+            about["kl_sum"] = kl.collect::<Vec<_>>().into();
+            about["log_px_sum"] = tape.find("log_px").map(total).into();
+        }
         dump.save(path, &about)?;
         println!("{}", path.display());
     }

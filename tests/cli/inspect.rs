@@ -142,3 +142,16 @@ fn data_with_nothing_to_look_at_is_refused() {
         ],
     );
 }
+
+#[test]
+fn the_pass_is_that_of_the_bound_that_the_run_learns_from() {
+    let lab = Lab::new();
+    for (objective, node) in [("iwae", "log_mean_exp"), ("fivo", "gather_rows")] {
+        let bound = format!("--set train.objective={objective} --set train.particles=2");
+        lab.ok(&format!(
+            "train --model vrnn --data ink.npz --out {objective} --steps 1 {bound} {TINY}"
+        ));
+        says(&lab.ok(&format!("inspect {objective} --steps 20")), &["log_mean_exp", node, "bound"]);
+        lab.ok(&format!("inspect {objective} --steps 20 --dump {objective}.safetensors"));
+    }
+}
