@@ -42,6 +42,14 @@ impl<'t> Normal<'t> {
         rsample(self.mean, self.std, epsilon).named(name)
     }
 
+    /// Steps one after another in time.   (B, T_i, C) each → (B, Σ T_i, C)
+    #[track_caller]
+    pub fn concat_time(steps: &[Normal<'t>]) -> Self {
+        let all =
+            |of: fn(&Normal<'t>) -> Var<'t>| concat_time(&steps.iter().map(of).collect::<Vec<_>>());
+        Self { mean: all(|step| step.mean), std: all(|step| step.std) }
+    }
+
     /// `ln N(z; μ, σ²)`, summed over channels.   (B, T)
     pub fn log_prob(self, z: Var<'t>) -> Var<'t> {
         normal_log_prob(z, self.mean, self.std)

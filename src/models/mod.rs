@@ -83,13 +83,16 @@ pub trait SequenceModel: Module + Sync + Send {
     fn bound(&self) -> Bound;
 
     /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
-    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists. Draw k has the noise
-    /// k steps later.
-    fn importance_weights(&self, batch: &Batch, noise: &Noise, draws: usize)
-    -> Option<Vec<Tensor>>;
+    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists: where z_t goes on
+    /// to the next step. Draw k has the noise k steps later.
+    fn importance_weights(&self, _: &Batch, _: &Noise, _draws: usize) -> Option<Vec<Tensor>> {
+        None
+    }
 
     /// The model a step at a time, for filters; `None` without latents.
-    fn steps(&self) -> Option<&dyn StepModel>;
+    fn steps(&self) -> Option<&dyn StepModel> {
+        None
+    }
 
     /// Starts sequences; `samples` are the addresses of their noise.
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;

@@ -13,8 +13,8 @@
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, each_step, exact_weights,
-    first_steps, head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, each_step, exact_weights, first_steps,
+    head,
 };
 use crate::data::Batch;
 use crate::dist::Observation;
@@ -82,10 +82,6 @@ impl SequenceModel for Rnn {
         draws: usize,
     ) -> Option<Vec<Tensor>> {
         Some(exact_weights(self, batch, noise, draws))
-    }
-
-    fn steps(&self) -> Option<&dyn StepModel> {
-        None
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {

@@ -165,15 +165,14 @@ impl Srnn {
         let epsilon = noise.normal_tensor("z.1", samples, steps, self.latent);
         let epsilon = tape.constant(epsilon).named("noise.z.1");
         let mut z = tape.constant(self.start(samples.len()).remove(0));
-        let (mut zs, mut mean, mut std) = (vec![], vec![], vec![]);
+        let (mut zs, mut froms) = (vec![], vec![]);
         for t in 0..steps {
             let from = from(t, z);
             z = rsample(from.mean, from.std, slice_time(epsilon, t, 1));
             zs.push(z);
-            mean.push(from.mean);
-            std.push(from.std);
+            froms.push(from);
         }
-        let from = Normal { mean: concat_time(&mean), std: concat_time(&std) };
+        let from = Normal::concat_time(&froms);
         (concat_time(&zs).named("z.1"), from)
     }
 
@@ -230,11 +229,6 @@ impl SequenceModel for Srnn {
 
     fn bound(&self) -> Bound {
         Bound::Lower
-    }
-
-    /// None: z_t goes on to z_{t+1}, so that steps are coupled.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _: usize) -> Option<Vec<Tensor>> {
-        None
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

@@ -145,13 +145,10 @@ impl VarBilstm {
             froms.push(from);
             tolds.push(told);
         }
-        let of_all = |steps: &[Normal<'t>]| Normal {
-            mean: concat_time(&steps.iter().map(|n| n.mean).collect::<Vec<_>>()),
-            std: concat_time(&steps.iter().map(|n| n.std).collect::<Vec<_>>()),
-        };
         let [before, h] = [&hs[..steps], &hs[1..]].map(concat_time);
         let z = concat_time(&zs).named("z.1");
-        Walk { before, h, z, from: of_all(&froms), told: of_all(&tolds) }
+        let [from, told] = [froms, tolds].map(|steps| Normal::concat_time(&steps));
+        Walk { before, h, z, from, told }
     }
 
     /// `p(x_t | x_{<t}, z_{≤t}, b̃_{≤t})`
@@ -196,11 +193,6 @@ impl SequenceModel for VarBilstm {
 
     fn bound(&self) -> Bound {
         Bound::Lower
-    }
-
-    /// None: h_t carries z_t on, so that steps are coupled.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _: usize) -> Option<Vec<Tensor>> {
-        None
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

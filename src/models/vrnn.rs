@@ -84,8 +84,7 @@ impl Vrnn {
         let epsilon = tape.constant(epsilon).named("noise.z.1");
         let embedded = self.embed.forward(x);
         let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut before, mut zs, mut drawn) = (vec![], vec![], vec![]);
-        let (mut mean, mut std) = (vec![], vec![]);
+        let (mut before, mut zs, mut drawn, mut froms) = (vec![], vec![], vec![], vec![]);
         for t in 0..steps {
             let (e, h) = (slice_time(embedded, t, 1), state[0]);
             let from = if t < given {
@@ -99,10 +98,9 @@ impl Vrnn {
             before.push(h);
             zs.push(z);
             drawn.push(u);
-            mean.push(from.mean);
-            std.push(from.std);
+            froms.push(from);
         }
-        let from = Normal { mean: concat_time(&mean), std: concat_time(&std) };
+        let from = Normal::concat_time(&froms);
         let [before, z, drawn] = [before, zs, drawn].map(|steps| concat_time(&steps));
         Walk { before, z: z.named("z.1"), drawn, from }
     }
@@ -135,11 +133,6 @@ impl SequenceModel for Vrnn {
 
     fn bound(&self) -> Bound {
         Bound::Lower
-    }
-
-    /// None: h_t carries z_t on, so that steps are coupled.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _: usize) -> Option<Vec<Tensor>> {
-        None
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

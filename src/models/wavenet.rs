@@ -14,8 +14,8 @@
 
 use super::config::{DenseTaps, FirstStep};
 use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, StepModel, each_step, exact_weights,
-    first_steps, head,
+    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, each_step, exact_weights, first_steps,
+    head,
 };
 use crate::data::Batch;
 use crate::dist::Observation;
@@ -112,10 +112,6 @@ impl SequenceModel for WaveNet {
         draws: usize,
     ) -> Option<Vec<Tensor>> {
         Some(exact_weights(self, batch, noise, draws))
-    }
-
-    fn steps(&self) -> Option<&dyn StepModel> {
-        None
     }
 
     fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {

@@ -134,7 +134,7 @@ impl ZForcing {
         let epsilon = noise.normal_tensor("z.1", samples, steps, self.latent);
         let epsilon = tape.constant(epsilon).named("noise.z.1");
         let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut hs, mut zs, mut mean, mut std) = (vec![state[0]], vec![], vec![], vec![]);
+        let (mut hs, mut zs, mut froms) = (vec![state[0]], vec![], vec![]);
         for t in 0..steps {
             let from = if t < given {
                 self.infer.forward(concat(&[state[0], slice_time(b, t, 1)]))
@@ -145,10 +145,9 @@ impl ZForcing {
             state = self.advance(slice_time(e, t, 1), z, state);
             hs.push(state[0]);
             zs.push(z);
-            mean.push(from.mean);
-            std.push(from.std);
+            froms.push(from);
         }
-        let from = Normal { mean: concat_time(&mean), std: concat_time(&std) };
+        let from = Normal::concat_time(&froms);
         let [before, h] = [&hs[..steps], &hs[1..]].map(concat_time);
         Walk { before, h, z: concat_time(&zs).named("z.1"), from }
     }
@@ -202,11 +201,6 @@ impl SequenceModel for ZForcing {
 
     fn bound(&self) -> Bound {
         Bound::Lower
-    }
-
-    /// None: h_t carries z_t on, so that steps are coupled.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _: usize) -> Option<Vec<Tensor>> {
-        None
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

@@ -213,7 +213,8 @@ impl Trainer {
         by_epochs.into_iter().chain(by_steps).min()
     }
 
-    /// The ELBO of the validation part, one draw, and the bound that is learnt from; by that, notes whether it is the best yet. `None` without one.
+    /// The ELBO of the validation part, one draw, and the bound that is learnt from; by that, notes whether it is
+    /// the best yet. `None` without a validation part.
     pub fn check(&mut self) -> Result<Option<Checked>> {
         let split = Split::Valid;
         if self.set.split(split).is_empty() {

@@ -114,10 +114,6 @@ impl SequenceModel for Linear {
         Bound::Lower
     }
 
-    fn importance_weights(&self, _: &Batch, _: &Noise, _: usize) -> Option<Vec<Tensor>> {
-        None
-    }
-
     fn steps(&self) -> Option<&dyn StepModel> {
         Some(self)
     }
