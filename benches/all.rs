@@ -14,7 +14,7 @@ use stcn::noise::Noise;
 use stcn::optim::Adam;
 use stcn::train::Config;
 use stcn::train::step::update;
-use stcn::{Real, Tape, Tensor};
+use stcn::{Real, Tensor};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -99,11 +99,11 @@ fn steps(c: &mut Criterion) {
         x.data_mut().chunks_mut(3).for_each(|row| row[2] = if row[2] > 1. { 1. } else { 0. });
         let batch = Batch { x, lengths: vec![100; 16], samples: (0..16).collect() };
         let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
-        let (mut tape, mut step) = (Tape::new(), 0);
+        let mut step = 0;
         group.bench_function(format!("training step, {kind}"), |bench| {
             bench.iter(|| {
                 step += 1;
-                update(&mut *model, &mut adam, &mut tape, &batch, &config, step).expect("finite")
+                update(&mut *model, &mut adam, &batch, &config, step).expect("finite")
             })
         });
         generation(&mut group, &*model, kind);

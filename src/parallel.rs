@@ -1,8 +1,8 @@
 //! Threads: the only module that names rayon.
 //!
-//! Three verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
+//! Four verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
 //! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds partials of fixed
-//! chunks in index order. Not here: rayon's own reductions, whose order is unspecified.
+//! chunks in index order; [`teams`] is a map whose tasks open regions of their own. Not here: rayon's own reductions, whose order is unspecified.
 
 use crate::error::{Error, Result};
 use std::ops::Range;
@@ -17,9 +17,9 @@ pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> 
     Ok(pool.install(job))
 }
 
-/// How many threads work here.
+/// How many threads work here: in a team, those of the team.
 pub fn threads() -> usize {
-    rayon::current_num_threads()
+    rayon::current_num_threads().min(crew::hands())
 }
 
 /// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
@@ -93,6 +93,17 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let mut results: Vec<_> = (0..n).map(|_| None).collect();
     each(results.iter_mut().enumerate().collect(), |(i, result)| *result = Some(f(i)));
     results.into_iter().map(|result| result.expect("every task was run")).collect()
+}
+
+/// `f(0), f(1), … f(n − 1)`, each by a team of its own: the threads are shared out evenly among them, and
+/// regions within are run by that team. For tasks that are long chains of regions, so short that threads
+/// would wait for each other most of the time. With too few threads for that, or in a team: one after another.
+pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let all = threads();
+    if n == 1 || all < n || crew::leads() {
+        return (0..n).map(f).collect();
+    }
+    map(n, |i| crew::lead(all * (i + 1) / n - all * i / n, || f(i)))
 }
 
 /// Terms of one partial sum where many are summed: part of what the sum is.

@@ -167,3 +167,64 @@ fn a_task_may_work_in_another_pool_and_open_regions_after_it() {
     })
     .unwrap();
 }
+
+#[test]
+fn teams_share_the_threads_and_their_results_come_in_order() {
+    for (threads, teams, want) in [
+        (1, 2, vec![1, 1]),
+        (2, 2, vec![1, 1]),
+        (3, 2, vec![1, 2]),
+        (8, 2, vec![4, 4]),
+        (8, 1, vec![8]),
+        (2, 3, vec![2, 2, 2]),
+        (2, 0, vec![]),
+    ] {
+        let hands = || parallel::teams(teams, |_| parallel::threads());
+        let after = || (hands(), parallel::threads());
+        assert_eq!(parallel::with_threads(threads, after).unwrap(), (want, threads));
+    }
+}
+
+#[test]
+fn teams_work_side_by_side_and_so_do_the_threads_of_each() {
+    let (all, each) = (Barrier::new(4), [Barrier::new(2), Barrier::new(2)]);
+    parallel::with_threads(4, || {
+        parallel::teams(2, |team| {
+            parallel::each(vec![(), ()], |()| {
+                each[team].wait();
+                all.wait();
+            });
+        })
+    })
+    .unwrap();
+}
+
+#[test]
+fn teams_within_teams_and_within_tasks_finish() {
+    let regions = || parallel::map(10, |i| parallel::teams(2, |j| i + j)[1]).len();
+    for threads in [1, 2, 3, 8] {
+        let of_teams = |i| parallel::teams(2, |j| i + j + regions());
+        let all = || (0..200).map(|_| parallel::teams(2, of_teams)).collect::<Vec<_>>();
+        let found = parallel::with_threads(threads, all).unwrap();
+        assert!(found.into_iter().all(|x| x == [[10, 11], [11, 12]]), "{threads} threads");
+    }
+}
+
+#[test]
+fn after_a_panic_in_a_team_all_threads_work_again() {
+    for threads in [1, 2, 4] {
+        parallel::with_threads(threads, || {
+            for (teams, bad) in [(2, 0), (2, 1), (1, 0)] {
+                let failed = catch_unwind(AssertUnwindSafe(|| {
+                    parallel::teams(teams, |i| parallel::map(9, |_| assert!(i != bad, "team {i}")));
+                }));
+                let message = *failed.unwrap_err().downcast::<String>().unwrap();
+                assert_eq!(message, format!("team {bad}"));
+                let each = (threads / 2).max(1);
+                assert_eq!(parallel::teams(2, |_| parallel::threads()), [each; 2]);
+                assert_eq!(parallel::map(100, |i| i), (0..100).collect::<Vec<_>>());
+            }
+        })
+        .unwrap();
+    }
+}

@@ -98,7 +98,7 @@ fn words() -> Vec<Words> {
         ),
         some(
             "Mutex, RwLock, Condvar, mpsc, atomic",
-            &["tensor.rs", "cli/train.rs", "parallel.rs", "parallel/crew.rs"],
+            &["tensor.rs", "cli/train.rs", "cli/profile.rs", "parallel.rs", "parallel/crew.rs"],
             "who comes first decides no number: parallel::map",
         ),
         some(

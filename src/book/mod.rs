@@ -38,6 +38,7 @@ pub mod decisions {
     //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree |
     //! | [0019](d0019) | Bounds by many draws |
     //! | [0020](d0020) | RNN and VRNN |
+    //! | [0021](d0021) | Halves of a batch |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -82,4 +83,6 @@ pub mod decisions {
     pub mod d0019 {}
     #[doc = include_str!("decisions/0020-rnn-and-vrnn.md")]
     pub mod d0020 {}
+    #[doc = include_str!("decisions/0021-halves-of-a-batch.md")]
+    pub mod d0021 {}
 }

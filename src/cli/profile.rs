@@ -1,17 +1,19 @@
 //! Where a training step spends its time: by rule, forward and back, with nothing left over.
 //!
-//! Every moment belongs to what ended it: a node recorded, a gradient pulled back, or the step itself. So
-//! the sum is the step's wall clock, by construction.
+//! Every moment belongs to what ended it: a node recorded, a gradient pulled back, or the step itself. Where
+//! the parts of a batch are computed side by side, each on a tape of its own, their moments count as much less.
+//! So the sum is the step's wall clock, by construction.
 
+use crate::parallel;
 use crate::tape::{Event, Tape};
 use serde_json::{Value, json};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// What a step does besides its tape.
-const REST: &str = "clip, Adam, buffers";
+/// What a step does besides its tapes.
+const REST: &str = "clip, Adam, the rest";
 
 /// Times of one rule, over all profiled steps.
 #[derive(Clone, Copy, Default)]
@@ -23,24 +25,30 @@ struct Row {
     megabytes: f64,
 }
 
+#[derive(Default)]
 struct State {
-    last: Instant,
     rows: BTreeMap<&'static str, Row>,
+    tapes: usize,
     steps: usize,
+    wall_ms: f64,
 }
 
-/// A clock beside a tape.
-pub(super) struct Profile(Rc<RefCell<State>>);
+/// A clock beside tapes.
+#[derive(Default)]
+pub(super) struct Profile(Arc<Mutex<State>>);
+
+/// Why the lock is not poisoned.
+const QUIET: &str = "nothing panics under it";
 
 impl Profile {
-    /// Watches `tape` from now on.
-    pub fn of(tape: &mut Tape) -> Self {
-        let state = State { last: Instant::now(), rows: BTreeMap::new(), steps: 0 };
-        let state = Rc::new(RefCell::new(state));
-        let shared = state.clone();
+    /// Watches `tape` from now on: one of a step.
+    pub fn watch(&self, tape: &mut Tape) {
+        let (state, last) = (self.0.clone(), Cell::new(Instant::now()));
+        state.lock().expect(QUIET).tapes += 1;
         tape.watch(move |event| {
-            let mut state = shared.borrow_mut();
-            let ms = state.lap();
+            let now = Instant::now();
+            let ms = 1e3 * (now - last.replace(now)).as_secs_f64();
+            let mut state = state.lock().expect(QUIET);
             match event {
                 Event::Recorded(rule, value) => {
                     let row = state.rows.entry(rule.name).or_default();
@@ -53,45 +61,38 @@ impl Profile {
                 }
             }
         });
-        Self(state)
     }
 
-    /// A step begins.
-    pub fn begin(&self) {
-        self.0.borrow_mut().lap();
-    }
-
-    /// A step ends.
-    pub fn end(&self) {
-        let mut state = self.0.borrow_mut();
-        let ms = state.lap();
+    /// Runs a step.
+    pub fn time<R>(&self, step: impl FnOnce() -> R) -> R {
+        let start = Instant::now();
+        let result = step();
+        let mut state = self.0.lock().expect(QUIET);
+        state.wall_ms += since(start);
         state.steps += 1;
-        let rest = state.rows.entry(REST).or_default();
-        (rest.calls, rest.backward_ms) = (rest.calls + 1, rest.backward_ms + ms);
+        result
     }
 
     /// Means per step, the slowest first; and their sum in ms.
     fn rows(&self) -> (Vec<(&'static str, Row)>, f64) {
-        let state = self.0.borrow();
-        let n = state.steps as f64;
+        let state = self.0.lock().expect(QUIET);
+        let (n, wall_ms) = (state.steps as f64, state.wall_ms / state.steps as f64);
+        let side_by_side = match state.tapes / state.steps {
+            tapes if tapes <= parallel::threads() => tapes as f64,
+            _ => 1., // one after another
+        };
         let mean = |(name, row): (&&'static str, &Row)| {
-            let Row { calls, forward_ms, backward_ms, megabytes } = *row;
-            let (forward_ms, backward_ms) = (forward_ms / n, backward_ms / n);
-            (
-                *name,
-                Row {
-                    calls: calls / state.steps,
-                    forward_ms,
-                    backward_ms,
-                    megabytes: megabytes / n,
-                },
-            )
+            let (calls, megabytes) = (row.calls / state.steps, row.megabytes / n);
+            let [forward_ms, backward_ms] =
+                [row.forward_ms, row.backward_ms].map(|ms| ms / n / side_by_side);
+            (*name, Row { calls, forward_ms, backward_ms, megabytes })
         };
         let mut rows: Vec<_> = state.rows.iter().map(mean).collect();
         let total = |row: &Row| row.forward_ms + row.backward_ms;
+        let rest = wall_ms - rows.iter().fold(0., |sum, (_, row)| sum + total(row));
+        rows.push((REST, Row { calls: 1, backward_ms: rest, ..Row::default() }));
         rows.sort_by(|(_, a), (_, b)| total(b).total_cmp(&total(a)));
-        let sum = rows.iter().fold(0., |sum, (_, row)| sum + total(row));
-        (rows, sum)
+        (rows, wall_ms)
     }
 
     /// A table, one line a rule.
@@ -122,12 +123,7 @@ impl Profile {
     }
 }
 
-impl State {
-    /// Milliseconds since the last time.
-    fn lap(&mut self) -> f64 {
-        let now = Instant::now();
-        let ms = 1e3 * (now - self.last).as_secs_f64();
-        self.last = now;
-        ms
-    }
+/// Milliseconds.
+fn since(start: Instant) -> f64 {
+    1e3 * start.elapsed().as_secs_f64()
 }

@@ -6,11 +6,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
 use crate::models::Bound;
-use crate::tape::Keep;
+use crate::tape::{Keep, Tape};
 use crate::train::config::{Choice, Config, Objective};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
 use crate::train::memory::{Estimate, available};
-use crate::train::step::Report;
+use crate::train::step::{Report, pass};
 use crate::train::{Checkpoint, RunDir};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -67,22 +67,21 @@ fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
     .into()
 }
 
-/// Input, noise, parameters, labelled values and gradients of the pass that is on the tape, and as
+/// Input, noise, parameters, labelled values and gradients of the pass that was refused, and as
 /// `first.value` and `first.input.1` … the node where a number first went wrong.
 fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let batch = trainer.batch()?;
-    let tape = trainer.tape();
+    let (tape, step) = (Tape::new(), trainer.progress().step + 1);
+    let loss = pass(trainer.model(), &tape, &batch, trainer.config(), step).loss;
     let mut dump = Dump::default();
     dump.add("input.x", &batch.x);
     dump.add("input.mask", &batch.mask());
     let mut about = json!({
-        "config": trainer.config(), "step": trainer.progress().step + 1,
+        "config": trainer.config(), "step": step,
         // As `data show` and --prime count them.
         "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
     });
-    if let Some(loss) = tape.find("loss") {
-        dump.add_pass(tape, &tape.backward(loss, Keep::All));
-    }
+    dump.add_pass(&tape, &tape.backward(loss, Keep::All));
     if let Some(node) = tape.first_non_finite() {
         about["first"] = node.ranges().into();
         dump.add("first.value", &node.value());

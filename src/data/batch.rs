@@ -10,6 +10,7 @@ use super::split::Split;
 use crate::error::{Error, Result};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
+use std::ops::Range;
 
 /// Steps `start..start + steps` of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,19 @@ impl Batch {
             lengths: windows.iter().map(|w| w.steps).collect(),
             samples: windows.iter().map(|w| w.sample as u64).collect(),
         })
+    }
+
+    /// The sequences of `range`, padded to the longest of them.
+    #[track_caller]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let (_, t, c) = self.x.btc("part");
+        let (lengths, samples) = (&self.lengths[range.clone()], &self.samples[range.clone()]);
+        let longest = lengths.iter().max().map_or(0, |&longest| longest);
+        let mut x = Tensor::scratch(&[lengths.len(), longest, c]);
+        let rows = self.x.data().chunks_exact((t * c).max(1)).skip(range.start);
+        let parts = x.data_mut().chunks_exact_mut((longest * c).max(1));
+        parts.zip(rows).for_each(|(part, row)| part.copy_from_slice(&row[..longest * c]));
+        Self { x, lengths: lengths.to_vec(), samples: samples.to_vec() }
     }
 
     /// (B, T): 1 on the steps of a sequence, 0 on padding.

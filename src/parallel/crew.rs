@@ -20,20 +20,48 @@ type Job = &'static (dyn Fn(usize) + Sync);
 /// How often a helper looks for the next region before it goes home: about a tenth of a millisecond.
 const PATIENCE: usize = 200;
 
+/// Where a thread stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// How many threads may work at a region that it opens, itself included: within a task, one.
+    hands: usize,
+    /// Whether it leads a team, which is a task of an outer region.
+    leads: bool,
+}
+
 thread_local! {
-    /// The helpers of the regions that this thread opens.
-    static CREW: Arc<Crew> = Arc::default();
-    /// Whether this thread is inside a region: what it opens then, it does alone.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// The helpers of the regions that this thread opens, and of those that it opens as a team's leader: the
+    /// first are then at work in the outer one.
+    static CREWS: [Arc<Crew>; 2] = Default::default();
+    static PLACE: Cell<Place> = const { Cell::new(Place { hands: usize::MAX, leads: false }) };
+}
+
+/// How many threads may work at a region that this thread opens.
+pub(super) fn hands() -> usize {
+    PLACE.get().hands
+}
+
+/// Whether this thread leads a team.
+pub(super) fn leads() -> bool {
+    PLACE.get().leads
+}
+
+/// Runs `job`, a task, as the leader of a team of `hands` threads.
+pub(super) fn lead<R>(hands: usize, job: impl FnOnce() -> R) -> R {
+    let before = PLACE.replace(Place { hands, leads: true });
+    let result = job(); // if it panics, the region that it is a task of puts back what was
+    PLACE.set(before);
+    result
 }
 
 /// Runs `job(0)` on this thread and, with other numbers, on up to `helpers` others; returns when all have
 /// left it. A helper has the same number in every region; two may share one.
 pub(super) fn run(helpers: usize, job: &(dyn Fn(usize) + Sync)) {
-    if helpers == 0 || INSIDE.get() {
+    let Place { hands, leads } = PLACE.get();
+    if helpers == 0 || hands == 1 {
         return job(0);
     }
-    CREW.with(|crew| crew.lead(helpers, job));
+    CREWS.with(|crews| crews[usize::from(leads)].lead(helpers, job));
 }
 
 #[derive(Default)]
@@ -110,9 +138,10 @@ impl Crew {
 
 /// Runs `job` as part of a region.
 fn inside(job: Job, number: usize) -> std::thread::Result<()> {
-    let before = INSIDE.replace(true); // a thread that waits in another pool may help its own leader
+    let alone = Place { hands: 1, leads: false };
+    let before = PLACE.replace(alone); // a thread that waits in another pool may help its own leader
     let result = catch_unwind(AssertUnwindSafe(|| job(number)));
-    INSIDE.set(before);
+    PLACE.set(before);
     result
 }
 

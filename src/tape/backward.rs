@@ -142,6 +142,24 @@ impl Grads {
         self.grads[id.index()].as_ref()
     }
 
+    /// Adds the gradients of the same parameters from another tape, as of another part of a batch.
+    pub fn add(&mut self, mut other: Grads) {
+        let Self { grads, params } = self;
+        params.resize(params.len().max(other.params.len()), None);
+        let mut terms: Vec<Option<Tensor>> = vec![None; grads.len()];
+        for (own, id) in params.iter_mut().zip(&other.params) {
+            let Some(term) = id.and_then(|id| other.grads[id.index()].take()) else { continue };
+            let own = own.get_or_insert_with(|| {
+                grads.push(None);
+                terms.push(None);
+                NodeId(terms.len() as u32 - 1)
+            });
+            terms[own.index()] = Some(term);
+        }
+        let sums = grads.iter_mut().zip(terms).filter_map(|(sum, term)| Some((sum, term?)));
+        parallel::each(sums.collect(), |(sum, term)| accumulate(sum, term));
+    }
+
     /// The gradient of a parameter; `None`, which is to say 0, if the loss does not depend on it.
     pub fn find(&self, p: &Param) -> Option<&Tensor> {
         let id = self.params.get(p.number()).copied().flatten();

@@ -35,7 +35,7 @@ pub const FORMAT: u32 = 1;
 
 /// The bits that a training step gives; moves whenever any of them does. Its
 /// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
-pub const ARITHMETIC: u32 = 2;
+pub const ARITHMETIC: u32 = 3;
 
 /// A parameter by the path that tables, dumps and errors call it too.
 #[derive(Clone, Debug, PartialEq)]

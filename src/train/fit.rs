@@ -19,7 +19,6 @@ use crate::models::{self, ModelConfig, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
-use crate::tape::Tape;
 use crate::tensor::Tensor;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +29,6 @@ pub struct Trainer {
     normalisation: Normalisation,
     model: Box<dyn SequenceModel>,
     adam: Adam,
-    tape: Tape,
     progress: Progress,
     /// The batches of the epoch under way.
     epoch: Option<(u64, Vec<Vec<Window>>)>,
@@ -119,9 +117,9 @@ impl Trainer {
         let model = models::build(&config.model, Init::new(config.seed))?;
         let train = &config.train;
         let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
-        let (tape, progress) = (Tape::new(), Progress::default());
+        let progress = Progress::default();
         objective::check(&*model, config.train.objective)?;
-        let trainer = Self { config, set, normalisation, model, adam, tape, progress, epoch: None };
+        let trainer = Self { config, set, normalisation, model, adam, progress, epoch: None };
         trainer.epochs()?; // says at once if there is nothing to train on
         Ok(trainer)
     }
@@ -187,12 +185,11 @@ impl Trainer {
         Batch::new(&self.set, &self.normalisation, &windows[index], dequantise)
     }
 
-    /// One update. If it is refused, nothing has changed, and the pass is on [`tape`](Self::tape).
+    /// One update. If it is refused, nothing has changed.
     pub fn step(&mut self) -> Result<Report> {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
-        let report =
-            update(&mut *self.model, &mut self.adam, &mut self.tape, &batch, &self.config, step)?;
+        let report = update(&mut *self.model, &mut self.adam, &batch, &self.config, step)?;
         self.progress.step = step;
         Ok(report)
     }
@@ -281,11 +278,6 @@ impl Trainer {
     /// The data.
     pub fn set(&self) -> &DataSet {
         &self.set
-    }
-
-    /// Empty, but after an update that was refused: then its pass.
-    pub fn tape(&self) -> &Tape {
-        &self.tape
     }
 
     /// The model.

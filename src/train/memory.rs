@@ -7,6 +7,7 @@
 use super::config::{Config, Objective};
 use super::evaluate::LIMIT;
 use super::objective;
+use super::step::parts;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel};
@@ -51,15 +52,17 @@ impl Estimate {
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
+        let parts = parts(model, batch.0).len(); // side by side, with a gradient each
+        let rows = (batch.0 * batch.1).div_ceil(parts);
         let trained = match config.train.objective {
-            Objective::Elbo => extrapolated(short, batch.0 * batch.1, |rows| of(1, rows)),
+            Objective::Elbo => extrapolated(short, rows, |rows| of(1, rows)),
             Objective::Iwae | Objective::Fivo => {
                 // Some tensors are of one step each: of many rows, that they are counted.
                 let many = 256_usize.div_ceil(config.train.particles);
-                extrapolated(4 * many, batch.0 * batch.1, |rows| of(many, rows / many))
+                extrapolated(4 * many, rows, |rows| of(many, rows / many))
             }
         };
-        let trained = trained.saturating_sub(gradients);
+        let trained = trained.saturating_mul(parts as u64).saturating_sub(gradients);
         let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter

@@ -48,6 +48,15 @@ pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Redu
     elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
+/// What the loss of some of the sequences counts in that of all.
+pub fn share(some: &[usize], all: &[usize], reduction: Reduction) -> f64 {
+    let counted = |lengths: &[usize]| match reduction {
+        Reduction::MeanStep | Reduction::MeanSequence => lengths.len() as f64,
+        Reduction::PerStep => lengths.iter().sum::<usize>() as f64,
+    };
+    counted(some) / counted(all)
+}
+
 /// c_i: what the objective of each sequence counts in the loss.
 fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
     let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);

@@ -8,8 +8,10 @@ use crate::models::SequenceModel;
 use crate::noise::Noise;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
-use crate::tape::{Keep, Tape, Var};
-use crate::tensor::Real;
+use crate::parallel;
+use crate::tape::{Grads, Keep, Tape, Var};
+use crate::tensor::{Real, Tensor};
+use std::ops::Range;
 
 /// What one update saw. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,35 @@ impl Report {
 /// The norm beyond which Adam's squares would no longer be finite in f32.
 const LARGEST_NORM: f64 = 1e18;
 
+/// Up to so many parameters the sequences of a batch go in halves, each on a tape of its own: decision 0021.
+const SMALL: usize = 1 << 20;
+
+/// The parts of a batch of so many sequences, in order: by shapes alone, as sums follow from them.
+pub fn parts(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
+    let count = if model.parameter_count() > SMALL { 1 } else { 2.min(sequences.max(1)) };
+    (0..count).map(|i| sequences * i / count..sequences * (i + 1) / count).collect()
+}
+
+/// What a part of a batch leaves: of the whole's loss, of its terms, and of its gradient.
+struct Part {
+    loss: f64,
+    terms: Option<(f64, Vec<f64>)>,
+    grads: Grads,
+}
+
+impl Part {
+    /// The sum of two.
+    fn add(mut self, other: Part) -> Self {
+        self.loss += other.loss;
+        if let (Some((log_px, kl)), Some((more_log_px, more_kl))) = (&mut self.terms, other.terms) {
+            *log_px += more_log_px;
+            kl.iter_mut().zip(more_kl).for_each(|(kl, more)| *kl += more);
+        }
+        self.grads.add(other.grads);
+        self
+    }
+}
+
 /// The node where a number first went wrong, forwards or else on the way back from `loss`, with the ranges
 /// it went wrong from.
 fn first_wrong(tape: &Tape, loss: Var) -> String {
@@ -53,45 +84,79 @@ fn first_wrong(tape: &Tape, loss: Var) -> String {
     }
     let grads = tape.backward(loss, Keep::All);
     let node = tape.first_non_finite_gradient(&grads);
-    node.map_or("no single node: the gradients are finite and too large".into(), |node| {
+    node.map_or("no single node: all are finite, and together too large".into(), |node| {
         node.gradient_ranges(&grads)
     })
 }
 
-/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite;
-/// the pass is then still on the tape, to look at.
+/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
-    tape: &mut Tape,
     batch: &Batch,
     config: &Config,
     step: u64,
 ) -> Result<Report> {
+    update_watched(model, adam, batch, config, step, &|_| ())
+}
+
+/// The same with every tape shown to `watch` before anything is on it, such as to a profile.
+pub fn update_watched(
+    model: &mut dyn SequenceModel,
+    adam: &mut Adam,
+    batch: &Batch,
+    config: &Config,
+    step: u64,
+    watch: &(dyn Fn(&mut Tape) + Sync),
+) -> Result<Report> {
     let train = &config.train;
-    let weight = kl_weight(train.kl_anneal, step);
     let rate = lr(train.schedule(), train.lr, step);
-    let noise = Noise::new(config.seed, "train").at(step);
     objective::check(model, train.objective)?;
-    tape.reset();
-    let objective::Pass { loss, terms } =
-        objective::forward(model, tape, batch, &noise, weight, train);
-    let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
-    let value = loss.value().item() as f64;
-    let refused = |what: String, tape: &Tape, loss: Var| {
-        let what = format!("step {step}: {what}, first in {}", first_wrong(tape, loss));
-        Err(ErrorKind::Diverged(what).into())
+    let parts = parts(model, batch.lengths.len());
+    let passes = parallel::teams(parts.len(), |i| {
+        let part = batch.part(parts[i].clone());
+        let mut tape = Tape::new();
+        watch(&mut tape);
+        let pass = pass(model, &tape, &part, config, step);
+        let share = objective::share(&part.lengths, &batch.lengths, train.reduction);
+        let seed = Tensor::scalar(share as Real);
+        let loss = share * pass.loss.value().item() as f64;
+        let of_rows = parts[i].len() as f64 / batch.lengths.len() as f64;
+        let times = |kl: Vec<f64>| kl.into_iter().map(|kl| of_rows * kl).collect();
+        let terms = pass.terms.map(|(log_px, kl)| (of_rows * log_px, times(kl)));
+        Part { loss, terms, grads: tape.pull_back(pass.loss, seed, Keep::Leaves) }
+    });
+    let mut passes = passes.into_iter();
+    let first = passes.next().expect("at least one part");
+    let Part { loss, terms, grads } = passes.fold(first, Part::add);
+    let refused = |what: String| {
+        let tape = Tape::new();
+        let first = first_wrong(&tape, pass(model, &tape, batch, config, step).loss);
+        Err(ErrorKind::Diverged(format!("step {step}: {what}, first in {first}")).into())
     };
-    if !value.is_finite() {
-        return refused(format!("the loss is {value}"), tape, loss);
+    if !loss.is_finite() {
+        return refused(format!("the loss is {loss}"));
     }
-    let grads = tape.backward(loss, Keep::Leaves);
     let norm = gradient_norm(model, &grads);
     let scale = clip_scale(norm, train.grad_clip);
     if !norm.is_finite() || norm * scale > LARGEST_NORM {
-        return refused(format!("the norm of the gradient is {norm}"), tape, loss);
+        return refused(format!("the norm of the gradient is {norm}"));
     }
-    tape.reset(); // before the update, or each parameter is copied on write
     adam.update(model, &grads, scale as Real, rate, step);
-    Ok(Report { step, loss: value, log_px, kl, kl_weight: weight, lr: rate, grad_norm: norm })
+    let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
+    let kl_weight = kl_weight(train.kl_anneal, step);
+    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
+}
+
+/// The pass forward of update number `step`.
+pub fn pass<'t>(
+    model: &dyn SequenceModel,
+    tape: &'t Tape,
+    batch: &Batch,
+    config: &Config,
+    step: u64,
+) -> objective::Pass<'t> {
+    let noise = Noise::new(config.seed, "train").at(step);
+    let weight = kl_weight(config.train.kl_anneal, step);
+    objective::forward(model, tape, batch, &noise, weight, &config.train)
 }

@@ -4,7 +4,7 @@ use super::{counting, real, refusal};
 use stcn::data::{
     Batch, Batching, DataSet, Epochs, Limit, Normalisation, Normalise, Split, Window, in_order,
 };
-use stcn::parallel;
+use stcn::{Tensor, parallel};
 
 /// 211 sequences of lengths 1 to 97, every fifth of them valid.
 fn many() -> DataSet {
@@ -43,6 +43,18 @@ fn a_window_is_a_piece_of_its_sequence() {
         Batch::new(&set, &figures, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
     assert_eq!(batch.x.data(), [4., 5., 6.]);
     assert_eq!(batch.samples, [1]);
+}
+
+#[test]
+fn a_part_of_a_batch_is_padded_to_its_own_longest() {
+    let x = Tensor::new(&[3, 2, 1], vec![1., 0., 2., 0., 3., 4.]);
+    let batch = Batch { x, lengths: vec![1, 1, 2], samples: vec![7, 8, 9] };
+    let front = Tensor::new(&[2, 1, 1], vec![1., 2.]);
+    let want = Batch { x: front, lengths: vec![1, 1], samples: vec![7, 8] };
+    assert_eq!(batch.part(0..2), want);
+    assert_eq!(batch.part(2..3).x, Tensor::new(&[1, 2, 1], vec![3., 4.]));
+    assert_eq!(batch.part(0..3), batch);
+    assert_eq!(batch.part(1..1).x.shape(), [0, 0, 1]);
 }
 
 #[test]

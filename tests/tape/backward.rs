@@ -288,3 +288,21 @@ fn a_parameter_without_gradient_is_named_by_its_path() {
     let grads = tape.backward(square(tape.param(&used)), Keep::Leaves);
     grads.param(&unused);
 }
+
+#[test]
+fn gradients_of_two_tapes_add_up_by_parameter_wherever_it_stands() {
+    let param = |n, value| Param::new(n, format!("p{n}"), Tensor::new(&[2], value));
+    let [a, b, c] = [param(0, vec![1., 2.]), param(1, vec![3., 4.]), param(2, vec![5., 6.])];
+    let [one, two] = [Tape::new(), Tape::new()];
+    // d/da and d/db of Σ ab; then of Σ bc on the other, with an input before them.
+    let mut sum = one.backward(stcn::ops::sum(one.param(&a) * one.param(&b)), Keep::Leaves);
+    two.input(Tensor::scalar(1.), "x");
+    sum.add(two.backward(stcn::ops::sum(two.param(&c) * two.param(&b)), Keep::Leaves));
+    assert_eq!(sum.param(&a).data(), [3., 4.]);
+    assert_eq!(sum.param(&b).data(), [1. + 5., 2. + 6.]);
+    assert_eq!(sum.param(&c).data(), [3., 4.], "only the other has it");
+    // And where the other lacks what the first has.
+    sum.add(one.backward(stcn::ops::sum(one.param(&a)), Keep::Leaves));
+    assert_eq!(sum.param(&a).data(), [4., 5.]);
+    assert_eq!(sum.param(&c).data(), [3., 4.]);
+}

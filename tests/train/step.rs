@@ -1,13 +1,13 @@
 use stcn::data::Batch;
 use stcn::models::{self, Elbo};
 use stcn::nn::Init;
-use stcn::optim::Adam;
+use stcn::optim::{Adam, gradient_norm};
 use stcn::tape::{Keep, Tape};
 use stcn::train::Config;
 use stcn::train::bounds::per_sequence;
 use stcn::train::config::Reduction;
-use stcn::train::objective::{loss, reduce};
-use stcn::train::step::update;
+use stcn::train::objective::{Pass, loss, reduce};
+use stcn::train::step::{parts, pass, update};
 use stcn::{Real, Tensor};
 
 /// Two sequences of 3 and 1 steps: ln p sums to 6 and 4, KL to 3 and 0.5; padding holds junk.
@@ -82,8 +82,7 @@ fn an_update_reports_what_it_saw_and_moves_every_parameter() {
     let before: Vec<Tensor> =
         models::parameters(&*model).into_iter().map(|(_, p)| p.clone()).collect();
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
-    let mut tape = Tape::new();
-    let report = update(&mut *model, &mut adam, &mut tape, &square(0.), &config, 1).unwrap();
+    let report = update(&mut *model, &mut adam, &square(0.), &config, 1).unwrap();
     assert_eq!(report.step, 1);
     assert_eq!(report.kl.len(), 2);
     assert_eq!(report.kl_weight, 1. / config.train.kl_anneal as f64);
@@ -102,10 +101,70 @@ fn a_loss_that_is_not_finite_changes_nothing_and_names_the_first_node() {
     let before = models::build(&config.model, Init::new(1)).unwrap();
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
     let batch = square(Real::INFINITY);
-    let e = update(&mut *model, &mut adam, &mut Tape::new(), &batch, &config, 7).unwrap_err();
+    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err();
     assert_eq!(e.exit_code(), 1);
     let message = e.to_string();
     assert_eq!(message, "step 7: the loss is NaN, first in node 0 leaf \"x\" in [-1, inf]");
     let same = models::parameters(&*model) == models::parameters(&*before);
     assert!(same, "a parameter was changed");
+}
+
+/// Three sequences, the last of its own length.
+fn three() -> Batch {
+    let row = [0.5, -1., 0., 1., 0.25, 0., -0.75, 2., 1., 0.125, 1., 0.];
+    let x: Vec<Real> =
+        (0..3).flat_map(|b| row.iter().map(move |x| x * (1. - 2. * b as Real))).collect();
+    let mut x =
+        Tensor::new(&[3, 4, 3], x.into_iter().map(|x| if x < -1.5 { -1.5 } else { x }).collect());
+    x.data_mut().chunks_exact_mut(3).for_each(|row| row[2] = if row[2] == 0. { 0. } else { 1. });
+    x.data_mut()[6..12].fill(0.);
+    x.data_mut()[12 + 9..24].fill(0.);
+    Batch { x, lengths: vec![2, 3, 4], samples: vec![4, 9, 2] }
+}
+
+#[test]
+fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
+    for objective in ["elbo", "iwae", "fivo"] {
+        for reduction in ["mean-step", "mean-sequence", "per-step"] {
+            let mut config = small();
+            config.set("model.draws=shared").unwrap();
+            config.set(&format!("train.objective={objective}")).unwrap();
+            config.set(&format!("train.reduction={reduction}")).unwrap();
+            let mut model = models::build(&config.model, Init::new(1)).unwrap();
+            assert_eq!(parts(&*model, 3), [0..1, 1..3], "what this test is about");
+            let batch = three();
+            let tape = Tape::new();
+            let Pass { loss, terms } = pass(&*model, &tape, &batch, &config, 5);
+            let norm = gradient_norm(&*model, &tape.backward(loss, Keep::Leaves));
+            let loss = f64::from(loss.value().item());
+            let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+            let report = update(&mut *model, &mut adam, &batch, &config, 5).unwrap();
+            // Sums of some hundred terms in another order, in f32.
+            let close = |a: f64, b: f64| {
+                assert!((a - b).abs() < 1e-5 * (1. + b.abs()), "{objective} {reduction}: {a}, {b}");
+            };
+            close(report.loss, loss);
+            close(report.grad_norm, norm);
+            assert_eq!(report.log_px.is_some(), terms.is_some());
+            if let Some((log_px, kl)) = terms {
+                close(report.log_px.unwrap(), log_px);
+                assert_eq!(report.kl.len(), kl.len());
+                report.kl.iter().zip(kl).for_each(|(a, b)| close(*a, b));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_halved_by_its_shapes_and_its_models_alone() {
+    let of = |set: &str, sequences| {
+        let mut config = Config::preset("ink", None, None).unwrap();
+        config.set(set).unwrap();
+        let parts = parts(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
+        parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("model.channels=32", 5), [(0, 2), (2, 5)]);
+    assert_eq!(of("model.channels=32", 1), [(0, 1)]);
+    assert_eq!(of("model.channels=32", 0), [(0, 0)]);
+    assert_eq!(of("model.channels=128", 5), [(0, 5)], "beyond a million parameters");
 }
