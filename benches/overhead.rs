@@ -104,8 +104,7 @@ impl<'a> ByHand<'a> {
             mask(gy, &y[l]);
             let packed = (l > 0).then(|| conv.pack(net.weights[l].value.data()));
             let mut work = Work::new();
-            weights[l].fill(0.);
-            conv.queue_grad_w(&mut work, x, gy, &mut weights[l]);
+            conv.queue_grad_w(&mut work, x, gy, &mut weights[l], true);
             if let Some(w) = &packed {
                 conv.queue_grad_x(&mut work, [(&**gy, w)], gx, true);
             }

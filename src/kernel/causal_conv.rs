@@ -112,7 +112,7 @@ impl CausalConv {
                 let w = Mat::new(w, i, o).columns(columns(n));
                 (Mat::new(rows, batch, i), Right::Rows(w))
             });
-            mul_add_each(terms, &mut y);
+            mul_add_each(terms, Onto::C, &mut y);
             y
         });
         for (n, sums) in sums.iter().enumerate() {
@@ -173,38 +173,38 @@ impl CausalConv {
         }
     }
 
-    /// Queues `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`: rectangles of w̄, each over the sequences in index order.
+    /// Queues `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`: rectangles of w̄, each over the sequences in index order;
+    /// stores instead of adding if it is the `first` to come.
     pub fn queue_grad_w<'a>(
         &self,
         work: &mut Work<'a>,
         x: &'a [Real],
         gy: &'a [Real],
         gw: &'a mut [Real],
+        first: bool,
     ) {
         let conv = *self;
         // Every rectangle reads all of x and ȳ: few of them. No bit depends on the cut, so it may follow
         // the number of threads.
         let rows = self.inputs.div_ceil(parallel::threads().div_ceil(self.taps));
         for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
-            work.add_long(move || conv.grad_w(x, gy, &tile, gw));
+            work.add_long(move || conv.grad_w(x, gy, &tile, gw, first));
         }
     }
 
     /// The rectangle of w̄ that `tile` names: a tap as its batch, rows of wⱼ as its time.
-    fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real]) {
+    fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real], first: bool) {
         let Self { batch, time, inputs: i, outputs: o, .. } = *self;
         let reach = self.reach(tile.batch);
-        if reach >= time {
-            return;
-        }
-        let starts = (0..batch).flat_map(|b| (0..time - reach).step_by(PANEL).map(move |t| (b, t)));
+        let known = time.saturating_sub(reach); // steps before which there is something
+        let starts = (0..batch).flat_map(|b| (0..known).step_by(PANEL).map(move |t| (b, t)));
         let terms = starts.map(|(b, t)| {
-            let rows = PANEL.min(time - reach - t);
+            let rows = PANEL.min(known - t);
             let x = Mat::new(&x[(b * time + t) * i..], rows, i).columns(tile.time.clone());
             let gy = Mat::new(&gy[(b * time + t + reach) * o..], rows, o);
             (x.transposed(), Right::Rows(gy))
         });
-        mul_add_each(terms, gw);
+        mul_add_each(terms, if first { Onto::Zero } else { Onto::C }, gw);
     }
 
     /// Runs `job` over the tiles of tensors shaped like y.

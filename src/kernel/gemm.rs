@@ -126,37 +126,42 @@ pub fn mul_add(a: Mat<'_>, b: Right<'_>, c: &mut [Real]) {
 /// `C = onto + A·B`: the bits of [`mul_add`] on a C that was filled before, without the filling.
 #[track_caller]
 pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
-    let (k, n) = b.shape();
-    if let Onto::Row(row) = onto {
-        assert_eq!(row.len(), n, "product: a row of {} under {n} columns", row.len());
-    }
-    check(a, b, c.len());
-    if k == 0 {
+    check(a, b, onto, c.len());
+    if b.shape().0 == 0 {
         fill(onto, c);
     } else if !c.is_empty() {
         product(std::iter::once((a, b)), onto, c);
     }
 }
 
-/// `C += A₀·B₀ + A₁·B₁ + …`: the bits of [`mul_add`] with each in turn. While one is multiplied, the next
-/// is fetched from memory: for factors that are used once.
+/// `C = onto + A₀·B₀ + A₁·B₁ + …`: the bits of [`mul_add`] with each in turn. While one is multiplied, the
+/// next is fetched from memory: for factors that are used once.
 #[track_caller]
-pub fn mul_add_each<'a>(terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>, c: &mut [Real]) {
+pub fn mul_add_each<'a>(
+    terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
+    onto: Onto<'_>,
+    c: &mut [Real],
+) {
     let (size, mut rows) = (c.len(), None);
     let terms = terms.inspect(move |(a, b)| {
-        check(*a, *b, size);
+        check(*a, *b, onto, size);
         assert_eq!(*rows.get_or_insert(a.rows), a.rows, "product: terms of different shapes");
     });
-    let terms = terms.filter(|(_, b)| b.shape().0 > 0);
-    if size > 0 {
-        product(terms, Onto::C, c);
+    let mut terms = terms.filter(|(_, b)| b.shape().0 > 0).peekable();
+    if terms.peek().is_none() {
+        fill(onto, c);
+    } else if size > 0 {
+        product(terms, onto, c);
     }
 }
 
-/// What the loops rely on: A, B and C hold every element of the product.
+/// What the loops rely on: A, B, C and a row under it hold every element of the product.
 #[track_caller]
-fn check(a: Mat<'_>, b: Right<'_>, size: usize) {
+fn check(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, size: usize) {
     let (k, n) = b.shape();
+    if let Onto::Row(row) = onto {
+        assert_eq!(row.len(), n, "product: a row of {} under {n} columns", row.len());
+    }
     assert_eq!(a.cols, k, "product: A is {} × {}, B is {k} × {n}", a.rows, a.cols);
     let fits = a.rows.checked_mul(n) == Some(size);
     assert!(fits, "product: C holds {size}, want {} × {n}", a.rows);

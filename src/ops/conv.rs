@@ -55,8 +55,8 @@ pub(super) fn queue_layer<'a>(
     gy: &'a Tensor,
     [gw, gb]: [&'a mut Slot; 2],
 ) {
-    if let Some(gw) = gw.zeroed_target() {
-        conv.queue_grad_w(work, x.data(), gy.data(), gw);
+    if let Some((gw, first)) = gw.target() {
+        conv.queue_grad_w(work, x.data(), gy.data(), gw, first);
     }
     if let Some(gb) = gb.zeroed_target() {
         reduce::queue_add_columns(work, gy.data(), gb);

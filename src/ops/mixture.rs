@@ -104,15 +104,16 @@ fn record<'t, const P: usize>(
     let (xs, ls, ps) = (x.value(), logits.value(), params.map(Var::value));
     let (b, t, m) = ls.btc(rule.name);
     let rows_per_tile = (PIECE / ps[0].cols()).max(1);
-    let row = move |i: usize, xs: &Tensor, ls: &Tensor, ps: &[Tensor; P], joint: &mut [Real]| {
-        log_softmax(row_of(ls, i), floor, joint);
-        density(row_of(xs, i), ps.each_ref().map(|p| row_of(p, i)), joint);
+    let row = move |i: usize, xs: Rows, ls: Rows, ps: [Rows; P], joint: &mut [Real]| {
+        log_softmax(ls.at(i), floor, joint);
+        density(xs.at(i), ps.map(|p| p.at(i)), joint);
     };
     let mut y = Tensor::scratch(&[b, t]);
+    let (of_x, of_logits, of_params) = (Rows::of(&xs), Rows::of(&ls), ps.each_ref().map(Rows::of));
     parallel::rows([y.data_mut()], [1], rows_per_tile, |range, [y]| {
         let mut joint = vec![0.; m];
         for (i, y) in range.zip(y) {
-            row(i, &xs, &ls, &ps, &mut joint);
+            row(i, of_x, of_logits, of_params, &mut joint);
             *y = log_sum_exp(&joint);
         }
     });
@@ -127,16 +128,17 @@ fn record<'t, const P: usize>(
         let gp_tiles =
             pieces(gp.each_mut().map(Tensor::data_mut), widths.map(|w| w * rows_per_tile));
         let tiles = gx_tiles.zip(gl_tiles).zip(gp_tiles).enumerate().collect();
+        let (xs, ls, ps) = (Rows::of(&xs), Rows::of(&ls), ps.each_ref().map(Rows::of));
+        let (gy, total) = (gy.data(), total.data());
         parallel::each(tiles, |(tile, ((gx, gl), gp))| {
             let [mut joint, mut weight] = [vec![0.; m], vec![0.; m]];
             let rows = gx.chunks_mut(dx).zip(gl.chunks_mut(dl)).zip(pieces(gp, widths));
             for (i, ((gx, gl), gp)) in (tile * rows_per_tile..).zip(rows) {
-                row(i, &xs, &ls, &ps, &mut joint);
-                let (gy, y) = (gy.data()[i], total.data()[i]);
-                responsibilities(&joint, y, gy, &mut weight);
-                softmax_slopes(row_of(&ls, i), &weight, floor, gl);
+                row(i, xs, ls, ps, &mut joint);
+                responsibilities(&joint, total[i], gy[i], &mut weight);
+                softmax_slopes(ls.at(i), &weight, floor, gl);
                 gx.fill(0.);
-                slopes(row_of(&xs, i), ps.each_ref().map(|p| row_of(p, i)), &weight, gx, gp);
+                slopes(xs.at(i), ps.map(|p| p.at(i)), &weight, gx, gp);
             }
         });
         let grads = [gx, gl].into_iter().chain(gp);
@@ -144,9 +146,21 @@ fn record<'t, const P: usize>(
     })
 }
 
-fn row_of(x: &Tensor, i: usize) -> &[Real] {
-    let c = x.cols();
-    &x.data()[i * c..][..c]
+/// The rows of a tensor.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [Real],
+    cols: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn of(x: &'a Tensor) -> Self {
+        Self { data: x.data(), cols: x.cols() }
+    }
+
+    fn at(self, i: usize) -> &'a [Real] {
+        &self.data[i * self.cols..][..self.cols]
+    }
 }
 
 /// Pieces of several slices side by side, each of its own length.

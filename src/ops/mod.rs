@@ -54,10 +54,10 @@ fn one_shape<const N: usize>(op: &str, inputs: [&Tensor; N]) {
 
 /// `ū += Σ_t h_{t−1}ᵀ v̄_t`: one product over the steps of all sequences.
 fn recurrent_gradient(sizes: &Recurrence, h: &Tensor, gsums: &Tensor, gu: &mut Slot) {
-    let Some(gu) = gu.zeroed_target() else { return };
+    let Some((gu, first)) = gu.target() else { return };
     let delayed = sizes.delayed(h);
     let layer = CausalConv::linear(h.rows(), sizes.units, gsums.cols());
     let mut work = Work::new();
-    layer.queue_grad_w(&mut work, delayed.data(), gsums.data(), gu);
+    layer.queue_grad_w(&mut work, delayed.data(), gsums.data(), gu, first);
     work.run();
 }

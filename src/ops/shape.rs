@@ -20,13 +20,15 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
     let total = widths.iter().sum::<usize>();
     *shape.last_mut().expect("rank ≥ 1") = total;
     let mut y = Tensor::scratch(&shape);
+    let parts: Vec<(&[Real], usize)> = values.iter().map(|x| (x.data(), x.cols())).collect();
     parallel::rows([y.data_mut()], [total], (PIECE / total).max(1), |range, [y]| {
-        for (row, y) in range.zip(y.chunks_exact_mut(total)) {
-            let mut at = 0;
-            for x in &values {
-                y[at..at + x.cols()].copy_from_slice(&x.data()[row * x.cols()..][..x.cols()]);
-                at += x.cols();
+        let mut at = 0;
+        for &(x, width) in &parts {
+            let rows = x[range.start * width..].chunks_exact(width.max(1));
+            for (y, x) in y.chunks_exact_mut(total).zip(rows) {
+                y[at..at + width].copy_from_slice(x);
             }
+            at += width;
         }
     });
     xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {

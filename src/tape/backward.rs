@@ -88,10 +88,11 @@ fn settle(grad: &mut Option<Tensor>, mut products: Vec<Product>) {
             gys.push(next.gy);
         }
         let [x, gy] = [xs, gys].map(|parts| one_below_another(rows, &parts));
-        let grad = grad.get_or_insert_with(|| Tensor::zeros(&[x.cols(), gy.cols()]));
+        let first = grad.is_none();
+        let grad = grad.get_or_insert_with(|| Tensor::scratch(&[x.cols(), gy.cols()]));
         let mut work = Work::new();
         let layer = CausalConv::linear(rows, x.cols(), gy.cols());
-        layer.queue_grad_w(&mut work, x.data(), gy.data(), grad.data_mut());
+        layer.queue_grad_w(&mut work, x.data(), gy.data(), grad.data_mut(), first);
         work.run();
     }
 }

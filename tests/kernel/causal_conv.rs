@@ -93,15 +93,15 @@ fn the_gradient_of_x_is_the_plain_loop_of_two_at_once() {
 
 #[test]
 fn the_gradient_of_w_is_the_plain_loop() {
-    for conv in cases() {
+    for (conv, first) in cases().into_iter().flat_map(|conv| [(conv, false), (conv, true)]) {
         let data = data(&conv);
-        let before = integers(data.w.len(), 6);
-        let (mut want, mut found) = (before.clone(), before);
+        let mut found = integers(data.w.len(), 6);
+        let mut want = if first { vec![0.; found.len()] } else { found.clone() };
         conv.terms(|x, w, y| want[w] += data.x[x] * data.y[y]);
         let mut work = Work::new();
-        conv.queue_grad_w(&mut work, &data.x, &data.y, &mut found);
+        conv.queue_grad_w(&mut work, &data.x, &data.y, &mut found, first);
         work.run();
-        assert!(found == want, "{conv:?}");
+        assert!(found == want, "{conv:?}, first: {first}");
     }
 }
 

@@ -241,18 +241,31 @@ fn a_sum_of_products_is_one_after_the_other() {
                 (left, Right::Rows(Mat::new(&b[from * n..], to - from, n)))
             };
             let terms = || [(0, cut), (cut, k), (0, 0)].into_iter().enumerate();
-            let (mut want, mut found) = (c.clone(), c.clone());
-            terms().for_each(|(i, (from, to))| {
-                let (left, right) = term(from, to, i);
-                mul_add(left, right, &mut want);
-            });
-            mul_add_each(terms().map(|(i, (from, to))| term(from, to, i)), &mut found);
-            assert!(same(&found, &want), "m, n, k = {shape:?}, cut at {cut}");
+            for (name, onto) in [("C", Onto::C), ("0", Onto::Zero), ("row", Onto::Row(&c[..n]))] {
+                let (mut want, mut found) = (c.clone(), c.clone());
+                fill(onto, &mut want);
+                terms().for_each(|(i, (from, to))| {
+                    let (left, right) = term(from, to, i);
+                    mul_add(left, right, &mut want);
+                });
+                mul_add_each(terms().map(|(i, (from, to))| term(from, to, i)), onto, &mut found);
+                assert!(same(&found, &want), "m, n, k = {shape:?}, cut at {cut}, onto {name}");
+            }
         }
     }
     let mut c = [1., 2.];
-    mul_add_each(std::iter::empty(), &mut c);
+    mul_add_each(std::iter::empty(), Onto::C, &mut c);
     assert_eq!(c, [1., 2.]);
+    mul_add_each(std::iter::empty(), Onto::Zero, &mut c);
+    assert_eq!(c, [0., 0.]);
+}
+
+#[test]
+#[should_panic(expected = "product: a row of 2 under 3 columns")]
+fn a_sum_of_products_onto_a_row_of_another_length_is_refused() {
+    let x = [0.; 3];
+    let term = (Mat::new(&x, 1, 1), Right::Rows(Mat::new(&x, 1, 3)));
+    mul_add_each(std::iter::once(term), Onto::Row(&[0.; 2]), &mut [0.; 3]);
 }
 
 #[test]
@@ -272,7 +285,7 @@ fn a_matrix_whose_size_is_no_number_is_refused() {
 fn a_sum_of_products_of_different_shapes_is_refused() {
     let x = [0.; 6];
     let term = |m: usize, n: usize| (Mat::new(&x, m, 1), Right::Rows(Mat::new(&x, 1, n)));
-    mul_add_each([term(2, 3), term(3, 2)].into_iter(), &mut [0.; 6]);
+    mul_add_each([term(2, 3), term(3, 2)].into_iter(), Onto::C, &mut [0.; 6]);
 }
 
 #[test]

@@ -55,7 +55,18 @@ impl Packed {
 fn pack_across(b: Mat<'_>, width: usize, panel: &mut [f32]) {
     for (block, rows) in panel.chunks_mut(16 * width).enumerate() {
         let (first, count) = (block * 16, rows.len() / width);
-        for j in 0..width {
+        let whole = if b.row_stride == 1 && count == 16 { b.cols / 4 * 4 } else { 0 };
+        for j in (0..whole).step_by(4) {
+            // Four columns at a time: a store for four numbers.
+            let columns = [0, 1, 2, 3].map(|c| {
+                let from = &b.data[(j + c) * b.col_stride + first..];
+                from.first_chunk::<16>().expect("sixteen rows")
+            });
+            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                row[j..j + 4].copy_from_slice(&columns.map(|column| column[i]));
+            }
+        }
+        for j in whole..width {
             if j >= b.cols {
                 (0..count).for_each(|i| rows[i * width + j] = 0.);
             } else if b.row_stride == 1 {
