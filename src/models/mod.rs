@@ -99,7 +99,7 @@ pub trait SequenceModel: Module + Sync + Send {
 }
 
 /// A model with latents, a step at a time. Rows are sequences or particles of them; each goes by itself.
-pub trait StepModel {
+pub trait StepModel: Sync {
     /// All that steps see of x alone, for all steps at once: (B, T, ·) each.   x: (B, T, D)
     fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>>;
 

@@ -3,6 +3,7 @@
 use super::bounds::{
     Ancestors, MOST_PARTICLES, Resample, fivo, has_weights_per_step, iwae, per_sequence,
 };
+use super::parts::of_parts;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
 use crate::error::{Error, Result};
 use crate::kernel::math::ln_f64;
@@ -217,15 +218,16 @@ pub fn evaluate(
                 sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / copies as f64);
             };
             if plan.iwae > 0 {
-                add(&mut iwaes[first..], iwae(model, &batch, &noise, plan.iwae).0);
+                let of = |part: &Batch| iwae(model, part, &noise, plan.iwae).0;
+                add(&mut iwaes[first..], of_parts(model, &batch, of).concat());
             }
             if let Some(steps) = filtered {
                 let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
                 for (i, windows) in windows.chunks(at_once).enumerate() {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
                     let how = (Resample::Ess, Ancestors::Multinomial);
-                    let values = fivo(steps, &batch, &noise, plan.fivo, how);
-                    add(&mut fivos[first + i * at_once..], values);
+                    let of = |part: &Batch| fivo(steps, part, &noise, plan.fivo, how);
+                    add(&mut fivos[first + i * at_once..], of_parts(model, &batch, of).concat());
                 }
             }
         }
@@ -256,17 +258,29 @@ pub fn evaluate(
     })
 }
 
-/// One pass: per sequence, `ln p(x|z)` and one KL per latent.
-struct Pass {
-    log_px: Vec<f64>,
-    kl: Vec<Vec<f64>>,
+/// One pass forward: of every sequence.
+pub struct Pass {
+    /// `ln p(x | z)`
+    pub log_px: Vec<f64>,
+    /// One KL for each latent, z^1 first.
+    pub kl: Vec<Vec<f64>>,
 }
 
-fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
-    let tape = Tape::inference();
-    let elbo = model.elbo(&tape, batch, noise, Kl::Analytic);
-    let sums = |x: crate::Var| per_sequence(&x.value(), &batch.lengths);
-    Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+/// The pass forward of a batch, with one draw of its latents.
+pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
+    let of = |part: &Batch| {
+        let tape = Tape::inference();
+        let elbo = model.elbo(&tape, part, noise, Kl::Analytic);
+        let sums = |x: crate::Var| per_sequence(&x.value(), &part.lengths);
+        Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+    };
+    let mut parts = of_parts(model, batch, of).into_iter();
+    let mut all = parts.next().expect("at least one part");
+    for part in parts {
+        all.log_px.extend(part.log_px);
+        all.kl.iter_mut().zip(part.kl).for_each(|(kl, more)| kl.extend(more));
+    }
+    all
 }
 
 /// Mean over sequences of `x_i / T_i`.

@@ -7,7 +7,7 @@
 use super::config::{Config, Objective};
 use super::evaluate::LIMIT;
 use super::objective;
-use super::step::parts;
+use super::parts::parts;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel};

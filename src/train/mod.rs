@@ -14,6 +14,7 @@ pub mod gradients;
 pub mod memory;
 pub mod metrics;
 pub mod objective;
+pub mod parts;
 pub mod presets;
 pub mod run;
 pub mod step;

@@ -2,16 +2,15 @@
 
 use super::config::Config;
 use super::objective;
+use super::parts::of_parts;
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
 use crate::models::SequenceModel;
 use crate::noise::Noise;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
-use crate::parallel;
 use crate::tape::{Grads, Keep, Tape, Var};
 use crate::tensor::{Real, Tensor};
-use std::ops::Range;
 
 /// What one update saw. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +45,6 @@ impl Report {
 
 /// The norm beyond which Adam's squares would no longer be finite in f32.
 const LARGEST_NORM: f64 = 1e18;
-
-/// Up to so many parameters the sequences of a batch go in halves, each on a tape of its own: decision 0021.
-const SMALL: usize = 1 << 20;
-
-/// The parts of a batch of so many sequences, in order: by shapes alone, as sums follow from them.
-pub fn parts(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
-    let count = if model.parameter_count() > SMALL { 1 } else { 2.min(sequences.max(1)) };
-    (0..count).map(|i| sequences * i / count..sequences * (i + 1) / count).collect()
-}
 
 /// What a part of a batch leaves: of the whole's loss, of its terms, and of its gradient.
 struct Part {
@@ -112,23 +102,21 @@ pub fn update_watched(
     let train = &config.train;
     let rate = lr(train.schedule(), train.lr, step);
     objective::check(model, train.objective)?;
-    let parts = parts(model, batch.lengths.len());
-    let passes = parallel::teams(parts.len(), |i| {
-        let part = batch.part(parts[i].clone());
+    let parts = of_parts(model, batch, |part| {
         let mut tape = Tape::new();
         watch(&mut tape);
-        let pass = pass(model, &tape, &part, config, step);
+        let pass = pass(model, &tape, part, config, step);
         let share = objective::share(&part.lengths, &batch.lengths, train.reduction);
         let seed = Tensor::scalar(share as Real);
         let loss = share * pass.loss.value().item() as f64;
-        let of_rows = parts[i].len() as f64 / batch.lengths.len() as f64;
+        let of_rows = part.lengths.len() as f64 / batch.lengths.len() as f64;
         let times = |kl: Vec<f64>| kl.into_iter().map(|kl| of_rows * kl).collect();
         let terms = pass.terms.map(|(log_px, kl)| (of_rows * log_px, times(kl)));
         Part { loss, terms, grads: tape.pull_back(pass.loss, seed, Keep::Leaves) }
     });
-    let mut passes = passes.into_iter();
-    let first = passes.next().expect("at least one part");
-    let Part { loss, terms, grads } = passes.fold(first, Part::add);
+    let mut parts = parts.into_iter();
+    let first = parts.next().expect("at least one part");
+    let Part { loss, terms, grads } = parts.fold(first, Part::add);
     let refused = |what: String| {
         let tape = Tape::new();
         let first = first_wrong(&tape, pass(model, &tape, batch, config, step).loss);

@@ -1,12 +1,15 @@
 use crate::common::says;
 use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
-use stcn::models::{self, Bound, SequenceModel};
+use stcn::models::{self, Bound, Kl, ModelKind, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
+use stcn::tape::{Tape, Var};
 use stcn::train::Config;
-use stcn::train::bounds::{Ancestors, Resample, fivo};
-use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate};
+use stcn::train::bounds::{Ancestors, Resample, fivo, per_sequence};
+use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate, forward};
 use stcn::train::fit::Trainer;
+use stcn::train::parts::parts;
+use stcn::{Real, Tensor};
 
 fn set() -> DataSet {
     let row = |t: usize, n: usize| [t as f32 % 3. - 1., 0.5, if t + 1 == n { 1. } else { 0. }];
@@ -264,4 +267,25 @@ fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_al
     assert_ne!(at(1, copies), at(1, Some(Copies::new(1, 2))), "another mean");
     // A pen of 0.3 has no probability; one that stays 0 or 1 has.
     assert!(at(1, copies).iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
+    let values = (1..=45).map(|i| (i % 7) as Real * 0.25 - 0.5);
+    let mut x = Tensor::new(&[3, 5, 3], values.collect());
+    x.data_mut().chunks_exact_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
+    let batch = Batch { x, lengths: vec![2, 5, 3], samples: vec![3, 0, 8] };
+    let noise = Noise::new(4, "evaluate");
+    for kind in ModelKind::ALL {
+        let model = model(kind.name(), &[]);
+        assert_eq!(parts(&*model, 3).len(), 2);
+        let tape = Tape::inference();
+        let whole = model.elbo(&tape, &batch, &noise, Kl::Analytic);
+        let bits = |x: Vec<f64>| x.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        let of = |x: Var| bits(per_sequence(&x.value(), &batch.lengths));
+        let found = forward(&*model, &batch, &noise);
+        assert_eq!(bits(found.log_px), of(whole.log_px), "{kind}");
+        let kl: Vec<_> = whole.kl.into_iter().map(of).collect();
+        assert_eq!(found.kl.into_iter().map(bits).collect::<Vec<_>>(), kl, "{kind}");
+    }
 }

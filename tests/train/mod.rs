@@ -9,6 +9,7 @@ mod gradients;
 mod memory;
 mod metrics;
 mod objective;
+mod parts;
 mod presets;
 mod run;
 mod step;

@@ -7,7 +7,8 @@ use stcn::train::Config;
 use stcn::train::bounds::per_sequence;
 use stcn::train::config::Reduction;
 use stcn::train::objective::{Pass, loss, reduce};
-use stcn::train::step::{parts, pass, update};
+use stcn::train::parts::parts;
+use stcn::train::step::{pass, update};
 use stcn::{Real, Tensor};
 
 /// Two sequences of 3 and 1 steps: ln p sums to 6 and 4, KL to 3 and 0.5; padding holds junk.
@@ -153,18 +154,4 @@ fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
             }
         }
     }
-}
-
-#[test]
-fn a_batch_is_halved_by_its_shapes_and_its_models_alone() {
-    let of = |set: &str, sequences| {
-        let mut config = Config::preset("ink", None, None).unwrap();
-        config.set(set).unwrap();
-        let parts = parts(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
-        parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>()
-    };
-    assert_eq!(of("model.channels=32", 5), [(0, 2), (2, 5)]);
-    assert_eq!(of("model.channels=32", 1), [(0, 1)]);
-    assert_eq!(of("model.channels=32", 0), [(0, 0)]);
-    assert_eq!(of("model.channels=128", 5), [(0, 5)], "beyond a million parameters");
 }
