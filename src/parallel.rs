@@ -55,7 +55,7 @@ impl<'a> Work<'a> {
 
 /// Runs `job` on every task, on any thread, in any order; tasks own what they write.
 ///
-/// Within a task, regions are run by its own thread.
+/// Within a task, regions are run by its own thread, or by its team ([`teams`]).
 pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
     share_out(vec![], tasks, job);
 }
@@ -79,7 +79,9 @@ fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
         first_of(&long).or_else(|| first_of(&shares[worker])).or_else(|| of_others(worker))
     };
     crew::run(workers - 1, &|worker| {
-        while let Some(task) = next(worker % workers) {
+        // One helper too many is not the leader, whose share is the first.
+        let worker = if worker < workers { worker } else { 1 + worker % (workers - 1) };
+        while let Some(task) = next(worker) {
             job(task);
         }
     });

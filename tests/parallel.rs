@@ -228,3 +228,19 @@ fn after_a_panic_in_a_team_all_threads_work_again() {
         .unwrap();
     }
 }
+
+/// A thread that waits in another pool may take up any task of its own, even the other team.
+#[test]
+fn a_task_of_a_team_may_work_in_another_pool_and_open_regions_after_it() {
+    let other = || parallel::with_threads(2, || parallel::map(5, |i| i).len()).unwrap();
+    for threads in [2, 4, 5] {
+        parallel::with_threads(threads, || {
+            for _ in 0..100 {
+                let task = |_| (other(), parallel::map(3, |i| i).len(), other());
+                let found = parallel::teams(2, |_| parallel::map(4, task));
+                assert!(found.iter().flatten().all(|&found| found == (5, 3, 5)));
+            }
+        })
+        .unwrap();
+    }
+}

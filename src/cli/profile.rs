@@ -1,8 +1,8 @@
 //! Where a training step spends its time: by rule, forward and back, with nothing left over.
 //!
-//! Every moment belongs to what ended it: a node recorded, a gradient pulled back, or the step itself. Where
-//! the parts of a batch are computed side by side, each on a tape of its own, their moments count as much less.
-//! So the sum is the step's wall clock, by construction.
+//! Every moment of a tape belongs to what ended it: a node recorded, a gradient pulled back. Where the n parts
+//! of a batch are computed side by side, each on a tape of its own, a moment counts 1/n. What is left of the
+//! step's wall clock is the last row, so that the sum is that clock.
 
 use crate::parallel;
 use crate::tape::{Event, Tape};
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// What a step does besides its tapes.
-const REST: &str = "clip, Adam, the rest";
+/// What a step does besides its tapes, the wait for the longest of them included.
+const REST: &str = "clip, Adam, waiting";
 
 /// Times of one rule, over all profiled steps.
 #[derive(Clone, Copy, Default)]

@@ -67,7 +67,7 @@ fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
     .into()
 }
 
-/// Input, noise, parameters, labelled values and gradients of the pass that was refused, and as
+/// Input, noise, parameters, labelled values and gradients of the pass that was refused, on one tape, and as
 /// `first.value` and `first.input.1` … the node where a number first went wrong.
 fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let batch = trainer.batch()?;

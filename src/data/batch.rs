@@ -78,7 +78,8 @@ impl Batch {
     /// The sequences of `range`, padded to the longest of them.
     #[track_caller]
     pub fn part(&self, range: Range<usize>) -> Self {
-        let (_, t, c) = self.x.btc("part");
+        let (b, t, c) = self.x.btc("part");
+        assert_eq!(b, self.lengths.len(), "part: one length for each sequence");
         let (lengths, samples) = (&self.lengths[range.clone()], &self.samples[range.clone()]);
         let longest = lengths.iter().max().map_or(0, |&longest| longest);
         let mut x = Tensor::scratch(&[lengths.len(), longest, c]);

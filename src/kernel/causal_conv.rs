@@ -196,10 +196,10 @@ impl CausalConv {
     fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real], first: bool) {
         let Self { batch, time, inputs: i, outputs: o, .. } = *self;
         let reach = self.reach(tile.batch);
-        let known = time.saturating_sub(reach); // steps before which there is something
-        let starts = (0..batch).flat_map(|b| (0..known).step_by(PANEL).map(move |t| (b, t)));
+        let steps = time.saturating_sub(reach); // of x, whose y lies inside the sequence too
+        let starts = (0..batch).flat_map(|b| (0..steps).step_by(PANEL).map(move |t| (b, t)));
         let terms = starts.map(|(b, t)| {
-            let rows = PANEL.min(known - t);
+            let rows = PANEL.min(steps - t);
             let x = Mat::new(&x[(b * time + t) * i..], rows, i).columns(tile.time.clone());
             let gy = Mat::new(&gy[(b * time + t + reach) * o..], rows, o);
             (x.transposed(), Right::Rows(gy))

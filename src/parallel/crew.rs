@@ -23,7 +23,8 @@ const PATIENCE: usize = 200;
 /// Where a thread stands.
 #[derive(Clone, Copy)]
 struct Place {
-    /// How many threads may work at a region that it opens, itself included: within a task, one.
+    /// How many threads may work at a region that it opens, itself included: within a task, one, unless it
+    /// leads a team.
     hands: usize,
     /// Whether it leads a team, which is a task of an outer region.
     leads: bool,
@@ -34,6 +35,8 @@ thread_local! {
     /// first are then at work in the outer one.
     static CREWS: [Arc<Crew>; 2] = Default::default();
     static PLACE: Cell<Place> = const { Cell::new(Place { hands: usize::MAX, leads: false }) };
+    /// Which of the two have an open region. A thread that waits in another pool may take a task of this one.
+    static OPEN: Cell<[bool; 2]> = const { Cell::new([false; 2]) };
 }
 
 /// How many threads may work at a region that this thread opens.
@@ -58,10 +61,17 @@ pub(super) fn lead<R>(hands: usize, job: impl FnOnce() -> R) -> R {
 /// left it. A helper has the same number in every region; two may share one.
 pub(super) fn run(helpers: usize, job: &(dyn Fn(usize) + Sync)) {
     let Place { hands, leads } = PLACE.get();
-    if helpers == 0 || hands == 1 {
+    let (crew, mut open) = (usize::from(leads), OPEN.get());
+    if helpers == 0 || hands == 1 || open[crew] {
         return job(0);
     }
-    CREWS.with(|crews| crews[usize::from(leads)].lead(helpers, job));
+    open[crew] = true;
+    let before = OPEN.replace(open);
+    let result = CREWS.with(|crews| crews[crew].lead(helpers, job));
+    OPEN.set(before);
+    if let Err(panic) = result {
+        resume_unwind(panic);
+    }
 }
 
 #[derive(Default)]
@@ -77,7 +87,11 @@ struct Crew {
 }
 
 impl Crew {
-    fn lead(self: &Arc<Self>, helpers: usize, job: &(dyn Fn(usize) + Sync)) {
+    fn lead(
+        self: &Arc<Self>,
+        helpers: usize,
+        job: &(dyn Fn(usize) + Sync),
+    ) -> std::thread::Result<()> {
         // SAFETY: only the lifetime is changed, and the reference does not outlive this call: helpers use it
         // under the lock for reading, and it is taken out under the lock for writing, panics or not.
         let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
@@ -91,9 +105,7 @@ impl Crew {
         let mine = inside(job, 0);
         *self.alone() = None;
         let theirs = self.panic.lock().expect("nothing panics under it").take();
-        if let Some(panic) = mine.err().or(theirs) {
-            resume_unwind(panic);
-        }
+        mine.and(theirs.map_or(Ok(()), Err))
     }
 
     /// The job, once nobody is at work.

@@ -143,7 +143,8 @@ impl Grads {
         self.grads[id.index()].as_ref()
     }
 
-    /// Adds the gradients of the same parameters from another tape, as of another part of a batch.
+    /// Adds the gradients of the same parameters from another tape, as of another part of a batch. Those of
+    /// inputs stay this tape's own.
     pub fn add(&mut self, mut other: Grads) {
         let Self { grads, params } = self;
         params.resize(params.len().max(other.params.len()), None);

@@ -258,8 +258,8 @@ pub fn evaluate(
     })
 }
 
-/// One pass forward: of every sequence.
-pub struct Pass {
+/// What a pass forward says of every sequence: sums over its steps.
+pub struct Sums {
     /// `ln p(x | z)`
     pub log_px: Vec<f64>,
     /// One KL for each latent, z^1 first.
@@ -267,12 +267,12 @@ pub struct Pass {
 }
 
 /// The pass forward of a batch, with one draw of its latents.
-pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Pass {
+pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
     let of = |part: &Batch| {
         let tape = Tape::inference();
         let elbo = model.elbo(&tape, part, noise, Kl::Analytic);
         let sums = |x: crate::Var| per_sequence(&x.value(), &part.lengths);
-        Pass { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+        Sums { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
     };
     let mut parts = of_parts(model, batch, of).into_iter();
     let mut all = parts.next().expect("at least one part");

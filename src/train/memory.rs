@@ -52,8 +52,8 @@ impl Estimate {
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
-        let parts = parts(model, batch.0).len(); // side by side, with a gradient each
-        let rows = (batch.0 * batch.1).div_ceil(parts);
+        let count = parts(model, batch.0).len(); // side by side, with a gradient each
+        let rows = (batch.0 * batch.1).div_ceil(count);
         let trained = match config.train.objective {
             Objective::Elbo => extrapolated(short, rows, |rows| of(1, rows)),
             Objective::Iwae | Objective::Fivo => {
@@ -62,7 +62,7 @@ impl Estimate {
                 extrapolated(4 * many, rows, |rows| of(many, rows / many))
             }
         };
-        let trained = trained.saturating_mul(parts as u64).saturating_sub(gradients);
+        let trained = trained.saturating_mul(count as u64).saturating_sub(gradients);
         let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter

@@ -90,7 +90,7 @@ pub fn update(
     update_watched(model, adam, batch, config, step, &|_| ())
 }
 
-/// The same with every tape shown to `watch` before anything is on it, such as to a profile.
+/// The same with the tape of every part shown to `watch` before anything is on it, such as to a profile.
 pub fn update_watched(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,

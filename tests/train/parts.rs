@@ -7,7 +7,7 @@ use stcn::train::parts::{of_parts, parts};
 use stcn::{Real, Tensor};
 
 #[test]
-fn a_batch_is_halved_by_its_shapes_and_its_models_alone() {
+fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
     let of = |set: &str, sequences| {
         let mut config = Config::preset("ink", None, None).unwrap();
         config.set(set).unwrap();

@@ -1,7 +1,7 @@
 use stcn::data::Batch;
 use stcn::models::{self, Elbo};
 use stcn::nn::Init;
-use stcn::optim::{Adam, gradient_norm};
+use stcn::optim::Adam;
 use stcn::tape::{Keep, Tape};
 use stcn::train::Config;
 use stcn::train::bounds::per_sequence;
@@ -110,7 +110,7 @@ fn a_loss_that_is_not_finite_changes_nothing_and_names_the_first_node() {
     assert!(same, "a parameter was changed");
 }
 
-/// Three sequences, the last of its own length.
+/// Three sequences, each of its own length.
 fn three() -> Batch {
     let row = [0.5, -1., 0., 1., 0.25, 0., -0.75, 2., 1., 0.125, 1., 0.];
     let x: Vec<Real> =
@@ -125,33 +125,74 @@ fn three() -> Batch {
 
 #[test]
 fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
-    for objective in ["elbo", "iwae", "fivo"] {
+    for (kind, objective) in
+        [("stcn-dense", "elbo"), ("stcn", "iwae"), ("z-forcing", "elbo"), ("vrnn", "fivo")]
+    {
         for reduction in ["mean-step", "mean-sequence", "per-step"] {
             let mut config = small();
+            config.set(&format!("model.kind={kind}")).unwrap();
             config.set("model.draws=shared").unwrap();
             config.set(&format!("train.objective={objective}")).unwrap();
             config.set(&format!("train.reduction={reduction}")).unwrap();
+            config.set("train.grad_clip=0").unwrap();
             let mut model = models::build(&config.model, Init::new(1)).unwrap();
             assert_eq!(parts(&*model, 3), [0..1, 1..3], "what this test is about");
             let batch = three();
             let tape = Tape::new();
             let Pass { loss, terms } = pass(&*model, &tape, &batch, &config, 5);
-            let norm = gradient_norm(&*model, &tape.backward(loss, Keep::Leaves));
+            let grads = tape.backward(loss, Keep::Leaves);
+            let mut want = vec![];
+            model.visit(&mut |p| want.push((p.path().to_string(), grads.find(p).cloned())));
             let loss = f64::from(loss.value().item());
             let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
             let report = update(&mut *model, &mut adam, &batch, &config, 5).unwrap();
             // Sums of some hundred terms in another order, in f32.
-            let close = |a: f64, b: f64| {
-                assert!((a - b).abs() < 1e-5 * (1. + b.abs()), "{objective} {reduction}: {a}, {b}");
+            let about = format!("{kind} {objective} {reduction}");
+            let close = |a: f64, b: f64, size: f64| {
+                assert!((a - b).abs() < 1e-5 * (1. + size), "{about}: {a}, {b}");
             };
-            close(report.loss, loss);
-            close(report.grad_norm, norm);
+            close(report.loss, loss, loss.abs());
+            let norm = report.grad_norm;
+            for ((path, g), m) in want.into_iter().zip(adam.moments().0) {
+                let g = g.unwrap_or_else(|| Tensor::zeros(m.shape()));
+                let off = stcn::tensor::zip([&g, m], |[g, m]| m - 0.1 * g).squared_norm().sqrt();
+                assert!(off < 1e-6 * norm, "{about}: {path}: {off} of {norm}");
+            }
             assert_eq!(report.log_px.is_some(), terms.is_some());
             if let Some((log_px, kl)) = terms {
-                close(report.log_px.unwrap(), log_px);
+                close(report.log_px.unwrap(), log_px, log_px.abs());
                 assert_eq!(report.kl.len(), kl.len());
-                report.kl.iter().zip(kl).for_each(|(a, b)| close(*a, b));
+                report.kl.iter().zip(kl).for_each(|(a, b)| close(*a, b, b));
             }
         }
     }
+}
+
+#[test]
+fn a_number_that_goes_wrong_in_the_second_half_is_named() {
+    let config = small();
+    let mut model = models::build(&config.model, Init::new(1)).unwrap();
+    let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+    let mut batch = three();
+    batch.x.data_mut()[2 * 12] = Real::INFINITY;
+    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err();
+    let want = "step 7: the loss is NaN, first in node 0 leaf \"x\" in [-1.5, inf]";
+    assert_eq!(e.to_string(), want);
+}
+
+#[test]
+fn a_gradient_beyond_what_adam_can_square_changes_nothing() {
+    let mut config = small();
+    config.set("model.kind=wavenet").unwrap(); // no divergence to be infinite before
+    config.set("model.head=normal").unwrap();
+    config.set("train.grad_clip=0").unwrap();
+    let mut model = models::build(&config.model, Init::new(1)).unwrap();
+    let before = models::build(&config.model, Init::new(1)).unwrap();
+    let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
+    let mut batch = three();
+    batch.x.data_mut()[2 * 12] = 1e18;
+    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err().to_string();
+    assert!(e.starts_with("step 7: the norm of the gradient is "), "{e}");
+    assert!(e.ends_with("first in no single node: all are finite, and together too large"), "{e}");
+    assert!(models::parameters(&*model) == models::parameters(&*before), "a parameter was changed");
 }
