@@ -60,9 +60,8 @@ pub(super) fn lead<R>(hands: usize, job: impl FnOnce() -> R) -> R {
 /// Runs `job(0)` on this thread and, with other numbers, on up to `helpers` others; returns when all have
 /// left it. A helper has the same number in every region; two may share one.
 pub(super) fn run(helpers: usize, job: &(dyn Fn(usize) + Sync)) {
-    let Place { hands, leads } = PLACE.get();
-    let (crew, mut open) = (usize::from(leads), OPEN.get());
-    if helpers == 0 || hands == 1 || open[crew] {
+    let (crew, mut open) = (usize::from(leads()), OPEN.get());
+    if helpers == 0 || open[crew] {
         return job(0);
     }
     open[crew] = true;

@@ -50,20 +50,23 @@ pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Redu
 
 /// What the loss of some of the sequences counts in that of all.
 pub fn share(some: &[usize], all: &[usize], reduction: Reduction) -> f64 {
-    let counted = |lengths: &[usize]| match reduction {
+    counted(some, reduction) / counted(all, reduction)
+}
+
+/// What the loss is the mean over: steps or sequences.
+fn counted(lengths: &[usize], reduction: Reduction) -> f64 {
+    match reduction {
         Reduction::MeanStep | Reduction::MeanSequence => lengths.len() as f64,
         Reduction::PerStep => lengths.iter().sum::<usize>() as f64,
-    };
-    counted(some) / counted(all)
+    }
 }
 
 /// c_i: what the objective of each sequence counts in the loss.
 fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
-    let (count, steps) = (lengths.len() as f64, lengths.iter().sum::<usize>() as f64);
+    let count = counted(lengths, reduction);
     let share = |&length: &usize| match reduction {
         Reduction::MeanStep => 1. / (count * length as f64),
-        Reduction::MeanSequence => 1. / count,
-        Reduction::PerStep => 1. / steps,
+        Reduction::MeanSequence | Reduction::PerStep => 1. / count,
     };
     lengths.iter().map(share).collect()
 }
