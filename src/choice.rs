@@ -39,6 +39,10 @@ macro_rules! choice {
             }
         }
 
+        impl $crate::choice::Words for $name {
+            const WORDS: &'static [&'static str] = &[$($text),+];
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.name())
@@ -60,6 +64,12 @@ macro_rules! choice {
     };
 }
 pub(crate) use choice;
+
+/// The words that a value of this type is typed as.
+pub trait Words {
+    /// All of them, in the order of the page.
+    const WORDS: &'static [&'static str];
+}
 
 /// The error for a name that is not in the list.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {

@@ -8,7 +8,7 @@ use crate::common::{Lab, ink, stderr, stdout};
 use sha2::{Digest, Sha256};
 use stcn::data::{DataSet, npz};
 use stcn::kernel::simd::Isa;
-use stcn::models::ModelKind;
+use stcn::models::ALL;
 use stcn::train::Checkpoint;
 use stcn::train::checkpoint::{ARITHMETIC, hex};
 use std::collections::VecDeque;
@@ -29,9 +29,25 @@ struct Cell {
 }
 
 /// Large enough that elementwise work is cut into several pieces, small enough for an emulator.
-const SIZES: &str = "--set model.channels=16 --set model.latents=[4,2] --set model.blocks_per_latent=2 \
-                     --set model.latent_layers=1 --set model.output_layers=2 --set model.mixtures=3 \
-                     --set train.batch=5 --set train.eval_every=2 --set train.epochs=0";
+fn sizes(model: &str) -> String {
+    let own = match model {
+        "stcn" | "stcn-dense" => {
+            "channels=16 latents=[4,2] blocks_per_latent=2 latent_layers=1 output_layers=2"
+        }
+        "ladder-rnn" | "ladder-rnn-dense" => {
+            "hidden_size=16 latents=[4,2] cells_per_latent=2 latent_layers=1 output_layers=2"
+        }
+        "wavenet" | "wavenet-dense" => "channels=16 levels=2 blocks_per_level=2 output_layers=2",
+        "rnn" => "hidden_size=16 layers=2",
+        "vrnn" | "srnn" | "srnn-filter" => "hidden_size=16 latent_size=4 layers=2",
+        "z-forcing" | "var-bilstm" => "hidden_size=16 latent_size=4",
+        "swavenet" => "channels=16 latents=[4,2]",
+        "dmm" => "hidden_size=16 latent_size=4 transition_size=8 emission_size=8",
+        _ => panic!("{model} has no small sizes: give it some"),
+    };
+    let own = own.split(' ').map(|size| format!("--set model.{size} ")).collect::<String>();
+    own + "--set model.mixtures=3 --set train.batch=5 --set train.eval_every=2 --set train.epochs=0"
+}
 
 /// Every task with its preset and its heads.
 const TASKS: [(&str, &str, &[&str]); 3] = [
@@ -65,10 +81,11 @@ fn data(task: &str) -> DataSet {
 fn cells() -> Vec<Cell> {
     let mut cells = vec![];
     for (task, preset, heads) in TASKS {
-        for model in ModelKind::ALL {
+        for model in ALL {
+            let sizes = sizes(model.name());
             for head in heads {
                 let name = format!("{model} {task} {head}");
-                let words = format!("--preset {preset} --model {model} --head {head} {SIZES}");
+                let words = format!("--preset {preset} --model {model} --head {head} {sizes}");
                 cells.push(Cell { name, data: Some(data(task)), words });
             }
         }
@@ -78,21 +95,22 @@ fn cells() -> Vec<Cell> {
         cells.push(Cell {
             name: format!("{model} ink gmm by {objective}"),
             data: Some(data("ink")),
-            words: format!("--preset ink-tiny --model {model} {bound} {SIZES}"),
+            words: format!("--preset ink-tiny --model {model} {bound} {}", sizes(model)),
         });
     }
     let released =
         "--set model.draws=fresh --set model.precision=as-released --set model.floors=as-released";
+    let sizes = sizes("stcn-dense");
     cells.push(Cell {
         name: "stcn-dense ink gmm as released".into(),
         data: Some(data("ink")),
-        words: format!("--preset ink-tiny {released} {SIZES}"),
+        words: format!("--preset ink-tiny {released} {sizes}"),
     });
     cells.push(Cell {
         name: "stcn-dense, handwriting made here".into(),
         data: None,
         // A tenth of the work: a hundred lines to check, not two, some of them without FMA under an emulator.
-        words: format!("--preset ink-tiny {SIZES} --set model.channels=4"),
+        words: format!("--preset ink-tiny {sizes} --set model.channels=4"),
     });
     cells
 }

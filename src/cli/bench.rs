@@ -13,20 +13,24 @@ use crate::optim::Adam;
 use crate::parallel;
 use crate::tape::Tape;
 use crate::tensor::{Real, Tensor};
-use crate::train::config::Choice;
+use crate::train::Overrides;
 use crate::train::step::{update, update_watched};
 use crate::train::{Config, evaluate};
 use serde_json::json;
 use std::time::Instant;
 
 fn resolve(words: &Choose) -> Result<(Config, Box<dyn SequenceModel>)> {
-    let config = Config::resolve(&Choice {
-        preset: words.preset.as_deref(),
-        model: words.model.as_deref(),
-        head: words.head.as_deref(),
-        file: None,
-        set: &words.set,
-    })?;
+    let config = Config::resolve(
+        &Overrides {
+            preset: words.preset.as_deref(),
+            model: words.model.as_deref(),
+            head: words.head.as_deref(),
+            file: None,
+            released: false,
+            set: &words.set,
+        },
+        &crate::models::Registry::default(),
+    )?;
     let model = models::build(&config.model, Init::new(config.seed))?;
     Ok((config, model))
 }
@@ -71,7 +75,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     let params = model.parameter_count();
     if words.json {
         let mut line = json!({
-            "model": config.model.kind, "head": config.model.head, "params": params, "batch": b,
+            "model": config.model.kind, "head": config.model.obs.head, "params": params, "batch": b,
             "time": t, "threads": threads, "steps": words.steps, "step_ms_median": median,
             "step_ms_min": least, "forward_ms_median": forward, "gflop_per_step": gflop, "gflops": speed,
             "gemm_roof_gflops": roof, "roof_fraction": speed / roof,
@@ -85,7 +89,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
         print_json(&line);
         return Ok(());
     }
-    let (kind, head, params) = (config.model.kind, config.model.head, thousands(params));
+    let (kind, head, params) = (config.model.kind, config.model.obs.head, thousands(params));
     println!("{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {threads} threads");
     println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", words.steps);
     println!(
@@ -109,11 +113,11 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     let (config, model) = resolve(&words.choose)?;
     let samples: Vec<u64> = (0..words.count as u64).collect();
     let noise = Noise::new(config.seed, "sample");
-    let mut generator = model.generator(&samples);
+    let mut sampler = model.sampler(&samples);
     let mut times = vec![];
     for _ in 0..words.steps {
         let start = Instant::now();
-        generator.draw(&noise, 1.);
+        sampler.draw(&noise, 1.);
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     // The median of the 50 steps around one.
@@ -125,8 +129,9 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     let middle = median(&mut times.clone());
     let params = model.parameter_count();
     let mut read = 0;
-    model.visit(&mut |p| read += if p.path().starts_with("infer.") { 0 } else { p.value.len() });
-    let megabytes = (read * size_of::<Real>()) as f64 * 1e-6; // the posterior's nets are not asked
+    let reads = |path: &str| config.model.kind.generates_with(path);
+    model.visit(&mut |p| read += if reads(p.path()) { p.value.len() } else { 0 });
+    let megabytes = (read * size_of::<Real>()) as f64 * 1e-6;
     let (speed, roof) = (megabytes / middle, memory_speed());
     if words.json {
         let mut line = json!({
@@ -171,10 +176,10 @@ fn median(times: &mut [f64]) -> f64 {
 
 /// Standard normals; bits where the data has bits.
 fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
-    let channels = config.model.input;
+    let channels = config.model.obs.input;
     let mut x = Tensor::zeros(&[batch, time, channels]);
     Noise::new(0, "bench").normals("x", 0, 0, x.data_mut());
-    let bits = match config.model.task {
+    let bits = match config.model.obs.task {
         Task::Ink => channels - 1,
         Task::Speech => channels,
         Task::Music => 0,

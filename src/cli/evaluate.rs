@@ -5,7 +5,7 @@ use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::models::Bound;
-use crate::models::config::{FirstStep, ModelConfig, Task};
+use crate::models::config::{ModelConfig, Task};
 use crate::train::Trained;
 use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
 use crate::train::fit::real_channels;
@@ -18,7 +18,7 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
     if words.draws == 0 {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
-    let mut trained = Trained::open(&words.run)?;
+    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
     trained.config.data.dequantise |= words.dequantise;
     trained.config.validate()?;
     let set = reading(words.json, || trained.open_data(words.data))?;
@@ -79,8 +79,8 @@ struct Against {
 
 /// Opens a run to compare with, if its nats are of the same unit.
 fn open_other(run: PathBuf, trained: &Trained) -> Result<(PathBuf, Trained)> {
-    let other = Trained::open(&run)?;
-    let unit = |run: &Trained| (run.config.model.task, run.normalisation.clone());
+    let other = Trained::open(&run, &crate::models::Registry::default())?;
+    let unit = |run: &Trained| (run.config.model.obs.task, run.normalisation.clone());
     if unit(&other) != unit(trained) {
         return Err(Error::usage(format!(
             "--against {}: its data were normalised by other figures, so that its nats have another unit: \
@@ -95,13 +95,13 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
     let model = trained.config.model.kind;
     let kl_seq = value.kl.iter().fold(0., |sum, kl| sum + kl);
     let mut line = json!({
-        "model": model, "head": trained.config.model.head,
+        "model": model, "head": trained.config.model.obs.head,
         "params": trained.model.parameter_count(), "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
         "elbo_seq": value.elbo_seq, "elbo_step": value.elbo_step,
         "elbo_step_mean": value.elbo_step_mean,
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
-        "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective && !trained.config.model.is_floored(),
+        "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective && !trained.config.model.obs.is_floored(),
     });
     if trained.config.data.dequantise {
         line["dequantised"] = true.into();
@@ -111,14 +111,11 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
             line[name] = se.into();
         }
     }
-    if leaves_out_first(&trained.config.model) {
-        line["first_step_scored"] = false.into();
-    }
     if value.iwae.is_some() {
         line["iwae_per"] = if value.iwae_per_step { "step" } else { "sequence" }.into();
     }
     if model.has_latents() {
-        line["posterior"] = if model.sees_future() { "smoothing" } else { "filtering" }.into();
+        line["posterior"] = if model.looks_ahead() { "smoothing" } else { "filtering" }.into();
     }
     for (name, bound) in [("iwae", &value.iwae), ("fivo", &value.fivo)] {
         let Some(bound) = bound else { continue };
@@ -134,21 +131,15 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
 }
 
 /// What the value of a model may be called.
-fn name(model: &ModelConfig, bound: Bound) -> String {
-    let rest = if leaves_out_first(model) { ", of all steps but the first" } else { "" };
-    let name = match bound {
-        Bound::Objective => "released objective (no bound: its draws are charged only once",
-        _ if model.is_floored() => {
-            "released objective (no bound: floors make probabilities more than 1"
+fn name(model: &ModelConfig, bound: Bound) -> &'static str {
+    match bound {
+        Bound::Objective => "released objective (no bound: its draws are charged only once)",
+        _ if model.obs.is_floored() => {
+            "released objective (no bound: floors make probabilities more than 1)"
         }
-        Bound::Exact => "log-likelihood (exact",
-        Bound::Lower => "ELBO (a lower bound",
-    };
-    format!("{name}{rest})")
-}
-
-fn leaves_out_first(model: &ModelConfig) -> bool {
-    model.kind.is_wavenet() && model.first_step == FirstStep::Skipped
+        Bound::Exact => "log-likelihood (exact)",
+        Bound::Lower => "ELBO (a lower bound)",
+    }
 }
 
 /// ` ± 1.23`, where there is an error.
@@ -159,7 +150,7 @@ fn plus_minus(error: Option<f64>) -> String {
 fn say(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
-    println!("{}, head {}, {params} parameters, step {}", model.kind, model.head, trained.step);
+    println!("{}, head {}, {params} parameters, step {}", model.kind, model.obs.head, trained.step);
     let (sequences, steps) = (thousands(value.sequences), thousands(value.steps));
     println!(
         "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"
@@ -172,7 +163,7 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
         (None, None) => String::new(),
         (None, Some(draws)) => format!(" (one sequence; standard error {draws})"),
     };
-    let future = if model.kind.sees_future() { ", q sees future steps" } else { "" };
+    let future = if model.kind.looks_ahead() { ", q sees future steps" } else { "" };
     println!(
         "{name}{future}: {:.2}{} nats/sequence{error}",
         value.elbo_seq,
@@ -186,12 +177,14 @@ fn say(trained: &Trained, split: Split, value: &Evaluation) {
         let copies = Copies::REPORTED;
         let meaning = match value.bound {
             Bound::Objective => "the objective is no bound, and the bits are none either",
-            _ if model.is_floored() => "floored probabilities are none, and bound no code length",
+            _ if model.obs.is_floored() => {
+                "floored probabilities are none, and bound no code length"
+            }
             Bound::Exact | Bound::Lower => "the bits bound a code length from above",
         };
         println!("  dequantised, mean of {copies} copies: {meaning}");
     }
-    if model.task == Task::Music {
+    if model.obs.task == Task::Music {
         let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];
         let bounds = bounds.iter().filter_map(|(name, bound)| {
             bound.as_ref().map(|bound| format!(", {name} {:.4}", bound.step_mean))

@@ -8,7 +8,7 @@ use crate::train::{RunDir, Trained, exchange};
 use serde_json::json;
 
 pub(super) fn export(words: Export) -> Result<()> {
-    let trained = Trained::open(&words.run)?;
+    let trained = Trained::open(&words.run, &crate::models::Registry::default())?;
     let mut dump = Dump::default();
     for (path, value) in parameters(&*trained.model) {
         dump.add(path, value);
@@ -21,7 +21,7 @@ pub(super) fn export(words: Export) -> Result<()> {
 }
 
 pub(super) fn import(words: Import) -> Result<()> {
-    let (config, checkpoint) = exchange::load(&words.file)?;
+    let (config, checkpoint) = exchange::load(&words.file, &crate::models::Registry::default())?;
     let (run, _lock) = RunDir::create(&words.out, &config)?;
     checkpoint.save(&run.latest())?;
     checkpoint.save(&run.best())?;

@@ -3,7 +3,7 @@
 use super::args::Gradcheck;
 use super::print_json;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::{ModelKind, config::HeadKind};
+use crate::models::config::HeadKind;
 use crate::tape::Check;
 use crate::train::gradients::{check_model, models};
 use serde_json::json;
@@ -12,7 +12,8 @@ use serde_json::json;
 const TOLERANCE: f64 = 1e-6;
 
 pub(super) fn run(words: Gradcheck) -> Result<()> {
-    let kind = words.model.as_deref().map(ModelKind::parse).transpose()?;
+    let registry = &crate::models::Registry::default();
+    let kind = words.model.as_deref().map(|name| registry.find(name)).transpose()?;
     let head = words.head.as_deref().map(HeadKind::parse).transpose()?;
     if cfg!(not(feature = "f64")) {
         return Err(Error::usage(
@@ -34,8 +35,10 @@ pub(super) fn run(words: Gradcheck) -> Result<()> {
     for (name, check) in crate::ops::checks() {
         report(name, check);
     }
-    for config in models(kind, head) {
-        let name = format!("{} {}", config.kind, config.head);
+    for config in
+        models(kind.as_slice().first().map_or(registry.models(), std::slice::from_ref), head)
+    {
+        let name = format!("{} {}", config.kind, config.obs.head);
         for (path, check) in check_model(&config)? {
             report(&format!("{name} {path}"), check);
         }

@@ -18,7 +18,7 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     if words.batch == 0 || words.steps == 0 {
         return Err(Error::usage("--batch and --steps take 1 or more"));
     }
-    let mut trained = Trained::open(&words.run)?;
+    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
     let set = trained.open_data(words.data)?;
     let window = |i| {
         let whole = Window::whole(&set, i);

@@ -3,9 +3,8 @@
 use super::args::List;
 use super::{print_json, thousands};
 use crate::error::Result;
-use crate::models::{self, ModelKind, config::HeadKind};
+use crate::models::{self, ALL, Preset, config::HeadKind};
 use crate::train::config::Config;
-use crate::train::presets::PRESETS;
 use serde_json::json;
 
 pub(super) fn run(words: List) -> Result<()> {
@@ -13,10 +12,11 @@ pub(super) fn run(words: List) -> Result<()> {
 }
 
 fn lines() -> Result<()> {
-    for (preset, about) in PRESETS {
-        for kind in ModelKind::ALL {
-            let config = Config::preset(preset, Some(kind.name()), None)?;
-            let (head, params) = (config.model.head, models::count(&config.model)?);
+    for &preset in Preset::ALL {
+        let about = preset.about();
+        for kind in ALL {
+            let config = Config::preset(preset, kind, None)?;
+            let (head, params) = (config.model.obs.head, models::count(&config.model)?);
             print_json(
                 &json!({ "preset": preset, "model": kind, "head": head, "params": params, "about": about }),
             );
@@ -27,18 +27,18 @@ fn lines() -> Result<()> {
 
 fn table() -> Result<()> {
     println!("--model");
-    ModelKind::ALL.iter().for_each(|kind| println!("  {kind:18}{}", kind.about()));
+    ALL.iter().for_each(|kind| println!("  {kind:18}{}", kind.about()));
     println!("\n--head");
     HeadKind::ALL.iter().for_each(|head| println!("  {head:18}{}", head.about()));
     println!("\n--preset");
-    PRESETS.iter().for_each(|(preset, about)| println!("  {preset:18}{about}"));
+    Preset::ALL.iter().for_each(|preset| println!("  {preset:18}{}", preset.about()));
     println!("\nParameters of every model in every preset, with the preset's own head:");
-    let presets = PRESETS.map(|(preset, _)| format!("{preset:>14}"));
-    println!("  {:16}{}", "", presets.concat());
-    for kind in ModelKind::ALL {
+    let presets: String = Preset::ALL.iter().map(|preset| format!("{preset:>14}")).collect();
+    println!("  {:16}{presets}", "");
+    for kind in ALL {
         let mut counts = String::new();
-        for (preset, _) in PRESETS {
-            let config = Config::preset(preset, Some(kind.name()), None)?;
+        for &preset in Preset::ALL {
+            let config = Config::preset(preset, kind, None)?;
             counts += &format!("{:>14}", thousands(models::count(&config.model)?));
         }
         println!("  {kind:16}{counts}");

@@ -38,8 +38,8 @@ pub(super) fn run(words: Sample) -> Result<()> {
         let cure = "name what the sequences begin with by --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
     }
-    let mut trained = Trained::open(&words.run)?;
-    let channels = trained.config.model.input;
+    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
+    let channels = trained.config.model.obs.input;
     let given = words.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
     let mut given = given.unwrap_or_default();
     given.truncate(words.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
@@ -76,7 +76,7 @@ pub(super) fn run(words: Sample) -> Result<()> {
 
     let rows = trained.raw(&drawn);
     let mut files = vec![write_npz(&words.out.join("sample.npz"), &rows, channels)?];
-    let task = trained.config.model.task;
+    let task = trained.config.model.obs.task;
     let clipped = (task == Task::Speech).then(|| listen(&words, &rows, &mut files)).transpose()?;
     let drawings: Vec<_> = rows.iter().map(|rows| Drawing { rows, primed }).collect();
     let svg = draw(task, &drawings, channels, words.rate);
@@ -143,7 +143,7 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
     let (file, index) = prime.rsplit_once(':').ok_or_else(wrong)?;
     let index: usize = index.parse().map_err(|_| wrong())?;
     let set = open(Path::new(file))?;
-    let (found, wanted) = (set.channels(), trained.config.model.input);
+    let (found, wanted) = (set.channels(), trained.config.model.obs.input);
     if found != wanted {
         let what = format!(
             "has D = {found} channels, the model takes {wanted}: prime with data of its kind"
@@ -154,7 +154,7 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
         let what = format!("has sequences 1 to {}, not {index}: choose another", set.len());
         return Err(Error::invalid(file, what));
     }
-    check_values(trained.config.model.task, &set)?;
+    check_values(trained.config.model.obs.task, &set)?;
     let raw = set.sequence(index - 1)?;
     let mut rows = vec![0.; raw.len()];
     trained.normalisation.apply(&raw, &mut rows);

@@ -7,7 +7,8 @@ use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
 use crate::models::Bound;
 use crate::tape::{Keep, Tape};
-use crate::train::config::{Choice, Config, Objective};
+use crate::train::Overrides;
+use crate::train::config::{Config, Objective};
 use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
 use crate::train::memory::{Estimate, available};
 use crate::train::step::{Report, pass};
@@ -101,13 +102,17 @@ struct Started {
 }
 
 fn start(words: &Train) -> Result<Started> {
-    let mut config = Config::resolve(&Choice {
-        preset: words.choose.preset.as_deref(),
-        model: words.choose.model.as_deref(),
-        head: words.choose.head.as_deref(),
-        file: words.config.as_deref(),
-        set: &words.choose.set,
-    })?;
+    let mut config = Config::resolve(
+        &Overrides {
+            preset: words.choose.preset.as_deref(),
+            model: words.choose.model.as_deref(),
+            head: words.choose.head.as_deref(),
+            file: words.config.as_deref(),
+            released: false,
+            set: &words.choose.set,
+        },
+        &crate::models::Registry::default(),
+    )?;
     config.seed = words.seed.unwrap_or(config.seed);
     change(&mut config, words)?;
     let out = words.out.clone().unwrap_or_else(|| {
@@ -122,7 +127,7 @@ fn start(words: &Train) -> Result<Started> {
 fn resume(words: &Train, root: PathBuf) -> Result<Started> {
     let run = RunDir::open(&root)?;
     let lock = run.lock()?;
-    let mut config = run.read_config()?;
+    let mut config = run.read_config(&crate::models::Registry::default())?;
     for set in &words.choose.set {
         config.set(set)?;
     }
@@ -142,7 +147,9 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
              but not to the bits it would have had"
         );
     }
-    let trainer = reading(words.json, || Trainer::resume(config, checkpoint, &run.latest()))?;
+    let trainer = reading(words.json, || {
+        Trainer::resume(config, checkpoint, &run.latest(), &crate::models::Registry::default())
+    })?;
     let memory = estimate(&trainer)?;
     run.write_config(trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })
@@ -175,7 +182,7 @@ fn tell(line: &serde_json::Value) {
 fn introduce(trainer: &Trainer, memory: Estimate, run: &RunDir) {
     let (config, set) = (trainer.config(), trainer.set());
     let count = trainer.model().parameter_count();
-    let (kind, head, preset) = (config.model.kind, config.model.head, &config.preset);
+    let (kind, head, preset) = (config.model.kind, config.model.obs.head, &config.preset);
     eprintln!("{kind}, head {head}, preset {preset}: {} parameters", thousands(count));
     for split in crate::data::Split::ALL {
         if let Some(summary) = set.summary(split) {
@@ -294,7 +301,7 @@ impl Screen {
 /// What a check's value is called for short; `stcn evaluate` says more.
 fn value_name(config: &Config, bound: Bound) -> &'static str {
     match bound {
-        _ if config.model.is_floored() => "objective",
+        _ if config.model.obs.is_floored() => "objective",
         Bound::Exact => "log-likelihood",
         Bound::Lower => "ELBO",
         Bound::Objective => "objective",

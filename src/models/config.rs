@@ -1,75 +1,37 @@
-//! What a model is built from: its kind, sizes, and the switches between a paper and its released code.
+//! What a model is built from: its kind, the density of a step, and sizes and switches of its own.
 //!
-//! Every switch is an enum with both readings (decision 0008). [`ModelConfig::default`] takes the honest
-//! one of each, [`ModelConfig::as_released`] the released one. Not here: data and training (`train::config`).
+//! Each model file declares a typed `Config` by [`settings!`](crate::settings); the rest of the crate sees it as
+//! a table of keys, so that files, `--set` and `stcn list` serve every model, those of other crates too. Switches
+//! between a paper and its released code are enums with both readings (decision 0008).
+//! Not here: data and training (`train::config`).
 
-use crate::choice::choice;
+use super::{Architecture, ModelKind};
+use crate::choice::{Words, choice};
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use crate::nn::{Head, Init};
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::ops::RangeInclusive;
+use toml::{Table, Value};
 
 choice! {
-    /// Which model.
-    ModelKind, "model":
-    /// Stochastic temporal convolutional network: the output sees z¹ (Eq. 9).
-    Stcn = "stcn",
-    /// STCN whose output sees every latent.
-    StcnDense = "stcn-dense",
-    /// WaveNet, the deterministic control: the sum of all skip outputs.
-    Wavenet = "wavenet",
-    /// WaveNet whose output sees a tap of every level, "analogously to STCN-dense".
-    WavenetDense = "wavenet-dense",
-    /// The recurrent network without latents that VRNN is compared with (Chung et al. 2015).
-    Rnn = "rnn",
-    /// The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads.
-    Vrnn = "vrnn",
-    /// SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x.
-    Srnn = "srnn",
-    /// SRNN whose posterior sees x as far as its step.
-    SrnnFilter = "srnn-filter",
-    /// Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict.
-    ZForcing = "z-forcing",
-    /// The variational bidirectional LSTM (Shabanian et al. 2017): the latent stands in for the network that reads backwards.
-    VarBilstm = "var-bilstm",
-    /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
-    LadderRnn = "ladder-rnn",
-    /// LadderRNN whose output sees every latent.
-    LadderRnnDense = "ladder-rnn-dense",
-    /// SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x.
-    Swavenet = "swavenet",
-}
-
-impl ModelKind {
-    /// Whether the output sees every level.
-    pub fn is_dense(self) -> bool {
-        matches!(self, Self::StcnDense | Self::WavenetDense | Self::LadderRnnDense)
-    }
-
-    /// Whether it is one of the rivals made of recurrent units, which have one latent a step at most.
-    pub fn is_recurrent(self) -> bool {
-        use ModelKind::*;
-        matches!(self, Rnn | Vrnn | Srnn | SrnnFilter | ZForcing | VarBilstm)
-    }
-
-    /// Whether STCN's contexts come from LSTM cells.
-    pub fn is_ladder(self) -> bool {
-        matches!(self, Self::LadderRnn | Self::LadderRnnDense)
-    }
-
-    /// Whether it is one of the deterministic controls made of convolutions.
-    pub fn is_wavenet(self) -> bool {
-        matches!(self, Self::Wavenet | Self::WavenetDense)
-    }
-
-    /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
-    /// beside those of models whose posterior does not.
-    pub fn sees_future(self) -> bool {
-        matches!(self, Self::Srnn | Self::ZForcing | Self::VarBilstm | Self::Swavenet)
-    }
-
-    /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
-    pub fn has_latents(self) -> bool {
-        !matches!(self, Self::Wavenet | Self::WavenetDense | Self::Rnn)
-    }
+    /// A set of sizes and training settings that belong together.
+    Preset, "preset":
+    /// the embedded handwriting, about 110 k parameters, learns in minutes
+    InkTiny = "ink-tiny",
+    /// ink on a small machine, 600 k parameters
+    InkSmall = "ink-small",
+    /// IAM-OnDB and DeepWriting as in the paper
+    Ink = "ink",
+    /// speech on a small machine, 900 k parameters
+    SpeechSmall = "speech-small",
+    /// TIMIT and Blizzard as in the paper
+    Speech = "speech",
+    /// the paper's STCN-dense-large, 512 channels
+    SpeechLarge = "speech-large",
+    /// polyphonic music, 88 keys, 600 k parameters
+    MusicSmall = "music-small",
 }
 
 choice! {
@@ -97,59 +59,12 @@ choice! {
 }
 
 choice! {
-    /// Draws of one latent (stcn.md §0, row 1).
-    Draws, "kind of draws":
-    /// Paper: the same draw of z^l goes to the nets below and to the output.
-    Shared = "shared",
-    /// Release: independent draws for the prior below, the posterior below and the output; with a dense
-    /// output the objective is then no lower bound.
-    Fresh = "fresh",
-}
-
-choice! {
-    /// The spread of the combined posterior, Eq. 11 (row 2).
-    Precision, "precision":
-    /// Paper: precisions add, `σ_q² = 1/(σ̂⁻² + σ_p⁻²)`.
-    Product = "product",
-    /// Release: the same right side taken as σ_q itself, without the square root.
-    AsReleased = "as-released",
-}
-
-choice! {
-    /// Floors inside the likelihoods (row 11).
+    /// Floors inside the likelihoods (stcn.md §0, row 11).
     Floors, "kind of floors":
     /// Paper: none; the densities integrate to 1.
     Exact = "exact",
     /// Release: π ≥ 1e-6, θ and 1−θ ≥ 1e-5 inside the logarithms, variance ≥ 1e-6.
     AsReleased = "as-released",
-}
-
-choice! {
-    /// The first step of a WaveNet (row 12).
-    FirstStep, "first step":
-    /// Ours: x_1 is scored from a zero start row, T terms as STCN has.
-    Scored = "scored",
-    /// Release: x_1 is input only, T − 1 terms.
-    Skipped = "skipped",
-}
-
-choice! {
-    /// What the output of WaveNet-dense sees (row 13).
-    DenseTaps, "kind of dense taps":
-    /// Paper: the last block of every level, "analogously to STCN-dense".
-    EveryLevel = "every-level",
-    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25); of every second level,
-    /// the last included, where there are not 5.
-    Release = "release",
-}
-
-choice! {
-    /// The output network of the latent models (row 9).
-    Decoder, "decoder":
-    /// Ink: 1×1 convolutions, so x_t sees z_t only, as Eq. 9 says.
-    Pointwise = "pointwise",
-    /// Speech as released: causal gated blocks, so x_t sees z_{t−5..t}.
-    Gated = "gated",
 }
 
 choice! {
@@ -161,167 +76,181 @@ choice! {
     Threshold = "threshold",
 }
 
-choice! {
-    /// What SWaveNet puts between streams, latents and skips (rivals.md §7).
-    GateKind, "kind of gate":
-    /// Speech: a linear layer of `latent_hidden` units, a rectifier, a linear layer.
-    TwoLayer = "two-layer",
-    /// Ink: a rectifier, then one linear layer, to which negative values of a latent are all the same.
-    PreReluLinear = "pre-relu-linear",
+/// One key of a config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// As it is typed behind `model.`.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub about: &'static str,
+    /// The words that it can be set to; empty for numbers and lists.
+    pub values: &'static [&'static str],
 }
 
-choice! {
-    /// What SWaveNet's blocks multiply tanh with (rivals.md §12, row 14).
-    GateAct, "gate activation":
-    /// Paper: a sigmoid.
-    Sigmoid = "sigmoid",
-    /// Release: what the sigmoid should have been of; its result went into a misspelt variable.
-    LinearAsReleased = "linear-as-released",
+/// A model's own sizes and switches: what [`settings!`](crate::settings) makes of a struct.
+pub trait Settings: Serialize + DeserializeOwned {
+    /// Every key, in order.
+    const KEYS: &'static [Key];
+
+    /// Whether every number is in its range; the error names the key and the cure.
+    fn check(&self) -> Result<()>;
 }
 
-choice! {
-    /// What an auxiliary density of a state is of (rivals.md §5, §6).
-    AuxiliaryTarget, "kind of auxiliary target":
-    /// The state taken as given: the term's gradient does not go into it, only on to what z_t came from.
-    Stop = "stop",
-    /// The state itself, which can then make itself easy to tell, to where the density knows no bound; and
-    /// what a gradient check by differences can follow.
-    Full = "full",
+/// A type that a key of a config can have.
+pub trait Setting {
+    /// The words it can be set to; empty for numbers and lists.
+    const VALUES: &'static [&'static str] = &[];
 }
 
-/// Sizes and switches of one model; everything needed to build it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
-    /// Which model.
-    pub kind: ModelKind,
-    /// The density of a step.
-    pub head: HeadKind,
-    /// What a step is; `ink` puts a pen beside the head's density.
-    pub task: Task,
-    /// D, numbers in a step.
-    pub input: usize,
-    /// F, filters of every convolution and width of the output network; of a recurrent model its units, in
-    /// LadderRNN those of each cell, in SWaveNet the width of its streams.
-    pub channels: usize,
-    /// Width of the layers before and behind the units of a recurrent model; of the output network of LadderRNN
-    /// and SWaveNet.
-    pub embedding: usize,
-    /// Width of the layers between a recurrent model's latent and its units.
-    pub latent_embedding: usize,
-    /// Taps of a dilated convolution; SWaveNet has 2, whatever stands here.
-    pub kernel_size: usize,
-    /// Sizes of z^1 … z^L, lowest first. WaveNet has no latents and reads only how many levels there are; the
-    /// recurrent models read the first, RNN none.
-    pub latents: Vec<usize>,
-    /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each. WaveNet on ink has 6 to match
-    /// STCN's receptive field, 5 as released. LadderRNN has as many LSTM cells per level.
-    pub blocks_per_latent: usize,
-    /// Hidden layers of each net of a latent, in STCN and LadderRNN; the rivals' nets are their papers'.
-    pub latent_layers: usize,
-    /// Their width, and that of SWaveNet's gates; 0: as many as `channels`.
-    pub latent_hidden: usize,
-    /// SWaveNet's layers before those with latents, which are as many as `latents`: dilations 1, 2, 4 … through all.
-    pub pre_layers: usize,
-    /// What SWaveNet's gates are.
-    pub gate_kind: GateKind,
-    /// What SWaveNet's blocks multiply tanh with.
-    pub gate_act: GateAct,
-    /// Layers of the output network before the head; of each net of RNN and VRNN, of SRNN's before and behind
-    /// its units. Z-forcing and Bi-LSTM have one, SWaveNet two.
-    pub output_layers: usize,
-    /// M, components of a mixture head.
-    pub mixtures: usize,
-    /// The output network of STCN and LadderRNN.
-    pub decoder: Decoder,
-    /// Draws of one latent.
-    pub draws: Draws,
-    /// The spread of the combined posterior.
-    pub precision: Precision,
-    /// Floors inside the likelihoods.
-    pub floors: Floors,
-    /// The first step of a WaveNet.
-    pub first_step: FirstStep,
-    /// What the output of WaveNet-dense sees.
-    pub dense_taps: DenseTaps,
-    /// The pen in samples.
-    pub pen_draw: PenDraw,
-    /// Z-forcing and Bi-LSTM: weight of `ln p(b_t | z_t, ·)` in training, with b_t the state of the network that
-    /// reads backwards; α of the latter.
-    pub auxiliary_weight: f64,
-    /// Bi-LSTM: β, the weight of `ln p(h_{t−1} | z_t)` in training.
-    pub state_weight: f64,
-    /// Z-forcing: weight of `ln p(x_{t−1} | b_t)` in training.
-    pub backward_weight: f64,
-    /// What auxiliary densities are of.
-    pub auxiliary_target: AuxiliaryTarget,
+impl Setting for usize {}
+impl Setting for f64 {}
+impl Setting for bool {
+    const VALUES: &'static [&'static str] = &["true", "false"];
+}
+impl Setting for Vec<usize> {}
+impl<W: Words> Setting for W {
+    const VALUES: &'static [&'static str] = W::WORDS;
 }
 
-impl Default for ModelConfig {
-    /// The paper's STCN-dense on ink with a mixture head, the honest reading of every switch.
-    fn default() -> Self {
-        Self {
-            kind: ModelKind::StcnDense,
-            head: HeadKind::Gmm,
-            task: Task::Ink,
-            input: 3,
-            channels: 256,
-            embedding: 300,
-            latent_embedding: 150,
-            kernel_size: 2,
-            latents: vec![32, 16, 8, 4, 2],
-            blocks_per_latent: 6,
-            latent_layers: 2,
-            latent_hidden: 0,
-            pre_layers: 0,
-            gate_kind: GateKind::TwoLayer,
-            gate_act: GateAct::Sigmoid,
-            output_layers: 5,
-            mixtures: 20,
-            decoder: Decoder::Pointwise,
-            draws: Draws::Shared,
-            precision: Precision::Product,
-            floors: Floors::Exact,
-            first_step: FirstStep::Scored,
-            dense_taps: DenseTaps::EveryLevel,
-            pen_draw: PenDraw::Bernoulli,
-            auxiliary_weight: 5e-3,
-            state_weight: 0.,
-            backward_weight: 1.,
-            auxiliary_target: AuxiliaryTarget::Stop,
+/// The values that a key may have.
+pub trait Limits<T> {
+    /// Whether `value` is one of them; the error names the `key` and the cure.
+    fn check(&self, key: &str, value: &T) -> Result<()>;
+}
+
+impl Limits<usize> for RangeInclusive<usize> {
+    fn check(&self, key: &str, value: &usize) -> Result<()> {
+        if self.contains(value) {
+            return Ok(());
         }
+        let (least, most) = (self.start(), self.end());
+        Err(Error::usage(format!("{key} is {value}: choose a number from {least} to {most}")))
     }
 }
 
-/// How far a stack may look back: a minute of sound at 16 kHz.
-const MOST_STEPS_BACK: usize = 1 << 20;
+impl Limits<f64> for RangeInclusive<f64> {
+    fn check(&self, key: &str, value: &f64) -> Result<()> {
+        if self.contains(value) {
+            return Ok(()); // NaN is in no range
+        }
+        let (least, most) = (self.start(), self.end());
+        let cure = format!("choose a number from {least} to {most}, such as 0.005");
+        Err(Error::usage(format!("{key} is {value}: {cure}")))
+    }
+}
 
-impl ModelConfig {
-    /// The same sizes with every switch on the value of the model's own release; a WaveNet on ink loses its
-    /// sixth block per level, as 5×\[1..16\] was released. Rivals but SWaveNet have no switch; LadderRNN was
-    /// not released.
+/// A list: the range of its length, and that of every entry.
+impl Limits<Vec<usize>> for (RangeInclusive<usize>, RangeInclusive<usize>) {
+    fn check(&self, key: &str, value: &Vec<usize>) -> Result<()> {
+        if value.is_empty() {
+            let cure = "give the size of each, lowest first, such as [32, 16, 8, 4, 2]";
+            return Err(Error::usage(format!("{key} is empty: {cure}")));
+        }
+        self.0.check(&format!("the number of {key}"), &value.len())?;
+        value.iter().try_for_each(|size| self.1.check(&format!("an entry of {key}"), size))
+    }
+}
+
+/// A struct of settings: serde's (de)serialisation, a documented [`Key`] per field, and a check of the ranges
+/// that stand behind `=`: see [`Limits`]. The crate that uses it needs `serde` with its `derive`.
+///
+/// ```
+/// stcn::settings! {
+///     /// Sizes of a model.
+///     pub struct Config {
+///         /// Units of the recurrent layer.
+///         pub hidden_size: usize = 1..=65_536,
+///         /// Sizes of z^1 … z^L, lowest first.
+///         pub latents: Vec<usize> = (1..=64, 1..=65_536),
+///     }
+/// }
+/// use stcn::models::config::Settings;
+/// assert_eq!(Config::KEYS[0].about, "Units of the recurrent layer.");
+/// let refused = Config { hidden_size: 0, latents: vec![2] }.check().unwrap_err();
+/// assert_eq!(refused.to_string(), "model.hidden_size is 0: choose a number from 1 to 65536");
+/// ```
+#[macro_export]
+macro_rules! settings {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[doc = $about:literal])+ pub $key:ident: $type:ty $(= $range:expr)?,)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[doc = $about])+ pub $key: $type,)+
+        }
+
+        impl $crate::models::config::Settings for $name {
+            const KEYS: &'static [$crate::models::config::Key] = &[$($crate::models::config::Key {
+                name: stringify!($key),
+                about: concat!($($about),+).trim_ascii(),
+                values: <$type as $crate::models::config::Setting>::VALUES,
+            }),+];
+
+            fn check(&self) -> $crate::Result<()> {
+                $($(
+                    let key = concat!("model.", stringify!($key));
+                    $crate::models::config::Limits::check(&$range, key, &self.$key)?;
+                )?)+
+                Ok(())
+            }
+        }
+    };
+}
+
+settings! {
+    /// x_t: what a step of the data is, and its density given the features of a model. Every model has these.
+    pub struct ObservationConfig {
+        /// The density of a step.
+        pub head: HeadKind,
+        /// What a step is; `ink` puts a pen beside the head's density.
+        pub task: Task,
+        /// D, numbers in a step.
+        pub input: usize = 1..=1 << 16,
+        /// M, components of a mixture head.
+        pub mixtures: usize = 1..=1 << 12,
+        /// Floors inside the likelihoods.
+        pub floors: Floors,
+        /// The pen in samples of ink.
+        pub pen_draw: PenDraw,
+    }
+}
+
+impl ObservationConfig {
+    /// That of a preset, with the head that suits its data or another.
+    pub fn preset(preset: Preset, head: Option<HeadKind>) -> Self {
+        let (task, input) = match preset {
+            Preset::InkTiny | Preset::InkSmall | Preset::Ink => (Task::Ink, 3),
+            Preset::SpeechSmall | Preset::Speech | Preset::SpeechLarge => (Task::Speech, 200),
+            Preset::MusicSmall => (Task::Music, 88),
+        };
+        let usual = if task == Task::Music { HeadKind::Bernoulli } else { HeadKind::Gmm };
+        let mixtures = if preset == Preset::SpeechSmall { 5 } else { 20 };
+        let (floors, pen_draw) = (Floors::Exact, PenDraw::Bernoulli);
+        Self { head: head.unwrap_or(usual), task, input, mixtures, floors, pen_draw }
+    }
+
+    /// As the release of STCN has it: floored probabilities, and a pen drawn by threshold.
     pub fn as_released(self) -> Self {
-        if self.kind == ModelKind::Swavenet {
-            return Self { gate_act: GateAct::LinearAsReleased, ..self };
-        }
-        if self.kind.is_recurrent() || self.kind.is_ladder() {
-            return self;
-        }
-        let short = self.kind.is_wavenet() && self.task == Task::Ink;
-        Self {
-            blocks_per_latent: if short {
-                self.blocks_per_latent.min(5)
-            } else {
-                self.blocks_per_latent
-            },
-            draws: Draws::Fresh,
-            precision: Precision::AsReleased,
-            floors: Floors::AsReleased,
-            first_step: FirstStep::Skipped,
-            dense_taps: DenseTaps::Release,
-            pen_draw: PenDraw::Threshold,
-            ..self
-        }
+        Self { floors: Floors::AsReleased, pen_draw: PenDraw::Threshold, ..self }
+    }
+
+    /// The layers that turn features into the density.   features: (B, T, width)
+    pub fn build(&self, init: &mut Init, width: usize) -> Head {
+        let channels = match self.task {
+            Task::Ink => (self.input - 1, 1),
+            Task::Speech => (self.input, 0),
+            Task::Music => (0, self.input),
+        };
+        let components = match self.head {
+            HeadKind::Gmm | HeadKind::Bigmm => self.mixtures,
+            HeadKind::Normal | HeadKind::Bernoulli => 0,
+        };
+        let correlated = self.head == HeadKind::Bigmm;
+        let head =
+            init.scope("head", |init| Head::new(init, width, channels, components, correlated));
+        head.with_released(self.floors == Floors::AsReleased, self.pen_draw == PenDraw::Threshold)
     }
 
     /// Whether probabilities are floored, so that together they are more than 1 and a value is no bound: those of
@@ -331,64 +260,8 @@ impl ModelConfig {
         self.floors == Floors::AsReleased && floored
     }
 
-    /// L, the number of levels.
-    pub fn levels(&self) -> usize {
-        self.latents.len()
-    }
-
-    /// The width of the output network of STCN and LadderRNN.
-    pub fn output_width(&self) -> usize {
-        if self.kind.is_ladder() { self.embedding } else { self.channels }
-    }
-
-    /// The width of the latents' hidden layers.
-    pub fn latent_width(&self) -> usize {
-        if self.latent_hidden == 0 { self.channels } else { self.latent_hidden }
-    }
-
-    /// Whether a model can be built from this; the error says which key and the cure.
-    pub fn validate(&self) -> Result<()> {
-        if self.latents.is_empty() {
-            let cure = "give the size of each, lowest first, such as [32, 16, 8, 4, 2]";
-            return Err(Error::usage(format!("model.latents is empty: {cure}")));
-        }
-        for &size in &self.latents {
-            within("an entry of model.latents", size, 1, 1 << 16)?;
-        }
-        within("the number of model.latents", self.latents.len(), 1, 64)?;
-        within("model.input", self.input, 1, 1 << 16)?;
-        within("model.channels", self.channels, 1, 1 << 16)?;
-        within("model.embedding", self.embedding, 1, 1 << 16)?;
-        within("model.latent_embedding", self.latent_embedding, 1, 1 << 16)?;
-        within("model.kernel_size", self.kernel_size, 1, 64)?;
-        within("model.blocks_per_latent", self.blocks_per_latent, 1, 24)?;
-        // Dilations double, and whoever draws has to remember every row.
-        let per_level = (self.kernel_size - 1) * ((1 << self.blocks_per_latent) - 1);
-        let back = self.levels().saturating_mul(per_level);
-        within("model.pre_layers", self.pre_layers, 0, 64)?;
-        if self.kind == ModelKind::Swavenet {
-            let key = "the sum of model.pre_layers and the number of model.latents";
-            within(key, self.pre_layers + self.levels(), 1, MOST_STEPS_BACK.ilog2() as usize)?;
-        } else if back > MOST_STEPS_BACK && !self.kind.is_ladder() {
-            return Err(Error::usage(format!(
-                "model.blocks_per_latent is {} and model.kernel_size {}, so that {} levels look {back} steps \
-                 back: choose smaller ones, for {MOST_STEPS_BACK} at most",
-                self.blocks_per_latent,
-                self.kernel_size,
-                self.levels()
-            )));
-        }
-        within("model.latent_layers", self.latent_layers, 1, 64)?;
-        within("model.latent_hidden", self.latent_hidden, 0, 1 << 16)?;
-        within("model.output_layers", self.output_layers, 1, 64)?;
-        within("model.mixtures", self.mixtures, 1, 1 << 12)?;
-        weight("model.auxiliary_weight", self.auxiliary_weight)?;
-        weight("model.state_weight", self.state_weight)?;
-        weight("model.backward_weight", self.backward_weight)?;
-        self.validate_head()
-    }
-
-    fn validate_head(&self) -> Result<()> {
+    /// Whether the head suits the task.
+    fn check_head(&self) -> Result<()> {
         let Self { head, task, input, .. } = self;
         let complaint = match (task, head) {
             (Task::Ink, _) if *input != 3 => format!(
@@ -412,19 +285,165 @@ impl ModelConfig {
     }
 }
 
-/// Whether a term can be weighed by it, in f32 too; NaN cannot.
-fn weight(key: &str, weight: f64) -> Result<()> {
-    if (0. ..=1e6).contains(&weight) {
-        return Ok(());
-    }
-    let cure = "choose a number from 0 to 1000000, such as 0.005";
-    Err(Error::usage(format!("{key} is {weight}: {cure}")))
+/// `[model]` of a config: everything needed to build one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Which model.
+    pub kind: ModelKind,
+    /// What a step of the data is.
+    pub obs: ObservationConfig,
+    /// The model's own config, as TOML: valid for its type, in the order of its fields.
+    own: Table,
 }
 
-/// Whether `least ≤ size ≤ most`.
-pub(crate) fn within(key: &str, size: usize, least: usize, most: usize) -> Result<()> {
-    if (least..=most).contains(&size) {
+impl ModelConfig {
+    /// The model `kind` with its own `config`.
+    pub fn new<A: Architecture>(
+        kind: &'static A,
+        obs: ObservationConfig,
+        config: &A::Config,
+    ) -> Self {
+        Self { kind: ModelKind::new(kind), obs, own: table(config) }
+    }
+
+    /// The sizes of `preset`, with the head that suits its data or another.
+    pub fn preset(kind: ModelKind, preset: Preset, head: Option<HeadKind>) -> Self {
+        let obs = ObservationConfig::preset(preset, head);
+        Self { kind, own: kind.0.preset(preset, &obs), obs }
+    }
+
+    /// Small sizes on which every parameter's gradient is checked.
+    pub fn gradcheck(kind: ModelKind, head: HeadKind) -> Self {
+        let (task, input) =
+            if head == HeadKind::Bernoulli { (Task::Music, 4) } else { (Task::Ink, 3) };
+        let obs = ObservationConfig::preset(Preset::InkTiny, Some(head));
+        Self {
+            kind,
+            obs: ObservationConfig { task, input, mixtures: 3, ..obs },
+            own: kind.0.gradcheck(),
+        }
+    }
+
+    /// The same sizes with every switch on the value of the model's own release.
+    pub fn as_released(mut self) -> Self {
+        self.kind.0.as_released(&mut self.own, &mut self.obs);
+        self
+    }
+
+    /// The model's own config, typed. Panics if C is another model's.
+    #[track_caller]
+    pub fn own<C: Settings>(&self) -> C {
+        let kind = self.kind;
+        let typed = self.own.clone().try_into();
+        typed.unwrap_or_else(|e| panic!("{kind} has another config: {e}"))
+    }
+
+    /// The keys of every model, then the model's own, with their values.
+    pub fn keys(&self) -> Vec<(Key, Value)> {
+        let table = self.table();
+        let keys = ObservationConfig::KEYS.iter().chain(self.kind.keys());
+        keys.map(|key| (*key, table[key.name].clone())).collect()
+    }
+
+    /// The same with one key set to what `value` means in TOML; the error names the key.
+    ///
+    /// ```
+    /// use stcn::models::{self, config::{ModelConfig, Preset}};
+    /// let vrnn = ModelConfig::preset(models::VRNN, Preset::InkTiny, None);
+    /// assert!(vrnn.clone().with("hidden_size", 16).is_ok());
+    /// let refused = vrnn.with("channels", 16).unwrap_err().to_string();
+    /// assert!(refused.starts_with("vrnn has no key `model.channels`"), "{refused}");
+    /// ```
+    pub fn with(&self, key: &str, value: impl Into<Value>) -> Result<Self> {
+        let mut table = self.table();
+        let place = table.get_mut(key).ok_or_else(|| unknown_key(self.kind, key))?;
+        *place = value.into();
+        Self::from_table(self.kind, table).map_err(|e| Error::usage(format!("model.{key}: {e}")))
+    }
+
+    /// As TOML: `kind`, the keys of every model, and the model's own.
+    pub fn table(&self) -> Table {
+        let kind = ("kind".to_string(), Value::String(self.kind.name().into()));
+        let own = self.own.iter().map(|(key, value)| (key.clone(), value.clone()));
+        [kind].into_iter().chain(table(&self.obs)).chain(own).collect()
+    }
+
+    /// What [`table`](Self::table) gives, back again; the error says which key is wrong.
+    pub fn from_table(kind: ModelKind, mut table: Table) -> Result<Self> {
+        let named = table.remove("kind");
+        if named.as_ref().and_then(Value::as_str) != Some(kind.name()) {
+            return Err(Error::usage(format!("model.kind is not {kind}: choose it with --model")));
+        }
+        let of_all = |key: &str| ObservationConfig::KEYS.iter().any(|known| known.name == key);
+        let (shared, own): (Table, Table) = table.into_iter().partition(|(key, _)| of_all(key));
+        let obs = shared.try_into().map_err(usage)?;
+        Ok(Self { kind, obs, own: kind.0.typed(own)? })
+    }
+
+    /// Whether a model can be built from this; the error says which key and the cure.
+    pub fn validate(&self) -> Result<()> {
+        self.obs.check()?;
+        self.kind.0.check(&self.own)?;
+        self.obs.check_head()
+    }
+
+    /// The model with parameters from `init`, not checked.
+    pub(super) fn construct(&self, init: &mut Init) -> Box<dyn super::SequenceModel> {
+        self.kind.0.build(init, &self.own, &self.obs)
+    }
+}
+
+impl Serialize for ModelConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", self.kind.name())?;
+        for (key, value) in self.keys() {
+            map.serialize_entry(key.name, &value)?;
+        }
+        map.end()
+    }
+}
+
+/// How far a stack may look back: a minute of sound at 16 kHz.
+const MOST_STEPS_BACK: usize = 1 << 20;
+
+/// Refuses stacks of `levels` × `blocks` dilated convolutions that look back further: dilations double, and a
+/// sampler has to remember every row.
+pub(super) fn check_receptive_field(
+    key: &str,
+    kernel_size: usize,
+    levels: usize,
+    blocks: usize,
+) -> Result<()> {
+    let back = levels.saturating_mul((kernel_size - 1) * ((1 << blocks) - 1));
+    if back <= MOST_STEPS_BACK {
         return Ok(());
     }
-    Err(Error::usage(format!("{key} is {size}: choose a number from {least} to {most}")))
+    Err(Error::usage(format!(
+        "model.{key} is {blocks} and model.kernel_size {kernel_size}, so that {levels} levels look {back} steps \
+         back: choose smaller ones, for {MOST_STEPS_BACK} at most"
+    )))
+}
+
+/// As TOML, keys in the order of the fields.
+pub(super) fn table<S: Settings>(config: &S) -> Table {
+    Table::try_from(config).expect("numbers, words and lists are TOML")
+}
+
+/// The typed config back again.
+pub(super) fn typed<S: Settings>(table: Table) -> Result<S> {
+    table.try_into().map_err(usage)
+}
+
+fn usage(e: toml::de::Error) -> Error {
+    Error::usage(e.message())
+}
+
+/// The error for a key that a model does not have, with the nearest that it has.
+pub fn unknown_key(kind: ModelKind, key: &str) -> Error {
+    let keys = ObservationConfig::KEYS.iter().chain(kind.keys()).map(|key| key.name);
+    let near = crate::error::nearest(key, keys).unwrap_or_default();
+    Error::usage(format!(
+        "{kind} has no key `model.{key}`: did you mean `model.{near}`? (`stcn list --model {kind}` shows all)"
+    ))
 }

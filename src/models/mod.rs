@@ -1,142 +1,332 @@
 //! Papers: one paper, one file.
 //!
 //! A model is a plain struct of layers that computes per-step log-likelihoods and divergences; it holds no
-//! loop over numbers, no thread and no generator state. Not here: masks and losses (`train`).
+//! loop over numbers, no thread and no generator state. Its file has the equations, the typed config with its
+//! sizes in every preset, and what it declares about itself ([`Architecture`]). Adding one is a file, a line
+//! in [`ALL`] and a test; a crate of its own adds one by [`Registry::with`].
+//! Not here: masks and losses (`train`).
 
 pub mod config;
-mod rnn;
-mod srnn;
-mod stcn;
-mod swavenet;
-mod var_bilstm;
-mod vrnn;
-mod wavenet;
-mod z_forcing;
+pub mod dmm;
+pub mod rnn;
+mod sequence;
+pub mod srnn;
+pub mod stcn;
+mod stepwise;
+pub mod swavenet;
+pub mod var_bilstm;
+pub mod vrnn;
+pub mod wavenet;
+pub mod z_forcing;
 
-pub use config::{ModelConfig, ModelKind};
-pub use rnn::Rnn;
-pub use srnn::Srnn;
-pub use stcn::Stcn;
-pub use swavenet::SWaveNet;
-pub use var_bilstm::VarBilstm;
-pub use vrnn::Vrnn;
-pub use wavenet::WaveNet;
-pub use z_forcing::ZForcing;
+pub use config::{ModelConfig, Preset};
+pub use sequence::{
+    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step, exact_weights,
+    generate, parameters,
+};
+pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 
-use crate::data::Batch;
-use crate::dist::Normal;
+use crate::choice::unknown;
 use crate::error::{Error, Result};
-use crate::nn::{Head, Init, Module};
-use crate::noise::Noise;
-use crate::ops::stop_gradient;
-use crate::tape::{Tape, Var};
-use crate::tensor::{Real, Tensor};
-use config::{AuxiliaryTarget, Floors, HeadKind, PenDraw, Task};
+use crate::nn::Init;
+use config::{Key, ObservationConfig, Settings, table, typed};
+use std::fmt;
+use toml::Table;
 
-/// The log-likelihood and one KL per latent, each (B, T), z^1 first, kept apart: the trainer masks and adds.
-pub struct Elbo<'t> {
-    /// `ln p(x_t | ·)`
-    pub log_px: Var<'t>,
-    /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`, as [`Kl`] says; empty without latents.
-    pub kl: Vec<Var<'t>>,
-    /// What some papers add to the objective in training, weighted already: part of no bound, and only on
-    /// tapes for training.
-    pub auxiliary: Vec<Var<'t>>,
-}
+/// STCN: the output sees z¹ (Eq. 9).
+pub const STCN: ModelKind = ModelKind::new(&stcn::Paper { dense: false });
+/// STCN whose output sees every latent.
+pub const STCN_DENSE: ModelKind = ModelKind::new(&stcn::Paper { dense: true });
+/// WaveNet, the deterministic control: the sum of all skip outputs.
+pub const WAVENET: ModelKind = ModelKind::new(&wavenet::Paper { dense: false });
+/// WaveNet whose output sees a tap of every level.
+pub const WAVENET_DENSE: ModelKind = ModelKind::new(&wavenet::Paper { dense: true });
+/// The recurrent network without latents that VRNN is compared with.
+pub const RNN: ModelKind = ModelKind::new(&rnn::Paper);
+/// The variational recurrent network.
+pub const VRNN: ModelKind = ModelKind::new(&vrnn::Paper);
+/// SRNN: a chain of latents beside a recurrent network.
+pub const SRNN: ModelKind = ModelKind::new(&srnn::Paper { smooth: true });
+/// SRNN whose posterior sees x as far as its step.
+pub const SRNN_FILTER: ModelKind = ModelKind::new(&srnn::Paper { smooth: false });
+/// Z-forcing.
+pub const Z_FORCING: ModelKind = ModelKind::new(&z_forcing::Paper);
+/// The variational bidirectional LSTM.
+pub const VAR_BILSTM: ModelKind = ModelKind::new(&var_bilstm::Paper);
+/// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
+pub const LADDER_RNN: ModelKind = ModelKind::new(&stcn::Ladder { dense: false });
+/// LadderRNN whose output sees every latent.
+pub const LADDER_RNN_DENSE: ModelKind = ModelKind::new(&stcn::Ladder { dense: true });
+/// SWaveNet: a WaveNet with latents in its layers.
+pub const SWAVENET: ModelKind = ModelKind::new(&swavenet::Paper);
+/// The deep Markov model.
+pub const DMM: ModelKind = ModelKind::new(&dmm::Paper);
 
-/// How far the posterior is from the prior.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kl {
-    /// The integral `KL(q ‖ p)`: what the ELBO is made of.
-    Analytic,
-    /// `ln q(z) − ln p(z)` of the draw itself: what importance weights are made of.
-    Sampled,
-}
+/// Every model of this crate, in the order of `stcn list`.
+pub const ALL: [ModelKind; 14] = [
+    STCN,
+    STCN_DENSE,
+    WAVENET,
+    WAVENET_DENSE,
+    RNN,
+    VRNN,
+    SRNN,
+    SRNN_FILTER,
+    Z_FORCING,
+    VAR_BILSTM,
+    LADDER_RNN,
+    LADDER_RNN_DENSE,
+    SWAVENET,
+    DMM,
+];
 
-impl Kl {
-    /// Of posterior `q`, prior `p`, and the draw `z` from q.   (B, T)
-    pub fn of<'t>(self, q: Normal<'t>, p: Normal<'t>, z: Var<'t>) -> Var<'t> {
-        match self {
-            Kl::Analytic => q.kl(p),
-            Kl::Sampled => q.log_prob(z) - p.log_prob(z),
-        }
+/// What a paper's file says of its model: names, sizes, and how it is built.
+pub trait Architecture: Sync {
+    /// Its sizes and switches.
+    type Config: Settings;
+
+    /// As it is typed: `--model vrnn`.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a line.
+    fn about(&self) -> &'static str;
+
+    /// Its sizes in a preset, every switch on the honest reading. A model of another crate may have the same for
+    /// all presets.
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Self::Config;
+
+    /// Small sizes on which every parameter's gradient is checked against finite differences: a handful of
+    /// rectifiers, since of hundreds one is always at its kink.
+    fn gradcheck(&self) -> Self::Config;
+
+    /// Puts every switch on the value of the model's release, where there is one that differs.
+    fn as_released(&self, _config: &mut Self::Config, _obs: &mut ObservationConfig) {}
+
+    /// How the release was trained in a preset, where that differs from the preset.
+    fn released_training(&self, _preset: Preset) -> ReleasedTraining {
+        ReleasedTraining::default()
     }
-}
 
-/// What the number that [`SequenceModel::elbo`] adds up to may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// The exact log-likelihood: no latents.
-    Exact,
-    /// A lower bound of the model's log-likelihood.
-    Lower,
-    /// Neither: the value of the released objective, whose independent draws are charged only once.
-    Objective,
-}
-
-/// A generative model of sequences.
-pub trait SequenceModel: Module + Sync + Send {
-    /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
-
-    /// What the sum of its parts is.
-    fn bound(&self) -> Bound;
-
-    /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
-    /// `p(x_t | x_{<t}) = E w_t`; `None` where steps are coupled and no such form exists: where z_t goes on
-    /// to the next step. Draw k has the noise k steps later.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _draws: usize) -> Option<Vec<Tensor>> {
-        None
+    /// Whether sizes that are each in their range also go together; the error says which key and the cure.
+    fn check(&self, _config: &Self::Config) -> Result<()> {
+        Ok(())
     }
 
-    /// The model a step at a time, for filters; `None` without latents.
-    fn steps(&self) -> Option<&dyn StepModel> {
-        None
-    }
-
-    /// Starts sequences; `samples` are the addresses of their noise.
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm>;
-}
-
-/// A model with latents, a step at a time. Rows are sequences or particles of them; each goes by itself.
-pub trait StepModel: Sync {
-    /// All that steps see of x alone, for all steps at once: (B, T, ·) each.   x: (B, T, D)
-    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>>;
-
-    /// The state before the first step, (rows, 1, ·) each.
-    fn start(&self, rows: usize) -> Vec<Tensor>;
-
-    /// One step of every row, from its `context` and x_t, (rows, 1, ·) each, with latents that
-    /// `draw(name, posterior)` draws.
-    fn step<'t>(
+    /// The model, with parameters from `init`.
+    fn build(
         &self,
-        context: &[Var<'t>],
-        x: Var<'t>,
-        state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
-    ) -> Step<'t>;
+        init: &mut Init,
+        config: &Self::Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel>;
+
+    /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
+    fn has_latents(&self) -> bool {
+        true
+    }
+
+    /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
+    /// beside those of models whose posterior does not.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// The parts of the model, by the first word of their parameters' paths, that only inference and training
+    /// read: drawing from the model does without them.
+    fn inference_only(&self) -> &'static [&'static str] {
+        if self.has_latents() { &["infer"] } else { &[] }
+    }
 }
 
-/// What a step leaves.
-pub struct Step<'t> {
-    /// `ln p(x_t | ·)`, (rows, 1)
-    pub log_px: Var<'t>,
-    /// `Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)` of what was drawn, (rows, 1)
-    pub log_ratio: Var<'t>,
-    /// The state after it, as [`StepModel::start`] has it.
-    pub state: Vec<Var<'t>>,
+/// Where the training of a release differs from that of its preset.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReleasedTraining {
+    /// Sequences per update.
+    pub batch: Option<usize>,
+    /// What is left of the learning rate after 1000 updates.
+    pub lr_rate: Option<f64>,
 }
 
-/// Sequences under way: everything a model remembers of them. A step costs the same however long they are.
-pub trait Generator {
-    /// Draws x_t from `p(x_t | x_{<t})`, and goes on.   Result: (B, 1, D)
-    ///
-    /// `temperature` multiplies every σ and divides every logit.
-    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
+/// An [`Architecture`] whatever its config's type: what [`ModelKind`] points to.
+trait Erased: Sync {
+    fn name(&self) -> &'static str;
+    fn about(&self) -> &'static str;
+    fn keys(&self) -> &'static [Key];
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Table;
+    fn gradcheck(&self) -> Table;
+    fn as_released(&self, own: &mut Table, obs: &mut ObservationConfig);
+    fn released_training(&self, preset: Preset) -> ReleasedTraining;
+    fn typed(&self, own: Table) -> Result<Table>;
+    fn check(&self, own: &Table) -> Result<()>;
+    fn build(
+        &self,
+        init: &mut Init,
+        own: &Table,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel>;
+    fn has_latents(&self) -> bool;
+    fn looks_ahead(&self) -> bool;
+    fn inference_only(&self) -> &'static [&'static str];
+}
 
-    /// Takes the next steps as given, all at once, and goes on behind them: their latents are drawn from
-    /// posteriors, and those that look ahead see all of these steps.   x: (B, T, D), T > 0
-    fn observe(&mut self, x: &Tensor, noise: &Noise);
+impl<A: Architecture> Erased for A {
+    fn name(&self) -> &'static str {
+        Architecture::name(self)
+    }
+    fn about(&self) -> &'static str {
+        Architecture::about(self)
+    }
+    fn keys(&self) -> &'static [Key] {
+        A::Config::KEYS
+    }
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Table {
+        table(&Architecture::preset(self, preset, obs))
+    }
+    fn gradcheck(&self) -> Table {
+        table(&Architecture::gradcheck(self))
+    }
+    fn as_released(&self, own: &mut Table, obs: &mut ObservationConfig) {
+        let mut config: A::Config = typed(own.clone()).expect("checked when it was made");
+        Architecture::as_released(self, &mut config, obs);
+        *own = table(&config);
+    }
+    fn released_training(&self, preset: Preset) -> ReleasedTraining {
+        Architecture::released_training(self, preset)
+    }
+    fn typed(&self, own: Table) -> Result<Table> {
+        Ok(table(&typed::<A::Config>(own)?))
+    }
+    fn check(&self, own: &Table) -> Result<()> {
+        let config: A::Config = typed(own.clone())?;
+        config.check()?;
+        Architecture::check(self, &config)
+    }
+    fn build(
+        &self,
+        init: &mut Init,
+        own: &Table,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        let config: A::Config = typed(own.clone()).expect("checked when it was made");
+        Architecture::build(self, init, &config, obs)
+    }
+    fn has_latents(&self) -> bool {
+        Architecture::has_latents(self)
+    }
+    fn looks_ahead(&self) -> bool {
+        Architecture::looks_ahead(self)
+    }
+    fn inference_only(&self) -> &'static [&'static str] {
+        Architecture::inference_only(self)
+    }
+}
+
+/// Which model: a handle to what its file declares, equal to another of the same name.
+#[derive(Clone, Copy)]
+pub struct ModelKind(&'static dyn Erased);
+
+impl ModelKind {
+    /// The handle of an architecture, as of another crate.
+    pub const fn new<A: Architecture>(architecture: &'static A) -> Self {
+        Self(architecture)
+    }
+
+    /// As it is typed and written to files.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// What it is, in a line.
+    pub fn about(self) -> &'static str {
+        self.0.about()
+    }
+
+    /// The keys of its own config.
+    pub fn keys(self) -> &'static [Key] {
+        self.0.keys()
+    }
+
+    /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
+    pub fn has_latents(self) -> bool {
+        self.0.has_latents()
+    }
+
+    /// Whether the posterior of a step's latents sees later steps of x.
+    pub fn looks_ahead(self) -> bool {
+        self.0.looks_ahead()
+    }
+
+    /// Whether drawing from the model reads the parameter of this path.
+    pub fn generates_with(self, path: &str) -> bool {
+        let first = path.split('.').next().unwrap_or_default();
+        !self.0.inference_only().contains(&first)
+    }
+
+    /// How its release was trained, where that differs from the preset.
+    pub fn released_training(self, preset: Preset) -> ReleasedTraining {
+        self.0.released_training(preset)
+    }
+}
+
+impl PartialEq for ModelKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for ModelKind {}
+
+impl fmt::Debug for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl serde::Serialize for ModelKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The models that names are looked up among: this crate's, and those that another adds.
+#[derive(Clone, Debug)]
+pub struct Registry(Vec<ModelKind>);
+
+impl Default for Registry {
+    /// [`ALL`].
+    fn default() -> Self {
+        Self(ALL.into())
+    }
+}
+
+impl Registry {
+    /// The same with one more. Panics if there is one of that name.
+    #[track_caller]
+    pub fn with(mut self, kind: ModelKind) -> Self {
+        assert!(!self.0.contains(&kind), "there is a model named {kind}: choose another name");
+        self.0.push(kind);
+        self
+    }
+
+    /// Every model, in order.
+    pub fn models(&self) -> &[ModelKind] {
+        &self.0
+    }
+
+    /// The model of that name; the error names the nearest one and all others.
+    pub fn find(&self, name: &str) -> Result<ModelKind> {
+        let found = self.0.iter().find(|kind| kind.name() == name).copied();
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.0.iter().map(|kind| kind.name()).collect();
+            unknown("model", name, &known)
+        })
+    }
 }
 
 /// The most parameters a model may have, twenty times those of the largest preset: 4 GiB, and twice that
@@ -149,19 +339,18 @@ pub fn build(config: &ModelConfig, mut init: Init) -> Result<Box<dyn SequenceMod
     let count = count(config)?;
     if count > MOST_PARAMETERS {
         return Err(Error::usage(format!(
-            "model.channels {} and the other sizes make a model of {count} parameters, which is more \
-             than {MOST_PARAMETERS}: choose smaller ones",
-            config.channels
+            "the sizes under [model] make a model of {count} parameters, which is more than {MOST_PARAMETERS}: \
+             choose smaller ones"
         )));
     }
-    Ok(construct(config, &mut init))
+    Ok(config.construct(&mut init))
 }
 
 /// Path and shape of every parameter that [`build`] would make, in order, without making them.
 pub fn shapes(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     config.validate()?;
     let mut init = Init::unfilled();
-    construct(config, &mut init);
+    config.construct(&mut init);
     Ok(init.into_shapes())
 }
 
@@ -170,110 +359,4 @@ pub fn count(config: &ModelConfig) -> Result<usize> {
     let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &axis| n.saturating_mul(axis));
     let shapes = shapes(config)?;
     Ok(shapes.iter().fold(0, |sum: usize, (_, shape)| sum.saturating_add(size(shape))))
-}
-
-fn construct(config: &ModelConfig, init: &mut Init) -> Box<dyn SequenceModel> {
-    match config.kind {
-        ModelKind::Stcn
-        | ModelKind::StcnDense
-        | ModelKind::LadderRnn
-        | ModelKind::LadderRnnDense => Box::new(Stcn::new(init, config)),
-        ModelKind::Wavenet | ModelKind::WavenetDense => Box::new(WaveNet::new(init, config)),
-        ModelKind::Rnn => Box::new(Rnn::new(init, config)),
-        ModelKind::Vrnn => Box::new(Vrnn::new(init, config)),
-        ModelKind::Srnn | ModelKind::SrnnFilter => Box::new(Srnn::new(init, config)),
-        ModelKind::ZForcing => Box::new(ZForcing::new(init, config)),
-        ModelKind::VarBilstm => Box::new(VarBilstm::new(init, config)),
-        ModelKind::Swavenet => Box::new(SWaveNet::new(init, config)),
-    }
-}
-
-/// The head that `config` names, on features of so many channels.
-fn head(init: &mut Init, config: &ModelConfig, width: usize) -> Head {
-    let channels = match config.task {
-        Task::Ink => (config.input - 1, 1),
-        Task::Speech => (config.input, 0),
-        Task::Music => (0, config.input),
-    };
-    let components = match config.head {
-        HeadKind::Gmm | HeadKind::Bigmm => config.mixtures,
-        HeadKind::Normal | HeadKind::Bernoulli => 0,
-    };
-    let correlated = config.head == HeadKind::Bigmm;
-    let head = init.scope("head", |init| Head::new(init, width, channels, components, correlated));
-    head.with_released(config.floors == Floors::AsReleased, config.pen_draw == PenDraw::Threshold)
-}
-
-/// What an auxiliary density is of: `x`, taken as given or not.
-fn target(x: Var, how: AuxiliaryTarget) -> Var {
-    match how {
-        AuxiliaryTarget::Stop => stop_gradient(x),
-        AuxiliaryTarget::Full => x,
-    }
-}
-
-/// Continues sequences for `steps` steps from the given `prime` (may have no steps).
-///
-/// prime: (B, P, D), result: (B, P + steps, D), the given steps first
-pub fn generate(
-    model: &dyn SequenceModel,
-    prime: &Tensor,
-    steps: usize,
-    noise: &Noise,
-    samples: &[u64],
-    temperature: Real,
-    mut progress: impl FnMut(usize),
-) -> Tensor {
-    let (batch, given, channels) = prime.btc("generate");
-    let mut generator = model.generator(samples);
-    let mut x = Tensor::zeros(&[batch, given + steps, channels]);
-    let mut write = |at: usize, rows: &Tensor| {
-        let (to, from) = ((given + steps) * channels, rows.shape()[1] * channels);
-        for (x, row) in x.data_mut().chunks_exact_mut(to).zip(rows.data().chunks_exact(from)) {
-            x[at * channels..][..from].copy_from_slice(row);
-        }
-        progress(at + rows.shape()[1]);
-    };
-    if given > 0 {
-        generator.observe(prime, noise);
-        write(0, prime);
-    }
-    (given..given + steps).for_each(|t| write(t, &generator.draw(noise, temperature)));
-    x
-}
-
-/// One step after another, (B, 1, D) each.   x: (B, T, D)
-fn each_step(x: &Tensor) -> impl Iterator<Item = Tensor> {
-    let (batch, steps, c) = x.btc("each_step");
-    (0..steps).map(move |t| {
-        let rows = x.data().chunks_exact(steps * c).flat_map(|x| &x[t * c..][..c]);
-        Tensor::new(&[batch, 1, c], rows.copied().collect())
-    })
-}
-
-/// The value of every parameter, by path, in order.
-pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
-    let mut found = vec![];
-    model.visit(&mut |p| found.push((p.path(), &p.value)));
-    found
-}
-
-/// The importance weights of a model without latents: the likelihood itself, whatever is drawn.
-fn exact_weights(
-    model: &dyn SequenceModel,
-    batch: &Batch,
-    noise: &Noise,
-    draws: usize,
-) -> Vec<Tensor> {
-    vec![model.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value(); draws]
-}
-
-/// The first `n` steps of `a`, the others of `b`.   (B, T, C) each
-fn first_steps(n: usize, a: &Tensor, b: &Tensor) -> Tensor {
-    let (_, t, c) = b.btc("first_steps");
-    let mut y = b.clone();
-    for (y, a) in y.data_mut().chunks_exact_mut(t * c).zip(a.data().chunks_exact(t * c)) {
-        y[..n * c].copy_from_slice(&a[..n * c]);
-    }
-    y
 }

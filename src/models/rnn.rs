@@ -12,17 +12,75 @@
 //! ```
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, each_step, exact_weights, first_steps,
-    head,
-};
+use super::Architecture;
+use super::config::{HeadKind, ObservationConfig, Preset};
+use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step, exact_weights};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::settings;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
+
+settings! {
+    /// Sizes of an RNN.
+    pub struct Config {
+        /// Units of the LSTM.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Width of the layers before and behind the LSTM.
+        pub embedding_size: usize = 1..=1 << 16,
+        /// Number of layers before the LSTM, and of those behind it.
+        pub layers: usize = 1..=64,
+    }
+}
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "rnn"
+    }
+
+    fn about(&self) -> &'static str {
+        "The recurrent network without latents that VRNN is compared with (Chung et al. 2015)."
+    }
+
+    /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
+    /// Blizzard, whose layers are wider before a normal head.
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
+        let normal = obs.head == HeadKind::Normal;
+        let (hidden_size, embedding_size, layers) = match preset {
+            Preset::InkTiny => (146, 32, 1),
+            Preset::InkSmall | Preset::MusicSmall => (346, 64, 1),
+            Preset::SpeechSmall => (358, 96, 1),
+            Preset::Ink => (1200, if normal { 340 } else { 300 }, 1),
+            Preset::Speech | Preset::SpeechLarge => (4000, if normal { 800 } else { 700 }, 4),
+        };
+        Config { hidden_size, embedding_size, layers }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config { hidden_size: 5, embedding_size: 5, layers: 2 }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(Rnn::new(init, config, obs))
+    }
+
+    fn has_latents(&self) -> bool {
+        false
+    }
+}
 
 /// An LSTM between layers.
 pub struct Rnn {
@@ -35,33 +93,24 @@ module!(Rnn: embed, lstm, decode, head);
 
 impl Rnn {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let (width, layers) = (config.embedding, config.output_layers);
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig) -> Self {
+        let Config { hidden_size, embedding_size, layers } = *config;
+        let mlp = |init: &mut Init, name: &str, inputs: usize| {
+            init.scope(name, |init| Mlp::new(init, inputs, embedding_size, layers))
+        };
         Self {
-            embed: init.scope("embed", |init| Mlp::new(init, config.input, width, layers)),
-            lstm: init.scope("lstm", |init| Lstm::new(init, width, config.channels, 1.)),
-            decode: init.scope("decode", |init| Mlp::new(init, config.channels, width, layers)),
-            head: head(init, config, width),
+            embed: mlp(init, "embed", obs.input),
+            lstm: init.scope("lstm", |init| Lstm::new(init, embedding_size, hidden_size, 1.)),
+            decode: mlp(init, "decode", hidden_size),
+            head: obs.build(init, embedding_size),
         }
     }
-}
 
-impl Rnn {
     /// `p(x_t | x_{<t})` of every step.   x: (B, T, D)
-    fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
+    pub fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
         let h = self.lstm.forward(self.embed.forward(x)).named("h");
         let before = slice_time(prepend_zero(h), 0, x.value().shape()[1]); // 0, h_1 … h_{T−1}
         self.head.forward(self.decode.forward(before))
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let px = self.predict(tape.constant(x.clone()));
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 }
 
@@ -84,14 +133,14 @@ impl SequenceModel for Rnn {
         Some(exact_weights(self, batch, noise, draws))
     }
 
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {
         let state = self.lstm.start(samples.len());
-        Box::new(Writer { model: self, samples: samples.to_vec(), state, t: 0 })
+        Box::new(RnnSampler { model: self, samples: samples.to_vec(), state, t: 0 })
     }
 }
 
-/// Sequences under way.
-struct Writer<'m> {
+/// Sequences being drawn.
+struct RnnSampler<'m> {
     model: &'m Rnn,
     samples: Vec<u64>,
     /// h_{t−1}, c_{t−1}
@@ -99,7 +148,7 @@ struct Writer<'m> {
     t: usize,
 }
 
-impl Writer<'_> {
+impl RnnSampler<'_> {
     fn advance(&mut self, x: Var) {
         let state = self.state.clone().map(|state| x.tape().constant(state));
         let state = self.model.lstm.step(self.model.embed.forward(x), state);
@@ -108,7 +157,7 @@ impl Writer<'_> {
     }
 }
 
-impl Generator for Writer<'_> {
+impl Sampler for RnnSampler<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
         let h = tape.constant(self.state[0].clone());

@@ -14,21 +14,97 @@
 //! a_t = GRU([d_t; emb(x_t)], a_{t+1}),  a_{T+1} = 0                        sees all of x
 //! q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²),  μ̂, ln σ² = NN([a_t; z_{t−1}])    μ⁰ of the z_{t−1} drawn from q
 //! ```
-//! `srnn-filter` has `a_t = NN([d_t; emb(x_t)])` instead, which sees x_{≤t} only. As no unit reads a latent,
-//! both layers of units are one pass; only the latents go step by step, and priors' variances, outputs and
-//! KLs of all steps are one pass again. Facts: rivals.md §4, decision 0015.
+//! `srnn-filter` has `a_t = NN([d_t; emb(x_t)])` instead, which sees x_{≤t} only.
+//! Facts: rivals.md §4, decision 0015.
 
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, ModelKind, SequenceModel, Step, StepModel, each_step,
-    first_steps, head,
-};
-use crate::data::Batch;
+use super::config::{ObservationConfig, Preset};
+use super::stepwise::{Draw, Steps, Stepwise};
+use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Gru, Head, Init, Linear, Module, clipped_leaky_relu, module};
-use crate::noise::Noise;
 use crate::ops::*;
-use crate::tape::{Param, Tape, Var};
+use crate::settings;
+use crate::tape::{Param, Var};
 use crate::tensor::{Real, Tensor};
+
+settings! {
+    /// Sizes of an SRNN.
+    pub struct Config {
+        /// Units of the GRU that reads forwards, and of the one that reads backwards.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Width of the layers before the units and before the head.
+        pub embedding_size: usize = 1..=1 << 16,
+        /// Size of z_t.
+        pub latent_size: usize = 1..=1 << 16,
+        /// Width of the nets of prior and posterior.
+        pub latent_hidden_size: usize = 1..=1 << 16,
+        /// Number of layers before the units, before the head and, in `srnn-filter`, before the posterior.
+        pub layers: usize = 1..=64,
+    }
+}
+
+/// What this file declares.
+pub struct Paper {
+    /// Whether the posterior sees all of x, or x as far as its step.
+    pub smooth: bool,
+}
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        if self.smooth { "srnn" } else { "srnn-filter" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.smooth {
+            "SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x."
+        } else {
+            "SRNN whose posterior sees x as far as its step."
+        }
+    }
+
+    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run,
+    /// and has the sizes it had on music.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let or = |smooth, filter| if self.smooth { smooth } else { filter };
+        let [hidden_size, embedding_size, latent_size, latent_hidden_size, layers] = match preset {
+            Preset::InkTiny => [or(91, 131), 32, 8, 32, 1],
+            Preset::InkSmall | Preset::MusicSmall => [or(218, 316), 64, 16, 64, 1],
+            Preset::SpeechSmall => [or(218, 311), 96, 32, 96, 1],
+            Preset::Ink => [300, 500, 100, 500, 1],
+            Preset::Speech | Preset::SpeechLarge => [1024, 512, 256, 512, 2],
+        };
+        Config { hidden_size, embedding_size, latent_size, latent_hidden_size, layers }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            hidden_size: 5,
+            embedding_size: 5,
+            latent_size: 3,
+            latent_hidden_size: 5,
+            layers: 2,
+        }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(Srnn::new(init, config, obs, self.smooth))
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.smooth
+    }
+
+    fn inference_only(&self) -> &'static [&'static str] {
+        &["smooth", "filter", "infer"]
+    }
+}
 
 /// A chain of latents beside units that do not read them.
 pub struct Srnn {
@@ -104,11 +180,6 @@ impl NormalNets {
         };
         Self { mean: net("mean"), log_var: net("log_var") }
     }
-
-    fn forward<'t>(&self, u: Var<'t>, z: Var<'t>) -> Normal<'t> {
-        let mean = self.mean.forward(self.mean.see(u), z);
-        Normal { mean, std: std(self.log_var.forward(self.log_var.see(u), z)) }
-    }
 }
 
 /// `σ = √(eˢ + 10⁻⁶)`
@@ -118,33 +189,25 @@ fn std(log_var: Var) -> Var {
 
 impl Srnn {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels: d, embedding: m, output_layers: n, .. } = *config;
-        let (z, hidden) = (config.latents[0], config.latent_width());
-        let smoother = config.kind == ModelKind::Srnn;
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, smooth: bool) -> Self {
+        let Config { hidden_size: d, embedding_size: m, latent_size: z, layers: n, .. } = *config;
+        let hidden = config.latent_hidden_size;
         Self {
-            embed: layers(init, "embed", input, m, n),
+            embed: layers(init, "embed", obs.input, m, n),
             forward: init.scope("forward", |init| Gru::new(init, m, d)),
-            smooth: smoother.then(|| init.scope("smooth", |init| Gru::new(init, d + m, d))),
-            filter: layers(init, "filter", d + m, d, if smoother { 0 } else { n }),
+            smooth: smooth.then(|| init.scope("smooth", |init| Gru::new(init, d + m, d))),
+            filter: layers(init, "filter", d + m, d, if smooth { 0 } else { n }),
             prior: NormalNets::new(init, "prior", d, hidden, z),
             infer: NormalNets::new(init, "infer", d, hidden, z),
             decode: layers(init, "decode", d + z, m, n),
-            head: head(init, config, m),
-            input,
+            head: obs.build(init, m),
+            input: obs.input,
             latent: z,
         }
     }
 
-    /// d_1 … d_T, which see no latent, and emb(x_1) … emb(x_T).   x: (B, T, D)
-    fn units<'t>(&self, x: Var<'t>) -> [Var<'t>; 2] {
-        let steps = x.value().shape()[1];
-        let e = through(&self.embed, prepend_zero(x));
-        [self.forward.forward(slice_time(e, 0, steps)).named("d"), slice_time(e, 1, steps)]
-    }
-
     /// a_1 … a_T   (B, T, d)
-    fn summarise<'t>(&self, [d, e]: [Var<'t>; 2], lengths: &[usize]) -> Var<'t> {
+    fn summarise<'t>(&self, d: Var<'t>, e: Var<'t>, lengths: &[usize]) -> Var<'t> {
         let x = concat(&[d, e]);
         let a = match &self.smooth {
             Some(units) => reverse_time(units.forward(reverse_time(x, lengths)), lengths),
@@ -153,101 +216,42 @@ impl Srnn {
         a.named("a")
     }
 
-    /// z_1 … z_T, one after another, and what they came from: `from(t, z_{t−1})`.   (B, T, z) each
-    fn walk<'t>(
+    /// d_t, and what the net of μ⁰ sees of it.
+    fn with_seen<'t>(&self, d: Var<'t>) -> Vec<Var<'t>> {
+        vec![d, self.prior.mean.see(d)]
+    }
+}
+
+/// `past_t` is d_t, `seen_t` what the posterior's nets see of a_t, and both `s_t` and `h_t` of a step are z_t. No
+/// unit reads a latent, so both layers of units are one pass, and the products with their outputs too.
+impl Stepwise for Srnn {
+    /// x_0 and d_0
+    fn memory(&self, rows: usize) -> Vec<Tensor> {
+        vec![Tensor::zeros(&[rows, 1, self.input]), self.forward.start(rows)]
+    }
+
+    fn context<'t>(
         &self,
-        tape: &'t Tape,
-        steps: usize,
-        noise: &Noise,
-        samples: &[u64],
-        mut from: impl FnMut(usize, Var<'t>) -> Normal<'t>,
-    ) -> (Var<'t>, Normal<'t>) {
-        let epsilon = noise.normal_tensor("z.1", samples, steps, self.latent);
-        let epsilon = tape.constant(epsilon).named("noise.z.1");
-        let mut z = tape.constant(self.start(samples.len()).remove(0));
-        let (mut zs, mut froms) = (vec![], vec![]);
-        for t in 0..steps {
-            let from = from(t, z);
-            z = rsample(from.mean, from.std, slice_time(epsilon, t, 1));
-            zs.push(z);
-            froms.push(from);
-        }
-        let from = Normal::concat_time(&froms);
-        (concat_time(&zs).named("z.1"), from)
+        x: Var<'t>,
+        lengths: &[usize],
+        memory: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>> {
+        let steps = x.value().shape()[1];
+        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
+        let e = through(&self.embed, with_before); // of x_0 … x_T
+        let before = slice_time(e, 0, steps);
+        let d = self.forward.forward_from(before, memory.map(|m| m[1])).named("d");
+        let a = self.summarise(d, slice_time(e, 1, steps), lengths);
+        let seen = vec![self.infer.mean.see(a), self.infer.log_var.see(a)];
+        Context { past: self.with_seen(d), seen }
     }
 
-    /// `q(z_t | z_{t−1}, a_t)` beside the prior p.
-    fn posterior<'t>(&self, p: Normal<'t>, a: Var<'t>, before: Var<'t>) -> Normal<'t> {
-        let q = self.infer.forward(a, before);
-        Normal { mean: p.mean + q.mean, std: q.std }
+    fn past<'t>(&self, memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        self.with_seen(self.forward.step(through(&self.embed, memory[0]), memory[1]))
     }
 
-    /// `p(x_t | z_t, d_t)`.
-    fn output<'t>(&self, d: Var<'t>, z: Var<'t>) -> Observation<'t> {
-        self.head.forward(through(&self.decode, concat(&[d, z])))
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let [d, e] = self.units(tape.constant(x.clone()));
-        let a = self.summarise([d, e], &vec![given; samples.len()]);
-        let (z, _) = self.walk(&tape, x.shape()[1], noise, samples, |t, z| {
-            let p = self.prior.forward(slice_time(d, t, 1), z);
-            if t < given { self.posterior(p, slice_time(a, t, 1), z) } else { p }
-        });
-        first_steps(given, x, &self.output(d, z).sample(noise, samples, 0, 1.))
-    }
-}
-
-impl SequenceModel for Srnn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let (x, steps) = (tape.constant(batch.x.clone()).named("x"), batch.x.shape()[1]);
-        let [d, e] = self.units(x);
-        let a = self.summarise([d, e], &batch.lengths);
-        let seen = [self.prior.mean.see(d), self.infer.mean.see(a), self.infer.log_var.see(a)];
-        let mut prior_mean = vec![];
-        let (z, q) = self.walk(tape, steps, noise, &batch.samples, |t, z| {
-            let [p, mean, log_var] = seen.map(|seen| slice_time(seen, t, 1));
-            let p = self.prior.mean.forward(p, z); // μ⁰
-            prior_mean.push(p);
-            let mean = p + self.infer.mean.forward(mean, z); // μ⁰ + μ̂
-            Normal { mean, std: std(self.infer.log_var.forward(log_var, z)) }
-        });
-        let before = slice_time(prepend_zero(z), 0, steps); // 0, z_1 … z_{T−1}
-        let log_var = self.prior.log_var.forward(self.prior.log_var.see(d), before);
-        let p = Normal { mean: concat_time(&prior_mean), std: std(log_var) };
-        Elbo {
-            log_px: self.output(d, z).log_prob(x).named("log_px"),
-            kl: vec![kl.of(q, p, z).named("kl.1")],
-            auxiliary: vec![],
-        }
-    }
-
-    fn bound(&self) -> Bound {
-        Bound::Lower
-    }
-
-    fn steps(&self) -> Option<&dyn StepModel> {
-        Some(self)
-    }
-
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
-        let rows = samples.len();
-        let x = Tensor::zeros(&[rows, 1, self.input]);
-        let (d, z) = (self.forward.start(rows), self.start(rows).remove(0));
-        Box::new(Writer { model: self, samples: samples.to_vec(), x, d, z, t: 0 })
-    }
-}
-
-impl StepModel for Srnn {
-    /// d_t and a_t
-    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
-        let [d, e] = self.units(x);
-        vec![d, self.summarise([d, e], lengths)]
+    fn remember<'t>(&self, x: Var<'t>, past: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![x, past[0]]
     }
 
     /// z_0
@@ -255,78 +259,42 @@ impl StepModel for Srnn {
         vec![Tensor::zeros(&[rows, 1, self.latent])]
     }
 
-    fn step<'t>(
+    /// μ⁰
+    fn prior_mean<'t>(&self, past: &[Var<'t>], s: &Steps<'t>) -> Option<Var<'t>> {
+        Some(self.prior.mean.forward(past[1], s.at(0)))
+    }
+
+    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, mean: Option<Var<'t>>) -> Normal<'t> {
+        let log_var = self.prior.log_var.forward(self.prior.log_var.see(past[0]), s.at(0));
+        Normal { mean: mean.expect("μ⁰"), std: std(log_var) }
+    }
+
+    fn posterior<'t>(
         &self,
-        context: &[Var<'t>],
-        x: Var<'t>,
-        state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
-    ) -> Step<'t> {
-        let (d, a, before) = (context[0], context[1], state[0]);
-        let p = self.prior.forward(d, before);
-        let q = self.posterior(p, a, before);
-        let z = draw("z.1", q);
-        Step {
-            log_px: self.output(d, z).log_prob(x),
-            log_ratio: p.log_prob(z) - q.log_prob(z),
-            state: vec![z],
-        }
-    }
-}
-
-/// Sequences under way.
-struct Writer<'m> {
-    model: &'m Srnn,
-    samples: Vec<u64>,
-    /// x_{t−1}, d_{t−1}, z_{t−1}
-    x: Tensor,
-    d: Tensor,
-    z: Tensor,
-    t: usize,
-}
-
-impl Writer<'_> {
-    /// d_t from x_{t−1}.
-    fn advance<'t>(&mut self, tape: &'t Tape) -> Var<'t> {
-        let [x, d] = [&self.x, &self.d].map(|value| tape.constant(value.clone()));
-        let d = self.model.forward.step(through(&self.model.embed, x), d);
-        self.d = d.value();
-        d
+        c: &Context<Var<'t>>,
+        s: &Steps<'t>,
+        mean: Option<Var<'t>>,
+    ) -> Normal<'t> {
+        let residual = self.infer.mean.forward(c.seen[0], s.at(0)); // μ̂
+        let log_var = self.infer.log_var.forward(c.seen[1], s.at(0));
+        Normal { mean: mean.expect("μ⁰") + residual, std: std(log_var) }
     }
 
-    /// z_t of what it is drawn from.
-    fn draw_latent<'t>(&mut self, from: Normal<'t>, noise: &Noise, temperature: Real) -> Var<'t> {
-        let z = from.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
-        (self.z, self.t) = (z.value(), self.t + 1);
-        z
-    }
-}
-
-impl Generator for Writer<'_> {
-    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let tape = Tape::inference();
-        let (d, t) = (self.advance(&tape), self.t);
-        let prior = self.model.prior.forward(d, tape.constant(self.z.clone()));
-        let z = self.draw_latent(prior, noise, temperature);
-        self.x = self.model.output(d, z).sample(noise, &self.samples, t, temperature);
-        self.x.clone()
+    fn latent<'t>(
+        &self,
+        _past: &[Var<'t>],
+        _s: &Steps<'t>,
+        z: Var<'t>,
+        _draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        vec![z]
     }
 
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let mut ds = vec![];
-        for x in each_step(x) {
-            ds.push(self.advance(&Tape::inference()).value());
-            self.x = x;
-        }
-        let tape = Tape::inference();
-        let e = through(&self.model.embed, tape.constant(x.clone()));
-        let d = concat_time(&ds.iter().map(|d| tape.constant(d.clone())).collect::<Vec<_>>());
-        let a = self.model.summarise([d, e], &vec![ds.len(); self.samples.len()]).value();
-        for (d, a) in ds.into_iter().zip(each_step(&a)) {
-            let tape = Tape::inference();
-            let [d, a, z] = [d, a, self.z.clone()].map(|value| tape.constant(value));
-            let q = self.model.posterior(self.model.prior.forward(d, z), a, z);
-            self.draw_latent(q, noise, 1.);
-        }
+    fn output<'t>(&self, past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
+        self.head.forward(through(&self.decode, concat(&[past[0], h.at(0)])))
+    }
+
+    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        vec![h.at(0)]
     }
 }

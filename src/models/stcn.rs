@@ -16,18 +16,263 @@
 //! ```
 //! Prior and posterior contexts are rows t−1 and t of one pass over (0, x_1, …, x_T).
 
-use super::config::{Decoder, Draws, Precision};
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
-    first_steps, head,
+use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
+use super::sequence::{
+    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
 };
+use super::{Architecture, Draw};
+use crate::choice::choice;
 use crate::data::Batch;
-use crate::dist::Normal;
+use crate::dist::{Normal, Observation};
+use crate::error::Result;
 use crate::nn::{Head, Init, NormalNet, OutputNet, Past, Stack, StackPast, Tcn, module};
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::settings;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
+
+choice! {
+    /// Draws of one latent (stcn.md §0, row 1).
+    Draws, "kind of draws":
+    /// Paper: the same draw of z^l goes to the nets below and to the output.
+    Shared = "shared",
+    /// Release: independent draws for the prior below, the posterior below and the output; with a dense
+    /// output the objective is then no lower bound.
+    Fresh = "fresh",
+}
+
+choice! {
+    /// The spread of the combined posterior, Eq. 11 (row 2).
+    Precision, "precision":
+    /// Paper: precisions add, `σ_q² = 1/(σ̂⁻² + σ_p⁻²)`.
+    Product = "product",
+    /// Release: the same right side taken as σ_q itself, without the square root.
+    AsReleased = "as-released",
+}
+
+choice! {
+    /// The output network f^(o) (row 9).
+    Decoder, "decoder":
+    /// Ink: 1×1 convolutions, so x_t sees z_t only, as Eq. 9 says.
+    Pointwise = "pointwise",
+    /// Speech as released: causal gated blocks, so x_t sees z_{t−5..t}.
+    Gated = "gated",
+}
+
+settings! {
+    /// Sizes and switches of an STCN.
+    pub struct Config {
+        /// F, filters of every convolution and width of the output network.
+        pub channels: usize = 1..=1 << 16,
+        /// Taps of a dilated convolution.
+        pub kernel_size: usize = 1..=64,
+        /// Sizes of z^1 … z^L, lowest first.
+        pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
+        /// K, gated blocks per level, dilations 1, 2, 4 … starting again at each.
+        pub blocks_per_latent: usize = 1..=24,
+        /// Hidden layers of each net of a latent.
+        pub latent_layers: usize = 1..=64,
+        /// Their width; 0: as many as `channels`.
+        pub latent_hidden: usize = 0..=1 << 16,
+        /// Layers of the output network before the head.
+        pub output_layers: usize = 1..=64,
+        /// The output network.
+        pub decoder: Decoder,
+        /// Draws of one latent.
+        pub draws: Draws,
+        /// The spread of the combined posterior.
+        pub precision: Precision,
+    }
+}
+
+settings! {
+    /// Sizes and switches of a LadderRNN.
+    pub struct LadderConfig {
+        /// Units of every LSTM cell.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Sizes of z^1 … z^L, lowest first.
+        pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
+        /// LSTM cells per level, in the place of STCN's blocks.
+        pub cells_per_latent: usize = 1..=24,
+        /// Hidden layers of each net of a latent.
+        pub latent_layers: usize = 1..=64,
+        /// Their width.
+        pub latent_hidden: usize = 1..=1 << 16,
+        /// Layers of the output network before the head.
+        pub output_layers: usize = 1..=64,
+        /// Their width.
+        pub output_size: usize = 1..=1 << 16,
+        /// The output network.
+        pub decoder: Decoder,
+        /// Draws of one latent.
+        pub draws: Draws,
+        /// The spread of the combined posterior.
+        pub precision: Precision,
+    }
+}
+
+/// What this file declares of STCN.
+pub struct Paper {
+    /// Whether the output sees every latent, or z^1.
+    pub dense: bool,
+}
+
+/// The latents of a preset, lowest first.
+fn latents(preset: Preset) -> Vec<usize> {
+    match preset {
+        Preset::InkTiny => vec![16, 8, 4],
+        Preset::InkSmall | Preset::Ink | Preset::MusicSmall => vec![32, 16, 8, 4, 2],
+        Preset::SpeechSmall => vec![64, 32, 16, 8, 4],
+        Preset::Speech | Preset::SpeechLarge => vec![256, 128, 64, 32, 16],
+    }
+}
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        if self.dense { "stcn-dense" } else { "stcn" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.dense {
+            "STCN whose output sees every latent."
+        } else {
+            "Stochastic temporal convolutional network: the output sees z¹ (Eq. 9)."
+        }
+    }
+
+    /// `ink`, `speech` and `speech-large` are the paper's; small ones have as many parameters as the other models.
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
+        let (channels, blocks_per_latent) = match preset {
+            Preset::InkTiny => (32, 5),
+            Preset::InkSmall | Preset::MusicSmall => (54, 6),
+            Preset::Ink => (256, 6),
+            Preset::SpeechSmall => (if self.dense { 59 } else { 60 }, 5),
+            Preset::Speech => (256, 5),
+            Preset::SpeechLarge => (512, 5),
+        };
+        let gated = obs.task == Task::Speech;
+        Config {
+            channels,
+            kernel_size: 2,
+            latents: latents(preset),
+            blocks_per_latent,
+            latent_layers: 2,
+            latent_hidden: 0,
+            output_layers: 5,
+            decoder: if gated { Decoder::Gated } else { Decoder::Pointwise },
+            draws: Draws::Shared,
+            precision: Precision::Product,
+        }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            channels: 5,
+            kernel_size: 2,
+            latents: vec![3, 2],
+            blocks_per_latent: 2,
+            latent_layers: 2,
+            latent_hidden: 0,
+            output_layers: 2,
+            decoder: Decoder::Pointwise,
+            draws: Draws::Shared,
+            precision: Precision::Product,
+        }
+    }
+
+    fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
+        (config.draws, config.precision) = (Draws::Fresh, Precision::AsReleased);
+        *obs = obs.clone().as_released();
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        let Config { kernel_size, latents, blocks_per_latent: blocks, .. } = config;
+        check_receptive_field("blocks_per_latent", *kernel_size, latents.len(), *blocks)
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(Stcn::new(init, config, obs, self.dense))
+    }
+}
+
+/// What this file declares of LadderRNN, which was not released.
+pub struct Ladder {
+    /// Whether the output sees every latent, or z^1.
+    pub dense: bool,
+}
+
+impl Architecture for Ladder {
+    type Config = LadderConfig;
+
+    fn name(&self) -> &'static str {
+        if self.dense { "ladder-rnn-dense" } else { "ladder-rnn" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.dense {
+            "LadderRNN whose output sees every latent."
+        } else {
+            "LadderRNN: STCN with stacked LSTM cells in the place of its blocks."
+        }
+    }
+
+    /// 25 cells of 256 units as published; small ones have one a level, before nets as wide as STCN's. On music the
+    /// cells read 88 keys, and the nets pay for it.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> LadderConfig {
+        let (hidden_size, cells_per_latent, width) = match preset {
+            Preset::InkTiny => (55, 1, 32),
+            Preset::InkSmall => (103, 1, 54),
+            Preset::MusicSmall => (103, 1, 48),
+            Preset::SpeechSmall => (108, 1, 60),
+            Preset::Ink | Preset::Speech | Preset::SpeechLarge => (256, 5, 256),
+        };
+        LadderConfig {
+            hidden_size,
+            latents: latents(preset),
+            cells_per_latent,
+            latent_layers: 2,
+            latent_hidden: width,
+            output_layers: 5,
+            output_size: width,
+            decoder: Decoder::Pointwise,
+            draws: Draws::Shared,
+            precision: Precision::Product,
+        }
+    }
+
+    /// One cell a level: four in a row let little through.
+    fn gradcheck(&self) -> LadderConfig {
+        LadderConfig {
+            hidden_size: 5,
+            latents: vec![3, 2],
+            cells_per_latent: 1,
+            latent_layers: 2,
+            latent_hidden: 5,
+            output_layers: 2,
+            output_size: 5,
+            decoder: Decoder::Pointwise,
+            draws: Draws::Shared,
+            precision: Precision::Product,
+        }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &LadderConfig,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(Stcn::ladder(init, config, obs, self.dense))
+    }
+}
 
 /// STCN and STCN-dense, LadderRNN and LadderRNN-dense.
 pub struct Stcn {
@@ -36,9 +281,43 @@ pub struct Stcn {
     infer: Vec<NormalNet>,
     output: OutputNet,
     head: Head,
-    config: ModelConfig,
+    sizes: Sizes,
 }
 module!(Stcn: stack, prior, infer, output, head);
+
+/// What stands above the stack, whatever it is made of.
+struct Sizes {
+    input: usize,
+    dense: bool,
+    latents: Vec<usize>,
+    /// Width of d^l.
+    context: usize,
+    /// Blocks or cells per level.
+    per_level: usize,
+    latent_layers: usize,
+    latent_hidden: usize,
+    output_layers: usize,
+    output_size: usize,
+    decoder: Decoder,
+    draws: Draws,
+    combine: Combine,
+}
+
+impl Sizes {
+    /// How many numbers the output network sees: those of z^1, or of z^1 ∘ … ∘ z^L.
+    fn drawn(&self) -> usize {
+        if self.dense { self.latents.iter().sum::<usize>() } else { self.latents[0] }
+    }
+}
+
+impl From<Precision> for Combine {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Product => Combine::Product,
+            Precision::AsReleased => Combine::AsReleased,
+        }
+    }
+}
 
 /// One level of one pass down: the distributions, and where its draws went.
 struct Level<'t> {
@@ -51,43 +330,77 @@ struct Level<'t> {
 }
 
 impl Stcn {
-    /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { latents, channels, .. } = config;
-        let levels = latents.len();
-        let (widths, k) = ((config.input, *channels), config.blocks_per_latent);
-        let stack = if config.kind.is_ladder() {
-            Stack::cells(init, "lstm", widths, levels * k)
-        } else {
-            Stack::Blocks(Tcn::new(init, "tcn", widths, (levels, k), config.kernel_size))
+    /// An STCN with fresh parameters.
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, dense: bool) -> Self {
+        let Config { channels, latent_hidden, .. } = *config;
+        let (widths, levels) = ((obs.input, channels), config.latents.len());
+        let shape = (levels, config.blocks_per_latent);
+        let stack = Stack::Blocks(Tcn::new(init, "tcn", widths, shape, config.kernel_size));
+        let sizes = Sizes {
+            input: obs.input,
+            dense,
+            latents: config.latents.clone(),
+            context: channels,
+            per_level: config.blocks_per_latent,
+            latent_layers: config.latent_layers,
+            latent_hidden: if latent_hidden == 0 { channels } else { latent_hidden },
+            output_layers: config.output_layers,
+            output_size: channels,
+            decoder: config.decoder,
+            draws: config.draws,
+            combine: config.precision.into(),
         };
+        Self::on(stack, init, sizes, obs)
+    }
+
+    /// A LadderRNN with fresh parameters.
+    pub fn ladder(
+        init: &mut Init,
+        config: &LadderConfig,
+        obs: &ObservationConfig,
+        dense: bool,
+    ) -> Self {
+        let cells = config.latents.len() * config.cells_per_latent;
+        let stack = Stack::cells(init, "lstm", (obs.input, config.hidden_size), cells);
+        let sizes = Sizes {
+            input: obs.input,
+            dense,
+            latents: config.latents.clone(),
+            context: config.hidden_size,
+            per_level: config.cells_per_latent,
+            latent_layers: config.latent_layers,
+            latent_hidden: config.latent_hidden,
+            output_layers: config.output_layers,
+            output_size: config.output_size,
+            decoder: config.decoder,
+            draws: config.draws,
+            combine: config.precision.into(),
+        };
+        Self::on(stack, init, sizes, obs)
+    }
+
+    /// The ladder of latents on top of a stack.
+    fn on(stack: Stack, init: &mut Init, sizes: Sizes, obs: &ObservationConfig) -> Self {
+        let Sizes { latents, latent_layers, latent_hidden, .. } = &sizes;
         let nets = |init: &mut Init, l: usize| {
             let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}
-            let width = config.latent_width();
-            NormalNet::new(init, channels + above, width, config.latent_layers, latents[l])
+            let inputs = sizes.context + above;
+            NormalNet::new(init, inputs, *latent_hidden, *latent_layers, latents[l])
         };
-        let prior = init.list("prior", levels, nets);
-        let infer = init.list("infer", levels, nets);
-        let y = if config.kind.is_dense() { latents.iter().sum::<usize>() } else { latents[0] };
-        let (width, layers) = (config.output_width(), config.output_layers);
-        let output = init.scope("output", |init| match config.decoder {
+        let prior = init.list("prior", latents.len(), nets);
+        let infer = init.list("infer", latents.len(), nets);
+        let (y, width, layers) = (sizes.drawn(), sizes.output_size, sizes.output_layers);
+        let output = init.scope("output", |init| match sizes.decoder {
             Decoder::Pointwise => OutputNet::pointwise(init, y, width, layers),
             Decoder::Gated => OutputNet::gated(init, y, width, layers),
         });
-        Self {
-            stack,
-            prior,
-            infer,
-            output,
-            head: head(init, config, width),
-            config: config.clone(),
-        }
+        Self { stack, prior, infer, output, head: obs.build(init, width), sizes }
     }
 
     /// d^1 … d^L over (0, x_1 … x_T): the output of the last block or cell of every level.   (B, T + 1, F) each
     pub fn contexts<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
         let layers = self.stack.forward(prepend_zero(x));
-        let ends = layers.chunks(self.config.blocks_per_latent).map(|level| level[level.len() - 1]);
+        let ends = layers.chunks(self.sizes.per_level).map(|level| level[level.len() - 1]);
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
@@ -109,9 +422,8 @@ impl Stcn {
     fn descend_by<'t>(
         &self,
         around: impl Fn(usize) -> [Var<'t>; 2],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+        draw: Draw<'_, 't>,
     ) -> Vec<Level<'t>> {
-        let combine = self.combine();
         let mut levels: Vec<Level> = vec![];
         let (mut a, mut b) = (None, None); // z^{l+1}, as the prior and as the posterior below see it
         for l in (0..self.prior.len()).rev() {
@@ -119,9 +431,13 @@ impl Stcn {
             let [past, present] = around(l); // x_{<t}, x_{≤t}
             let prior = self.prior[l].forward(join(past, a)); // Eq. 8
             let estimate = self.infer[l].forward(join(present, b)); // Eq. 10
-            let posterior = estimate.combined(prior, combine); // Eq. 11
+            let posterior = estimate.combined(prior, self.sizes.combine); // Eq. 11
+            for (of, normal) in [("p", prior), ("q", posterior)] {
+                normal.mean.named(&format!("{of}.{}.mean", l + 1));
+                normal.std.named(&format!("{of}.{}.std", l + 1));
+            }
             let to_prior = draw(&name, posterior);
-            let (to_posterior, to_output) = match self.config.draws {
+            let (to_posterior, to_output) = match self.sizes.draws {
                 Draws::Shared => (to_prior, to_prior),
                 Draws::Fresh => {
                     let other = |what: &str| draw(&format!("{name}.{what}"), posterior);
@@ -137,7 +453,7 @@ impl Stcn {
 
     /// Top down with every latent drawn from its prior: what the output network sees of the steps `first`,
     /// `first + 1`, … of sequences whose contexts of the steps before are `d`.
-    fn dream<'t>(
+    pub fn sample_prior<'t>(
         &self,
         d: &[Var<'t>],
         first: usize,
@@ -151,7 +467,7 @@ impl Stcn {
             let name = format!("z.{}", l + 1);
             let draw = |name: &str| prior.rsample_from(first, noise, name, samples, temperature);
             let to_prior = draw(&name);
-            z.push(match self.config.draws {
+            z.push(match self.sizes.draws {
                 Draws::Shared => to_prior,
                 Draws::Fresh => draw(&format!("{name}.output")),
             });
@@ -161,46 +477,34 @@ impl Stcn {
         self.join_latents(z)
     }
 
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let d = self.contexts(tape.constant(x.clone()));
-        let before: Vec<Var> = d.iter().map(|&d| slice_time(d, 0, x.shape()[1])).collect();
-        let dreamt = self.dream(&before, 0, noise, samples, 1.).value();
-        let levels = self.descend(&d, 0, noise, samples);
-        let seen = self.join_latents(levels.iter().map(|level| level.to_output)).value();
-        let y = tape.constant(first_steps(given, &seen, &dreamt));
-        let px = self.head.forward(self.output.forward(y)); // Eq. 9
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
+    /// What the output network sees of all steps with latents drawn from their posteriors.   d: as [`contexts`](Self::contexts)
+    pub fn sample_posterior<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Var<'t> {
+        let levels = self.descend(d, 0, noise, samples);
+        self.join_latents(levels.iter().map(|level| level.to_output))
+    }
+
+    /// `p(x_t | z_t)` from what the output network sees, Eq. 9.
+    pub fn predict<'t>(&self, y: Var<'t>) -> Observation<'t> {
+        self.head.forward(self.output.forward(y))
     }
 
     /// `ln q(z_t^l | ·) − ln p(z_t^l | ·)` of every draw that the generative model has: one per level; under
     /// Fresh, for the dense output a second of every level above 1.
     fn sampled_kl<'t>(&self, l: usize, level: &Level<'t>) -> Vec<Var<'t>> {
-        let draws = match self.config.draws {
+        let draws = match self.sizes.draws {
             Draws::Shared => vec![level.to_prior],
             Draws::Fresh if l == 0 => vec![level.to_output],
-            Draws::Fresh if self.config.kind.is_dense() => vec![level.to_prior, level.to_output],
+            Draws::Fresh if self.sizes.dense => vec![level.to_prior, level.to_output],
             Draws::Fresh => vec![level.to_prior],
         };
         let ratio = |z| level.posterior.log_prob(z) - level.prior.log_prob(z);
         draws.into_iter().map(ratio).collect()
     }
 
-    fn combine(&self) -> Combine {
-        match self.config.precision {
-            Precision::Product => Combine::Product,
-            Precision::AsReleased => Combine::AsReleased,
-        }
-    }
-
     /// What the output network sees: z^1, or z^1 ∘ … ∘ z^L.
     fn join_latents<'t>(&self, z: impl IntoIterator<Item = Var<'t>>) -> Var<'t> {
         let z: Vec<Var> = z.into_iter().collect();
-        if self.config.kind.is_dense() { concat(&z) } else { z[0] }
+        if self.sizes.dense { concat(&z) } else { z[0] }
     }
 }
 
@@ -210,7 +514,7 @@ impl SequenceModel for Stcn {
         let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let of_level = |(l, level): (usize, &Level<'t>)| {
             let kl = match kl {
-                Kl::Analytic => level.estimate.combined_kl(level.prior, self.combine()),
+                Kl::Analytic => level.estimate.combined_kl(level.prior, self.sizes.combine),
                 Kl::Sampled => {
                     let draws = self.sampled_kl(l, level);
                     draws[1..].iter().fold(draws[0], |sum, &kl| sum + kl)
@@ -220,13 +524,13 @@ impl SequenceModel for Stcn {
         };
         let kl = levels.iter().enumerate().map(of_level).collect(); // Eq. 15
         let y = self.join_latents(levels.iter().map(|level| level.to_output));
-        let px = self.head.forward(self.output.forward(y)); // Eq. 9
+        let px = self.predict(y); // Eq. 9
         Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
     }
 
     fn bound(&self) -> Bound {
-        let fresh = self.config.draws == Draws::Fresh;
-        if fresh && self.config.kind.is_dense() { Bound::Objective } else { Bound::Lower }
+        let fresh = self.sizes.draws == Draws::Fresh;
+        if fresh && self.sizes.dense { Bound::Objective } else { Bound::Lower }
     }
 
     /// `ln w_t = ln p(x_t | z_t) + Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)`
@@ -247,8 +551,7 @@ impl SequenceModel for Stcn {
             let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
             let levels = self.descend(&d, 0, &noise.later(draw as u64), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
-            let px = self.head.forward(self.output.forward(y));
-            let log_px = px.log_prob(tape.constant(batch.x.clone()));
+            let log_px = self.predict(y).log_prob(tape.constant(batch.x.clone()));
             let kl = levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level));
             kl.fold(log_px, |log_w, kl| log_w - kl).value()
         };
@@ -260,39 +563,45 @@ impl SequenceModel for Stcn {
         (self.bound() == Bound::Lower).then_some(self)
     }
 
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {
         let mut past = self.stack.past(samples.len());
-        let start = Tensor::zeros(&[samples.len(), 1, self.config.input]);
+        let start = Tensor::zeros(&[samples.len(), 1, self.sizes.input]);
         let contexts = self.context_step(&start, &mut past);
         let decoder = self.output.past(samples.len());
-        Box::new(Writer { model: self, samples: samples.to_vec(), past, contexts, decoder, t: 0 })
+        Box::new(StcnSampler {
+            model: self,
+            samples: samples.to_vec(),
+            past,
+            contexts,
+            decoder,
+            t: 0,
+        })
     }
 }
 
 impl StepModel for Stcn {
     /// d_{t−1}^l and d_t^l of every level
-    fn context<'t>(&self, x: Var<'t>, _lengths: &[usize]) -> Vec<Var<'t>> {
-        let steps = x.value().shape()[1];
-        let around = |d| [slice_time(d, 0, steps), slice_time(d, 1, steps)];
-        self.contexts(x).into_iter().flat_map(around).collect()
+    fn context<'t>(&self, x: Var<'t>, _lengths: &[usize]) -> Context<Var<'t>> {
+        let (steps, d) = (x.value().shape()[1], self.contexts(x));
+        let from = |first| d.iter().map(|&d| slice_time(d, first, steps)).collect();
+        Context { past: from(0), seen: from(1) }
     }
 
     /// What a decoder that looks back has seen: no row yet, and later the last ones. Not rows of zeros, which
     /// its layers would answer where `forward` has zeros between the layers.
     fn start(&self, rows: usize) -> Vec<Tensor> {
-        let ModelConfig { latents, kind, .. } = &self.config;
-        let y = if kind.is_dense() { latents.iter().sum::<usize>() } else { latents[0] };
-        if self.output.looks_back() { vec![Tensor::zeros(&[rows, 0, y])] } else { vec![] }
+        let nothing = Tensor::zeros(&[rows, 0, self.sizes.drawn()]);
+        if self.output.looks_back() { vec![nothing] } else { vec![] }
     }
 
     fn step<'t>(
         &self,
-        context: &[Var<'t>],
+        c: &Context<Var<'t>>,
         x: Var<'t>,
         state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+        draw: Draw<'_, 't>,
     ) -> Step<'t> {
-        let levels = self.descend_by(|l| [context[2 * l], context[2 * l + 1]], draw);
+        let levels = self.descend_by(|l| [c.past[l], c.seen[l]], draw);
         let kls: Vec<Var> =
             levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level)).collect();
         let kl = kls[1..].iter().fold(kls[0], |sum, &kl| sum + kl);
@@ -301,7 +610,7 @@ impl StepModel for Stcn {
         let rows = seen.value().shape()[1];
         let h = self.output.forward(seen);
         let px = self.head.forward(slice_time(h, rows - 1, 1));
-        let kept = rows.min(self.config.output_layers); // blocks of two taps, one step apart
+        let kept = rows.min(self.sizes.output_layers); // blocks of two taps, one step apart
         let last = |_: &Var<'t>| slice_time(seen, rows - kept, kept);
         Step {
             log_px: px.log_prob(x),
@@ -315,13 +624,13 @@ impl Stcn {
     /// d_t^1 … d_t^L from x_t.
     fn context_step(&self, x: &Tensor, past: &mut StackPast) -> Vec<Tensor> {
         let layers = self.stack.step(x, past);
-        let levels = layers.chunks(self.config.blocks_per_latent);
+        let levels = layers.chunks(self.sizes.per_level);
         levels.map(|level| level[level.len() - 1].clone()).collect()
     }
 }
 
-/// Sequences under way (spec §10).
-struct Writer<'m> {
+/// Sequences being drawn (spec §10).
+struct StcnSampler<'m> {
     model: &'m Stcn,
     samples: Vec<u64>,
     past: StackPast,
@@ -331,12 +640,12 @@ struct Writer<'m> {
     t: usize,
 }
 
-impl Generator for Writer<'_> {
+impl Sampler for StcnSampler<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let Self { model, samples, t, .. } = self;
         let tape = Tape::inference();
         let d: Vec<Var> = self.contexts.iter().map(|d| tape.constant(d.clone())).collect();
-        let y = model.dream(&d, *t, noise, samples, temperature).value();
+        let y = model.sample_prior(&d, *t, noise, samples, temperature).value();
         let h = model.output.step(&y, &mut self.decoder);
         let px = model.head.forward(tape.constant(h));
         let x = px.sample(noise, samples, *t, temperature);
@@ -364,7 +673,7 @@ impl Generator for Writer<'_> {
     }
 }
 
-impl Writer<'_> {
+impl StcnSampler<'_> {
     fn advance(&mut self, x: &Tensor) {
         self.contexts = self.model.context_step(x, &mut self.past);
         self.t += 1;

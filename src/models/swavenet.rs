@@ -6,7 +6,7 @@
 //! | pre-layers and their skips | `pre`, `pre_skip` |
 //! | Block of g^l, Block← of v^l | `block`, `back` |
 //! | p(z^l), q(z^l) | `prior`, `infer` |
-//! | s^l, skip^l, r^l | `state`, `skip`, `look` |
+//! | s^l, skip^l, r^l | `state`, `skip`, `lookahead_gate` (path `look`) |
 //!
 //! ```text
 //! s⁰_t = max(lin(x_{t−1}), 0),  x_0 = 0;  pre-layers: s ← Block(s), skip = Gate(s)
@@ -19,18 +19,138 @@
 //! Dilations are 1, 2, 4, … through pre-layers and layers. z_t^l goes up at step t and through the blocks above
 //! to later steps; with one layer there are none above, and steps are independent given x.
 
-use super::config::{GateAct, GateKind};
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
-    first_steps, head,
+use super::config::{ObservationConfig, Preset};
+use super::sequence::{
+    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
 };
+use super::{Architecture, Draw};
+use crate::choice::choice;
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
+use crate::error::{Error, Result};
 use crate::nn::{Gate, Head, Init, Linear, NormalGate, ProjectedBlock, module};
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::settings;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
+
+choice! {
+    /// What stands between streams, latents and skips (rivals.md §7).
+    GateKind, "kind of gate":
+    /// Speech: a linear layer of `gate_hidden_size` units, a rectifier, a linear layer.
+    TwoLayer = "two-layer",
+    /// Ink: a rectifier, then one linear layer, to which negative values of a latent are all the same.
+    PreReluLinear = "pre-relu-linear",
+}
+
+choice! {
+    /// What the blocks multiply tanh with (rivals.md §12, row 14).
+    GateAct, "gate activation":
+    /// Paper: a sigmoid.
+    Sigmoid = "sigmoid",
+    /// Release: what the sigmoid should have been of; its result went into a misspelt variable.
+    LinearAsReleased = "linear-as-released",
+}
+
+settings! {
+    /// Sizes and switches of a SWaveNet. Dilated convolutions have two taps.
+    pub struct Config {
+        /// E, width of the streams between the layers.
+        pub channels: usize = 1..=1 << 16,
+        /// Sizes of z^1 … z^L, lowest first: one layer each.
+        pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
+        /// Layers without a latent below those; dilations 1, 2, 4, … go through all.
+        pub pre_layers: usize = 0..=64,
+        /// Width of two-layer gates.
+        pub gate_hidden_size: usize = 1..=1 << 16,
+        /// Width of the two layers before the head.
+        pub output_size: usize = 1..=1 << 16,
+        /// What gates are.
+        pub gate_kind: GateKind,
+        /// What the blocks multiply tanh with.
+        pub gate_act: GateAct,
+    }
+}
+
+/// The most layers: dilations double, and a sampler has to remember every row.
+const MOST_LAYERS: usize = 20;
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "swavenet"
+    }
+
+    fn about(&self) -> &'static str {
+        "SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x."
+    }
+
+    /// Layers as the paper has them: on speech four with latents (as run; the text says five), on ink one behind
+    /// five without. Small ones have as many parameters as the other models.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let (channels, latent, gate_hidden_size, output_size) = match preset {
+            Preset::InkTiny => (46, 8, 32, 32),
+            Preset::InkSmall | Preset::MusicSmall => (110, 16, 64, 64),
+            Preset::SpeechSmall => (84, 32, 96, 96),
+            Preset::Ink => (200, 200, 200, 200),
+            Preset::Speech | Preset::SpeechLarge => (1024, 512, 512, 1024),
+        };
+        let speech = matches!(preset, Preset::SpeechSmall | Preset::Speech | Preset::SpeechLarge);
+        let (pre_layers, layers) = if speech { (0, 4) } else { (5, 1) };
+        let of_ink = preset == Preset::Ink;
+        let gate_kind = if of_ink { GateKind::PreReluLinear } else { GateKind::TwoLayer };
+        let (latents, gate_act) = (vec![latent; layers], GateAct::Sigmoid);
+        Config { channels, latents, pre_layers, gate_hidden_size, output_size, gate_kind, gate_act }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            channels: 5,
+            latents: vec![3, 2],
+            pre_layers: 1,
+            gate_hidden_size: 5,
+            output_size: 5,
+            gate_kind: GateKind::TwoLayer,
+            gate_act: GateAct::Sigmoid,
+        }
+    }
+
+    fn as_released(&self, config: &mut Config, _obs: &mut ObservationConfig) {
+        config.gate_act = GateAct::LinearAsReleased;
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        let layers = config.pre_layers + config.latents.len();
+        if layers <= MOST_LAYERS {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "the sum of model.pre_layers and the number of model.latents is {layers}: choose a number from 1 to {MOST_LAYERS}"
+        )))
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(SWaveNet::new(init, config, obs))
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn inference_only(&self) -> &'static [&'static str] {
+        &["back", "infer", "look"]
+    }
+}
 
 /// Gated blocks with latents between them.
 pub struct SWaveNet {
@@ -44,21 +164,21 @@ pub struct SWaveNet {
     infer: Vec<NormalGate>,
     state: Vec<Gate>, // none behind the last layer
     skip: Vec<Gate>,
-    look: Vec<Gate>,
+    lookahead_gate: Vec<Gate>,
     output: Vec<Linear>,
     head: Head,
     input: usize,
     channels: usize,
 }
-module!(SWaveNet: embed, first_skip, pre, pre_skip, block, back, prior, infer, state, skip, look, output, head);
+module!(SWaveNet: embed, first_skip, pre, pre_skip, block, back, prior, infer, state, skip, lookahead_gate, output, head);
 
 impl SWaveNet {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels: e, embedding: b, pre_layers: pre, .. } = *config;
-        let (z, layers) = (&config.latents, config.levels());
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig) -> Self {
+        let Config { channels: e, output_size: b, pre_layers: pre, .. } = *config;
+        let (z, layers, input) = (&config.latents, config.latents.len(), obs.input);
         let hidden = match config.gate_kind {
-            GateKind::TwoLayer => Some(config.latent_width()),
+            GateKind::TwoLayer => Some(config.gate_hidden_size),
             GateKind::PreReluLinear => None,
         };
         let linear = config.gate_act == GateAct::LinearAsReleased;
@@ -79,9 +199,9 @@ impl SWaveNet {
             infer: init.list("infer", layers, |init, l| NormalGate::new(init, 2 * e, hidden, z[l])),
             state: init.list("state", layers - 1, |init, l| gate(init, e + z[l])),
             skip: init.list("skip", layers, |init, l| gate(init, e + z[l])),
-            look: init.list("look", layers, |init, _| gate(init, 2 * e)),
+            lookahead_gate: init.list("look", layers, |init, _| gate(init, 2 * e)),
             output: init.list("output", 2, output),
-            head: head(init, config, b),
+            head: obs.build(init, b),
             input,
             channels: e,
         }
@@ -121,7 +241,7 @@ impl SWaveNet {
     }
 
     /// Prior and posterior of z^l, from g^l and r^l.
-    fn latent<'t>(&self, l: usize, g: Var<'t>, r: Var<'t>) -> (Normal<'t>, Normal<'t>) {
+    pub fn latent<'t>(&self, l: usize, g: Var<'t>, r: Var<'t>) -> (Normal<'t>, Normal<'t>) {
         (self.prior[l].forward(g), self.infer[l].forward(concat(&[g, r])))
     }
 
@@ -129,50 +249,48 @@ impl SWaveNet {
     fn reverse<'t>(&self, m: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
         let mut v = reverse_time(m, lengths); // time runs backwards, and a causal block with it
         let mut r = vec![];
-        for (l, (back, look)) in self.back.iter().zip(&self.look).enumerate().rev() {
+        for (l, (back, gate)) in self.back.iter().zip(&self.lookahead_gate).enumerate().rev() {
             v = back.forward(v);
             let both = concat(&[reverse_time(v, lengths), m]);
-            r.push(look.forward(both).named(&format!("r.{}", l + 1)));
+            r.push(gate.forward(both).named(&format!("r.{}", l + 1)));
         }
         r.reverse();
         r
     }
 
-    /// The bound, from the [`context`](StepModel::context) of x.
+    /// `p(x_t | ·)` of all steps, from the [`context`](StepModel::context) of x, with latents that
+    /// `draw(l, g^l, r^l)` gives, l from 0.
+    pub fn predict<'t>(
+        &self,
+        c: &Context<Var<'t>>,
+        mut draw: impl FnMut(usize, Var<'t>, Var<'t>) -> Var<'t>,
+    ) -> Observation<'t> {
+        let of_level = |l: usize, g| draw(l, g, c.seen[l]);
+        self.climb([c.past[0], c.past[1]], of_level, |block, s| block.forward(s))
+    }
+
+    /// The bound, from the context of x.
     fn bound_of<'t>(
         &self,
-        context: &[Var<'t>],
+        context: &Context<Var<'t>>,
         x: Var<'t>,
         samples: &[u64],
         noise: &Noise,
         kl: Kl,
     ) -> Elbo<'t> {
         let mut kls = vec![];
-        let draw = |l: usize, g| {
-            let (p, q) = self.latent(l, g, context[2 + l]);
+        let draw = |l: usize, g, r| {
+            let (p, q) = self.latent(l, g, r);
+            for (of, normal) in [("p", p), ("q", q)] {
+                normal.mean.named(&format!("{of}.{}.mean", l + 1));
+                normal.std.named(&format!("{of}.{}.std", l + 1));
+            }
             let z = q.rsample(noise, &format!("z.{}", l + 1), samples);
             kls.push(kl.of(q, p, z).named(&format!("kl.{}", l + 1)));
             z
         };
-        let px = self.climb([context[0], context[1]], draw, |block, s| block.forward(s));
+        let px = self.predict(context, draw);
         Elbo { log_px: px.log_prob(x).named("log_px"), kl: kls, auxiliary: vec![] }
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let run = |block: &ProjectedBlock, s| block.forward(s);
-        let context = self.context(tape.constant(x.clone()), &vec![given; samples.len()]);
-        let draw = |l: usize, g| {
-            let (p, q) = self.latent(l, g, context[2 + l]);
-            let z = |from: Normal| from.rsample(noise, &format!("z.{}", l + 1), samples).value();
-            tape.constant(first_steps(given, &z(q), &z(p)))
-        };
-        let px = self.climb([context[0], context[1]], draw, run);
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 
     /// Rows of zeros, as many as `blocks` look back over.   (rows, 1, E) each
@@ -208,10 +326,10 @@ impl SequenceModel for SWaveNet {
         }
         let tape = Tape::inference();
         let context = self.context(tape.constant(batch.x.clone()), &batch.lengths);
-        let context: Vec<Tensor> = context.into_iter().map(Var::value).collect();
+        let context = context.map(|x| x.value());
         let weights = |draw: usize| {
             let tape = Tape::inference();
-            let context: Vec<Var> = context.iter().map(|c| tape.constant(c.clone())).collect();
+            let context = context.map(|x| tape.constant(x.clone()));
             let (x, noise) = (tape.constant(batch.x.clone()), noise.later(draw as u64));
             let elbo = self.bound_of(&context, x, &batch.samples, &noise, Kl::Sampled);
             (elbo.log_px - elbo.kl[0]).value()
@@ -223,20 +341,20 @@ impl SequenceModel for SWaveNet {
         Some(self)
     }
 
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {
         let past = self.past(self.pre.iter().chain(&self.block), samples.len());
         let last = Tensor::zeros(&[samples.len(), 1, self.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), past, last, t: 0 })
+        Box::new(SWaveNetSampler { model: self, samples: samples.to_vec(), past, last, t: 0 })
     }
 }
 
 impl StepModel for SWaveNet {
     /// The sum of skips below the latents, g^1, and r^1 … r^L.
-    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
+    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Context<Var<'t>> {
         let steps = x.value().shape()[1];
         let e = self.embed.forward(prepend_zero(x)); // of 0, x_1 … x_T
         let below = self.below(slice_time(e, 0, steps), |block, s| block.forward(s));
-        below.into_iter().chain(self.reverse(slice_time(e, 1, steps), lengths)).collect()
+        Context { past: below.into(), seen: self.reverse(slice_time(e, 1, steps), lengths) }
     }
 
     /// The last δ_l rows of s^{l−1} for every layer above the first, whose input sees no latent.
@@ -246,20 +364,20 @@ impl StepModel for SWaveNet {
 
     fn step<'t>(
         &self,
-        context: &[Var<'t>],
+        c: &Context<Var<'t>>,
         x: Var<'t>,
         state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+        draw: Draw<'_, 't>,
     ) -> Step<'t> {
         let (mut rows, mut log_ratio) = (Rows { before: state, after: vec![] }, None);
         let draw = |l: usize, g| {
-            let (p, q) = self.latent(l, g, context[2 + l]);
+            let (p, q) = self.latent(l, g, c.seen[l]);
             let z = draw(&format!("z.{}", l + 1), q);
             let ratio = p.log_prob(z) - q.log_prob(z);
             log_ratio = Some(log_ratio.map_or(ratio, |sum| sum + ratio));
             z
         };
-        let px = self.climb([context[0], context[1]], draw, |block, s| rows.run(block, s));
+        let px = self.climb([c.past[0], c.past[1]], draw, |block, s| rows.run(block, s));
         let log_ratio = log_ratio.expect("a model has a latent");
         Step { log_px: px.log_prob(x), log_ratio, state: rows.after }
     }
@@ -282,8 +400,8 @@ impl<'t> Rows<'_, 't> {
     }
 }
 
-/// Sequences under way.
-struct Writer<'m> {
+/// Sequences being drawn.
+struct SWaveNetSampler<'m> {
     model: &'m SWaveNet,
     samples: Vec<u64>,
     /// What the blocks remember, as [`Rows`] has it.
@@ -293,7 +411,7 @@ struct Writer<'m> {
     t: usize,
 }
 
-impl Writer<'_> {
+impl SWaveNetSampler<'_> {
     /// `p(x_t | ·)`, with latents from their posteriors where there is an r_t.
     fn predict<'t>(
         &mut self,
@@ -318,7 +436,7 @@ impl Writer<'_> {
     }
 }
 
-impl Generator for Writer<'_> {
+impl Sampler for SWaveNetSampler<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
         let px = self.predict(&tape, None, noise, temperature);

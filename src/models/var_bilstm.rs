@@ -1,298 +1,236 @@
-//! Variational Bi-LSTM: the latent stands in for a network that reads backwards, of which it draws what the
-//! forward one hears (Shabanian et al., 2017).
+//! Variational Bi-LSTM: the latent predicts the state of a network that reads backwards, and the forward network
+//! reads that prediction (Shabanian et al., 2017).
 //!
 //! | paper | here |
 //! |---|---|
 //! | h_t, b_t | `lstm`, `backward` |
 //! | p(z_t \| h_{t−1}), q(z_t \| h_{t−1}, b_t) | `prior`, `infer` |
-//! | p_ψ(b \| z_t), p_ξ(h \| z_t) | `tell_back`, `tell_state` |
+//! | p_ψ(b \| z_t), p_ξ(h \| z_t) | `decode_backward`, `decode_state` (paths `tell_back`, `tell_state`) |
 //! | the output's layer | `decode`, then `head` |
 //!
 //! ```text
 //! b_t = LSTM←(e(x_{t−1}), b_{t+1})                                    has read x_T … x_{t−1}
 //! p(z_t | x_{<t−1}, z_{<t}) = N(prior(h_{t−1}))                       h_{t−1} has read x_{<t−1}
 //! q(z_t | x, z_{<t}) = N(infer(h_{t−1}, b_t))                         sees the future
-//! b̃_t ~ p_ψ(b | z_t) = N(tell_back(z_t))                              in training too
+//! b̃_t ~ p_ψ(b | z_t) = N(decode_backward(z_t))                        in training too
 //! h_t = LSTM([e(x_{t−1}), z_t, b̃_t], h_{t−1}),  h_0 = x_0 = 0
 //! p(x_t | x_{<t}, z_{≤t}, b̃_{≤t}) = head(decode(h_t))
 //! ```
 //! The latent of a step is (z_t, b̃_t), with `q(b̃_t | z_t) = p_ψ(b̃_t | z_t)`: b̃_t costs nothing, and whoever
 //! generates needs no network that reads backwards. Training also adds `α ln p_ψ(b_t | z_t)` and
-//! `β ln p_ξ(h_{t−1} | z_t)`, with the states taken as given: part of no bound.
+//! `β ln p_ξ(h_{t−1} | z_t)`, with the states as constants: part of no bound.
 //! Facts: rivals.md §6; there is no released code. What we chose: decision 0018.
 
-use super::config::AuxiliaryTarget;
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
-    first_steps, head, target,
-};
-use crate::data::Batch;
+use super::config::{ObservationConfig, Preset};
+use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled};
+use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
-use crate::noise::Noise;
 use crate::ops::*;
-use crate::tape::{Tape, Var};
+use crate::settings;
+use crate::tape::Var;
 use crate::tensor::{Real, Tensor};
+
+settings! {
+    /// Sizes of a Variational Bi-LSTM.
+    pub struct Config {
+        /// Units of the LSTM that reads forwards, and of the one that reads backwards.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Width of the layers before the units and before the head.
+        pub embedding_size: usize = 1..=1 << 16,
+        /// Size of z_t.
+        pub latent_size: usize = 1..=1 << 16,
+        /// Width of the nets of prior, posterior and auxiliary densities.
+        pub latent_hidden_size: usize = 1..=1 << 16,
+        /// α, the weight of `ln p_ψ(b_t | z_t)` in training.
+        pub auxiliary_weight: f64 = 0. ..=1e6,
+        /// β, the weight of `ln p_ξ(h_{t−1} | z_t)` in training.
+        pub state_weight: f64 = 0. ..=1e6,
+        /// What the auxiliary densities are of.
+        pub auxiliary_target: AuxiliaryTarget,
+    }
+}
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "var-bilstm"
+    }
+
+    fn about(&self) -> &'static str {
+        "The variational bidirectional LSTM (Shabanian et al. 2017): the latent predicts the state of the network that reads backwards."
+    }
+
+    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
+    /// has VRNN's layers, with units to make it as large.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let [hidden_size, embedding_size, latent_size, latent_hidden_size] = match preset {
+            Preset::InkTiny => [74, 32, 8, 32],
+            Preset::InkSmall | Preset::MusicSmall => [180, 64, 16, 64],
+            Preset::SpeechSmall => [176, 96, 32, 96],
+            Preset::Ink => [704, 250, 50, 150],
+            Preset::Speech | Preset::SpeechLarge => [2048, 1024, 128, 1024],
+        };
+        Config {
+            hidden_size,
+            embedding_size,
+            latent_size,
+            latent_hidden_size,
+            auxiliary_weight: 5e-3,
+            state_weight: 0.,
+            auxiliary_target: AuxiliaryTarget::Stop,
+        }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            hidden_size: 5,
+            embedding_size: 5,
+            latent_size: 3,
+            latent_hidden_size: 5,
+            auxiliary_weight: 0.1,
+            state_weight: 0.1,
+            auxiliary_target: AuxiliaryTarget::Full, // finite differences see through a stopped gradient
+        }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(VarBilstm::new(init, config, obs))
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn inference_only(&self) -> &'static [&'static str] {
+        &["infer", "backward", "tell_state"]
+    }
+}
 
 /// An LSTM that reads what was drawn, and one that reads backwards, for the posterior alone.
 pub struct VarBilstm {
     embed: Linear,
     prior: LogVarLayers,
     infer: LogVarLayers,
-    tell_back: LogVarLayers,
+    decode_backward: LogVarLayers,
     lstm: Lstm,
     decode: Linear,
     head: Head,
     backward: Lstm,
-    tell_state: LogVarLayers,
-    sizes: Sizes,
+    decode_state: LogVarLayers,
+    input: usize,
     auxiliary_weight: Real,
     state_weight: Real,
     target: AuxiliaryTarget,
 }
-module!(VarBilstm: embed, prior, infer, tell_back, lstm, decode, head, backward, tell_state);
-
-/// D, and the channels of z_t and of b̃_t.
-struct Sizes {
-    input: usize,
-    latent: usize,
-    units: usize,
-}
-
-/// What a walk over all steps leaves, (B, T, ·) each.
-struct Walk<'t> {
-    /// h_{t−1}
-    before: Var<'t>,
-    h: Var<'t>,
-    z: Var<'t>,
-    /// The distribution that z_t came from.
-    from: Normal<'t>,
-    /// p_ψ(b | z_t)
-    told: Normal<'t>,
-}
+module!(VarBilstm: embed, prior, infer, decode_backward, lstm, decode, head, backward, decode_state);
 
 impl VarBilstm {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels: units, embedding, .. } = *config;
-        let (z, width) = (config.latents[0], config.latent_width());
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig) -> Self {
+        let Config { hidden_size: h, embedding_size: e, latent_size: z, .. } = *config;
+        let width = config.latent_hidden_size;
         let normal = |init: &mut Init, name: &str, inputs: usize, outputs: usize| {
             init.scope(name, |init| LogVarLayers::new(init, inputs, width, outputs))
         };
         let lstm = |init: &mut Init, name: &str, inputs: usize| {
-            init.scope(name, |init| Lstm::new(init, inputs, units, 1.))
+            init.scope(name, |init| Lstm::new(init, inputs, h, 1.))
         };
         Self {
-            embed: init.scope("embed", |init| Linear::new(init, input, embedding)),
-            prior: normal(init, "prior", units, z),
-            infer: normal(init, "infer", 2 * units, z),
-            tell_back: normal(init, "tell_back", z, units),
-            lstm: lstm(init, "lstm", embedding + z + units),
-            decode: init.scope("decode", |init| Linear::new(init, units, embedding)),
-            head: head(init, config, embedding),
-            backward: lstm(init, "backward", embedding),
-            tell_state: normal(init, "tell_state", z, units),
-            sizes: Sizes { input, latent: z, units },
+            embed: init.scope("embed", |init| Linear::new(init, obs.input, e)),
+            prior: normal(init, "prior", h, z),
+            infer: normal(init, "infer", 2 * h, z),
+            decode_backward: normal(init, "tell_back", z, h), // the path names the stream it is drawn from
+            lstm: lstm(init, "lstm", e + z + h),
+            decode: init.scope("decode", |init| Linear::new(init, h, e)),
+            head: obs.build(init, e),
+            backward: lstm(init, "backward", e),
+            decode_state: normal(init, "tell_state", z, h),
+            input: obs.input,
             auxiliary_weight: config.auxiliary_weight as Real,
             state_weight: config.state_weight as Real,
             target: config.auxiliary_target,
         }
     }
+}
 
-    /// b_t of all but the last step that is read.   embedded: (B, T + 1, ·) of x_0 … x_T → (B, T, ·)
-    fn read_back<'t>(&self, embedded: Var<'t>, lengths: &[usize]) -> Var<'t> {
-        let (steps, with_first) = (embedded.value().shape()[1] - 1, lengths.iter().map(|n| n + 1));
-        let with_first: Vec<usize> = with_first.collect();
-        let b = self.backward.forward(reverse_time(embedded, &with_first));
-        slice_time(reverse_time(b, &with_first), 0, steps).named("b")
+/// `past_t` is e(x_{t−1}), `seen_t` is b_t, `s_t` are the LSTM's h_t and c_t, and `h_t` of a step are they and the
+/// parameters of `p_ψ(b | z_t)`.
+impl Stepwise for VarBilstm {
+    fn memory(&self, rows: usize) -> Vec<Tensor> {
+        vec![Tensor::zeros(&[rows, 1, self.input])]
     }
 
-    /// e(x_{t−1}) and b_t.   x: (B, T, D)
-    fn read<'t>(&self, x: Var<'t>, lengths: &[usize]) -> [Var<'t>; 2] {
-        let embedded = self.embed.forward(prepend_zero(x)); // of x_0 … x_T
-        [slice_time(embedded, 0, x.value().shape()[1]), self.read_back(embedded, lengths)]
-    }
-
-    /// Step by step: z_t from the posterior where t < `given`, from the prior behind.   e, b: (B, T, ·)
-    fn walk<'t>(
+    fn context<'t>(
         &self,
-        [e, b]: [Var<'t>; 2],
-        given: usize,
-        noise: &Noise,
-        samples: &[u64],
-    ) -> Walk<'t> {
-        let (tape, steps) = (e.tape(), e.value().shape()[1]);
-        let epsilon = |name: &str, channels: usize| {
-            let epsilon = noise.normal_tensor(name, samples, steps, channels);
-            tape.constant(epsilon).named(&format!("noise.{name}"))
-        };
-        let (of_z, of_b) =
-            (epsilon("z.1", self.sizes.latent), epsilon("b.drawn", self.sizes.units));
-        let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut hs, mut zs, mut froms, mut tolds) = (vec![state[0]], vec![], vec![], vec![]);
-        for t in 0..steps {
-            let from = if t < given {
-                self.infer.forward(concat(&[state[0], slice_time(b, t, 1)]))
-            } else {
-                self.prior.forward(state[0])
-            };
-            let z = rsample(from.mean, from.std, slice_time(of_z, t, 1));
-            let told = self.tell_back.forward(z);
-            let back = rsample(told.mean, told.std, slice_time(of_b, t, 1));
-            state = self.lstm.step(concat(&[slice_time(e, t, 1), z, back]), state);
-            hs.push(state[0]);
-            zs.push(z);
-            froms.push(from);
-            tolds.push(told);
-        }
-        let [before, h] = [&hs[..steps], &hs[1..]].map(concat_time);
-        let z = concat_time(&zs).named("z.1");
-        let [from, told] = [froms, tolds].map(|steps| Normal::concat_time(&steps));
-        Walk { before, h, z, from, told }
+        x: Var<'t>,
+        lengths: &[usize],
+        memory: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>> {
+        let steps = x.value().shape()[1];
+        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
+        let e = self.embed.forward(with_before); // of x_0 … x_T
+        let past = vec![slice_time(e, 0, steps)];
+        let with_first: Vec<usize> = lengths.iter().map(|n| n + 1).collect();
+        let b = self.backward.forward(reverse_time(e, &with_first));
+        let b = slice_time(reverse_time(b, &with_first), 0, steps).named("b");
+        Context { past, seen: vec![b] }
     }
 
-    /// `p(x_t | x_{<t}, z_{≤t}, b̃_{≤t})`
-    fn output<'t>(&self, h: Var<'t>) -> Observation<'t> {
-        self.head.forward(clipped_leaky_relu(self.decode.forward(h)))
-    }
-
-    /// `α ln p_ψ(b_t | z_t)` and `β ln p_ξ(h_{t−1} | z_t)`; a term of weight 0 too, so that its parameters
-    /// have a gradient.
-    fn auxiliary_terms<'t>(&self, b: Var<'t>, walk: &Walk<'t>) -> Vec<Var<'t>> {
-        let back = walk.told.log_prob(target(b, self.target));
-        let state = self.tell_state.forward(walk.z).log_prob(target(walk.before, self.target));
-        vec![
-            affine(back, self.auxiliary_weight, 0.).named("auxiliary"),
-            affine(state, self.state_weight, 0.).named("auxiliary.state"),
-        ]
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let read = self.read(tape.constant(x.clone()), &vec![given; samples.len()]);
-        let px = self.output(self.walk(read, given, noise, samples).h);
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
-    }
-}
-
-impl SequenceModel for VarBilstm {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let x = tape.constant(batch.x.clone()).named("x");
-        let [e, b] = self.read(x, &batch.lengths);
-        let walk = self.walk([e, b], batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.h).log_prob(x).named("log_px");
-        let training = tape.is_training();
-        let auxiliary = if training { self.auxiliary_terms(b, &walk) } else { vec![] };
-        Elbo { log_px, kl: vec![kl], auxiliary }
-    }
-
-    fn bound(&self) -> Bound {
-        Bound::Lower
-    }
-
-    fn steps(&self) -> Option<&dyn StepModel> {
-        Some(self)
-    }
-
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
-        let state = self.lstm.start(samples.len());
-        let last = Tensor::zeros(&[samples.len(), 1, self.sizes.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), state, last, t: 0 })
-    }
-}
-
-impl StepModel for VarBilstm {
-    /// e(x_{t−1}) and b_t
-    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
-        self.read(x, lengths).into()
+    fn past<'t>(&self, memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![self.embed.forward(memory[0])]
     }
 
     fn start(&self, rows: usize) -> Vec<Tensor> {
         self.lstm.start(rows).into()
     }
 
-    /// The ratio is that of z_t alone: b̃_t is drawn from what the model says of it.
-    fn step<'t>(
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.prior.forward(s.at(0))
+    }
+
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.infer.forward(concat(&[s.at(0), c.seen[0]]))
+    }
+
+    fn latent<'t>(
         &self,
-        context: &[Var<'t>],
-        x: Var<'t>,
-        state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
-    ) -> Step<'t> {
-        let (e, b, h) = (context[0], context[1], state[0]);
-        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[h, b])));
-        let z = draw("z.1", q);
-        let back = draw("b.drawn", self.tell_back.forward(z));
-        let state = self.lstm.step(concat(&[e, z, back]), [h, state[1]]);
-        Step {
-            log_px: self.output(state[0]).log_prob(x),
-            log_ratio: p.log_prob(z) - q.log_prob(z),
-            state: state.into(),
-        }
-    }
-}
-
-/// Sequences under way.
-struct Writer<'m> {
-    model: &'m VarBilstm,
-    samples: Vec<u64>,
-    /// h_{t−1}, c_{t−1}
-    state: [Tensor; 2],
-    /// x_{t−1}
-    last: Tensor,
-    t: usize,
-}
-
-impl Writer<'_> {
-    /// h_t, with z_t from the posterior where there is a b_t.
-    fn advance<'t>(
-        &mut self,
-        tape: &'t Tape,
-        b: Option<Var<'t>>,
-        noise: &Noise,
-        temperature: Real,
-    ) -> Var<'t> {
-        let state = self.state.clone().map(|state| tape.constant(state));
-        let from = match b {
-            Some(b) => self.model.infer.forward(concat(&[state[0], b])),
-            None => self.model.prior.forward(state[0]),
-        };
-        let draw = |name: &str, from: Normal<'t>| {
-            from.rsample_from(self.t, noise, name, &self.samples, temperature)
-        };
-        let z = draw("z.1", from);
-        let back = draw("b.drawn", self.model.tell_back.forward(z));
-        let e = self.model.embed.forward(tape.constant(self.last.clone()));
-        let state = self.model.lstm.step(concat(&[e, z, back]), state);
-        self.state = state.map(Var::value);
-        self.t += 1;
-        state[0]
-    }
-}
-
-impl Generator for Writer<'_> {
-    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let tape = Tape::inference();
-        let h = self.advance(&tape, None, noise, temperature);
-        let x = self.model.output(h).sample(noise, &self.samples, self.t - 1, temperature);
-        self.last = x.clone();
-        x
+        past: &[Var<'t>],
+        s: &Steps<'t>,
+        z: Var<'t>,
+        draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        let of_b = self.decode_backward.forward(z);
+        let b = draw("b.drawn", of_b); // b̃_t
+        let [h, c] = self.lstm.step(concat(&[past[0], z, b]), [s.at(0), s.at(1)]);
+        vec![h, c, of_b.mean, of_b.std]
     }
 
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let tape = Tape::inference();
-        let rows = concat_time(&[&self.last, x].map(|x| tape.constant(x.clone())));
-        let embedded = self.model.embed.forward(rows);
-        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]).value();
-        for (x, b) in each_step(x).zip(each_step(&b)) {
-            let tape = Tape::inference();
-            self.advance(&tape, Some(tape.constant(b)), noise, 1.);
-            self.last = x;
-        }
+    fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
+        self.head.forward(clipped_leaky_relu(self.decode.forward(h.at(0))))
+    }
+
+    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        vec![h.at(0), h.at(1)]
+    }
+
+    /// `α ln p_ψ(b_t | z_t)` and `β ln p_ξ(h_{t−1} | z_t)`.
+    fn auxiliary<'t>(&self, _x: Var<'t>, pass: &Unrolled<'t>) -> Vec<Var<'t>> {
+        let of_b = Normal { mean: pass.h.at(2), std: pass.h.at(3) };
+        let b = of_b.log_prob(self.target.of(pass.context.seen[0]));
+        let state = self.decode_state.forward(pass.z).log_prob(self.target.of(pass.s.at(0)));
+        vec![
+            affine(b, self.auxiliary_weight, 0.).named("auxiliary"),
+            affine(state, self.state_weight, 0.).named("auxiliary.state"),
+        ]
     }
 }

@@ -13,20 +13,98 @@
 //! h_t = LSTM(φ_x(x_t), φ_z(z_t), h_{t−1}),  h_0 = 0                   Eq. 7
 //! q(z_t | x_{≤t}, z_{<t}) = N(φ_enc(φ_x(x_t), h_{t−1}))               Eq. 9   sees x_{≤t}
 //! ```
-//! Only the posterior and the units go step by step; priors and outputs of all steps are one pass.
 //! Facts: rivals.md §3.
 
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
-    first_steps, head,
-};
-use crate::data::Batch;
+use super::config::{HeadKind, ObservationConfig, Preset};
+use super::stepwise::{Draw, Steps, Stepwise};
+use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Lstm, Mlp, NormalLayers, module};
-use crate::noise::Noise;
 use crate::ops::*;
-use crate::tape::{Tape, Var};
-use crate::tensor::{Real, Tensor};
+use crate::settings;
+use crate::tape::Var;
+use crate::tensor::Tensor;
+
+settings! {
+    /// Sizes of a VRNN.
+    pub struct Config {
+        /// Units of the LSTM.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Width of φ_x, the layers that x passes, and of φ_dec before the head.
+        pub embedding_size: usize = 1..=1 << 16,
+        /// Size of z_t.
+        pub latent_size: usize = 1..=1 << 16,
+        /// Width of φ_z, the layers that z passes.
+        pub latent_embedding_size: usize = 1..=1 << 16,
+        /// Width of φ_prior and φ_enc, the nets of prior and posterior.
+        pub latent_hidden_size: usize = 1..=1 << 16,
+        /// Number of layers of each net.
+        pub layers: usize = 1..=64,
+    }
+}
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "vrnn"
+    }
+
+    fn about(&self) -> &'static str {
+        "The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads."
+    }
+
+    /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
+    /// Blizzard, as its sizes for TIMIT are not known for sure.
+    fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
+        let wide = if obs.head == HeadKind::Normal { 600 } else { 500 };
+        let [
+            hidden_size,
+            embedding_size,
+            latent_size,
+            latent_embedding_size,
+            latent_hidden_size,
+            layers,
+        ] = match preset {
+            Preset::InkTiny => [130, 32, 8, 16, 32, 1],
+            Preset::InkSmall | Preset::MusicSmall => [316, 64, 16, 32, 64, 1],
+            Preset::SpeechSmall => [312, 96, 32, 48, 96, 1],
+            Preset::Ink => [1200, 250, 50, 150, 150, 1],
+            Preset::Speech | Preset::SpeechLarge => [4000, wide, 200, 500, 500, 4],
+        };
+        Config {
+            hidden_size,
+            embedding_size,
+            latent_size,
+            latent_embedding_size,
+            latent_hidden_size,
+            layers,
+        }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            hidden_size: 5,
+            embedding_size: 5,
+            latent_size: 3,
+            latent_embedding_size: 4,
+            latent_hidden_size: 5,
+            layers: 2,
+        }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(Vrnn::new(init, config, obs))
+    }
+}
 
 /// An LSTM that also reads what was drawn.
 pub struct Vrnn {
@@ -37,117 +115,56 @@ pub struct Vrnn {
     decode: Mlp,
     head: Head,
     lstm: Lstm,
-    latent: usize,
+    input: usize,
 }
 module!(Vrnn: embed, embed_latent, prior, infer, decode, head, lstm);
 
-/// What a walk over all steps leaves, (B, T, ·) each.
-struct Walk<'t> {
-    /// h_{t−1}
-    before: Var<'t>,
-    z: Var<'t>,
-    /// φ_z(z_t)
-    drawn: Var<'t>,
-    /// The distribution that z_t came from.
-    from: Normal<'t>,
-}
-
 impl Vrnn {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels, embedding, latent_embedding, output_layers, .. } =
-            *config;
-        let (z, hidden, n) = (config.latents[0], config.latent_width(), output_layers);
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig) -> Self {
+        let Config { hidden_size: h, embedding_size: x, latent_embedding_size: u, .. } = *config;
+        let (z, n) = (config.latent_size, config.layers);
         let mlp = |init: &mut Init, name: &str, inputs: usize, width: usize| {
             init.scope(name, |init| Mlp::new(init, inputs, width, n))
         };
         let normal = |init: &mut Init, name: &str, inputs: usize| {
-            init.scope(name, |init| NormalLayers::new(init, inputs, hidden, n, z))
+            init.scope(name, |init| {
+                NormalLayers::new(init, inputs, config.latent_hidden_size, n, z)
+            })
         };
         Self {
-            embed: mlp(init, "embed", input, embedding),
-            embed_latent: mlp(init, "embed_latent", z, latent_embedding),
-            prior: normal(init, "prior", channels),
-            infer: normal(init, "infer", embedding + channels),
-            decode: mlp(init, "decode", latent_embedding + channels, embedding),
-            head: head(init, config, embedding),
-            lstm: init
-                .scope("lstm", |init| Lstm::new(init, embedding + latent_embedding, channels, 1.)),
-            latent: z,
+            embed: mlp(init, "embed", obs.input, x),
+            embed_latent: mlp(init, "embed_latent", z, u),
+            prior: normal(init, "prior", h),
+            infer: normal(init, "infer", x + h),
+            decode: mlp(init, "decode", u + h, x),
+            head: obs.build(init, x),
+            lstm: init.scope("lstm", |init| Lstm::new(init, x + u, h, 1.)),
+            input: obs.input,
         }
-    }
-
-    /// Step by step: z_t from the posterior where t < `given`, from the prior behind.   x: (B, T, D)
-    fn walk<'t>(&self, x: Var<'t>, given: usize, noise: &Noise, samples: &[u64]) -> Walk<'t> {
-        let (tape, steps) = (x.tape(), x.value().shape()[1]);
-        let epsilon = noise.normal_tensor("z.1", samples, steps, self.latent);
-        let epsilon = tape.constant(epsilon).named("noise.z.1");
-        let embedded = self.embed.forward(x);
-        let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut before, mut zs, mut drawn, mut froms) = (vec![], vec![], vec![], vec![]);
-        for t in 0..steps {
-            let (e, h) = (slice_time(embedded, t, 1), state[0]);
-            let from = if t < given {
-                self.infer.forward(concat(&[e, h])) // Eq. 9
-            } else {
-                self.prior.forward(h) // Eq. 5
-            };
-            let z = rsample(from.mean, from.std, slice_time(epsilon, t, 1));
-            let u = self.embed_latent.forward(z);
-            state = self.lstm.step(concat(&[e, u]), state); // Eq. 7
-            before.push(h);
-            zs.push(z);
-            drawn.push(u);
-            froms.push(from);
-        }
-        let from = Normal::concat_time(&froms);
-        let [before, z, drawn] = [before, zs, drawn].map(|steps| concat_time(&steps));
-        Walk { before, z: z.named("z.1"), drawn, from }
-    }
-
-    /// `p(x_t | z_{≤t}, x_{<t})`, Eq. 6.
-    fn output<'t>(&self, drawn: Var<'t>, before: Var<'t>) -> Observation<'t> {
-        self.head.forward(self.decode.forward(concat(&[drawn, before])))
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let walk = self.walk(tape.constant(x.clone()), given, noise, samples);
-        let px = self.output(walk.drawn, walk.before);
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
     }
 }
 
-impl SequenceModel for Vrnn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let x = tape.constant(batch.x.clone()).named("x");
-        let walk = self.walk(x, batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.drawn, walk.before).log_prob(x).named("log_px");
-        Elbo { log_px, kl: vec![kl], auxiliary: vec![] }
+/// `past_t` is empty, `seen_t` is φ_x(x_t), `s_t` are the LSTM's h_t and c_t, and `h_t` of a step is φ_z(z_t).
+impl Stepwise for Vrnn {
+    fn memory(&self, rows: usize) -> Vec<Tensor> {
+        vec![Tensor::zeros(&[rows, 1, self.input])]
     }
 
-    fn bound(&self) -> Bound {
-        Bound::Lower
+    fn context<'t>(
+        &self,
+        x: Var<'t>,
+        _lengths: &[usize],
+        _: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>> {
+        Context { past: vec![], seen: self.present(x) }
     }
 
-    fn steps(&self) -> Option<&dyn StepModel> {
-        Some(self)
+    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![]
     }
 
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
-        let state = self.lstm.start(samples.len());
-        Box::new(Writer { model: self, samples: samples.to_vec(), state, t: 0 })
-    }
-}
-
-impl StepModel for Vrnn {
-    /// φ_x(x_t)
-    fn context<'t>(&self, x: Var<'t>, _lengths: &[usize]) -> Vec<Var<'t>> {
+    fn present<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
         vec![self.embed.forward(x)]
     }
 
@@ -155,69 +172,29 @@ impl StepModel for Vrnn {
         self.lstm.start(rows).into()
     }
 
-    fn step<'t>(
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.prior.forward(s.at(0)) // Eq. 5
+    }
+
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.infer.forward(concat(&[c.seen[0], s.at(0)])) // Eq. 9
+    }
+
+    fn latent<'t>(
         &self,
-        context: &[Var<'t>],
-        x: Var<'t>,
-        state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
-    ) -> Step<'t> {
-        let (e, h) = (context[0], state[0]);
-        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[e, h])));
-        let z = draw("z.1", q);
-        let u = self.embed_latent.forward(z);
-        Step {
-            log_px: self.output(u, h).log_prob(x),
-            log_ratio: p.log_prob(z) - q.log_prob(z),
-            state: self.lstm.step(concat(&[e, u]), [state[0], state[1]]).into(),
-        }
-    }
-}
-
-/// Sequences under way.
-struct Writer<'m> {
-    model: &'m Vrnn,
-    samples: Vec<u64>,
-    /// h_{t−1}, c_{t−1}
-    state: [Tensor; 2],
-    t: usize,
-}
-
-impl Writer<'_> {
-    fn state<'t>(&self, tape: &'t Tape) -> [Var<'t>; 2] {
-        self.state.clone().map(|state| tape.constant(state))
+        _past: &[Var<'t>],
+        _s: &Steps<'t>,
+        z: Var<'t>,
+        _draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        vec![self.embed_latent.forward(z)]
     }
 
-    /// φ_z(z_t) of a draw.
-    fn draw_latent<'t>(&self, from: Normal<'t>, noise: &Noise, temperature: Real) -> Var<'t> {
-        let z = from.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
-        self.model.embed_latent.forward(z)
+    fn output<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
+        self.head.forward(self.decode.forward(concat(&[h.at(0), s.at(0)]))) // Eq. 6
     }
 
-    fn advance<'t>(&mut self, e: Var<'t>, u: Var<'t>, state: [Var<'t>; 2]) {
-        self.state = self.model.lstm.step(concat(&[e, u]), state).map(Var::value);
-        self.t += 1;
-    }
-}
-
-impl Generator for Writer<'_> {
-    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let tape = Tape::inference();
-        let state = self.state(&tape);
-        let u = self.draw_latent(self.model.prior.forward(state[0]), noise, temperature);
-        let x = self.model.output(u, state[0]).sample(noise, &self.samples, self.t, temperature);
-        self.advance(self.model.embed.forward(tape.constant(x.clone())), u, state);
-        x
-    }
-
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        for x in each_step(x) {
-            let tape = Tape::inference();
-            let state = self.state(&tape);
-            let e = self.model.embed.forward(tape.constant(x));
-            let from = self.model.infer.forward(concat(&[e, state[0]]));
-            let u = self.draw_latent(from, noise, 1.);
-            self.advance(e, u, state);
-        }
+    fn advance<'t>(&self, seen: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        self.lstm.step(concat(&[seen[0], h.at(0)]), [s.at(0), s.at(1)]).into() // Eq. 7
     }
 }

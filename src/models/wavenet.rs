@@ -11,19 +11,132 @@
 //! h = blocks(conv(0, x_1, …, x_{T−1})),   p(x_t | x_{<t}) = head(output(skips(h)))
 //! ```
 //! No latents: the log-likelihood is exact.
+//! The release leaves the first step out of its likelihood; here all T are scored (decision 0023).
 
-use super::config::{DenseTaps, FirstStep};
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, each_step, exact_weights, first_steps,
-    head,
-};
+use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
+use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step, exact_weights};
+use super::{Architecture, ReleasedTraining};
+use crate::choice::choice;
 use crate::data::Batch;
 use crate::dist::Observation;
+use crate::error::Result;
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
 use crate::noise::Noise;
 use crate::ops::*;
+use crate::settings;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
+
+choice! {
+    /// What the output of WaveNet-dense sees (stcn.md §0, row 13).
+    DenseTaps, "kind of dense taps":
+    /// Paper: the last block of every level, "analogously to STCN-dense".
+    EveryLevel = "every-level",
+    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25); of every second level,
+    /// the last included, where there are not 5.
+    Release = "release",
+}
+
+settings! {
+    /// Sizes and switches of a WaveNet.
+    pub struct Config {
+        /// F, filters of every convolution and width of the output network.
+        pub channels: usize = 1..=1 << 16,
+        /// Taps of a dilated convolution.
+        pub kernel_size: usize = 1..=64,
+        /// Levels of blocks; dilations start again from 1 at each.
+        pub levels: usize = 1..=64,
+        /// Gated blocks per level, dilations 1, 2, 4 …; on ink 6 match STCN's receptive field, 5 were released.
+        pub blocks_per_level: usize = 1..=24,
+        /// Layers of the output network before the head.
+        pub output_layers: usize = 1..=64,
+        /// What the output of WaveNet-dense sees.
+        pub dense_taps: DenseTaps,
+    }
+}
+
+/// What this file declares.
+pub struct Paper {
+    /// Whether the output sees a tap of every level, or the sum of all skips.
+    pub dense: bool,
+}
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        if self.dense { "wavenet-dense" } else { "wavenet" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.dense {
+            "WaveNet whose output sees a tap of every level, \"analogously to STCN-dense\"."
+        } else {
+            "WaveNet, the deterministic control: the sum of all skip outputs."
+        }
+    }
+
+    /// The stack of the STCN of the same preset; small ones have as many parameters.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let or = |dense, plain| if self.dense { dense } else { plain };
+        let (channels, levels, blocks_per_level) = match preset {
+            Preset::InkTiny => (37, 3, 5),
+            Preset::InkSmall | Preset::MusicSmall => (or(61, 62), 5, 6),
+            Preset::Ink => (256, 5, 6),
+            Preset::SpeechSmall => (or(74, 75), 5, 5),
+            Preset::Speech => (256, 5, 5),
+            Preset::SpeechLarge => (512, 5, 5),
+        };
+        let dense_taps = DenseTaps::EveryLevel;
+        Config { channels, kernel_size: 2, levels, blocks_per_level, output_layers: 2, dense_taps }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            channels: 5,
+            kernel_size: 2,
+            levels: 2,
+            blocks_per_level: 2,
+            output_layers: 2,
+            dense_taps: DenseTaps::EveryLevel,
+        }
+    }
+
+    /// On ink 5 × \[1..16\] blocks were released.
+    fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
+        config.dense_taps = DenseTaps::Release;
+        if obs.task == Task::Ink {
+            config.blocks_per_level = config.blocks_per_level.min(5);
+        }
+        *obs = obs.clone().as_released();
+    }
+
+    fn released_training(&self, preset: Preset) -> ReleasedTraining {
+        match preset {
+            Preset::Ink => ReleasedTraining { batch: Some(32), lr_rate: Some(0.95) },
+            Preset::Speech => ReleasedTraining { batch: None, lr_rate: Some(0.92) },
+            _ => ReleasedTraining::default(),
+        }
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        let Config { kernel_size, levels, blocks_per_level, .. } = *config;
+        check_receptive_field("blocks_per_level", kernel_size, levels, blocks_per_level)
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(WaveNet::new(init, config, obs, self.dense))
+    }
+
+    fn has_latents(&self) -> bool {
+        false
+    }
+}
 
 /// WaveNet and WaveNet-dense.
 pub struct WaveNet {
@@ -31,74 +144,58 @@ pub struct WaveNet {
     tcn: Tcn,
     output: Mlp,
     head: Head,
-    config: ModelConfig,
+    /// The blocks (from 0) whose outputs WaveNet-dense sees; empty: the sum of all skips.
+    taps: Vec<usize>,
+    input: usize,
 }
 module!(WaveNet: first, tcn, output, head);
 
 impl WaveNet {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels, kernel_size, .. } = *config;
-        let shape = (config.levels(), config.blocks_per_latent);
-        let first =
-            init.scope("first", |init| CausalConv1d::new(init, input, channels, kernel_size, 1));
-        let tcn = Tcn::new(init, "tcn", (channels, channels), shape, kernel_size);
-        let taps = if config.kind.is_dense() { taps(config).count() } else { 1 };
-        let output = init.scope("output", |init| {
-            Mlp::new(init, taps * channels, channels, config.output_layers)
-        });
-        Self { first, tcn, output, head: head(init, config, channels), config: config.clone() }
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, dense: bool) -> Self {
+        let Config { channels: f, kernel_size: k, levels, blocks_per_level: n, .. } = *config;
+        let first = init.scope("first", |init| CausalConv1d::new(init, obs.input, f, k, 1));
+        let tcn = Tcn::new(init, "tcn", (f, f), (levels, n), k);
+        let taps = if dense { taps(config) } else { vec![] };
+        let output = init
+            .scope("output", |init| Mlp::new(init, taps.len().max(1) * f, f, config.output_layers));
+        Self { first, tcn, output, head: obs.build(init, f), taps, input: obs.input }
     }
 
     /// `p(x_t | x_{<t})` of every step.   x: (B, T, D)
-    fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
+    pub fn predict<'t>(&self, x: Var<'t>) -> Observation<'t> {
         let steps = x.value().shape()[1];
         let inputs = slice_time(prepend_zero(x), 0, steps); // 0, x_1 … x_{T−1}
         let blocks = self.tcn.forward_skip(self.first.forward(inputs));
         self.head.forward(self.output.forward(self.skips(&blocks)))
     }
 
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let px = self.predict(tape.constant(x.clone()));
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
-    }
-
     /// What the output network sees, from the (u, h) of every block.
     fn skips<'t>(&self, blocks: &[(Var<'t>, Var<'t>)]) -> Var<'t> {
-        relu(if self.config.kind.is_dense() {
-            concat(&taps(&self.config).map(|b| blocks[b].1).collect::<Vec<_>>())
-        } else {
+        relu(if self.taps.is_empty() {
             let mut skips = blocks.iter().map(|(u, _)| *u);
             let first = skips.next().expect("a stack has blocks");
             skips.fold(first, |sum, u| sum + u)
+        } else {
+            concat(&self.taps.iter().map(|&b| blocks[b].1).collect::<Vec<_>>())
         })
     }
 }
 
-/// The blocks (from 0) whose outputs WaveNet-dense sees; the last is always one of them.
-fn taps(config: &ModelConfig) -> impl Iterator<Item = usize> {
+/// The last block of every level, or of every second one; that of the last level is always among them.
+fn taps(config: &Config) -> Vec<usize> {
     let every = match config.dense_taps {
         DenseTaps::EveryLevel => 1,
         DenseTaps::Release => 2, // levels 1, 3, 5
     };
-    let (levels, per_level) = (config.levels(), config.blocks_per_latent);
-    ((levels - 1) % every..levels).step_by(every).map(move |level| (level + 1) * per_level - 1)
+    let levels = ((config.levels - 1) % every..config.levels).step_by(every);
+    levels.map(|level| (level + 1) * config.blocks_per_level - 1).collect()
 }
 
 impl SequenceModel for WaveNet {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise, _: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let log_px = self.predict(x).log_prob(x);
-        let log_px = match self.config.first_step {
-            FirstStep::Scored => log_px,
-            FirstStep::Skipped => skip_first(log_px),
-        };
-        Elbo { log_px: log_px.named("log_px"), kl: vec![], auxiliary: vec![] }
+        Elbo { log_px: self.predict(x).log_prob(x).named("log_px"), kl: vec![], auxiliary: vec![] }
     }
 
     fn bound(&self) -> Bound {
@@ -114,25 +211,16 @@ impl SequenceModel for WaveNet {
         Some(exact_weights(self, batch, noise, draws))
     }
 
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {
         let batch = samples.len();
         let (first, past) = (self.first.past(batch), self.tcn.past(batch));
-        let last = Tensor::zeros(&[batch, 1, self.config.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), first, past, last, t: 0 })
+        let last = Tensor::zeros(&[batch, 1, self.input]);
+        Box::new(WaveNetSampler { model: self, samples: samples.to_vec(), first, past, last, t: 0 })
     }
 }
 
-/// x_1 is input only: its log-likelihood counts as 0.   x: (B, T)
-fn skip_first(log_px: Var) -> Var {
-    let value = log_px.value();
-    let &[b, t] = value.shape() else { panic!("skip_first: want (B, T), got {:?}", value.shape()) };
-    let mut scored = Tensor::zeros(&[b, t]);
-    scored.data_mut().chunks_exact_mut(t).for_each(|row| row[1..].fill(1.));
-    log_px * log_px.tape().constant(scored)
-}
-
-/// Sequences under way.
-struct Writer<'m> {
+/// Sequences being drawn.
+struct WaveNetSampler<'m> {
     model: &'m WaveNet,
     samples: Vec<u64>,
     first: Past,
@@ -142,7 +230,7 @@ struct Writer<'m> {
     t: usize,
 }
 
-impl Writer<'_> {
+impl WaveNetSampler<'_> {
     /// The outputs (u, h) of every block for input x_{t−1}.
     fn blocks(&mut self) -> Vec<(Tensor, Tensor)> {
         self.first.push(self.last.clone());
@@ -150,7 +238,7 @@ impl Writer<'_> {
     }
 }
 
-impl Generator for Writer<'_> {
+impl Sampler for WaveNetSampler<'_> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
         let blocks = self.blocks().into_iter().map(|(u, h)| (tape.constant(u), tape.constant(h)));

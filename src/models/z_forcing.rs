@@ -1,4 +1,4 @@
-//! Z-forcing: a latent at every step whose posterior hears what a network that reads backwards has read
+//! Z-forcing: a latent at every step whose posterior sees the state of a network that reads backwards
 //! (Goyal et al., NIPS 2017).
 //!
 //! | paper | here |
@@ -15,23 +15,104 @@
 //! h_t = LSTM([e(x_{t−1}), z_t], h_{t−1}),  h_0 = x_0 = 0
 //! p(x_t | x_{<t}, z_{≤t}) = head(decode(h_t))
 //! ```
-//! Training also adds `w ln p(b_t | z_t, h_{t−1})`, where b_t is taken as given, and
-//! `v ln p(x_{t−1} | b_t)`, so that the latent has something to say and b_t something to tell: part of no
-//! bound. Only the posterior and the units go step by step; all else is one pass.
+//! Training also adds `w ln p(b_t | z_t, h_{t−1})`, with b_t as a constant, and `v ln p(x_{t−1} | b_t)`, so that
+//! the latent carries information and b_t is worth predicting: part of no bound.
 //! Facts: rivals.md §5; what differs from the paper and its release: decision 0018.
 
-use super::config::{AuxiliaryTarget, HeadKind};
-use super::{
-    Bound, Elbo, Generator, Kl, ModelConfig, SequenceModel, Step, StepModel, each_step,
-    first_steps, head, target,
-};
-use crate::data::Batch;
+use super::config::{HeadKind, ObservationConfig, Preset};
+use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled};
+use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
-use crate::noise::Noise;
 use crate::ops::*;
-use crate::tape::{Tape, Var};
+use crate::settings;
+use crate::tape::Var;
 use crate::tensor::{Real, Tensor};
+
+settings! {
+    /// Sizes of Z-forcing.
+    pub struct Config {
+        /// Units of the LSTM that reads forwards, and of the one that reads backwards.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Width of the layers before the units and before the head.
+        pub embedding_size: usize = 1..=1 << 16,
+        /// Size of z_t.
+        pub latent_size: usize = 1..=1 << 16,
+        /// Width of the nets of prior, posterior and auxiliary density, and of the layer that z passes.
+        pub latent_hidden_size: usize = 1..=1 << 16,
+        /// w, the weight of `ln p(b_t | z_t, h_{t−1})` in training.
+        pub auxiliary_weight: f64 = 0. ..=1e6,
+        /// v, the weight of `ln p(x_{t−1} | b_t)` in training.
+        pub backward_weight: f64 = 0. ..=1e6,
+        /// What the auxiliary density is of.
+        pub auxiliary_target: AuxiliaryTarget,
+    }
+}
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "z-forcing"
+    }
+
+    fn about(&self) -> &'static str {
+        "Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict."
+    }
+
+    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
+    /// has VRNN's layers, with units to make it as large.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let [hidden_size, embedding_size, latent_size, latent_hidden_size] = match preset {
+            Preset::InkTiny => [83, 32, 8, 32],
+            Preset::InkSmall | Preset::MusicSmall => [204, 64, 16, 64],
+            Preset::SpeechSmall => [182, 96, 32, 96],
+            Preset::Ink => [816, 250, 50, 150],
+            Preset::Speech | Preset::SpeechLarge => [1024, 512, 256, 512],
+        };
+        Config {
+            hidden_size,
+            embedding_size,
+            latent_size,
+            latent_hidden_size,
+            auxiliary_weight: 5e-3,
+            backward_weight: 1.,
+            auxiliary_target: AuxiliaryTarget::Stop,
+        }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config {
+            hidden_size: 5,
+            embedding_size: 5,
+            latent_size: 3,
+            latent_hidden_size: 5,
+            auxiliary_weight: 0.1,
+            backward_weight: 1.,
+            auxiliary_target: AuxiliaryTarget::Full, // finite differences see through a stopped gradient
+        }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        Box::new(ZForcing::new(init, config, obs))
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn inference_only(&self) -> &'static [&'static str] {
+        &["infer", "backward", "auxiliary"]
+    }
+}
 
 /// An LSTM that reads what was drawn, and one that reads backwards, for the posterior alone.
 pub struct ZForcing {
@@ -46,7 +127,6 @@ pub struct ZForcing {
     auxiliary: LogVarLayers,
     backward_head: Head,
     input: usize,
-    latent: usize,
     auxiliary_weight: Real,
     backward_weight: Real,
     target: AuxiliaryTarget,
@@ -54,21 +134,11 @@ pub struct ZForcing {
 module!(ZForcing: embed, embed_latent, prior, infer, lstm, decode, head, backward, auxiliary,
     backward_head);
 
-/// What a walk over all steps leaves, (B, T, ·) each.
-struct Walk<'t> {
-    /// h_{t−1}
-    before: Var<'t>,
-    h: Var<'t>,
-    z: Var<'t>,
-    /// The distribution that z_t came from.
-    from: Normal<'t>,
-}
-
 impl ZForcing {
     /// A model with fresh parameters.
-    pub fn new(init: &mut Init, config: &ModelConfig) -> Self {
-        let ModelConfig { input, channels: units, embedding, .. } = *config;
-        let (z, width) = (config.latents[0], config.latent_width());
+    pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig) -> Self {
+        let Config { hidden_size: h, embedding_size: e, latent_size: z, .. } = *config;
+        let width = config.latent_hidden_size;
         let linear = |init: &mut Init, name: &str, inputs: usize, outputs: usize| {
             init.scope(name, |init| Linear::new(init, inputs, outputs))
         };
@@ -76,224 +146,100 @@ impl ZForcing {
             init.scope(name, |init| LogVarLayers::new(init, inputs, width, outputs))
         };
         let lstm = |init: &mut Init, name: &str, inputs: usize| {
-            init.scope(name, |init| Lstm::new(init, inputs, units, 1.))
+            init.scope(name, |init| Lstm::new(init, inputs, h, 1.))
         };
+        let plain = match obs.head {
+            HeadKind::Bernoulli => HeadKind::Bernoulli,
+            _ => HeadKind::Normal,
+        };
+        let plain = ObservationConfig { head: plain, ..obs.clone() };
         Self {
-            embed: linear(init, "embed", input, embedding),
+            embed: linear(init, "embed", obs.input, e),
             embed_latent: linear(init, "embed_latent", z, width),
-            prior: normal(init, "prior", units, z),
-            infer: normal(init, "infer", 2 * units, z),
-            lstm: lstm(init, "lstm", embedding + width),
-            decode: linear(init, "decode", units, embedding),
-            head: head(init, config, embedding),
-            backward: lstm(init, "backward", embedding),
-            auxiliary: normal(init, "auxiliary", units + z, units),
-            backward_head: init.scope("backward", |init| {
-                let plain = match config.head {
-                    HeadKind::Bernoulli => HeadKind::Bernoulli,
-                    _ => HeadKind::Normal,
-                };
-                head(init, &ModelConfig { head: plain, ..config.clone() }, units)
-            }),
-            input,
-            latent: z,
+            prior: normal(init, "prior", h, z),
+            infer: normal(init, "infer", 2 * h, z),
+            lstm: lstm(init, "lstm", e + width),
+            decode: linear(init, "decode", h, e),
+            head: obs.build(init, e),
+            backward: lstm(init, "backward", e),
+            auxiliary: normal(init, "auxiliary", h + z, h),
+            backward_head: init.scope("backward", |init| plain.build(init, h)),
+            input: obs.input,
             auxiliary_weight: config.auxiliary_weight as Real,
             backward_weight: config.backward_weight as Real,
             target: config.auxiliary_target,
         }
     }
+}
 
-    /// b_t, which has read x_T … x_t.   embedded: (B, T, ·) of x_1 … x_T
-    fn read_back<'t>(&self, embedded: Var<'t>, lengths: &[usize]) -> Var<'t> {
-        let b = self.backward.forward(reverse_time(embedded, lengths));
-        reverse_time(b, lengths).named("b")
+/// `past_t` is e(x_{t−1}), `seen_t` is b_t, and both `s_t` and `h_t` of a step are the LSTM's h_t and c_t.
+impl Stepwise for ZForcing {
+    fn memory(&self, rows: usize) -> Vec<Tensor> {
+        vec![Tensor::zeros(&[rows, 1, self.input])]
     }
 
-    /// e(x_{t−1}) and b_t.   x: (B, T, D)
-    fn read<'t>(&self, x: Var<'t>, lengths: &[usize]) -> [Var<'t>; 2] {
-        let steps = x.value().shape()[1];
-        let embedded = self.embed.forward(prepend_zero(x)); // of x_0 … x_T
-        let b = self.read_back(slice_time(embedded, 1, steps), lengths);
-        [slice_time(embedded, 0, steps), b]
-    }
-
-    /// h_t and c_t.   e: e(x_{t−1})
-    fn advance<'t>(&self, e: Var<'t>, z: Var<'t>, state: [Var<'t>; 2]) -> [Var<'t>; 2] {
-        self.lstm.step(concat(&[e, self.embed_latent.forward(z)]), state)
-    }
-
-    /// Step by step: z_t from the posterior where t < `given`, from the prior behind.   e, b: (B, T, ·)
-    fn walk<'t>(
+    fn context<'t>(
         &self,
-        [e, b]: [Var<'t>; 2],
-        given: usize,
-        noise: &Noise,
-        samples: &[u64],
-    ) -> Walk<'t> {
-        let (tape, steps) = (e.tape(), e.value().shape()[1]);
-        let epsilon = noise.normal_tensor("z.1", samples, steps, self.latent);
-        let epsilon = tape.constant(epsilon).named("noise.z.1");
-        let mut state = self.lstm.start(samples.len()).map(|zeros| tape.constant(zeros));
-        let (mut hs, mut zs, mut froms) = (vec![state[0]], vec![], vec![]);
-        for t in 0..steps {
-            let from = if t < given {
-                self.infer.forward(concat(&[state[0], slice_time(b, t, 1)]))
-            } else {
-                self.prior.forward(state[0])
-            };
-            let z = rsample(from.mean, from.std, slice_time(epsilon, t, 1));
-            state = self.advance(slice_time(e, t, 1), z, state);
-            hs.push(state[0]);
-            zs.push(z);
-            froms.push(from);
-        }
-        let from = Normal::concat_time(&froms);
-        let [before, h] = [&hs[..steps], &hs[1..]].map(concat_time);
-        Walk { before, h, z: concat_time(&zs).named("z.1"), from }
+        x: Var<'t>,
+        lengths: &[usize],
+        memory: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>> {
+        let steps = x.value().shape()[1];
+        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
+        let e = self.embed.forward(with_before); // of x_0 … x_T
+        let b = self.backward.forward(reverse_time(slice_time(e, 1, steps), lengths));
+        let b = reverse_time(b, lengths).named("b");
+        Context { past: vec![slice_time(e, 0, steps)], seen: vec![b] }
     }
 
-    /// `p(x_t | x_{<t}, z_{≤t})`
-    fn output<'t>(&self, h: Var<'t>) -> Observation<'t> {
-        self.head.forward(clipped_leaky_relu(self.decode.forward(h)))
-    }
-
-    /// `w ln p(b_t | z_t, h_{t−1})` and, for t ≥ 2, `v ln p(x_{t−1} | b_t)`; a term of weight 0 too, so that
-    /// its parameters have a gradient.
-    fn auxiliary_terms<'t>(&self, x: Var<'t>, b: Var<'t>, walk: &Walk<'t>) -> Vec<Var<'t>> {
-        let (tape, (batch, steps, _)) = (x.tape(), x.value().btc("auxiliary_terms"));
-        let p = self.auxiliary.forward(concat(&[walk.before, walk.z]));
-        let p = Normal { mean: tanh(p.mean), ..p }; // b_t is in ±1
-        let told = affine(p.log_prob(target(b, self.target)), self.auxiliary_weight, 0.);
-
-        let before = slice_time(prepend_zero(x), 0, steps);
-        let log_prob = self.backward_head.forward(b).log_prob(before);
-        let mut weights = Tensor::zeros(&[batch, steps]); // x_0 is no data
-        weights
-            .data_mut()
-            .chunks_exact_mut(steps)
-            .for_each(|row| row[1..].fill(self.backward_weight));
-        vec![told.named("auxiliary"), (log_prob * tape.constant(weights)).named("backward")]
-    }
-
-    /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.
-    ///
-    /// From the noise that [`Generator`] uses: if x is what [`generate`](super::generate) made of its
-    /// first `given` steps, it comes back to the bit.   x, result: (B, T, D)
-    pub fn redraw(&self, x: &Tensor, given: usize, noise: &Noise, samples: &[u64]) -> Tensor {
-        let tape = Tape::inference();
-        let read = self.read(tape.constant(x.clone()), &vec![given; samples.len()]);
-        let px = self.output(self.walk(read, given, noise, samples).h);
-        first_steps(given, x, &px.sample(noise, samples, 0, 1.))
-    }
-}
-
-impl SequenceModel for ZForcing {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let x = tape.constant(batch.x.clone()).named("x");
-        let [e, b] = self.read(x, &batch.lengths);
-        let walk = self.walk([e, b], batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.h).log_prob(x).named("log_px");
-        let training = tape.is_training();
-        let auxiliary = if training { self.auxiliary_terms(x, b, &walk) } else { vec![] };
-        Elbo { log_px, kl: vec![kl], auxiliary }
-    }
-
-    fn bound(&self) -> Bound {
-        Bound::Lower
-    }
-
-    fn steps(&self) -> Option<&dyn StepModel> {
-        Some(self)
-    }
-
-    fn generator<'m>(&'m self, samples: &[u64]) -> Box<dyn Generator + 'm> {
-        let state = self.lstm.start(samples.len());
-        let last = Tensor::zeros(&[samples.len(), 1, self.input]);
-        Box::new(Writer { model: self, samples: samples.to_vec(), state, last, t: 0 })
-    }
-}
-
-impl StepModel for ZForcing {
-    /// e(x_{t−1}) and b_t
-    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
-        self.read(x, lengths).into()
+    fn past<'t>(&self, memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![self.embed.forward(memory[0])]
     }
 
     fn start(&self, rows: usize) -> Vec<Tensor> {
         self.lstm.start(rows).into()
     }
 
-    fn step<'t>(
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.prior.forward(s.at(0))
+    }
+
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        self.infer.forward(concat(&[s.at(0), c.seen[0]]))
+    }
+
+    fn latent<'t>(
         &self,
-        context: &[Var<'t>],
-        x: Var<'t>,
-        state: &[Var<'t>],
-        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
-    ) -> Step<'t> {
-        let (e, b, h) = (context[0], context[1], state[0]);
-        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[h, b])));
-        let z = draw("z.1", q);
-        let state = self.advance(e, z, [h, state[1]]);
-        Step {
-            log_px: self.output(state[0]).log_prob(x),
-            log_ratio: p.log_prob(z) - q.log_prob(z),
-            state: state.into(),
-        }
-    }
-}
-
-/// Sequences under way.
-struct Writer<'m> {
-    model: &'m ZForcing,
-    samples: Vec<u64>,
-    /// h_{t−1}, c_{t−1}
-    state: [Tensor; 2],
-    /// x_{t−1}
-    last: Tensor,
-    t: usize,
-}
-
-impl Writer<'_> {
-    /// h_t, with z_t from the posterior where there is a b_t.
-    fn advance<'t>(
-        &mut self,
-        tape: &'t Tape,
-        b: Option<Var<'t>>,
-        noise: &Noise,
-        temperature: Real,
-    ) -> Var<'t> {
-        let state = self.state.clone().map(|state| tape.constant(state));
-        let from = match b {
-            Some(b) => self.model.infer.forward(concat(&[state[0], b])),
-            None => self.model.prior.forward(state[0]),
-        };
-        let z = from.rsample_from(self.t, noise, "z.1", &self.samples, temperature);
-        let e = self.model.embed.forward(tape.constant(self.last.clone()));
-        let state = self.model.advance(e, z, state);
-        self.state = state.map(Var::value);
-        self.t += 1;
-        state[0]
-    }
-}
-
-impl Generator for Writer<'_> {
-    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
-        let tape = Tape::inference();
-        let h = self.advance(&tape, None, noise, temperature);
-        let x = self.model.output(h).sample(noise, &self.samples, self.t - 1, temperature);
-        self.last = x.clone();
-        x
+        past: &[Var<'t>],
+        s: &Steps<'t>,
+        z: Var<'t>,
+        _draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        let inputs = concat(&[past[0], self.embed_latent.forward(z)]);
+        self.lstm.step(inputs, [s.at(0), s.at(1)]).into()
     }
 
-    fn observe(&mut self, x: &Tensor, noise: &Noise) {
-        let tape = Tape::inference();
-        let embedded = self.model.embed.forward(tape.constant(x.clone()));
-        let b = self.model.read_back(embedded, &vec![x.shape()[1]; self.samples.len()]).value();
-        for (x, b) in each_step(x).zip(each_step(&b)) {
-            let tape = Tape::inference();
-            self.advance(&tape, Some(tape.constant(b)), noise, 1.);
-            self.last = x;
-        }
+    fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
+        self.head.forward(clipped_leaky_relu(self.decode.forward(h.at(0))))
+    }
+
+    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        vec![h.at(0), h.at(1)]
+    }
+
+    /// `w ln p(b_t | z_t, h_{t−1})` and, for t ≥ 2, `v ln p(x_{t−1} | b_t)`.
+    fn auxiliary<'t>(&self, x: Var<'t>, pass: &Unrolled<'t>) -> Vec<Var<'t>> {
+        let (tape, (batch, steps, _)) = (x.tape(), x.value().btc("auxiliary"));
+        let b = pass.context.seen[0];
+        let p = self.auxiliary.forward(concat(&[pass.s.at(0), pass.z]));
+        let p = Normal { mean: tanh(p.mean), ..p }; // b_t is in ±1
+        let predicted = affine(p.log_prob(self.target.of(b)), self.auxiliary_weight, 0.);
+
+        let before = slice_time(prepend_zero(x), 0, steps);
+        let log_prob = self.backward_head.forward(b).log_prob(before);
+        let mut weights = Tensor::zeros(&[batch, steps]); // x_0 is no data
+        let rows = weights.data_mut().chunks_exact_mut(steps);
+        rows.for_each(|row| row[1..].fill(self.backward_weight));
+        vec![predicted.named("auxiliary"), (log_prob * tape.constant(weights)).named("backward")]
     }
 }

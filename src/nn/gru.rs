@@ -1,7 +1,7 @@
 //! A layer of gated recurrent units.
 
 use super::{Init, Linear, module};
-use crate::ops::{gru, gru_cell, linear_onto};
+use crate::ops::{concat_time, gru, gru_cell, linear_onto, slice_time};
 use crate::tape::{Param, Var};
 use crate::tensor::Tensor;
 
@@ -26,6 +26,17 @@ impl Gru {
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         gru(self.input.forward(x), x.tape().param(&self.recurrent))
+    }
+
+    /// The same from another h_0, where there is one, a step at a time.   h_0: (B, 1, units)
+    #[track_caller]
+    pub fn forward_from<'t>(&self, x: Var<'t>, start: Option<Var<'t>>) -> Var<'t> {
+        let Some(mut h) = start else { return self.forward(x) };
+        let step = |t| {
+            h = self.step(slice_time(x, t, 1), h);
+            h
+        };
+        concat_time(&(0..x.value().shape()[1]).map(step).collect::<Vec<_>>())
     }
 
     /// h_0: zeros, (batch, 1, units).

@@ -141,8 +141,9 @@ impl Init {
         })
     }
 
-    /// The next parameter; `fill` gets its stream's noise and path, and its zeros.
-    fn param(
+    /// The next parameter, under the path so far and `name`. `fill(noise, path, value)` gets its zeros to change,
+    /// and noise to draw from under its own path, so that no other parameter moves with it.
+    pub fn param(
         &mut self,
         name: &str,
         shape: &[usize],

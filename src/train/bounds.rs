@@ -12,7 +12,7 @@ use crate::kernel::{
     math::{exp_f64, ln_f64},
     reduce::log_mean,
 };
-use crate::models::{Elbo, Kl, SequenceModel, Step, StepModel};
+use crate::models::{Context, Elbo, Kl, SequenceModel, Step, StepModel};
 use crate::noise::Noise;
 use crate::ops::{affine, gather_rows, rsample, slice_time};
 use crate::parallel;
@@ -101,7 +101,7 @@ pub fn fivo(
     let mut cloud = Cloud::new(batch, noise, particles, how);
     let tape = Tape::inference();
     let context = model.context(tape.constant(batch.x.clone()), &batch.lengths);
-    let context: Vec<Tensor> = context.into_iter().map(Var::value).collect();
+    let context = context.map(|x| x.value());
     drop(tape);
     let mut state = model.start(cloud.samples.len());
     for t in 0..batch.x.shape()[1] {
@@ -109,7 +109,14 @@ pub fn fivo(
         let on_tape =
             |x: &[Tensor]| -> Vec<Var> { x.iter().map(|x| tape.constant(x.clone())).collect() };
         let x = tape.constant(batch.x.clone());
-        let (_, next) = cloud.step(model, &on_tape(&context), x, &on_tape(&state), t, 1.);
+        let (_, next) = cloud.step(
+            model,
+            &context.map(|x| tape.constant(x.clone())),
+            x,
+            &on_tape(&state),
+            t,
+            1.,
+        );
         state = next.into_iter().map(Var::value).collect();
     }
     cloud.filter.values
@@ -165,14 +172,14 @@ impl Cloud {
     pub fn step<'t>(
         &mut self,
         model: &dyn StepModel,
-        context: &[Var<'t>],
+        context: &Context<Var<'t>>,
         x: Var<'t>,
         state: &[Var<'t>],
         t: usize,
         weight: f64,
     ) -> (Var<'t>, Vec<Var<'t>>) {
         let now = |x: Var<'t>| gather_rows(slice_time(x, t, 1), &self.sequence);
-        let context: Vec<Var> = context.iter().map(|&c| now(c)).collect();
+        let context = context.map(|&c| now(c));
         let draw = |name: &str, q: Normal<'t>| self.draw(name, q, t);
         let Step { log_px, log_ratio, state } = model.step(&context, now(x), state, &draw);
         let a = log_px + affine(log_ratio, weight as Real, 0.);

@@ -1,20 +1,18 @@
 //! The config of a run: typed, complete, and the same text in a file, in a checkpoint and on a screen.
 //!
-//! There is one way to change a value by name, and a file is nothing but a list of such changes to a
-//! preset; so `--set` and `--config` know the same keys and give the same errors, the file with line and
-//! column. No key may be absent: 0 or "" means off or none, as each key's page says.
-//! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
+//! No key may be absent: 0 or "" means off or none, as each key's page says.
+//! Not here: how one is put together from a preset, a file and `--set` (`resolve`), the presets' values
+//! (`presets`), sizes and switches of the models (`models`).
 
-use super::checkpoint::read_whole;
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
-use crate::error::{Error, Result, nearest};
-use crate::models::config::{HeadKind, ModelConfig, ModelKind, Task, within};
+use crate::error::{Error, Result};
+use crate::models::ModelKind;
+use crate::models::config::{Limits, ModelConfig, Preset, Task};
 use crate::optim::schedule::Schedule;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use toml::{Table, Value, de::DeTable};
+use std::path::PathBuf;
+use toml::Table;
 
 choice! {
     /// How the objectives J_i of a batch's B sequences become one loss (stcn.md §6, rivals.md §9).
@@ -53,14 +51,13 @@ choice! {
     Cosine = "cosine",
 }
 
-/// Everything that decides a run's bits, the data's path beside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Everything that decides a run's bits, and where the data is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
     /// Seed of every stream of noise; at most 2⁶³ − 1, the largest number of a TOML file.
     pub seed: u64,
     /// The preset that the sizes came from.
-    pub preset: String,
+    pub preset: Preset,
     /// What is learnt from.
     pub data: DataConfig,
     /// What is built.
@@ -140,134 +137,29 @@ pub struct TrainConfig {
     pub after_step: u64,
 }
 
-/// What was typed to choose a config; whatever is left out comes from the file, then from the preset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Choice<'a> {
-    /// `--preset`
-    pub preset: Option<&'a str>,
-    /// `--model`
-    pub model: Option<&'a str>,
-    /// `--head`
-    pub head: Option<&'a str>,
-    /// `--config`
-    pub file: Option<&'a Path>,
-    /// `--set`, in the order typed
-    pub set: &'a [String],
-}
-
-impl Default for Config {
-    /// The preset [`presets::DEFAULT`](super::presets::DEFAULT) with its own model and head.
-    fn default() -> Self {
-        Self::preset(super::presets::DEFAULT, None, None).expect("the default preset is one")
-    }
-}
-
 impl Config {
-    /// The preset `name` with its sizes for `model` (default `stcn-dense`) and `head` (default the one
-    /// that suits its data), checked.
-    pub fn preset(name: &str, model: Option<&str>, head: Option<&str>) -> Result<Self> {
-        let config = super::presets::build(name, model, head)?;
-        config.validate()?;
-        Ok(config)
-    }
-
-    /// The config that the words typed ask for, checked: the preset, then the file's keys, then `--set`.
-    ///
-    /// `preset`, `model.kind` and `model.head` choose the sizes that all else changes, so they are looked
-    /// for first: in `--set`, in the other words, in the file.
-    pub fn resolve(choice: &Choice) -> Result<Self> {
-        let file = choice.file.map(Document::read).transpose()?;
-        Self::resolve_with(choice, file.as_ref())
-    }
-
-    /// The config that `text` holds; `path` is for the errors only.
-    pub fn from_toml(text: &str, path: &Path) -> Result<Self> {
-        Self::resolve_with(&Choice::default(), Some(&Document::parse(text, path)?))
-    }
-
-    fn resolve_with(choice: &Choice, file: Option<&Document>) -> Result<Self> {
-        let pick = |word: Option<&str>, key: &str| -> Result<Option<String>> {
-            for set in choice.set.iter().rev() {
-                let (name, value) = split(set)?;
-                if name == key {
-                    return Ok(Some(value.trim_matches('"').to_string()));
-                }
-            }
-            match (word, file) {
-                (Some(word), _) => Ok(Some(word.to_string())),
-                (None, Some(file)) => file.name(key),
-                (None, None) => Ok(None),
-            }
-        };
-        let preset = pick(choice.preset, "preset")?;
-        let (kind, head) = (pick(choice.model, "model.kind")?, pick(choice.head, "model.head")?);
-        let preset = preset.as_deref().unwrap_or(super::presets::DEFAULT);
-        let mut config = super::presets::build(preset, kind.as_deref(), head.as_deref())?;
-        for leaf in file.iter().flat_map(|file| &file.leaves) {
-            if !CHOOSERS.contains(&leaf.key.as_str()) {
-                let set = config.set_value(&leaf.key, leaf.value.clone());
-                set.map_err(|e| leaf.error(&e))?;
-            }
-        }
-        for set in choice.set {
-            config.set(set)?;
-        }
-        config.validate().map_err(|e| match file {
-            Some(file) if choice.set.is_empty() => Error::invalid(&file.path, e.to_string()),
-            _ => e,
-        })?;
-        Ok(config)
-    }
-
-    /// Applies one `key=value` as typed after `--set`: a bare word is text, a bare list is a list.
-    ///
-    /// Whether the whole still makes sense is asked once, by [`validate`](Self::validate).
-    pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let (key, text) = split(assignment)?;
-        let now = self.get(key).ok_or_else(|| unknown_key(key))?;
-        let quoted = text.starts_with(['"', '\'']);
-        let value = match now {
-            Value::String(_) if !quoted => Value::String(text.to_string()),
-            Value::Array(_) if !text.starts_with('[') => value_or_text(&format!("[{text}]"), text),
-            _ => value_or_text(text, text),
-        };
-        self.set_value(key, value)
-    }
-
-    /// Replaces the value of a dotted key; the error says what was wanted.
-    fn set_value(&mut self, key: &str, value: Value) -> Result<()> {
-        let mut table = self.table();
-        let place = find_mut(&mut table, key).ok_or_else(|| unknown_key(key))?;
-        if let Some(wanted) = mismatch(place, &value) {
-            return Err(Error::usage(format!("{key} is {value}, want {wanted}")));
-        }
-        *place = value;
-        *self = Self::deserialize(Value::Table(table))
-            .map_err(|e| Error::usage(format!("{key}: {}", e.message())))?;
-        Ok(())
-    }
-
-    /// The value of a dotted key.
-    fn get(&self, key: &str) -> Option<Value> {
-        find_mut(&mut self.table(), key).cloned()
-    }
-
-    /// Every dotted key that [`set`](Self::set) and a file may name.
-    pub fn keys() -> Vec<String> {
-        let mut keys = vec![];
-        for (key, value) in Self::default().table() {
-            match value {
-                Value::Table(inner) => {
-                    keys.extend(inner.keys().map(|name| format!("{key}.{name}")))
-                }
-                _ => keys.push(key),
-            }
-        }
-        keys
-    }
-
-    fn table(&self) -> Table {
+    /// As TOML.
+    pub(super) fn table(&self) -> Table {
         Table::try_from(self).expect("numbers, text and lists are TOML, as `validate` sees to")
+    }
+
+    /// What [`table`](Self::table) gives, back again, of a config for the model `kind`.
+    pub(super) fn from_table(mut table: Table, kind: ModelKind) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Others {
+            seed: u64,
+            preset: Preset,
+            data: DataConfig,
+            train: TrainConfig,
+        }
+        let model = match table.remove("model") {
+            Some(toml::Value::Table(model)) => ModelConfig::from_table(kind, model)?,
+            _ => return Err(Error::usage("[model] is missing")),
+        };
+        let others = table.try_into().map_err(|e: toml::de::Error| Error::usage(e.message()))?;
+        let Others { seed, preset, data, train } = others;
+        Ok(Self { seed, preset, data, model, train })
     }
 
     /// As TOML text, every key present. Panics on what [`validate`](Self::validate) refuses: a seed above
@@ -288,14 +180,11 @@ impl Config {
     /// Every switch on its released value and the training as the release had it: stopping counted from
     /// step 0, and WaveNet with its own batch and learning rate.
     pub fn as_released(mut self) -> Self {
-        let wavenet = self.model.kind.is_wavenet();
+        let training = self.model.kind.released_training(self.preset);
         self.model = self.model.as_released();
         self.train.after_step = 0;
-        match self.preset.as_str() {
-            "ink" if wavenet => (self.train.batch, self.train.lr_rate) = (32, 0.95),
-            "speech" if wavenet => self.train.lr_rate = 0.92,
-            _ => (),
-        }
+        self.train.batch = training.batch.unwrap_or(self.train.batch);
+        self.train.lr_rate = training.lr_rate.unwrap_or(self.train.lr_rate);
         self
     }
 
@@ -315,7 +204,7 @@ impl Config {
         if !self.data.split.is_empty() {
             self.data.split.parse::<MissingSplit>()?;
         }
-        if self.data.dequantise && self.model.task == Task::Music {
+        if self.data.dequantise && self.model.obs.task == Task::Music {
             return Err(Error::usage(
                 "data.dequantise is true, but music has keys that are 0 or 1, whose probabilities are no \
                  densities: set it to false",
@@ -344,8 +233,8 @@ impl TrainConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        within("train.batch", self.batch, 1, 1 << 20)?;
-        within("train.particles", self.particles, 1, 256)?;
+        (1..=1 << 20).check("train.batch", &self.batch)?;
+        (1..=256).check("train.particles", &self.particles)?;
         let want = |key: &str, value: &dyn std::fmt::Display, holds: bool, wanted: &str| {
             let message = || Error::usage(format!("train.{key} is {value}: {wanted}"));
             if holds { Ok(()) } else { Err(message()) }
@@ -381,163 +270,4 @@ impl TrainConfig {
             }
         }
     }
-}
-
-/// The keys that choose the sizes of all others.
-const CHOOSERS: [&str; 3] = ["preset", "model.kind", "model.head"];
-
-/// `key=value`, both trimmed.
-fn split(assignment: &str) -> Result<(&str, &str)> {
-    let parts = assignment.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
-    parts.ok_or_else(|| {
-        Error::usage(format!("`{assignment}`: want key=value, such as model.channels=64"))
-    })
-}
-
-/// What `toml` means in TOML, or the text typed where it means nothing.
-fn value_or_text(toml: &str, typed: &str) -> Value {
-    toml.parse().unwrap_or_else(|_| Value::String(typed.to_string()))
-}
-
-/// The leaf at a dotted key.
-fn find_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
-    let found = match key.split_once('.') {
-        Some((section, name)) => table.get_mut(section)?.as_table_mut()?.get_mut(name),
-        None => table.get_mut(key),
-    };
-    found.filter(|value| !value.is_table())
-}
-
-/// What has to stand where `now` stands, if `new` is something else.
-fn mismatch(now: &Value, new: &Value) -> Option<&'static str> {
-    let whole = |value: &Value| value.as_integer().is_some_and(|n| n >= 0);
-    let (fits, wanted) = match now {
-        Value::Integer(_) => (whole(new), "a whole number, 0 or more"),
-        Value::Float(_) => (new.is_float() || new.is_integer(), "a number"),
-        Value::Boolean(_) => (new.is_bool(), "true or false"),
-        Value::Array(_) => (
-            new.as_array().is_some_and(|list| list.iter().all(whole)),
-            "a list of whole numbers, such as [32, 16, 8, 4, 2]",
-        ),
-        _ => (new.is_str(), "text in quotes"),
-    };
-    (!fits).then_some(wanted)
-}
-
-fn unknown_key(key: &str) -> Error {
-    let known = Config::keys();
-    // A word without a section is most likely a name whose section was forgotten.
-    let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_string();
-    let near = if key.contains('.') {
-        nearest(key, known.iter().map(String::as_str)).map(str::to_string)
-    } else {
-        let names: Vec<String> = known.iter().map(|full| name(full)).collect();
-        let near = nearest(key, names.iter().map(String::as_str));
-        near.and_then(|near| known.iter().find(|full| name(full) == near).cloned())
-    };
-    let near = near.unwrap_or_default();
-    Error::usage(format!("unknown key `{key}`: did you mean `{near}`?"))
-}
-
-/// Bytes of a config, fifty times those of one with every key: parsing takes hundreds of times the room of a
-/// text of mistakes, and text of any length may stand in a checkpoint.
-const LONGEST: usize = 1 << 16;
-
-/// A TOML file as the list of its leaves, each with its place.
-struct Document {
-    path: PathBuf,
-    leaves: Vec<Leaf>,
-}
-
-/// One `key = value` of a file.
-struct Leaf {
-    key: String,
-    value: Value,
-    path: PathBuf,
-    line: usize,
-    column: usize,
-}
-
-impl Leaf {
-    fn error(&self, error: &Error) -> Error {
-        at(&self.path, (self.line, self.column), &error.to_string())
-    }
-}
-
-impl Document {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = read_whole(path, LONGEST as u64, "a config such as config.toml")?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            let cure = "want TOML such as config.toml of a run";
-            Error::invalid(path, format!("is not text in UTF-8: {cure}"))
-        })?;
-        Self::parse(&text, path)
-    }
-
-    fn parse(text: &str, path: &Path) -> Result<Self> {
-        if text.len() > LONGEST {
-            let found = text.len();
-            let what = format!("has a config of {found} bytes: want {LONGEST} at most");
-            return Err(Error::invalid(path, what));
-        }
-        let place = |span: Range<usize>| {
-            let before = &text[..span.start.min(text.len())];
-            let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-            (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-        };
-        let syntax = |e: toml::de::Error| {
-            at(path, place(e.span().unwrap_or_default()), e.message().trim_end())
-        };
-        // Parsed twice: once for the places, once for the values.
-        let spans = DeTable::parse(text).map_err(syntax)?;
-        let values: Table = text.parse().map_err(syntax)?;
-        let known = Config::keys();
-        let mut leaves = vec![];
-        let mut leaf = |key: String, value: &Value, span| {
-            let (line, column) = place(span);
-            let leaf = Leaf { key, value: value.clone(), path: path.into(), line, column };
-            if !known.contains(&leaf.key) {
-                return Err(leaf.error(&unknown_key(&leaf.key)));
-            }
-            leaves.push(leaf);
-            Ok(())
-        };
-        for (key, spanned) in spans.get_ref() {
-            let name = key.get_ref().to_string();
-            let value = &values[&name];
-            let is_section = known.iter().any(|known| known.starts_with(&format!("{name}.")));
-            match (spanned.get_ref().as_table(), value.as_table()) {
-                (Some(inner_spans), Some(inner)) if is_section => {
-                    for key in inner_spans.keys() {
-                        let inner_name: &str = key.get_ref();
-                        let value = &inner[inner_name];
-                        leaf(format!("{name}.{inner_name}"), value, key.span())?;
-                    }
-                }
-                _ => leaf(name, value, key.span())?,
-            }
-        }
-        Ok(Self { path: path.into(), leaves })
-    }
-
-    /// The name that one of [`CHOOSERS`] has here, known to be one.
-    fn name(&self, key: &str) -> Result<Option<String>> {
-        let Some(leaf) = self.leaves.iter().find(|leaf| leaf.key == key) else { return Ok(None) };
-        let Some(name) = leaf.value.as_str() else {
-            let complaint = format!("{key} is {}, want text in quotes", leaf.value);
-            return Err(leaf.error(&Error::usage(complaint)));
-        };
-        let known = match key {
-            "model.kind" => ModelKind::parse(name).map(drop),
-            "model.head" => HeadKind::parse(name).map(drop),
-            _ => super::presets::check(name),
-        };
-        known.map_err(|e| leaf.error(&e))?;
-        Ok(Some(name.to_string()))
-    }
-}
-
-/// An error at a place of a file.
-fn at(path: &Path, (line, column): (usize, usize), what: &str) -> Error {
-    Error::invalid(path, format!("line {line}, column {column}: {what}"))
 }

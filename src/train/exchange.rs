@@ -8,6 +8,7 @@ use super::checkpoint::{Checkpoint, Header, LONGEST, Named, read_whole};
 use super::config::Config;
 use crate::error::{Error, Result};
 use crate::models;
+use crate::models::Registry;
 use crate::tensor::{Real, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -24,12 +25,12 @@ struct About {
 }
 
 /// Reads a file.
-pub fn load(path: &Path) -> Result<(Config, Checkpoint)> {
-    from_bytes(&read_whole(path, LONGEST, "a file from `stcn export`")?, path)
+pub fn load(path: &Path, registry: &Registry) -> Result<(Config, Checkpoint)> {
+    from_bytes(&read_whole(path, LONGEST, "a file from `stcn export`")?, path, registry)
 }
 
 /// The config, and a checkpoint without the optimiser's state; `path` is for the messages.
-pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(Config, Checkpoint)> {
+pub fn from_bytes(bytes: &[u8], path: &Path, registry: &Registry) -> Result<(Config, Checkpoint)> {
     let (header, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|e| Error::invalid(path, format!("is no safetensors file: {e}")))?;
     let about = metadata.metadata().as_ref().and_then(|about| about.get("stcn"));
@@ -39,8 +40,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(Config, Checkpoint)> {
         let what = format!("has no metadata key `stcn` with config, mean and std: {cure}");
         Error::invalid(path, what)
     })?;
-    let config = Config::from_toml(&config, path)?;
-    let (found, wanted) = (mean.len(), config.model.input);
+    let config = Config::from_toml(&config, path, registry)?;
+    let (found, wanted) = (mean.len(), config.model.obs.input);
     if found != wanted {
         let what =
             format!("has means of {found} channels where its config has {wanted}: export it again");

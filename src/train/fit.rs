@@ -15,7 +15,7 @@ use crate::data::{
     Batch, Batching, DataSet, Dequantise, Epochs, Normalisation, Split, Window, handwriting,
 };
 use crate::error::{Error, Result};
-use crate::models::{self, ModelConfig, SequenceModel, config::Task};
+use crate::models::{self, ModelConfig, Registry, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
@@ -62,16 +62,16 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     } else {
         DataSet::open_within(&path, missing, config.data.in_memory.saturating_mul(1 << 20))?
     };
-    let (found, wanted) = (set.channels(), config.model.input);
+    let (found, wanted) = (set.channels(), config.model.obs.input);
     if found != wanted {
-        let (head, preset) = (config.model.head, &config.preset);
+        let (head, preset) = (config.model.obs.head, &config.preset);
         let cure = "choose a preset for this data (`stcn list` shows them) or set model.input";
         let what = format!(
             "has D = {found} channels, head {head} of preset {preset} takes {wanted}: {cure}"
         );
         return Err(Error::invalid(set.name(), what));
     }
-    check_values(config.model.task, &set)?;
+    check_values(config.model.obs.task, &set)?;
     if config.data.dequantise {
         set.check_grid(real_channels(config))?;
     }
@@ -90,7 +90,7 @@ pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
 
 /// The first channels of a row, which hold real numbers and are normalised: all but the pen.
 pub fn real_channels(config: &Config) -> usize {
-    if config.model.task == Task::Ink { 2 } else { config.model.input }
+    if config.model.obs.task == Task::Ink { 2 } else { config.model.obs.input }
 }
 
 /// What update `step` adds to its batch, if the config says so: a sequence comes once in an epoch, so the step
@@ -145,7 +145,12 @@ impl Trainer {
     }
 
     /// Where `checkpoint` left off. `config` is the run's: its data must be the same bytes.
-    pub fn resume(config: Config, checkpoint: Checkpoint, path: &Path) -> Result<Self> {
+    pub fn resume(
+        config: Config,
+        checkpoint: Checkpoint,
+        path: &Path,
+        registry: &Registry,
+    ) -> Result<Self> {
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
@@ -161,7 +166,7 @@ impl Trainer {
         }
         let Header { config_toml, step, best, best_elbo, best_step, bad_checks, .. } = header;
         trainer.progress = Progress { step, best, best_elbo, best_step, bad_checks };
-        let before = Config::from_toml(&config_toml, path)?;
+        let before = Config::from_toml(&config_toml, path, registry)?;
         if before.seed != trainer.config.seed {
             return Err(Error::usage(format!(
                 "a run goes on with the seed it began with, {}: leave seed={} out",
@@ -309,7 +314,7 @@ fn judge(config: &Config) -> (Objective, Option<usize>, Reduction, bool) {
 /// Asked before the model is built: a config inside a file may name any sizes, and only the numbers beside
 /// it show that they were meant.
 fn check(config: &ModelConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
-    let (found, wanted) = (checkpoint.header.mean.len(), config.input);
+    let (found, wanted) = (checkpoint.header.mean.len(), config.obs.input);
     if found != wanted {
         let what = format!(
             "has means of {found} channels where its config has {wanted}: take another copy"
@@ -501,17 +506,17 @@ pub struct Trained {
 
 impl Trained {
     /// The best checkpoint of a run directory, or the latest if there is no best yet, or a checkpoint file.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, registry: &Registry) -> Result<Self> {
         if path.is_file() {
-            return Self::load(path, None);
+            return Self::load(path, None, registry);
         }
         let run = RunDir::open(path)?;
         let file = if run.best().exists() { run.best() } else { run.latest() };
-        Self::load(&file, Some(run.read_config()?))
+        Self::load(&file, Some(run.read_config(registry)?), registry)
     }
 
-    fn load(path: &Path, config: Option<Config>) -> Result<Self> {
-        let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path)?;
+    fn load(path: &Path, config: Option<Config>, registry: &Registry) -> Result<Self> {
+        let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path, registry)?;
         // The checkpoint knows its sizes; the run directory knows where the data lies, and nobody else.
         let data = &mut trained.config.data;
         (data.path, data.in_memory) = match config {
@@ -522,8 +527,12 @@ impl Trained {
     }
 
     /// The model of a checkpoint; `path` is for the messages.
-    pub fn from_checkpoint(checkpoint: Checkpoint, path: &Path) -> Result<Self> {
-        let config = Config::from_toml(&checkpoint.header.config_toml, path)?;
+    pub fn from_checkpoint(
+        checkpoint: Checkpoint,
+        path: &Path,
+        registry: &Registry,
+    ) -> Result<Self> {
+        let config = Config::from_toml(&checkpoint.header.config_toml, path, registry)?;
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, .. } = checkpoint;
         let mut model = models::build(&config.model, Init::unfilled())?;

@@ -2,7 +2,7 @@
 
 use crate::data::Batch;
 use crate::error::Result;
-use crate::models::config::{AuxiliaryTarget, HeadKind, Task};
+use crate::models::config::{HeadKind, Task};
 use crate::models::{self, Kl, ModelConfig, ModelKind, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
@@ -11,33 +11,13 @@ use crate::tensor::{Real, Tensor};
 use crate::train::config::Reduction;
 use crate::train::objective::loss;
 
-/// Small configs of every model with every head that suits, or of the ones named.
-pub fn models(kind: Option<ModelKind>, head: Option<HeadKind>) -> Vec<ModelConfig> {
-    let kinds = ModelKind::ALL.iter().filter(|k| kind.is_none_or(|kind| kind == **k));
+/// The small config of every model with every head that suits, or of the ones named.
+pub fn models(kinds: &[ModelKind], head: Option<HeadKind>) -> Vec<ModelConfig> {
     let heads = || HeadKind::ALL.iter().filter(|h| head.is_none_or(|head| head == **h));
-    kinds.flat_map(|&kind| heads().map(move |&head| small(kind, head))).collect()
-}
-
-fn small(kind: ModelKind, head: HeadKind) -> ModelConfig {
-    let (task, input) = if head == HeadKind::Bernoulli { (Task::Music, 4) } else { (Task::Ink, 3) };
-    ModelConfig {
-        kind,
-        head,
-        task,
-        input,
-        channels: 5,
-        embedding: 5, // few rectifiers: of hundreds, one is always at its kink
-        auxiliary_target: AuxiliaryTarget::Full, // differences do not stop at anything
-        auxiliary_weight: 0.1,
-        state_weight: 0.1,
-        latent_embedding: 4,
-        latents: vec![3, 2],
-        blocks_per_latent: if kind.is_ladder() { 1 } else { 2 }, // four cells in a row let little through
-        pre_layers: 1,
-        output_layers: 2,
-        mixtures: 3,
-        ..ModelConfig::default()
-    }
+    kinds
+        .iter()
+        .flat_map(|&kind| heads().map(move |&head| ModelConfig::gradcheck(kind, head)))
+        .collect()
 }
 
 /// The loss of one batch, along a random direction of each parameter by itself.
@@ -85,11 +65,11 @@ pub fn check_model(config: &ModelConfig) -> Result<Vec<(String, Check)>> {
 
 /// Two sequences, the second shorter.
 fn batch(config: &ModelConfig, noise: &Noise) -> Batch {
-    let mut x = Tensor::zeros(&[2, 6, config.input]);
+    let mut x = Tensor::zeros(&[2, 6, config.obs.input]);
     noise.normals("x", 0, 0, x.data_mut());
-    let bits = if config.task == Task::Ink { config.input - 1 } else { 0 };
-    if config.task != Task::Speech {
-        for row in x.data_mut().chunks_exact_mut(config.input) {
+    let bits = if config.obs.task == Task::Ink { config.obs.input - 1 } else { 0 };
+    if config.obs.task != Task::Speech {
+        for row in x.data_mut().chunks_exact_mut(config.obs.input) {
             row[bits..].iter_mut().for_each(|x| *x = if *x > 0. { 1. } else { 0. });
         }
     }

@@ -10,7 +10,7 @@ use super::objective;
 use super::parts::parts;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
-use crate::models::{self, Kl, SequenceModel};
+use crate::models::{self, Kl, ModelConfig, SequenceModel};
 use crate::noise::Noise;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor, peak};
@@ -48,7 +48,7 @@ impl Estimate {
         let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
         let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
         // Tensors large enough to be counted, and no larger.
-        let short = ((1 << 14) / config.model.channels).clamp(32, 256);
+        let short = ((1 << 14) / width(&config.model)?).clamp(32, 256);
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
@@ -89,8 +89,8 @@ impl Estimate {
             "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0"
         } else {
             match self.particles {
-                1 => "lower train.batch, data.crop or model.channels",
-                _ => "lower train.particles, train.batch, data.crop or model.channels",
+                1 => "lower train.batch, data.crop or the sizes under [model]",
+                _ => "lower train.particles, train.batch, data.crop or the sizes under [model]",
             }
         };
         Err(Error::usage(format!(
@@ -122,13 +122,22 @@ pub fn check_state(config: &Config, available: Option<u64>) -> Result<()> {
     let (state, free) = (size(state), size(available));
     Err(Error::usage(format!(
         "the model's {count} parameters take {state} with their gradients and Adam's moments, and {free} are \
-         free: lower model.channels"
+         free: lower the sizes under [model]"
     )))
 }
 
 fn state(config: &Config) -> Result<u64> {
     let count = models::count(&config.model)? as u64;
     Ok(count.saturating_mul(NUMBERS_PER_PARAMETER * size_of::<Real>() as u64))
+}
+
+/// The usual width of a layer: the median length of its biases.
+fn width(config: &ModelConfig) -> Result<usize> {
+    let shapes = models::shapes(config)?;
+    let mut widths: Vec<usize> =
+        shapes.iter().filter(|(_, shape)| shape.len() == 1).map(|(_, shape)| shape[0]).collect();
+    widths.sort();
+    Ok(widths.get(widths.len() / 2).copied().unwrap_or(1))
 }
 
 /// Bytes that the system can still give this process; `None` where it does not say (it does on Linux).
@@ -162,7 +171,7 @@ fn extrapolated(short: usize, rows: usize, pass: impl Fn(usize) -> usize) -> u64
 
 /// Sequences of zeros.
 fn probe(config: &Config, sequences: usize, steps: usize) -> Batch {
-    let x = Tensor::zeros(&[sequences, steps, config.model.input]);
+    let x = Tensor::zeros(&[sequences, steps, config.model.obs.input]);
     Batch { x, lengths: vec![steps; sequences], samples: (0..sequences as u64).collect() }
 }
 

@@ -6,6 +6,7 @@
 pub mod bounds;
 pub mod checkpoint;
 pub mod config;
+mod document;
 pub mod evaluate;
 pub mod events;
 pub mod exchange;
@@ -16,10 +17,12 @@ pub mod metrics;
 pub mod objective;
 pub mod parts;
 pub mod presets;
+mod resolve;
 pub mod run;
 pub mod step;
 
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use fit::{Trained, Trainer, fit};
+pub use resolve::Overrides;
 pub use run::RunDir;

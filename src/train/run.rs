@@ -6,9 +6,11 @@
 //!
 //! Not here: what is written into the files (`checkpoint`, `metrics`, `events`).
 
-use super::config::{Choice, Config};
+use super::Overrides;
+use super::config::Config;
 use crate::error::{Error, Result};
 use crate::file::write_whole;
+use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -90,8 +92,11 @@ impl RunDir {
     }
 
     /// Reads `config.toml`.
-    pub fn read_config(&self) -> Result<Config> {
-        Config::resolve(&Choice { file: Some(&self.config_path()), ..Choice::default() })
+    pub fn read_config(&self, registry: &Registry) -> Result<Config> {
+        Config::resolve(
+            &Overrides { file: Some(&self.config_path()), ..Overrides::default() },
+            registry,
+        )
     }
 
     /// The directory itself.

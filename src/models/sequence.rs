@@ -1,0 +1,190 @@
+//! What every model can do: score sequences by a bound, be filtered step by step, and draw.
+
+use crate::data::Batch;
+use crate::dist::Normal;
+use crate::nn::Module;
+use crate::noise::Noise;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Real, Tensor};
+
+/// The log-likelihood and one KL per latent, each (B, T), z^1 first, kept apart: the trainer masks and adds.
+pub struct Elbo<'t> {
+    /// `ln p(x_t | ·)`
+    pub log_px: Var<'t>,
+    /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`, as [`Kl`] says; empty without latents.
+    pub kl: Vec<Var<'t>>,
+    /// Terms that some papers add to the objective in training, already weighted: part of no bound, and only on
+    /// tapes for training.
+    pub auxiliary: Vec<Var<'t>>,
+}
+
+/// How the divergence of the posterior from the prior is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kl {
+    /// The integral `KL(q ‖ p)`: what the ELBO is made of.
+    Analytic,
+    /// `ln q(z) − ln p(z)` of the draw itself: what importance weights are made of.
+    Sampled,
+}
+
+impl Kl {
+    /// Of posterior `q`, prior `p`, and the draw `z` from q.   (B, T)
+    pub fn of<'t>(self, q: Normal<'t>, p: Normal<'t>, z: Var<'t>) -> Var<'t> {
+        match self {
+            Kl::Analytic => q.kl(p),
+            Kl::Sampled => q.log_prob(z) - p.log_prob(z),
+        }
+    }
+}
+
+/// What the number that [`SequenceModel::elbo`] adds up to may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The exact log-likelihood: no latents.
+    Exact,
+    /// A lower bound of the model's log-likelihood.
+    Lower,
+    /// Neither: the value of the released objective, whose independent draws are charged only once.
+    Objective,
+}
+
+/// A generative model of sequences.
+pub trait SequenceModel: Module + Sync + Send {
+    /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
+
+    /// What the sum of its parts is.
+    fn bound(&self) -> Bound;
+
+    /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
+    /// `p(x_t | x_{<t}) = E w_t`; `None` where z_t goes on to the next step, since then no weight belongs to one
+    /// step alone. Draw k has the noise k steps later.
+    fn importance_weights(&self, _: &Batch, _: &Noise, _draws: usize) -> Option<Vec<Tensor>> {
+        None
+    }
+
+    /// The model a step at a time, for particle filters; `None` without latents.
+    fn steps(&self) -> Option<&dyn StepModel> {
+        None
+    }
+
+    /// Begins new sequences; `samples` are the addresses of their noise.
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm>;
+}
+
+/// All that the steps of a sequence see of x alone, as variables or values: (B, T, ·) each for all steps,
+/// (rows, 1, ·) for one.
+#[derive(Clone)]
+pub struct Context<V> {
+    /// Functions of x_{<t}: what the model itself may see at step t.
+    pub past: Vec<V>,
+    /// Functions of x_t and, where the posterior looks ahead, of later steps.
+    pub seen: Vec<V>,
+}
+
+impl<V> Context<V> {
+    /// The same with each one put through `f`.
+    pub fn map<U>(&self, f: impl Fn(&V) -> U) -> Context<U> {
+        Context {
+            past: self.past.iter().map(&f).collect(),
+            seen: self.seen.iter().map(&f).collect(),
+        }
+    }
+}
+
+/// A model with latents, a step at a time. Rows are sequences or particles of them, each independent of the others.
+pub trait StepModel: Sync {
+    /// For all steps at once.   x: (B, T, D)
+    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Context<Var<'t>>;
+
+    /// The state before the first step, (rows, 1, ·) each.
+    fn start(&self, rows: usize) -> Vec<Tensor>;
+
+    /// One step of every row, from its `context` and x_t, (rows, 1, ·) each, with latents that
+    /// `draw(name, posterior)` draws.
+    fn step<'t>(
+        &self,
+        context: &Context<Var<'t>>,
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
+    ) -> Step<'t>;
+}
+
+/// What one step gives.
+pub struct Step<'t> {
+    /// `ln p(x_t | ·)`, (rows, 1)
+    pub log_px: Var<'t>,
+    /// `Σ_l ln p(z_t^l | ·) − ln q(z_t^l | ·)` of what was drawn, (rows, 1)
+    pub log_ratio: Var<'t>,
+    /// The state after it, as [`StepModel::start`] has it.
+    pub state: Vec<Var<'t>>,
+}
+
+/// Sequences being drawn: everything a model remembers of them. A step costs the same however long they are.
+pub trait Sampler {
+    /// Draws x_t from `p(x_t | x_{<t})`, and goes on.   Result: (B, 1, D)
+    ///
+    /// `temperature` multiplies every σ and divides every logit.
+    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
+
+    /// Takes the next steps as given, all at once, and goes on behind them: their latents are drawn from
+    /// posteriors, and those that look ahead see all of these steps.   x: (B, T, D), T > 0
+    fn observe(&mut self, x: &Tensor, noise: &Noise);
+}
+
+/// Continues sequences for `steps` steps from the given `prime` (may have no steps).
+///
+/// prime: (B, P, D), result: (B, P + steps, D), the given steps first
+pub fn generate(
+    model: &dyn SequenceModel,
+    prime: &Tensor,
+    steps: usize,
+    noise: &Noise,
+    samples: &[u64],
+    temperature: Real,
+    mut progress: impl FnMut(usize),
+) -> Tensor {
+    let (batch, given, channels) = prime.btc("generate");
+    let mut sampler = model.sampler(samples);
+    let mut x = Tensor::zeros(&[batch, given + steps, channels]);
+    let mut write = |at: usize, rows: &Tensor| {
+        let (to, from) = ((given + steps) * channels, rows.shape()[1] * channels);
+        for (x, row) in x.data_mut().chunks_exact_mut(to).zip(rows.data().chunks_exact(from)) {
+            x[at * channels..][..from].copy_from_slice(row);
+        }
+        progress(at + rows.shape()[1]);
+    };
+    if given > 0 {
+        sampler.observe(prime, noise);
+        write(0, prime);
+    }
+    (given..given + steps).for_each(|t| write(t, &sampler.draw(noise, temperature)));
+    x
+}
+
+/// One step after another, (B, 1, D) each.   x: (B, T, D)
+pub fn each_step(x: &Tensor) -> impl Iterator<Item = Tensor> {
+    let (batch, steps, c) = x.btc("each_step");
+    (0..steps).map(move |t| {
+        let rows = x.data().chunks_exact(steps * c).flat_map(|x| &x[t * c..][..c]);
+        Tensor::new(&[batch, 1, c], rows.copied().collect())
+    })
+}
+
+/// The value of every parameter, by path, in order.
+pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
+    let mut found = vec![];
+    model.visit(&mut |p| found.push((p.path(), &p.value)));
+    found
+}
+
+/// The importance weights of a model without latents: the likelihood itself, whatever is drawn.
+pub fn exact_weights(
+    model: &dyn SequenceModel,
+    batch: &Batch,
+    noise: &Noise,
+    draws: usize,
+) -> Vec<Tensor> {
+    vec![model.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value(); draws]
+}

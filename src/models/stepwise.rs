@@ -1,0 +1,340 @@
+//! Models with one latent a step, one step after another: each writes its step in the paper's letters, and the
+//! unrolled ELBO, the particle filter's step and the sampler are made of it here.
+//!
+//! ```text
+//! past_t, seen_t = context(x)                what x_{<t} says, and what x_t (and later steps) say
+//! p(z_t | ·) = prior(past_t, s_{t−1})
+//! q(z_t | ·) = posterior(past_t, seen_t, s_{t−1})
+//! h_t = latent(past_t, s_{t−1}, z_t)         what the step knows once z_t is drawn
+//! p(x_t | ·) = output(past_t, s_{t−1}, h_t)
+//! s_t = advance(seen_t, s_{t−1}, h_t)
+//! ```
+//! Contexts, priors and outputs of all steps are computed at once, since no one of them waits for another.
+//! Not here: models whose latents form a ladder (`stcn`, `swavenet`).
+
+use super::sequence::{
+    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
+};
+use crate::choice::choice;
+use crate::data::Batch;
+use crate::dist::{Normal, Observation};
+use crate::nn::Module;
+use crate::noise::Noise;
+use crate::ops::*;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Real, Tensor};
+use std::cell::RefCell;
+
+choice! {
+    /// What the density of an auxiliary term is of (rivals.md §5, §6).
+    AuxiliaryTarget, "kind of auxiliary target":
+    /// The state as a constant: the term's gradient reaches only the network that predicts it.
+    Stop = "stop",
+    /// The state itself, which training can then make trivially predictable, and so the density unbounded; but
+    /// what a gradient check by differences can follow.
+    Full = "full",
+}
+
+impl AuxiliaryTarget {
+    /// The state that the density is of.
+    pub fn of(self, state: Var) -> Var {
+        match self {
+            AuxiliaryTarget::Stop => stop_gradient(state),
+            AuxiliaryTarget::Full => state,
+        }
+    }
+}
+
+/// Draws a latent by its name from its distribution.
+pub type Draw<'a, 't> = &'a dyn Fn(&str, Normal<'t>) -> Var<'t>;
+
+/// Variables that every step has: of one step (rows, 1, ·), or of all, joined over time when first asked for.
+pub struct Steps<'t> {
+    steps: Vec<Vec<Var<'t>>>,
+    joined: RefCell<Vec<Option<Var<'t>>>>,
+}
+
+impl<'t> Steps<'t> {
+    /// Of one step.
+    pub fn one(vars: Vec<Var<'t>>) -> Self {
+        Self::all(vec![vars])
+    }
+
+    /// Of all steps, in order.
+    pub fn all(steps: Vec<Vec<Var<'t>>>) -> Self {
+        let joined = vec![None; steps.first().map_or(0, Vec::len)];
+        Self { steps, joined: joined.into() }
+    }
+
+    /// Variable `i`, counted from 0.   (rows, T, ·)
+    #[track_caller]
+    pub fn at(&self, i: usize) -> Var<'t> {
+        let join = || concat_time(&self.steps.iter().map(|vars| vars[i]).collect::<Vec<_>>());
+        let one = || self.steps[0][i];
+        let make = if self.steps.len() == 1 { &one as &dyn Fn() -> _ } else { &join };
+        *self.joined.borrow_mut()[i].get_or_insert_with(make)
+    }
+}
+
+/// A model with one latent a step, in the letters of its paper. Whoever implements it has a [`SequenceModel`].
+///
+/// Functions that are asked for one step get (rows, 1, ·), those for all steps (B, T, ·); a model need not care.
+pub trait Stepwise: Module + Sync + Send {
+    /// What reading x has to remember, before the first step: x_0 = 0 first.   (rows, 1, ·) each
+    fn memory(&self, rows: usize) -> Vec<Tensor>;
+
+    /// All that steps see of x, for all steps at once; `memory` is `None` at the beginning of the sequences.
+    fn context<'t>(
+        &self,
+        x: Var<'t>,
+        lengths: &[usize],
+        memory: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>>;
+
+    /// [`Context::past`] of the next step alone.
+    fn past<'t>(&self, memory: &[Var<'t>]) -> Vec<Var<'t>>;
+
+    /// [`Context::seen`] of a step just drawn, as far as [`advance`](Self::advance) reads it.
+    fn present<'t>(&self, _x: Var<'t>) -> Vec<Var<'t>> {
+        vec![]
+    }
+
+    /// The memory behind a step x_t.
+    fn remember<'t>(&self, x: Var<'t>, _past: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![x]
+    }
+
+    /// s_0, (rows, 1, ·) each.
+    fn start(&self, rows: usize) -> Vec<Tensor>;
+
+    /// The part of the prior that the posterior is built on, where there is one: SRNN's μ⁰.
+    fn prior_mean<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>) -> Option<Var<'t>> {
+        None
+    }
+
+    /// `p(z_t | ·)`; `mean` is what [`prior_mean`](Self::prior_mean) gave.
+    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, mean: Option<Var<'t>>) -> Normal<'t>;
+
+    /// `q(z_t | ·)`; `mean` likewise.
+    fn posterior<'t>(
+        &self,
+        c: &Context<Var<'t>>,
+        s: &Steps<'t>,
+        mean: Option<Var<'t>>,
+    ) -> Normal<'t>;
+
+    /// h_t, from z_t; what else is drawn by the way comes from `draw`.
+    fn latent<'t>(
+        &self,
+        past: &[Var<'t>],
+        s: &Steps<'t>,
+        z: Var<'t>,
+        draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>>;
+
+    /// `p(x_t | ·)`.
+    fn output<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t>;
+
+    /// s_t.
+    fn advance<'t>(&self, seen: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>>;
+
+    /// Terms that the paper adds to the objective in training, weighted, (B, T) each. A term of weight 0 is one
+    /// too, so that its parameters have a gradient.
+    fn auxiliary<'t>(&self, _x: Var<'t>, _pass: &Unrolled<'t>) -> Vec<Var<'t>> {
+        vec![]
+    }
+}
+
+/// A pass over all steps, every latent drawn from its posterior.   (B, T, ·) each
+pub struct Unrolled<'t> {
+    /// What the steps saw of x.
+    pub context: Context<Var<'t>>,
+    /// s_{t−1}
+    pub s: Steps<'t>,
+    /// h_t
+    pub h: Steps<'t>,
+    /// z_t
+    pub z: Var<'t>,
+    /// The prior's means, where the posterior is built on them.
+    mean: Option<Var<'t>>,
+    /// `q(z_t | ·)`
+    pub q: Normal<'t>,
+}
+
+/// Goes through all steps of `context`; `from(c_t, s_{t−1}, mean, t)` is what z_t is drawn from.
+pub fn unroll<'t, M: Stepwise + ?Sized>(
+    model: &M,
+    context: Context<Var<'t>>,
+    tape: &'t Tape,
+    steps: usize,
+    noise: &Noise,
+    samples: &[u64],
+    from: impl Fn(&Context<Var<'t>>, &Steps<'t>, Option<Var<'t>>, usize) -> Normal<'t>,
+) -> Unrolled<'t> {
+    // ε of all steps is one node, as tables and dumps show it.
+    let epsilons: RefCell<Vec<(String, Var)>> = vec![].into();
+    let epsilon = |name: &str, channels: usize| {
+        let mut all = epsilons.borrow_mut();
+        if let Some((_, known)) = all.iter().find(|(known, _)| known == name) {
+            return *known;
+        }
+        let drawn = tape.constant(noise.normal_tensor(name, samples, steps, channels));
+        all.push((name.into(), drawn.named(&format!("noise.{name}"))));
+        drawn
+    };
+    let start = model.start(samples.len());
+    let mut state: Vec<Var> = start.into_iter().map(|s| tape.constant(s)).collect();
+    let (mut ss, mut hs, mut zs, mut froms, mut means) = (vec![], vec![], vec![], vec![], vec![]);
+    for t in 0..steps {
+        let draw = |name: &str, from: Normal<'t>| {
+            let epsilon = epsilon(name, from.mean.value().cols());
+            rsample(from.mean, from.std, slice_time(epsilon, t, 1))
+        };
+        let c = context.map(|&x| slice_time(x, t, 1));
+        let s = Steps::one(state.clone());
+        let mean = model.prior_mean(&c.past, &s);
+        let from = from(&c, &s, mean, t);
+        let z = draw("z.1", from);
+        let h = model.latent(&c.past, &s, z, &draw);
+        ss.push(std::mem::take(&mut state));
+        state = model.advance(&c.seen, &s, &Steps::one(h.clone()));
+        hs.push(h);
+        zs.push(z);
+        froms.push(from);
+        means.extend(mean);
+    }
+    let q = Normal::concat_time(&froms);
+    let q = Normal { mean: q.mean.named("q.1.mean"), std: q.std.named("q.1.std") };
+    let mean = (!means.is_empty()).then(|| concat_time(&means));
+    let z = concat_time(&zs).named("z.1");
+    Unrolled { context, s: Steps::all(ss), h: Steps::all(hs), z, mean, q }
+}
+
+impl<M: Stepwise> SequenceModel for M {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
+        let (x, steps) = (tape.constant(batch.x.clone()).named("x"), batch.x.shape()[1]);
+        let context = Stepwise::context(self, x, &batch.lengths, None);
+        let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, mean, _| self.posterior(c, s, mean);
+        let pass = unroll(self, context, tape, steps, noise, &batch.samples, posterior);
+        let p = self.prior(&pass.context.past, &pass.s, pass.mean);
+        let p = Normal { mean: p.mean.named("p.1.mean"), std: p.std.named("p.1.std") };
+        let kl = kl.of(pass.q, p, pass.z).named("kl.1");
+        let log_px = self.output(&pass.context.past, &pass.s, &pass.h).log_prob(x).named("log_px");
+        let auxiliary = if tape.is_training() { self.auxiliary(x, &pass) } else { vec![] };
+        Elbo { log_px, kl: vec![kl], auxiliary }
+    }
+
+    fn bound(&self) -> Bound {
+        Bound::Lower
+    }
+
+    fn steps(&self) -> Option<&dyn StepModel> {
+        Some(self)
+    }
+
+    fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {
+        let (memory, state) = (self.memory(samples.len()), Stepwise::start(self, samples.len()));
+        Box::new(StepwiseSampler { model: self, samples: samples.to_vec(), memory, state, t: 0 })
+    }
+}
+
+impl<M: Stepwise> StepModel for M {
+    fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Context<Var<'t>> {
+        Stepwise::context(self, x, lengths, None)
+    }
+
+    fn start(&self, rows: usize) -> Vec<Tensor> {
+        Stepwise::start(self, rows)
+    }
+
+    /// The ratio is that of z_t alone: whatever [`Stepwise::latent`] draws beside it comes from the model's own
+    /// distribution, and costs nothing.
+    fn step<'t>(
+        &self,
+        c: &Context<Var<'t>>,
+        x: Var<'t>,
+        state: &[Var<'t>],
+        draw: Draw<'_, 't>,
+    ) -> Step<'t> {
+        let s = Steps::one(state.to_vec());
+        let mean = self.prior_mean(&c.past, &s);
+        let (p, q) = (self.prior(&c.past, &s, mean), self.posterior(c, &s, mean));
+        let z = draw("z.1", q);
+        let h = Steps::one(self.latent(&c.past, &s, z, draw));
+        Step {
+            log_px: self.output(&c.past, &s, &h).log_prob(x),
+            log_ratio: p.log_prob(z) - q.log_prob(z),
+            state: self.advance(&c.seen, &s, &h),
+        }
+    }
+}
+
+/// Sequences being drawn.
+struct StepwiseSampler<'m, M> {
+    model: &'m M,
+    samples: Vec<u64>,
+    memory: Vec<Tensor>,
+    /// s_{t−1}
+    state: Vec<Tensor>,
+    t: usize,
+}
+
+impl<M: Stepwise> StepwiseSampler<'_, M> {
+    /// h_t and `p(x_t | ·)` with z_t drawn from `from`.
+    fn predict<'t>(
+        &self,
+        past: &[Var<'t>],
+        s: &Steps<'t>,
+        from: Normal<'t>,
+        noise: &Noise,
+        temperature: Real,
+    ) -> Steps<'t> {
+        let draw = |name: &str, from: Normal<'t>| {
+            from.rsample_from(self.t, noise, name, &self.samples, temperature)
+        };
+        Steps::one(self.model.latent(past, s, draw("z.1", from), &draw))
+    }
+
+    /// Goes on behind x_t.
+    fn advance<'t>(&mut self, x: Var<'t>, c: &Context<Var<'t>>, s: &Steps<'t>, h: &Steps<'t>) {
+        self.state = self.model.advance(&c.seen, s, h).into_iter().map(Var::value).collect();
+        self.memory = self.model.remember(x, &c.past).into_iter().map(Var::value).collect();
+        self.t += 1;
+    }
+}
+
+/// As constants of a tape.
+fn on<'t>(tape: &'t Tape, values: &[Tensor]) -> Vec<Var<'t>> {
+    values.iter().map(|value| tape.constant(value.clone())).collect()
+}
+
+impl<M: Stepwise> Sampler for StepwiseSampler<'_, M> {
+    fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
+        let tape = Tape::inference();
+        let s = Steps::one(on(&tape, &self.state));
+        let past = self.model.past(&on(&tape, &self.memory));
+        let prior = self.model.prior(&past, &s, self.model.prior_mean(&past, &s));
+        let h = self.predict(&past, &s, prior, noise, temperature);
+        let px = self.model.output(&past, &s, &h);
+        let drawn = px.sample(noise, &self.samples, self.t, temperature);
+        let x = tape.constant(drawn.clone());
+        self.advance(x, &Context { past, seen: self.model.present(x) }, &s, &h);
+        drawn
+    }
+
+    fn observe(&mut self, x: &Tensor, noise: &Noise) {
+        let tape = Tape::inference();
+        let lengths = vec![x.shape()[1]; self.samples.len()];
+        let memory = on(&tape, &self.memory);
+        let all = Stepwise::context(self.model, tape.constant(x.clone()), &lengths, Some(&memory));
+        let all = all.map(|x| x.value());
+        for (t, x) in each_step(x).enumerate() {
+            let tape = Tape::inference();
+            let c = all.map(|x| slice_time(tape.constant(x.clone()), t, 1));
+            let s = Steps::one(on(&tape, &self.state));
+            let q = self.model.posterior(&c, &s, self.model.prior_mean(&c.past, &s));
+            let h = self.predict(&c.past, &s, q, noise, 1.);
+            self.advance(tape.constant(x), &c, &s, &h);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! How a config is put together: a preset, then the keys of a file, then `--set`.
+//!
+//! There is one way to change a value by name, and a file is nothing but a list of such changes to a
+//! preset; so `--set` and `--config` know the same keys and give the same errors, the file with line and
+//! column.
+
+use super::config::Config;
+use super::document::Document;
+use crate::error::{Error, Result, nearest};
+use crate::models::config::{HeadKind, Preset, unknown_key};
+use crate::models::{ModelKind, Registry, STCN_DENSE};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// What was typed to choose a config; whatever is left out comes from the file, then from the preset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides<'a> {
+    /// `--preset`
+    pub preset: Option<&'a str>,
+    /// `--model`
+    pub model: Option<&'a str>,
+    /// `--head`
+    pub head: Option<&'a str>,
+    /// `--released`: every switch as in the model's release
+    pub released: bool,
+    /// `--config`
+    pub file: Option<&'a Path>,
+    /// `--set`, in the order typed
+    pub set: &'a [String],
+}
+
+/// The keys that choose the sizes of all others.
+pub(super) const SELECTORS: [&str; 3] = ["preset", "model.kind", "model.head"];
+
+impl Config {
+    /// The config that `overrides` ask for, checked: the preset, then the file's keys, then `--set`.
+    ///
+    /// `preset`, `model.kind` and `model.head` choose the sizes that all else changes, so they are looked
+    /// for first: in `--set`, in the other flags, in the file.
+    pub fn resolve(overrides: &Overrides, registry: &Registry) -> Result<Self> {
+        let file = overrides.file.map(Document::read).transpose()?;
+        Self::resolve_with(overrides, file.as_ref(), registry)
+    }
+
+    /// The config that `text` holds, of a model of `registry`; `path` is for the errors only.
+    pub fn from_toml(text: &str, path: &Path, registry: &Registry) -> Result<Self> {
+        let file = Document::parse(text, path)?;
+        Self::resolve_with(&Overrides::default(), Some(&file), registry)
+    }
+
+    fn resolve_with(
+        overrides: &Overrides,
+        file: Option<&Document>,
+        registry: &Registry,
+    ) -> Result<Self> {
+        let preset = pick(overrides, overrides.preset, file, "preset", Preset::parse)?;
+        let find = |name: &str| registry.find(name);
+        let kind: Option<ModelKind> = pick(overrides, overrides.model, file, "model.kind", find)?;
+        let head = pick(overrides, overrides.head, file, "model.head", HeadKind::parse)?;
+        let preset = preset.unwrap_or(super::presets::DEFAULT);
+        let mut config = Self::of_preset(preset, kind.unwrap_or(STCN_DENSE), head);
+        if overrides.released {
+            config = config.as_released();
+        }
+        for leaf in file.iter().flat_map(|file| &file.leaves) {
+            if !SELECTORS.contains(&leaf.key.as_str()) {
+                let set = config.set_value(&leaf.key, leaf.value.clone());
+                set.map_err(|e| leaf.error(&e))?;
+            }
+        }
+        for set in overrides.set {
+            config.set(set)?;
+        }
+        config.validate().map_err(|e| match file {
+            Some(file) if overrides.set.is_empty() => Error::invalid(&file.path, e.to_string()),
+            _ => e,
+        })?;
+        Ok(config)
+    }
+
+    /// Applies one `key=value` as typed after `--set`: a bare word is text, a bare list is a list.
+    ///
+    /// Whether the whole still makes sense is asked once, by [`validate`](Self::validate).
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        let (key, text) = split(assignment)?;
+        let mut table = self.table();
+        let now = find_mut(&mut table, key).ok_or_else(|| self.unknown_key(key))?;
+        let quoted = text.starts_with(['"', '\'']);
+        let value = match now {
+            Value::String(_) if !quoted => Value::String(text.to_string()),
+            Value::Array(_) if !text.starts_with('[') => value_or_text(&format!("[{text}]"), text),
+            _ => value_or_text(text, text),
+        };
+        self.set_value(key, value)
+    }
+
+    /// Replaces the value of a dotted key; the error says what was wanted.
+    fn set_value(&mut self, key: &str, value: Value) -> Result<()> {
+        let mut table = self.table();
+        let place = find_mut(&mut table, key).ok_or_else(|| self.unknown_key(key))?;
+        if let Some(wanted) = mismatch(place, &value) {
+            return Err(Error::usage(format!("{key} is {value}, want {wanted}")));
+        }
+        *place = value;
+        *self = Self::from_table(table, self.model.kind)
+            .map_err(|e| Error::usage(format!("{key}: {e}")))?;
+        Ok(())
+    }
+
+    /// Every dotted key that [`set`](Self::set) and a file may name.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = vec![];
+        for (key, value) in self.table() {
+            match value {
+                Value::Table(inner) => {
+                    keys.extend(inner.keys().map(|name| format!("{key}.{name}")))
+                }
+                _ => keys.push(key),
+            }
+        }
+        keys
+    }
+
+    fn unknown_key(&self, key: &str) -> Error {
+        if let Some(name) = key.strip_prefix("model.") {
+            return unknown_key(self.model.kind, name);
+        }
+        let known = self.keys();
+        // A word without a section is most likely a name whose section was forgotten.
+        let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_string();
+        let near = if key.contains('.') {
+            nearest(key, known.iter().map(String::as_str)).map(str::to_string)
+        } else {
+            let names: Vec<String> = known.iter().map(|full| name(full)).collect();
+            let near = nearest(key, names.iter().map(String::as_str));
+            near.and_then(|near| known.iter().find(|full| name(full) == near).cloned())
+        };
+        let near = near.unwrap_or_default();
+        Error::usage(format!("unknown key `{key}`: did you mean `{near}`?"))
+    }
+}
+
+/// The last of `--set key=`, or the flag, or what the file has, as one of the values that `parse` knows.
+fn pick<T>(
+    overrides: &Overrides,
+    flag: Option<&str>,
+    file: Option<&Document>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T>,
+) -> Result<Option<T>> {
+    for set in overrides.set.iter().rev() {
+        let (name, value) = split(set)?;
+        if name == key {
+            return parse(value.trim_matches('"')).map(Some);
+        }
+    }
+    match (flag, file) {
+        (Some(flag), _) => parse(flag).map(Some),
+        (None, Some(file)) => file.name(key, parse),
+        (None, None) => Ok(None),
+    }
+}
+
+/// `key=value`, both trimmed.
+fn split(assignment: &str) -> Result<(&str, &str)> {
+    let parts = assignment.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+    parts.ok_or_else(|| {
+        Error::usage(format!("`{assignment}`: want key=value, such as train.batch=8"))
+    })
+}
+
+/// What `toml` means in TOML, or the text typed where it means nothing.
+fn value_or_text(toml: &str, typed: &str) -> Value {
+    toml.parse().unwrap_or_else(|_| Value::String(typed.to_string()))
+}
+
+/// The leaf at a dotted key.
+fn find_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    let found = match key.split_once('.') {
+        Some((section, name)) => table.get_mut(section)?.as_table_mut()?.get_mut(name),
+        None => table.get_mut(key),
+    };
+    found.filter(|value| !value.is_table())
+}
+
+/// What has to stand where `now` stands, if `new` is something else.
+fn mismatch(now: &Value, new: &Value) -> Option<&'static str> {
+    let whole = |value: &Value| value.as_integer().is_some_and(|n| n >= 0);
+    let (fits, wanted) = match now {
+        Value::Integer(_) => (whole(new), "a whole number, 0 or more"),
+        Value::Float(_) => (new.is_float() || new.is_integer(), "a number"),
+        Value::Boolean(_) => (new.is_bool(), "true or false"),
+        Value::Array(_) => (
+            new.as_array().is_some_and(|list| list.iter().all(whole)),
+            "a list of whole numbers, such as [32, 16, 8, 4, 2]",
+        ),
+        _ => (new.is_str(), "text in quotes"),
+    };
+    (!fits).then_some(wanted)
+}
