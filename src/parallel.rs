@@ -2,13 +2,14 @@
 //!
 //! Four verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
 //! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds partials of fixed
-//! chunks in index order; [`teams`] is a map whose tasks open regions of their own. Not here: rayon's own reductions, whose order is unspecified.
+//! chunks in index order; [`teams`] is a map whose tasks open regions of their own.
+//! Not here: rayon's own reductions, whose order is unspecified.
 
 use crate::error::{Error, Result};
 use std::ops::Range;
 use std::sync::Mutex;
 
-mod crew;
+mod workers;
 
 /// Runs `job` on a pool of `threads` threads (0: one per core). Nested calls use the same pool.
 pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> Result<R> {
@@ -17,9 +18,9 @@ pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> 
     Ok(pool.install(job))
 }
 
-/// How many threads work here: in a team, those of the team.
+/// How many threads a region opened here has: in a team, those of the team.
 pub fn threads() -> usize {
-    rayon::current_num_threads().min(crew::hands())
+    rayon::current_num_threads().min(workers::thread_budget())
 }
 
 /// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
@@ -42,7 +43,7 @@ impl<'a> Work<'a> {
         self.tasks.push(Box::new(task));
     }
 
-    /// One of the longest tasks: they are begun first, so that nobody waits for one at the end.
+    /// One of the longest tasks: they are begun first, so that no thread waits for one at the end.
     pub fn add_long(&mut self, task: impl FnOnce() + Send + 'a) {
         self.long.push(Box::new(task));
     }
@@ -60,13 +61,13 @@ pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
     share_out(vec![], tasks, job);
 }
 
-/// Long tasks to whoever is free. Of the others every thread begins with its own share, always the same part
-/// of the list, and thus of the rows: what it wrote in one region it finds in its own cache in the next.
+/// Long tasks go to any free thread. Of the others every thread begins with its own share, always the same part of
+/// the list and so of the rows: what it wrote in one region is still in its cache in the next.
 fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
-    let workers = threads().min(long.len() + tasks.len()).max(1);
+    let threads = threads().min(long.len() + tasks.len()).max(1);
     let mut shares = vec![];
-    for worker in (0..workers).rev() {
-        let share = tasks.split_off(tasks.len() * worker / (worker + 1));
+    for thread in (0..threads).rev() {
+        let share = tasks.split_off(tasks.len() * thread / (thread + 1));
         shares.push(Mutex::new(share.into_iter()));
     }
     shares.reverse();
@@ -74,14 +75,14 @@ fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
     let first_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next();
     let last_of = |tasks: &Mutex<std::vec::IntoIter<T>>| tasks.lock().expect(QUIET).next_back();
     let of_others =
-        |worker: usize| (1..workers).find_map(|i| last_of(&shares[(worker + i) % workers]));
-    let next = |worker: usize| {
-        first_of(&long).or_else(|| first_of(&shares[worker])).or_else(|| of_others(worker))
+        |thread: usize| (1..threads).find_map(|i| last_of(&shares[(thread + i) % threads]));
+    let next = |thread: usize| {
+        first_of(&long).or_else(|| first_of(&shares[thread])).or_else(|| of_others(thread))
     };
-    crew::run(workers - 1, &|worker| {
-        // One helper too many is not the leader, whose share is the first.
-        let worker = if worker < workers { worker } else { 1 + worker % (workers - 1) };
-        while let Some(task) = next(worker) {
+    workers::run(threads - 1, &|number| {
+        // A worker left over from a larger region takes a share other than the caller's, the first.
+        let thread = if number < threads { number } else { 1 + number % (threads - 1) };
+        while let Some(task) = next(thread) {
             job(task);
         }
     });
@@ -90,7 +91,7 @@ fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
 /// Why a lock is not poisoned.
 const QUIET: &str = "nothing panics under it";
 
-/// `f(0), f(1), … f(n − 1)`, in index order whoever computed them.
+/// `f(0), f(1), … f(n − 1)`, in index order whichever thread computed them.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let mut results: Vec<_> = (0..n).map(|_| None).collect();
     each(results.iter_mut().enumerate().collect(), |(i, result)| *result = Some(f(i)));
@@ -102,10 +103,10 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
 /// would wait for each other most of the time. With too few threads for that, or in a team: one after another.
 pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let all = threads();
-    if n == 1 || all < n || crew::leads() {
+    if n == 1 || all < n || workers::leads() {
         return (0..n).map(f).collect();
     }
-    map(n, |i| crew::lead(all * (i + 1) / n - all * i / n, || f(i)))
+    map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, || f(i)))
 }
 
 /// Terms of one partial sum where many are summed: part of what the sum is.

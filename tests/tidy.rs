@@ -77,7 +77,7 @@ fn words() -> Vec<Words> {
     let mut all = vec![
         some(
             "rayon, thread::",
-            &["parallel/crew.rs", "parallel.rs"],
+            &["parallel/workers.rs", "parallel.rs"],
             "threads are shared out in parallel alone",
         ),
         some(
@@ -98,7 +98,7 @@ fn words() -> Vec<Words> {
         ),
         some(
             "Mutex, RwLock, Condvar, mpsc, atomic",
-            &["tensor.rs", "cli/train.rs", "cli/profile.rs", "parallel.rs", "parallel/crew.rs"],
+            &["tensor.rs", "cli/train.rs", "cli/profile.rs", "parallel.rs", "parallel/workers.rs"],
             "who comes first decides no number: parallel::map",
         ),
         some(
@@ -111,7 +111,7 @@ fn words() -> Vec<Words> {
             &[],
             "equals come in an order of std's version: a stable sort",
         ),
-        some("thread_local!", &["parallel/crew.rs"], "no state by thread"),
+        some("thread_local!", &["parallel/workers.rs"], "no state by thread"),
         some("static mut", &[], "no state unguarded"),
         some("Instant, SystemTime", &["cli/", "train/metrics.rs"], "a clock decides no number"),
         some("now()", &["cli/", "train/metrics.rs", "train/fit.rs"], "it is a clock too"),
@@ -159,7 +159,7 @@ fn words() -> Vec<Words> {
         some(".product()", &["tensor.rs"], "of what? Name the type of a count"),
         some(
             "unsafe, unsafe_code",
-            &["kernel/gemm/single.rs", "kernel/simd.rs", "parallel/crew.rs"],
+            &["kernel/gemm/single.rs", "kernel/simd.rs", "parallel/workers.rs"],
             "three files, with reasons",
         ),
         some(

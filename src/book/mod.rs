@@ -39,6 +39,9 @@ pub mod decisions {
     //! | [0019](d0019) | Bounds by many draws |
     //! | [0020](d0020) | RNN and VRNN |
     //! | [0021](d0021) | Halves of a batch |
+    //! | [0022](d0022) | The deep Markov model |
+    //! | [0023](d0023) | Every model scores every step |
+    //! | [0024](d0024) | A model is one file, and a registry finds it |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -85,4 +88,10 @@ pub mod decisions {
     pub mod d0020 {}
     #[doc = include_str!("decisions/0021-halves-of-a-batch.md")]
     pub mod d0021 {}
+    #[doc = include_str!("decisions/0022-dmm.md")]
+    pub mod d0022 {}
+    #[doc = include_str!("decisions/0023-first-step.md")]
+    pub mod d0023 {}
+    #[doc = include_str!("decisions/0024-a-model-is-one-file.md")]
+    pub mod d0024 {}
 }

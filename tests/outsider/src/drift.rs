@@ -1,0 +1,142 @@
+//! A model: latents that drift, and a step of x from each.
+//!
+//! ```text
+//! p(z_t | z_{t−1}) = N(z_{t−1} + swish(z_{t−1} W) V, σ²)              z_0 = 0
+//! p(x_t | z_t) = head(swish(z_t A))
+//! q(z_t | z_{t−1}, x_t) = N([z_{t−1}, x_t] B, σ_q²)                   sees x_{≤t}
+//! ```
+
+use crate::layer::Unit;
+use crate::op::swish;
+use stcn::dist::{Normal, Observation};
+use stcn::models::config::{ObservationConfig, Preset};
+use stcn::models::{Architecture, Context, Draw, SequenceModel, Steps, Stepwise};
+use stcn::nn::{Head, Init, Linear, module};
+use stcn::ops::{concat, softplus};
+use stcn::{Tensor, Var, settings};
+
+settings! {
+    /// Sizes of a drift model.
+    pub struct Config {
+        /// Size of z_t.
+        pub latent_size: usize = 1..=1024,
+        /// Width of the layers between z and z, and between z and x.
+        pub hidden_size: usize = 1..=1024,
+    }
+}
+
+/// What this file declares.
+pub struct Paper;
+
+impl Architecture for Paper {
+    type Config = Config;
+
+    fn name(&self) -> &'static str {
+        "drift"
+    }
+
+    fn about(&self) -> &'static str {
+        "A latent that drifts, from a crate of somebody else's."
+    }
+
+    fn preset(&self, _preset: Preset, _obs: &ObservationConfig) -> Config {
+        Config { latent_size: 8, hidden_size: 32 }
+    }
+
+    fn gradcheck(&self) -> Config {
+        Config { latent_size: 3, hidden_size: 4 }
+    }
+
+    fn build(
+        &self,
+        init: &mut Init,
+        config: &Config,
+        obs: &ObservationConfig,
+    ) -> Box<dyn SequenceModel> {
+        let Config { latent_size: z, hidden_size: h } = *config;
+        let spread = |init: &mut Init, name: &str, inputs: usize| {
+            init.scope(name, |init| Linear::new(init, inputs, z))
+        };
+        Box::new(Drift {
+            inward: init.scope("inward", |init| Unit::new(init, z, h)),
+            outward: init.scope("outward", |init| Linear::new(init, h, z)),
+            std: spread(init, "std", z),
+            emit: init.scope("emit", |init| Unit::new(init, z, h)),
+            head: obs.build(init, h),
+            infer: init.scope("infer", |init| [
+                init.scope("mean", |init| Linear::new(init, z + obs.input, z)),
+                init.scope("std", |init| Linear::new(init, z + obs.input, z)),
+            ]).into(),
+            latent: z,
+        })
+    }
+}
+
+/// A chain of latents.
+pub struct Drift {
+    inward: Unit,
+    outward: Linear,
+    std: Linear,
+    emit: Unit,
+    head: Head,
+    infer: Vec<Linear>,
+    latent: usize,
+}
+module!(Drift: inward, outward, std, emit, head, infer);
+
+impl Stepwise for Drift {
+    fn memory(&self, _rows: usize) -> Vec<Tensor> {
+        vec![]
+    }
+
+    fn context<'t>(
+        &self,
+        x: Var<'t>,
+        _lengths: &[usize],
+        _memory: Option<&[Var<'t>]>,
+    ) -> Context<Var<'t>> {
+        Context { past: vec![], seen: vec![x] }
+    }
+
+    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![]
+    }
+
+    fn start(&self, rows: usize) -> Vec<Tensor> {
+        vec![Tensor::zeros(&[rows, 1, self.latent])]
+    }
+
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+        let z = s.at(0);
+        let drift = self.outward.forward(swish(self.inward.forward(z)));
+        Normal { mean: z + drift, std: softplus(self.std.forward(z)) }
+    }
+
+    fn posterior<'t>(
+        &self,
+        c: &Context<Var<'t>>,
+        s: &Steps<'t>,
+        _: Option<Var<'t>>,
+    ) -> Normal<'t> {
+        let both = concat(&[s.at(0), c.seen[0]]);
+        Normal { mean: self.infer[0].forward(both), std: softplus(self.infer[1].forward(both)) }
+    }
+
+    fn latent<'t>(
+        &self,
+        _past: &[Var<'t>],
+        _s: &Steps<'t>,
+        z: Var<'t>,
+        _draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        vec![z]
+    }
+
+    fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
+        self.head.forward(swish(self.emit.forward(h.at(0))))
+    }
+
+    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        vec![h.at(0)]
+    }
+}

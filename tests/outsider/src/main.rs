@@ -1,0 +1,7 @@
+//! The `stcn` command line with one more model in it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stcn::cli::main(&outsider::registry())
+}
