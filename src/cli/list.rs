@@ -1,15 +1,24 @@
 //! `stcn list`: what there is to choose from.
 
-use super::args::List;
 use super::{print_json, thousands};
 use crate::error::Result;
 use crate::models::{self, ModelKind, config::HeadKind};
 use crate::train::config::Config;
 use crate::train::presets::PRESETS;
+use clap::Parser;
 use serde_json::json;
 
-pub(super) fn run(words: List) -> Result<()> {
-    if words.json { lines() } else { table() }
+/// Models, heads and presets, with parameter counts
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn list")]
+pub(super) struct Args {
+    /// One JSON object per preset and model on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    if args.json { lines() } else { table() }
 }
 
 fn lines() -> Result<()> {
