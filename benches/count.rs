@@ -112,7 +112,7 @@ fn training_step() -> Job {
     let mut step = 0;
     Box::new(move || {
         step += 1;
-        let report = update(&mut *model, &mut adam, &batch, &config, step);
+        let report = update(&mut *model, &mut adam, &batch, &config.train, config.seed, step);
         black_box(report.expect("finite"));
     })
 }

@@ -14,20 +14,20 @@ pub fn write_whole(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
-    let (file, mut out) = Unfinished::create(path)?;
+    let (file, mut out) = AtomicFile::create(path)?;
     write(&mut out).map_err(Error::write(file.path()))?;
     file.sync(out)?;
-    file.put()
+    file.commit()
 }
 
 /// A file under a temporary name beside its own, which it takes once it is whole. If it never is, nothing is
 /// left of it.
-pub struct Unfinished {
+pub struct AtomicFile {
     path: PathBuf,
     temporary: PathBuf,
 }
 
-impl Unfinished {
+impl AtomicFile {
     /// Begins one that will stand at `path`.
     pub fn create(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
@@ -73,13 +73,13 @@ impl Unfinished {
     }
 
     /// Gives it its name, after [`sync`](Self::sync): one step for the file system.
-    pub fn put(self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
         let renamed = fs::rename(&self.temporary, &self.path);
         renamed.and_then(|()| sync_directory(&self.path)).map_err(Error::write(&self.path))
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         // Renamed already, or of no use to anybody.
         let _ = fs::remove_file(&self.temporary);

@@ -1,15 +1,7 @@
-//! Parse, run, print the error, exit code.
+//! The `stcn` command line, with the models of this crate.
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = stcn::cli::Args::parse();
-    match stcn::cli::run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::from(e.exit_code())
-        }
-    }
+    stcn::cli::main(&stcn::models::Registry::default())
 }

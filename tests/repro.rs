@@ -10,7 +10,7 @@ use stcn::data::{DataSet, npz};
 use stcn::kernel::simd::Isa;
 use stcn::models::ALL;
 use stcn::train::Checkpoint;
-use stcn::train::checkpoint::{ARITHMETIC, hex};
+use stcn::train::checkpoint::ARITHMETIC;
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -228,7 +228,7 @@ fn without(row: &str, at: usize) -> String {
 
 fn hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     let sum = parts.into_iter().fold(Sha256::new(), |sum, part| sum.chain_update(part));
-    hex(&sum.finalize()[..8])
+    hex::encode(&sum.finalize()[..8])
 }
 
 /// `job` on every cell, two at a time, results in order.
@@ -269,7 +269,8 @@ fn golden_line(cell: &Cell) -> String {
     }
     let line: serde_json::Value = serde_json::from_str(&way.ok(&lab, EVALUATE)).unwrap();
     let iwae = line.get("iwae_seq").map_or("-".into(), |iwae| iwae.to_string());
-    let (state, elbo, drawn) = (hex(&state.finalize()[..8]), &line["elbo_seq"], way.drawn(&lab));
+    let (state, elbo, drawn) =
+        (hex::encode(&state.finalize()[..8]), &line["elbo_seq"], way.drawn(&lab));
     format!("{:34} {state} {elbo:<20} {iwae:20} {drawn}", cell.name)
 }
 

@@ -38,6 +38,13 @@ const STAIRS: [(&str, &str, &str); 8] = [
     ("main", "cli", "one door"),
 ];
 
+/// Imports that close a circle of modules in one folder, each with its reason. One that closes none has to go.
+const CIRCLES: [(&str, &str, &str); 3] = [
+    ("tensor", "kernel", "as in STAIRS"),
+    ("kernel/simd", "kernel/math", "a fused multiply-add for CPUs without one is arithmetic"),
+    ("train/presets", "train/config", "a preset is a config, and the default config is a preset"),
+];
+
 /// What `lib.rs` re-exports at the root, and macros, which live there too.
 const AT_THE_ROOT: [(&str, &str); 8] = [
     ("Error", "error"),
@@ -51,12 +58,10 @@ const AT_THE_ROOT: [(&str, &str); 8] = [
 ];
 
 /// Files without a twin in `tests`, each with its reason. One that has got a twin has to go.
-const NO_TWIN: [(&str, &str); 6] = [
+const NO_TWIN: [(&str, &str); 4] = [
     ("lib.rs", "its example is a doctest"),
     ("main.rs", "tests/cli starts it as a process"),
     ("book/mod.rs", "words only"),
-    ("cli/args.rs", "tests/cli/words.rs types them"),
-    ("cli/args/prepare.rs", "tests/cli/prepare types them"),
     ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
 ];
 
@@ -219,6 +224,12 @@ impl Source {
         self.path[..end].trim_end_matches(".rs")
     }
 
+    /// The path of the module, from the root on: `ops/conv` of `ops/conv.rs`, `ops` of `ops/mod.rs`.
+    fn module_path(&self) -> &str {
+        let path = self.path.trim_end_matches(".rs");
+        path.strip_suffix("/mod").unwrap_or(path)
+    }
+
     /// `src/ops/conv.rs:14`
     fn place(&self, offset: usize) -> String {
         format!("src/{}:{}", self.path, 1 + self.text[..offset].matches('\n').count())
@@ -354,43 +365,152 @@ fn misplaced(sources: &[Source], rules: &[Words]) -> Vec<String> {
     found
 }
 
-/// The first name of every path that starts at the crate's root, and where: `use crate::{Real, ops::sum}`
-/// gives `Real` and `ops`.
-fn imports(source: &Source) -> Vec<(usize, &str)> {
+/// Every path that follows `start` somewhere in the code, its groups taken apart, and where: of `crate::`,
+/// `use crate::{Real, ops::{sum, exp}}` gives `Real`, `ops::sum` and `ops::exp`.
+fn paths(code: &str, start: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = vec![];
+    for at in find(code, start) {
+        let mut path = vec![];
+        take_path(&code[at + start.len()..], &mut path, &mut |path| {
+            found.push((at, path.to_vec()))
+        });
+    }
+    found
+}
+
+/// Reads one path, or a group of them, behind `path`; gives what is left of the code.
+fn take_path<'a>(
+    code: &'a str,
+    path: &mut Vec<String>,
+    found: &mut dyn FnMut(&[String]),
+) -> &'a str {
+    let code = code.trim_start();
+    if let Some(mut rest) = code.strip_prefix('{') {
+        loop {
+            rest = take_path(rest, &mut path.clone(), found).trim_start();
+            match rest.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => return rest.strip_prefix('}').unwrap_or(rest),
+            }
+        }
+    }
+    let name = first_name(code);
+    let rest = &code[name.len()..];
+    if !name.is_empty() {
+        path.push(name.into());
+    }
+    match rest.strip_prefix("::").filter(|_| !name.is_empty()) {
+        Some(rest) => take_path(rest, path, found),
+        None => {
+            found(path);
+            let renamed = rest.trim_start().strip_prefix("as ");
+            renamed.map_or(rest, |rest| &rest.trim_start()[first_name(rest).len()..])
+        }
+    }
+}
+
+/// The first name of every path that starts at the crate's root, and where.
+fn imports(source: &Source) -> Vec<(usize, String)> {
     let in_root_file = !source.path.contains('/');
-    for (start, at_root) in
-        [("crate::", true), ("stcn::", source.path == "main.rs"), ("super::", in_root_file)]
-    {
-        for at in find(&source.code, start).filter(|_| at_root) {
-            let path = &source.code[at + start.len()..];
-            let Some(group) = path.strip_prefix('{') else {
-                found.push((at, first_name(path)));
-                continue;
-            };
-            let (mut depth, mut item) = (0, 0);
-            for (i, c) in group.char_indices() {
-                match c {
-                    '{' => depth += 1,
-                    ',' if depth == 0 => {
-                        found.push((at, first_name(&group[item..i])));
-                        item = i + 1;
+    let starts =
+        [("crate::", true), ("stcn::", source.path == "main.rs"), ("super::", in_root_file)];
+    let mut found = vec![];
+    for (start, _) in starts.into_iter().filter(|(_, at_root)| *at_root) {
+        let firsts = paths(&source.code, start).into_iter();
+        let firsts = firsts.filter_map(|(at, path)| Some((at, path.into_iter().next()?)));
+        // In a file of the root `super` is the root or, in an inner module, the file; of names only modules count.
+        found.extend(firsts.filter(|(_, name)| start != "super::" || floor(name).is_some()));
+    }
+    found
+}
+
+/// Imports between two modules of one folder: where, from, to. A folder's own `mod.rs` is none of them, but what it
+/// re-exports is the module's that it comes from.
+fn neighbours(sources: &[Source]) -> Vec<(String, String, String)> {
+    let known =
+        |path: &str| sources.iter().any(|source| apart(path, source.module_path()).0.is_empty());
+    let mut reexports = vec![];
+    for source in sources {
+        let folder = source.module_path();
+        let folder = if folder == "lib" { "" } else { folder };
+        for start in ["pub use ", "pub(crate) use ", "pub(super) use "] {
+            for (_, path) in
+                paths(&source.code, start).into_iter().filter(|(_, path)| path.len() > 1)
+            {
+                reexports
+                    .push((join(folder, path.last().expect("two names")), join(folder, &path[0])));
+            }
+        }
+    }
+    let mut found = vec![];
+    for source in sources.iter().filter(|source| !OUTSIDE.contains(&source.module())) {
+        let own = source.module_path();
+        let folder = own.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for (start, base) in [("crate::", ""), ("super::", folder)] {
+            for (at, path) in paths(&source.code, start) {
+                let mut target = base.to_string();
+                for name in &path {
+                    let inner = join(&target, name);
+                    let origin = reexports.iter().find(|(name, _)| *name == inner);
+                    match origin.map(|(_, origin)| origin).or(known(&inner).then_some(&inner)) {
+                        Some(inner) => target = inner.clone(),
+                        None => break,
                     }
-                    '}' if depth == 0 => {
-                        found.push((at, first_name(&group[item..i])));
-                        break;
-                    }
-                    '}' => depth -= 1,
-                    _ => {}
+                }
+                let (from, to) = apart(own, &target);
+                if !from.is_empty() && !to.is_empty() {
+                    found.push((source.place(at), from, to));
                 }
             }
         }
     }
-    // In a file of the root `super` is the root or, in an inner module, the file; of names only modules count.
-    found.retain(|(at, name)| {
-        let known = source.code[*at..].starts_with("super::") && floor(name).is_none();
-        !name.is_empty() && !known
-    });
+    found
+}
+
+/// `ops/conv`
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
+}
+
+/// Two paths up to where they part, each with its own last name, or without if it is the folder itself.
+fn apart(a: &str, b: &str) -> (String, String) {
+    let split = |path: &str| path.split('/').filter(|x| !x.is_empty()).map(String::from).collect();
+    let (a, b): (Vec<String>, Vec<String>) = (split(a), split(b));
+    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let up_to = |path: &[String]| path.get(..=same).map_or(String::new(), |path| path.join("/"));
+    (up_to(&a), up_to(&b))
+}
+
+/// Imports that lie on a circle of modules in one folder, and exceptions that close none.
+fn circles(sources: &[Source], exceptions: &[(&str, &str, &str)]) -> Vec<String> {
+    let all = neighbours(sources);
+    let excused = |from: &str, to: &str| exceptions.iter().any(|e| (e.0, e.1) == (from, to));
+    let leads = |start: &str, end: &str| {
+        let mut reached = vec![start.to_string()];
+        let mut next = 0;
+        while let Some(from) = reached.get(next).cloned() {
+            next += 1;
+            for (_, _, to) in all.iter().filter(|(_, a, b)| *a == from && !excused(a, b)) {
+                if !reached.contains(to) {
+                    reached.push(to.clone());
+                }
+            }
+        }
+        reached.iter().any(|module| module == end)
+    };
+    let mut found = vec![];
+    for (place, from, to) in all.iter().filter(|(_, from, to)| !excused(from, to)) {
+        if leads(to, from) {
+            found.push(format!("{place}: {from} imports {to}, which leads back to it"));
+        }
+    }
+    found.dedup();
+    for (from, to, _) in exceptions {
+        let used = all.iter().any(|(_, a, b)| a == from && b == to) && leads(to, from);
+        if !used {
+            found.push(format!("CIRCLES: from {from} to {to} there is no circle"));
+        }
+    }
     found
 }
 
@@ -418,7 +538,8 @@ fn climbing(sources: &[Source]) -> Vec<String> {
         let highest = SHORT_SIGHTED.iter().find(|(module, _)| *module == from);
         let highest = highest.map_or(own as isize - 1, |(_, floor)| *floor as isize);
         for (at, name) in imports(source) {
-            let to = AT_THE_ROOT.iter().find(|(root, _)| *root == name).map_or(name, |(_, to)| to);
+            let to = AT_THE_ROOT.iter().find(|(root, _)| *root == name);
+            let to = to.map_or(name.as_str(), |(_, to)| to);
             let stairs = STAIRS.iter().position(|stairs| (stairs.0, stairs.1) == (from, to));
             used.extend(stairs);
             let fine = to == from
@@ -537,6 +658,11 @@ fn modules_import_only_from_floors_below() {
 }
 
 #[test]
+fn no_modules_of_a_folder_import_each_other_in_a_circle() {
+    none(circles(&sources(), &CIRCLES));
+}
+
+#[test]
 fn words_stand_only_where_they_may() {
     none(misplaced(&sources(), &words()));
 }
@@ -641,6 +767,81 @@ mod seen_red {
             assert_eq!(complaints(path, text), [""; 0], "{path}: {text}");
         }
         assert_eq!(climbing(&[]).len(), STAIRS.len(), "stairs that nobody uses");
+    }
+
+    #[test]
+    fn modules_that_import_each_other() {
+        let found = |files: &[(&str, &str)], exceptions: &[(&str, &str, &str)]| {
+            let sources = files.iter().map(|(path, text)| Source::new(*path, *text));
+            circles(&sources.collect::<Vec<_>>(), exceptions)
+        };
+        for (files, count) in [
+            (vec![("nn/a.rs", "use super::b::B;"), ("nn/b.rs", "use crate::nn::a::A;")], 2),
+            (
+                vec![
+                    ("nn/a.rs", "fn f() { super::b::f() }"),
+                    ("nn/b.rs", "use super::{c, a};"),
+                    ("nn/c.rs", ""),
+                ],
+                2,
+            ),
+            // Three in a row, and a fourth that only looks on.
+            (
+                vec![
+                    ("nn/a.rs", "use super::b::B;"),
+                    ("nn/b.rs", "use super::c::C;"),
+                    ("nn/c.rs", "use super::{a::{A, X as Y}, Z};"),
+                    ("nn/d.rs", "use super::a::A;"),
+                ],
+                3,
+            ),
+            // By what the folder re-exports.
+            (
+                vec![
+                    ("nn/mod.rs", "pub use a::{X, A};"),
+                    ("nn/a.rs", "use super::b::B;"),
+                    ("nn/b.rs", "use super::A;"),
+                ],
+                2,
+            ),
+            // A folder among files, from within.
+            (
+                vec![
+                    ("nn/a/mod.rs", ""),
+                    ("nn/a/x.rs", "use crate::nn::b::B;"),
+                    ("nn/b.rs", "use super::a::x::X;"),
+                ],
+                2,
+            ),
+            (
+                vec![
+                    ("noise.rs", "use crate::kernel::math;"),
+                    ("kernel/math.rs", "use crate::noise::Noise;"),
+                ],
+                2,
+            ),
+            // A folder and its own files are one.
+            (
+                vec![
+                    ("nn/mod.rs", "mod a; use a::A;"),
+                    ("nn/a.rs", "use super::Init; use crate::nn::X;"),
+                ],
+                0,
+            ),
+            (
+                vec![
+                    ("nn/a.rs", "use super::b::B;"),
+                    ("nn/b.rs", "// super::a\nmod inner { use super::B; }"),
+                ],
+                0,
+            ),
+        ] {
+            assert_eq!(found(&files, &[]).len(), count, "{files:?}");
+        }
+        let files = [("nn/a.rs", "use super::b::B;"), ("nn/b.rs", "use super::a::A;")];
+        assert_eq!(found(&files, &[("nn/a", "nn/b", "")]), [""; 0]);
+        let idle = "CIRCLES: from nn/a to nn/b there is no circle";
+        assert_eq!(found(&files[..1], &[("nn/a", "nn/b", "")]), [idle]);
     }
 
     #[test]

@@ -1,60 +1,101 @@
 //! `stcn bench`: times of training steps and of generation, on random data.
 
-use super::args::{BenchGenerate, BenchStep, Choose};
+use super::config::ConfigArgs;
 use super::profile::Profile;
 use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernel::simd::vectorise;
-use crate::models::{self, Kl, SequenceModel, config::Task};
+use crate::models::{self, Kl, Registry, SequenceModel, config::Task};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
 use crate::parallel;
 use crate::tape::Tape;
 use crate::tensor::{Real, Tensor};
-use crate::train::Overrides;
 use crate::train::step::{update, update_watched};
 use crate::train::{Config, evaluate};
+use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::time::Instant;
 
-fn resolve(words: &Choose) -> Result<(Config, Box<dyn SequenceModel>)> {
-    let config = Config::resolve(
-        &Overrides {
-            preset: words.preset.as_deref(),
-            model: words.model.as_deref(),
-            head: words.head.as_deref(),
-            file: None,
-            released: false,
-            set: &words.set,
-        },
-        &crate::models::Registry::default(),
-    )?;
-    let model = models::build(&config.model, Init::new(config.seed))?;
-    Ok((config, model))
+/// What to time.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    Step(Step),
+    Generate(Generate),
 }
 
-pub(super) fn step(words: BenchStep) -> Result<()> {
-    if words.time == 0 || words.steps == 0 || words.batch == Some(0) {
+/// Time training steps on random data, against this machine's own matrix-product roof
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn bench step --preset ink --set model.channels=64 --batch 20 --time 200"
+)]
+pub(super) struct Step {
+    #[command(flatten)]
+    settings: ConfigArgs,
+    /// Sequences in the batch [default: the preset's]
+    #[arg(long, value_name = "B")]
+    batch: Option<usize>,
+    /// Steps of each
+    #[arg(long, default_value_t = 200, value_name = "T")]
+    time: usize,
+    /// Timed training steps, after two that are not
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    steps: usize,
+    /// Then as many steps again, with time and bytes by rule
+    #[arg(long)]
+    profile: bool,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Time cached generation
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn bench generate --preset ink --steps 2000 --count 1")]
+pub(super) struct Generate {
+    #[command(flatten)]
+    settings: ConfigArgs,
+    /// Steps to draw
+    #[arg(long, default_value_t = 2000, value_name = "T")]
+    steps: usize,
+    /// Sequences at once
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    count: usize,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Command, registry: &Registry) -> Result<()> {
+    match command {
+        Command::Step(args) => step(args, registry),
+        Command::Generate(args) => generate(args, registry),
+    }
+}
+
+fn step(args: Step, registry: &Registry) -> Result<()> {
+    if args.time == 0 || args.steps == 0 || args.batch == Some(0) {
         return Err(Error::usage("--batch, --time and --steps take 1 or more"));
     }
-    let (config, mut model) = resolve(&words.choose)?;
-    let batch = random_batch(&config, words.batch.unwrap_or(config.train.batch), words.time);
+    let config = args.settings.resolve(None, registry)?;
+    let mut model = models::build(&config.model, Init::new(config.seed))?;
+    let batch = random_batch(&config, args.batch.unwrap_or(config.train.batch), args.time);
     let train = &config.train;
     let mut adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
     let gflop = flops(&*model, &batch, &config) * 1e-9;
     let mut times = vec![];
-    for step in 1..=words.steps as u64 + 2 {
+    for step in 1..=args.steps as u64 + 2 {
         let start = Instant::now();
-        update(&mut *model, &mut adam, &batch, &config, step)?;
+        update(&mut *model, &mut adam, &batch, train, config.seed, step)?;
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     times.drain(..2);
     let memory = peak_mib(); // before the roof's own buffers
     let noise = Noise::new(config.seed, "bench");
     let mut forward = vec![];
-    for _ in 0..=words.steps {
+    for _ in 0..=args.steps {
         let start = Instant::now();
         evaluate::forward(&*model, &batch, &noise);
         forward.push(1e3 * start.elapsed().as_secs_f64());
@@ -62,21 +103,23 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     forward.remove(0);
     let forward = median(&mut forward);
     let mut profile = None;
-    if words.profile {
+    if args.profile {
         let clock = profile.insert(Profile::default());
         let watch = |tape: &mut Tape| clock.watch(tape);
-        for step in 1..=words.steps as u64 {
-            clock.time(|| update_watched(&mut *model, &mut adam, &batch, &config, step, &watch))?;
+        for step in 1..=args.steps as u64 {
+            clock.time(|| {
+                update_watched(&mut *model, &mut adam, &batch, train, config.seed, step, &watch)
+            })?;
         }
     }
     let (median, least) = (median(&mut times), times[0]);
     let (speed, roof) = (gflop / median * 1e3, gemm_roof());
-    let (b, t, threads) = (batch.lengths.len(), words.time, parallel::threads());
+    let (b, t, threads) = (batch.lengths.len(), args.time, parallel::threads());
     let params = model.parameter_count();
-    if words.json {
+    if args.json {
         let mut line = json!({
             "model": config.model.kind, "head": config.model.obs.head, "params": params, "batch": b,
-            "time": t, "threads": threads, "steps": words.steps, "step_ms_median": median,
+            "time": t, "threads": threads, "steps": args.steps, "step_ms_median": median,
             "step_ms_min": least, "forward_ms_median": forward, "gflop_per_step": gflop, "gflops": speed,
             "gemm_roof_gflops": roof, "roof_fraction": speed / roof,
         });
@@ -91,7 +134,7 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     }
     let (kind, head, params) = (config.model.kind, config.model.obs.head, thousands(params));
     println!("{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {threads} threads");
-    println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", words.steps);
+    println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", args.steps);
     println!(
         "products: {gflop:.1} GFLOP a step, {speed:.0} GFLOP/s, {:.0} % of this machine's {roof:.0}",
         100. * speed / roof
@@ -106,16 +149,17 @@ pub(super) fn step(words: BenchStep) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn generate(words: BenchGenerate) -> Result<()> {
-    if words.steps == 0 || words.count == 0 {
+fn generate(args: Generate, registry: &Registry) -> Result<()> {
+    if args.steps == 0 || args.count == 0 {
         return Err(Error::usage("--steps and --count take 1 or more"));
     }
-    let (config, model) = resolve(&words.choose)?;
-    let samples: Vec<u64> = (0..words.count as u64).collect();
+    let config = args.settings.resolve(None, registry)?;
+    let model = models::build(&config.model, Init::new(config.seed))?;
+    let samples: Vec<u64> = (0..args.count as u64).collect();
     let noise = Noise::new(config.seed, "sample");
     let mut sampler = model.sampler(&samples);
     let mut times = vec![];
-    for _ in 0..words.steps {
+    for _ in 0..args.steps {
         let start = Instant::now();
         sampler.draw(&noise, 1.);
         times.push(1e3 * start.elapsed().as_secs_f64());
@@ -125,7 +169,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
         let window = times.get(t.saturating_sub(25)..t + 25)?;
         Some(median(&mut window.to_vec()))
     };
-    let (early, late) = (around(100), around(words.steps.saturating_sub(25)));
+    let (early, late) = (around(100), around(args.steps.saturating_sub(25)));
     let middle = median(&mut times.clone());
     let params = model.parameter_count();
     let mut read = 0;
@@ -133,10 +177,10 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     model.visit(&mut |p| read += if reads(p.path()) { p.value.len() } else { 0 });
     let megabytes = (read * size_of::<Real>()) as f64 * 1e-6;
     let (speed, roof) = (megabytes / middle, memory_speed());
-    if words.json {
+    if args.json {
         let mut line = json!({
-            "model": config.model.kind, "params": params, "count": words.count,
-            "steps": words.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
+            "model": config.model.kind, "params": params, "count": args.count,
+            "steps": args.steps, "ms_per_step_median": middle, "threads": parallel::threads(),
             "weights_mb": megabytes, "weights_gb_per_s": speed, "memory_gb_per_s": roof,
         });
         let fields = [("ms_at_100", early), ("ms_at_end", late), ("rss_mb", peak_mib())];
@@ -148,7 +192,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
         print_json(&line);
         return Ok(());
     }
-    let count = words.count;
+    let count = args.count;
     println!(
         "{}, {} parameters, {count} sequence(s) at once",
         config.model.kind,
@@ -156,7 +200,7 @@ pub(super) fn generate(words: BenchGenerate) -> Result<()> {
     );
     println!(
         "a step: {middle:.3} ms (median of {}), {:.0} steps/s",
-        words.steps,
+        args.steps,
         1e3 * count as f64 / middle
     );
     println!(

@@ -1,27 +1,67 @@
 //! `stcn data show`: what a data set holds.
 
-use super::args::Show;
-use super::prepare::say_figures;
-use super::sample::open;
-use crate::data::{Split, normalise::figures};
+use super::prepare::{self, Prepare, print_figures};
+use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::figures};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
 use crate::inspect::{ink, png, roll, wave};
 use crate::models::config::Task;
-use crate::train::fit::check_values;
+use crate::train::data::check_values;
+use clap::{Parser, Subcommand};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-pub(super) fn show(words: Show) -> Result<()> {
-    let picture = words.out.as_deref().map(picture).transpose()?;
-    check_rate(words.rate)?;
-    let asked = words.kind.as_deref().map(Task::parse).transpose()?;
-    let set = open(&words.file)?;
-    for &i in &words.index {
+/// What to do with a data set.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Turn a data set as its owners hand it out into one .npz, with its figures
+    Prepare {
+        #[command(subcommand)]
+        kind: Prepare,
+    },
+    Show(Show),
+}
+
+/// What a data set holds, and pictures of its sequences
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
+    stcn data show digits.npz --rate 8000 --out digits.svg"
+)]
+pub(super) struct Show {
+    /// A .npz, or `embedded` for the embedded handwriting
+    file: PathBuf,
+    /// Sequences to draw, from 1 [default: the first six]
+    #[arg(long, value_name = "I")]
+    index: Vec<usize>,
+    /// The picture; without it, only the figures
+    #[arg(long, value_name = "FILE.svg|.png")]
+    out: Option<PathBuf>,
+    /// Draw it as ink, music or speech [default: ink if D = 3, music if all is 0 or 1, else speech]
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<String>,
+    /// Samples of speech a second
+    #[arg(long, default_value_t = 16_000, value_name = "N")]
+    rate: u32,
+}
+
+pub(super) fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Prepare { kind } => prepare::run(kind),
+        Command::Show(args) => show(args),
+    }
+}
+
+fn show(args: Show) -> Result<()> {
+    let picture = args.out.as_deref().map(picture).transpose()?;
+    check_rate(args.rate)?;
+    let asked = args.kind.as_deref().map(Task::parse).transpose()?;
+    let set = open(&args.file)?;
+    for &i in &args.index {
         if i == 0 || i > set.len() {
             let what = format!("has sequences 1 to {}, not {i}: choose another --index", set.len());
-            return Err(Error::invalid(&words.file, what));
+            return Err(Error::invalid(&args.file, what));
         }
     }
     let task = match asked {
@@ -33,7 +73,7 @@ pub(super) fn show(words: Show) -> Result<()> {
     // Three channels with a pen half down are damaged ink sooner than sound.
     if picture.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
-        checked.map_err(|e| if asked.is_some() { unlike(task, &words.file) } else { e })?;
+        checked.map_err(|e| if asked.is_some() { unlike(task, &args.file) } else { e })?;
     }
     println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
@@ -43,19 +83,27 @@ pub(super) fn show(words: Show) -> Result<()> {
     }
     if !set.split(Split::Train).is_empty() {
         let (all, channels) = figures(&set)?;
-        say_figures(all, &channels);
+        print_figures(all, &channels);
     }
-    let Some((out, picture)) = words.out.as_deref().zip(picture) else { return Ok(()) };
-    let index = if words.index.is_empty() { (1..=set.len().min(6)).collect() } else { words.index };
+    let Some((out, picture)) = args.out.as_deref().zip(picture) else { return Ok(()) };
+    let index = if args.index.is_empty() { (1..=set.len().min(6)).collect() } else { args.index };
     let rows = index.iter().map(|&i| set.sequence(i - 1)).collect::<Result<Vec<_>>>()?;
     let drawings = rows.iter().map(|rows| Drawing { rows, primed: 0 });
-    let svg = draw(task, &drawings.collect::<Vec<_>>(), set.channels(), words.rate);
+    let svg = draw(task, &drawings.collect::<Vec<_>>(), set.channels(), args.rate);
     match picture {
         Picture::Svg => write_whole(out, |file| file.write_all(svg.as_bytes()))?,
         Picture::Png => png::png(&svg, out)?,
     }
     println!("{}", out.display());
     Ok(())
+}
+
+/// A data set by its file, or the embedded one by the word.
+pub(super) fn open(file: &Path) -> Result<DataSet> {
+    if file == Path::new("embedded") {
+        return handwriting::data_set();
+    }
+    DataSet::open(file, Some(MissingSplit::AllTrain))
 }
 
 /// Why a set cannot be drawn as what was asked for.

@@ -1,52 +1,93 @@
 //! `stcn evaluate`: bounds, told as what they are.
 
-use super::args::Evaluate;
 use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::models::Bound;
+use crate::models::Registry;
 use crate::models::config::{ModelConfig, Task};
 use crate::train::Trained;
+use crate::train::data::real_channels;
 use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
-use crate::train::fit::real_channels;
+use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::PathBuf;
 
-pub(super) fn run(words: Evaluate) -> Result<()> {
-    let split: Split = words.split.parse()?;
-    if words.draws == 0 {
+/// Bounds of a trained model on a part of a data set, with their standard errors
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn evaluate runs/ink --split test --draws 10 --iwae 16 --fivo 16"
+)]
+pub(super) struct Args {
+    /// A run directory or a checkpoint
+    run: PathBuf,
+    /// Another data set than the run's own
+    #[arg(long, value_name = "FILE.npz")]
+    data: Option<PathBuf>,
+    /// train, valid or test
+    #[arg(long, default_value = "valid", value_name = "SPLIT")]
+    split: String,
+    /// Draws of the latents that the ELBO is the mean of
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    draws: usize,
+    /// Score 4 copies with noise of one raw unit added, so that bounds are those of a code length;
+    /// as a run that was trained so always is
+    #[arg(long)]
+    dequantise: bool,
+    /// Also the importance-weighted bound of K draws: per step where the model's steps are independent,
+    /// else per sequence
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    iwae: usize,
+    /// Also the bound of a filter of K particles, for models with latents
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    fivo: usize,
+    /// Also how far above another run's ELBO or likelihood: sequence by sequence, so that what is hard for
+    /// both cancels in the standard error
+    #[arg(long, value_name = "RUN")]
+    against: Option<PathBuf>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    let split: Split = args.split.parse()?;
+    if args.draws == 0 {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
-    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
-    trained.config.data.dequantise |= words.dequantise;
+    let mut trained = Trained::open(&args.run, registry)?;
+    trained.config.data.dequantise |= args.dequantise;
     trained.config.validate()?;
-    let set = reading(words.json, || trained.open_data(words.data))?;
+    let set = reading(args.json, || trained.open_data(args.data))?;
     if set.split(split).is_empty() {
         let what = format!("has no sequence in split {split}: choose another --split");
         return Err(Error::invalid(set.name(), what));
     }
     let copies = trained.config.data.dequantise;
     let copies = copies.then(|| Copies::new(Copies::REPORTED, real_channels(&trained.config)));
-    let (draws, iwae, fivo) = (words.draws, words.iwae, words.fivo);
-    let plan = Plan { split, draws, iwae, fivo, seed: words.seed, copies };
+    let (draws, iwae, fivo) = (args.draws, args.iwae, args.fivo);
+    let plan = Plan { split, draws, iwae, fivo, seed: args.seed, copies };
     let measure = |trained: &Trained, plan: Plan| {
-        let bar = if words.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+        let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
         let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
             bar.set_position((1000. * share) as u64);
         });
         bar.finish_and_clear();
         value
     };
-    let other = words.against.map(|run| open_other(run, &trained)).transpose()?;
+    let other = args.against.map(|run| open_other(run, &trained, registry)).transpose()?;
     let value = measure(&trained, plan)?;
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
-        let above = value.above(&of_other);
+        let above = value.paired_difference(&of_other);
         Ok(Against { run, other: other.config.model, bound: of_other.bound, above })
     });
     let against = against.transpose()?;
-    if words.json {
+    if args.json {
         let mut line = fields(&trained, split, &value);
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
             line["against"] = json!({ "run": run, "model": other.kind, "seq": seq });
@@ -56,7 +97,7 @@ pub(super) fn run(words: Evaluate) -> Result<()> {
         }
         print_json(&line);
     } else {
-        say(&trained, split, &value);
+        print_evaluation(&trained, split, &value);
         if let Some(Against { run, other, bound, above: (seq, se) }) = against {
             let (run, name, se) = (run.display(), name(&other, bound), plus_minus(se));
             println!(
@@ -73,13 +114,13 @@ struct Against {
     run: PathBuf,
     other: ModelConfig,
     bound: Bound,
-    /// As [`Evaluation::above`] has it.
+    /// As [`Evaluation::paired_difference`] has it.
     above: (f64, Option<f64>),
 }
 
 /// Opens a run to compare with, if its nats are of the same unit.
-fn open_other(run: PathBuf, trained: &Trained) -> Result<(PathBuf, Trained)> {
-    let other = Trained::open(&run, &crate::models::Registry::default())?;
+fn open_other(run: PathBuf, trained: &Trained, registry: &Registry) -> Result<(PathBuf, Trained)> {
+    let other = Trained::open(&run, registry)?;
     let unit = |run: &Trained| (run.config.model.obs.task, run.normalisation.clone());
     if unit(&other) != unit(trained) {
         return Err(Error::usage(format!(
@@ -147,7 +188,7 @@ fn plus_minus(error: Option<f64>) -> String {
     error.map_or(String::new(), |error| format!(" ± {error:.2}"))
 }
 
-fn say(trained: &Trained, split: Split, value: &Evaluation) {
+fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
     println!("{}, head {}, {params} parameters, step {}", model.kind, model.obs.head, trained.step);

@@ -1,30 +1,61 @@
 //! `stcn inspect`: one pass of a trained model, open to look at.
 
-use super::args::Inspect;
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
 use crate::inspect::{dump::Dump, table};
+use crate::models::Registry;
 use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape, Var};
 use crate::train::Trained;
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
-use crate::train::fit::dequantise;
+use crate::train::data::dequantise;
 use crate::train::objective::forward;
+use clap::Parser;
 use serde_json::json;
+use std::path::PathBuf;
 
-pub(super) fn run(words: Inspect) -> Result<()> {
-    if words.batch == 0 || words.steps == 0 {
+/// One pass of a trained model, node by node: values, gradients, formulas
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn inspect runs/demo --table\n  stcn inspect runs/demo --node z.2\n  \
+    stcn inspect runs/demo --dump pass.safetensors"
+)]
+pub(super) struct Args {
+    /// A run directory or a checkpoint
+    run: PathBuf,
+    /// Another data set than the run's own
+    #[arg(long, value_name = "FILE.npz")]
+    data: Option<PathBuf>,
+    /// Sequences in the pass
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    batch: usize,
+    /// Longest piece of each, in steps
+    #[arg(long, default_value_t = 64, value_name = "T")]
+    steps: usize,
+    /// The terms of the chain rule at one node, as `z.2` or `tcn.3.filter.weight`
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Every node in order: op, shape, inputs, sizes of value and gradient (the default)
+    #[arg(long)]
+    table: bool,
+    /// Write input, noise, parameters, values and gradients for another framework to compare
+    #[arg(long, value_name = "FILE.safetensors")]
+    dump: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    if args.batch == 0 || args.steps == 0 {
         return Err(Error::usage("--batch and --steps take 1 or more"));
     }
-    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
-    let set = trained.open_data(words.data)?;
+    let mut trained = Trained::open(&args.run, registry)?;
+    let set = trained.open_data(args.data)?;
     let window = |i| {
         let whole = Window::whole(&set, i);
-        Window { steps: whole.steps.min(words.steps), ..whole }
+        Window { steps: whole.steps.min(args.steps), ..whole }
     };
-    let samples = set.split(Split::Train).iter().copied().take(words.batch);
+    let samples = set.split(Split::Train).iter().copied().take(args.batch);
     let windows: Vec<Window> = samples.map(window).collect();
     if windows.is_empty() {
         let what =
@@ -40,7 +71,7 @@ pub(super) fn run(words: Inspect) -> Result<()> {
     let loss = forward(&*trained.model, &tape, &batch, &noise, weight, &config.train).loss;
     let grads = tape.backward(loss, Keep::All);
 
-    if let Some(name) = &words.node {
+    if let Some(name) = &args.node {
         let text = table::explain(&tape, &grads, name).ok_or_else(|| {
             let mut labels = vec![];
             tape.each(|node| labels.push(node.label.to_string()));
@@ -52,10 +83,10 @@ pub(super) fn run(words: Inspect) -> Result<()> {
         })?;
         print!("{text}");
     }
-    if words.table || (words.node.is_none() && words.dump.is_none()) {
+    if args.table || (args.node.is_none() && args.dump.is_none()) {
         print!("{}", table::table(&tape, &grads));
     }
-    if let Some(path) = &words.dump {
+    if let Some(path) = &args.dump {
         let mut dump = Dump::default();
         dump.add("input.x", &batch.x);
         dump.add("input.mask", &batch.mask());

@@ -1,33 +1,103 @@
 //! `stcn list`: what there is to choose from.
 
-use super::args::List;
 use super::{print_json, thousands};
 use crate::error::Result;
-use crate::models::{self, ALL, Preset, config::HeadKind};
-use crate::train::config::Config;
+use crate::models::config::{HeadKind, Key, ModelConfig, Preset};
+use crate::models::{self, ModelKind, Registry};
+use clap::Parser;
 use serde_json::json;
+use toml::Value;
 
-pub(super) fn run(words: List) -> Result<()> {
-    if words.json { lines() } else { table() }
+/// Models, heads and presets, with parameter counts; or every key of one model
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn list\n  stcn list --model vrnn")]
+pub(super) struct Args {
+    /// The keys of one model: meaning, and value in every preset
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    /// One JSON object per preset and model on stdout, nothing else; with --model, one per key
+    #[arg(long)]
+    json: bool,
 }
 
-fn lines() -> Result<()> {
+pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    let kind = args.model.as_deref().map(|name| registry.find(name)).transpose()?;
+    match (kind, args.json) {
+        (Some(kind), false) => print_keys(kind),
+        (Some(kind), true) => keys(kind).for_each(|(key, values)| {
+            let of = |(preset, value): (&Preset, _)| (preset.name().to_string(), json!(value));
+            let presets: serde_json::Map<_, _> = Preset::ALL.iter().zip(values).map(of).collect();
+            let name = format!("model.{}", key.name);
+            print_json(&json!({
+                "model": kind, "key": name, "about": key.about, "values": key.values, "presets": presets
+            }));
+        }),
+        (None, false) => print_table(registry)?,
+        (None, true) => print_lines(registry)?,
+    }
+    Ok(())
+}
+
+/// Every key of a model with its value in every preset.
+fn keys(kind: ModelKind) -> impl Iterator<Item = (Key, Vec<Value>)> {
+    let presets = Preset::ALL.iter();
+    let tables: Vec<_> =
+        presets.map(|&preset| ModelConfig::preset(kind, preset, None).keys()).collect();
+    let values = move |i: usize| tables.iter().map(|keys| keys[i].1.clone()).collect();
+    let keys = ModelConfig::preset(kind, Preset::InkTiny, None).keys().into_iter();
+    keys.enumerate().map(move |(i, (key, _))| (key, values(i)))
+}
+
+fn print_keys(kind: ModelKind) {
+    println!("{kind}: {}", kind.about());
+    println!(
+        "Set a key by --set model.KEY=VALUE. Values in the presets, {} being the default:",
+        Preset::InkTiny
+    );
+    for (key, values) in keys(kind) {
+        println!("\n  model.{}", key.name);
+        println!("      {}", key.about);
+        if !key.values.is_empty() {
+            println!("      one of {}", key.values.join(", "));
+        }
+        // Presets with one value stand together.
+        let mut groups: Vec<(Value, Vec<&str>)> = vec![];
+        for (preset, value) in Preset::ALL.iter().zip(values) {
+            match groups.iter_mut().find(|(known, _)| *known == value) {
+                Some((_, presets)) => presets.push(preset.name()),
+                None => groups.push((value, vec![preset.name()])),
+            }
+        }
+        match &groups[..] {
+            [(value, _)] => println!("      {} in every preset", plain(value)),
+            _ => groups.iter().for_each(|(value, presets)| {
+                println!("      {:22}{}", plain(value), presets.join(", "));
+            }),
+        }
+    }
+}
+
+/// A word without its quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+fn print_lines(registry: &Registry) -> Result<()> {
     for &preset in Preset::ALL {
-        let about = preset.about();
-        for kind in ALL {
-            let config = Config::preset(preset, kind, None)?;
-            let (head, params) = (config.model.obs.head, models::count(&config.model)?);
-            print_json(
-                &json!({ "preset": preset, "model": kind, "head": head, "params": params, "about": about }),
-            );
+        for &kind in registry.models() {
+            let config = ModelConfig::preset(kind, preset, None);
+            let (head, params) = (config.obs.head, models::count(&config)?);
+            print_json(&json!({
+                "preset": preset, "model": kind, "head": head, "params": params, "about": preset.about()
+            }));
         }
     }
     Ok(())
 }
 
-fn table() -> Result<()> {
-    println!("--model");
-    ALL.iter().for_each(|kind| println!("  {kind:18}{}", kind.about()));
+fn print_table(registry: &Registry) -> Result<()> {
+    println!("--model (its keys: stcn list --model M)");
+    registry.models().iter().for_each(|kind| println!("  {kind:18}{}", kind.about()));
     println!("\n--head");
     HeadKind::ALL.iter().for_each(|head| println!("  {head:18}{}", head.about()));
     println!("\n--preset");
@@ -35,11 +105,11 @@ fn table() -> Result<()> {
     println!("\nParameters of every model in every preset, with the preset's own head:");
     let presets: String = Preset::ALL.iter().map(|preset| format!("{preset:>14}")).collect();
     println!("  {:16}{presets}", "");
-    for kind in ALL {
+    for &kind in registry.models() {
         let mut counts = String::new();
         for &preset in Preset::ALL {
-            let config = Config::preset(preset, kind, None)?;
-            counts += &format!("{:>14}", thousands(models::count(&config.model)?));
+            let config = ModelConfig::preset(kind, preset, None);
+            counts += &format!("{:>14}", thousands(models::count(&config)?));
         }
         println!("  {kind:16}{counts}");
     }

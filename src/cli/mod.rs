@@ -4,50 +4,95 @@
 
 /// As std's, but a reader that goes away (`| head`) ends the program quietly, where std panics.
 macro_rules! println {
-    ($($words:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($words)*))) };
+    ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!("{}\n", format_args!($($args)*))) };
 }
 
 /// Likewise.
 macro_rules! print {
-    ($($words:tt)*) => { $crate::cli::put(format_args!($($words)*)) };
+    ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!($($args)*)) };
 }
 
 /// As std's, but if nobody listens any more, the work goes on, where std panics.
 macro_rules! eprintln {
-    ($($words:tt)*) => {{
+    ($($args:tt)*) => {{
         use std::io::Write;
-        let _ = writeln!(std::io::stderr(), $($words)*);
+        let _ = writeln!(std::io::stderr(), $($args)*);
     }};
 }
 
-mod args;
 mod bench;
+mod config;
 mod data;
 mod evaluate;
-mod exchange;
 mod gradcheck;
 mod inspect;
 mod list;
 mod prepare;
 mod profile;
+mod safetensors;
 mod sample;
 mod train;
 
-pub use args::Args;
-
 use crate::error::{Error, Result};
+use crate::models::Registry;
 use crate::train::memory::peak_resident;
-use args::{Bench, Command, Data};
+use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// More threads than this are a slip of the finger; starting so many would take the machine down.
 const MOST_THREADS: usize = 1024;
 
-/// Runs one command.
-pub fn run(args: Args) -> Result<()> {
+/// Stochastic temporal convolutional networks on a CPU: train, evaluate, draw, and look at every gradient.
+#[derive(Parser)]
+#[command(name = "stcn", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to work on; any number gives the same bits [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+    Sample(sample::Args),
+    Inspect(inspect::Args),
+    Gradcheck(gradcheck::Args),
+    /// Prepare data sets, and look at them
+    Data {
+        #[command(subcommand)]
+        command: data::Command,
+    },
+    Export(safetensors::Export),
+    Import(safetensors::Import),
+    /// Time training steps or generation
+    Bench {
+        #[command(subcommand)]
+        command: bench::Command,
+    },
+    List(list::Args),
+}
+
+/// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate
+/// with a model of its own has the whole command line for it by calling this in its `main`.
+pub fn main(registry: &Registry) -> ExitCode {
+    match run(Args::parse(), registry) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+/// Runs one command with the models of `registry`.
+pub fn run(args: Args, registry: &Registry) -> Result<()> {
     let threads = args.threads.unwrap_or(0);
     if threads > MOST_THREADS {
         return Err(Error::usage(format!(
@@ -56,18 +101,16 @@ pub fn run(args: Args) -> Result<()> {
         )));
     }
     crate::parallel::with_threads(threads, move || match args.command {
-        Command::Train(words) => train::run(words),
-        Command::Evaluate(words) => evaluate::run(words),
-        Command::Sample(words) => sample::run(words),
-        Command::Inspect(words) => inspect::run(words),
-        Command::Gradcheck(words) => gradcheck::run(words),
-        Command::Data { command: Data::Prepare { kind } } => prepare::run(kind),
-        Command::Data { command: Data::Show(words) } => data::show(words),
-        Command::Export(words) => exchange::export(words),
-        Command::Import(words) => exchange::import(words),
-        Command::Bench { command: Bench::Step(words) } => bench::step(words),
-        Command::Bench { command: Bench::Generate(words) } => bench::generate(words),
-        Command::List(words) => list::run(words),
+        Command::Train(args) => train::run(args, registry),
+        Command::Evaluate(args) => evaluate::run(args, registry),
+        Command::Sample(args) => sample::run(args, registry),
+        Command::Inspect(args) => inspect::run(args, registry),
+        Command::Gradcheck(args) => gradcheck::run(args, registry),
+        Command::Data { command } => data::run(command),
+        Command::Export(args) => safetensors::export(args, registry),
+        Command::Import(args) => safetensors::import(args, registry),
+        Command::Bench { command } => bench::run(command, registry),
+        Command::List(args) => list::run(args, registry),
     })?
 }
 
@@ -77,8 +120,8 @@ fn print_json(value: &serde_json::Value) {
 }
 
 /// Writes to stdout, or ends the program.
-fn put(text: fmt::Arguments) {
-    match write(text) {
+fn print_or_exit(text: fmt::Arguments) {
+    match try_print(text) {
         Ok(()) => (),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => {
@@ -89,7 +132,7 @@ fn put(text: fmt::Arguments) {
 }
 
 /// Writes to stdout at once.
-fn write(text: fmt::Arguments) -> io::Result<()> {
+fn try_print(text: fmt::Arguments) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_fmt(text).and_then(|()| stdout.flush())
 }

@@ -1,21 +1,60 @@
 //! `stcn sample`: sequences drawn from a trained model, as numbers, as pictures and as sound.
 
-use super::args::Sample;
-use super::data::{check_rate, draw};
+use super::data::{check_rate, draw, open};
 use super::print_json;
-use crate::data::{DataSet, Split, handwriting, npz};
+use crate::data::{Split, npz};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::{page::Drawing, png, wav};
+use crate::models::Registry;
 use crate::models::{config::Task, generate};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
 use crate::train::Trained;
-use crate::train::fit::check_values;
+use crate::train::data::check_values;
+use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Draw sequences from a trained model: .npz, .svg and .png, and .wav for speech
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn sample runs/ink --count 8 --steps 600 --temperature 0.8 --out drawn\n  \
+    stcn sample runs/ink --prime lines.npz:12 --prime-steps 300 --out continued"
+)]
+pub(super) struct Args {
+    /// A run directory or a checkpoint
+    run: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    count: usize,
+    /// Steps to draw of each [default: as long as the run's sequences are at the median]
+    #[arg(long, value_name = "T")]
+    steps: Option<usize>,
+    /// Continue a real sequence: number INDEX of FILE, from 1; `embedded:INDEX` for the embedded handwriting
+    #[arg(long, value_name = "FILE:INDEX")]
+    prime: Option<String>,
+    /// Use only so many steps of it
+    #[arg(long, value_name = "N")]
+    prime_steps: Option<usize>,
+    /// Below 1 less varied: multiplies every standard deviation, divides every logit
+    #[arg(long, default_value_t = 1., value_name = "X")]
+    temperature: f64,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Samples of speech a second
+    #[arg(long, default_value_t = 16_000, value_name = "N")]
+    rate: u32,
+    /// Where to write sample.npz, sample.svg, sample.png; for speech also sample-1.wav …
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
 
 /// Steps of a sample where nothing tells how long sequences are.
 const STEPS: usize = 400;
@@ -23,45 +62,45 @@ const STEPS: usize = 400;
 /// The most numbers drawn at once: 1 GiB of them.
 const MOST_NUMBERS: usize = 1 << 28;
 
-pub(super) fn run(words: Sample) -> Result<()> {
-    if words.count == 0 {
+pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    if args.count == 0 {
         return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
     }
-    if words.steps == Some(0) {
+    if args.steps == Some(0) {
         return Err(Error::usage("--steps 0 draws nothing: ask for 1 or more"));
     }
-    if !(words.temperature >= 0. && words.temperature.is_finite()) {
+    if !(args.temperature >= 0. && args.temperature.is_finite()) {
         return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
     }
-    check_rate(words.rate)?;
-    if words.prime_steps.is_some() && words.prime.is_none() {
+    check_rate(args.rate)?;
+    if args.prime_steps.is_some() && args.prime.is_none() {
         let cure = "name what the sequences begin with by --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
     }
-    let mut trained = Trained::open(&words.run, &crate::models::Registry::default())?;
+    let mut trained = Trained::open(&args.run, registry)?;
     let channels = trained.config.model.obs.input;
-    let given = words.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
+    let given = args.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
     let mut given = given.unwrap_or_default();
-    given.truncate(words.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
+    given.truncate(args.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
     let primed = given.len() / channels;
-    let steps = words.steps.unwrap_or_else(|| usual_length(&mut trained));
+    let steps = args.steps.unwrap_or_else(|| usual_length(&mut trained));
     let numbers =
-        primed.checked_add(steps).and_then(|n| n.checked_mul(words.count)?.checked_mul(channels));
+        primed.checked_add(steps).and_then(|n| n.checked_mul(args.count)?.checked_mul(channels));
     if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
         return Err(Error::usage(format!(
             "--count {} of {primed} + {steps} steps make more than {MOST_NUMBERS} numbers: draw fewer, or shorter ones",
-            words.count
+            args.count
         )));
     }
-    std::fs::create_dir_all(&words.out).map_err(Error::write(&words.out))?;
+    std::fs::create_dir_all(&args.out).map_err(Error::write(&args.out))?;
 
-    let prime = given.iter().map(|&x| Real::from(x)).collect::<Vec<_>>().repeat(words.count);
-    let prime = Tensor::new(&[words.count, primed, channels], prime);
-    let samples: Vec<u64> = (0..words.count as u64).collect();
+    let prime = given.iter().map(|&x| Real::from(x)).collect::<Vec<_>>().repeat(args.count);
+    let prime = Tensor::new(&[args.count, primed, channels], prime);
+    let samples: Vec<u64> = (0..args.count as u64).collect();
     let bar =
-        if words.json { ProgressBar::hidden() } else { ProgressBar::new((primed + steps) as u64) };
-    let noise = Noise::new(words.seed, "sample");
-    let temperature = words.temperature.max(1e-6) as Real; // 0: the likeliest of everything
+        if args.json { ProgressBar::hidden() } else { ProgressBar::new((primed + steps) as u64) };
+    let noise = Noise::new(args.seed, "sample");
+    let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
     let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
         bar.set_position(t as u64);
     });
@@ -75,15 +114,15 @@ pub(super) fn run(words: Sample) -> Result<()> {
     }
 
     let rows = trained.raw(&drawn);
-    let mut files = vec![write_npz(&words.out.join("sample.npz"), &rows, channels)?];
+    let mut files = vec![write_npz(&args.out.join("sample.npz"), &rows, channels)?];
     let task = trained.config.model.obs.task;
-    let clipped = (task == Task::Speech).then(|| listen(&words, &rows, &mut files)).transpose()?;
+    let clipped = (task == Task::Speech).then(|| listen(&args, &rows, &mut files)).transpose()?;
     let drawings: Vec<_> = rows.iter().map(|rows| Drawing { rows, primed }).collect();
-    let svg = draw(task, &drawings, channels, words.rate);
-    files.extend(pictures(&words.out.join("sample"), &svg)?);
-    if words.json {
+    let svg = draw(task, &drawings, channels, args.rate);
+    files.extend(pictures(&args.out.join("sample"), &svg)?);
+    if args.json {
         let mut line =
-            json!({ "count": words.count, "steps": steps, "primed": primed, "files": files });
+            json!({ "count": args.count, "steps": steps, "primed": primed, "files": files });
         if let Some(clipped) = clipped {
             line["clipped"] = clipped.into();
         }
@@ -96,11 +135,11 @@ pub(super) fn run(words: Sample) -> Result<()> {
 
 /// `sample-1.wav` … of rows in units of 16-bit integers; gives the share of samples that were clipped, and
 /// says on stderr if there are any, or if there is nothing to hear.
-fn listen(words: &Sample, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64> {
+fn listen(args: &Args, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64> {
     let (mut clipped, mut samples) = (0, 0);
     for (i, rows) in rows.iter().enumerate() {
-        let path = words.out.join(format!("sample-{}.wav", i + 1));
-        clipped += wav::wav(rows, words.rate, &path)?;
+        let path = args.out.join(format!("sample-{}.wav", i + 1));
+        clipped += wav::wav(rows, args.rate, &path)?;
         samples += rows.len();
         files.push(path.display().to_string());
     }
@@ -159,14 +198,6 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
     let mut rows = vec![0.; raw.len()];
     trained.normalisation.apply(&raw, &mut rows);
     Ok(rows)
-}
-
-/// A data set by its file, or the embedded one by the word.
-pub(super) fn open(file: &Path) -> Result<DataSet> {
-    if file == Path::new("embedded") {
-        return handwriting::data_set();
-    }
-    DataSet::open(file, Some(crate::data::MissingSplit::AllTrain))
 }
 
 /// The median length of the data the run was trained on, if it is still there.

@@ -1,42 +1,83 @@
 //! `stcn train`: a run, and what is seen of it while it goes.
 
-use super::args::Train;
+use super::config::ConfigArgs;
 use super::{peak_mib, reading, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
 use crate::models::Bound;
+use crate::models::Registry;
 use crate::tape::{Keep, Tape};
-use crate::train::Overrides;
 use crate::train::config::{Config, Objective};
-use crate::train::fit::{Checked, End, Trainer, Watch, Wish, fit};
+use crate::train::fit::{Control, End, Observer, fit};
 use crate::train::memory::{Estimate, available};
+use crate::train::run::Lock;
 use crate::train::step::{Report, pass};
+use crate::train::trainer::{Checked, Trainer};
 use crate::train::{Checkpoint, RunDir};
+use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Train a model; without --data, on the embedded handwriting
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
+    stcn train --resume runs/ink"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: ConfigArgs,
+    /// A config file, as the run directory's config.toml
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// A data set: samples, lengths and split in one .npz
+    #[arg(long, value_name = "FILE.npz")]
+    data: Option<PathBuf>,
+    /// The run directory to write [default: runs/<preset>-<model>]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Go on from the last checkpoint of a run, to the same bits as if it had never stopped
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "head", "preset", "config", "seed"])]
+    resume: Option<PathBuf>,
+    /// Seed of everything that is drawn [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Updates to make in all; 0: no limit [default: the preset's]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Add noise of one raw unit to whole numbers, so that bounds are those of a code length
+    #[arg(long)]
+    dequantise: bool,
+    /// Stop after so many minutes
+    #[arg(long, value_name = "M")]
+    minutes: Option<f64>,
+    /// One JSON object per report on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
 /// Set by Ctrl-C and SIGTERM.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn run(words: Train) -> Result<()> {
-    if words.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
+pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
         return Err(Error::usage("--minutes takes a number above 0, such as 20"));
     }
-    let Started { mut trainer, memory, run, _lock } = match &words.resume {
-        Some(root) => resume(&words, root.clone())?,
-        None => start(&words)?,
+    let Started { mut trainer, memory, run, _lock } = match &args.resume {
+        Some(root) => resume(&args, root.clone(), registry)?,
+        None => start(&args, registry)?,
     };
     // A second handler in one process is refused; the first does the same.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
     let last = trainer.last_step();
-    if !words.json {
+    if !args.json {
         introduce(&trainer, memory, &run);
     }
-    let mut screen = Screen::new(&words, last, &trainer);
+    let mut screen = Screen::new(&args, last, &trainer);
     let ended = fit(&mut trainer, &run, &mut screen);
     screen.bar.finish_and_clear();
     let (end, sha256) = match ended {
@@ -72,13 +113,13 @@ fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
 /// `first.value` and `first.input.1` … the node where a number first went wrong.
 fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let batch = trainer.batch()?;
-    let (tape, step) = (Tape::new(), trainer.progress().step + 1);
-    let loss = pass(trainer.model(), &tape, &batch, trainer.config(), step).loss;
+    let (tape, step, config) = (Tape::new(), trainer.progress().step + 1, trainer.config());
+    let loss = pass(trainer.model(), &tape, &batch, &config.train, config.seed, step).loss;
     let mut dump = Dump::default();
     dump.add("input.x", &batch.x);
     dump.add("input.mask", &batch.mask());
     let mut about = json!({
-        "config": trainer.config(), "step": step,
+        "config": config, "step": step,
         // As `data show` and --prime count them.
         "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
     });
@@ -98,43 +139,33 @@ struct Started {
     trainer: Trainer,
     memory: Estimate,
     run: RunDir,
-    _lock: crate::train::run::Lock,
+    _lock: Lock,
 }
 
-fn start(words: &Train) -> Result<Started> {
-    let mut config = Config::resolve(
-        &Overrides {
-            preset: words.choose.preset.as_deref(),
-            model: words.choose.model.as_deref(),
-            head: words.choose.head.as_deref(),
-            file: words.config.as_deref(),
-            released: false,
-            set: &words.choose.set,
-        },
-        &crate::models::Registry::default(),
-    )?;
-    config.seed = words.seed.unwrap_or(config.seed);
-    change(&mut config, words)?;
-    let out = words.out.clone().unwrap_or_else(|| {
+fn start(args: &Args, registry: &Registry) -> Result<Started> {
+    let mut config = args.settings.resolve(args.config.as_deref(), registry)?;
+    config.seed = args.seed.unwrap_or(config.seed);
+    change(&mut config, args)?;
+    let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
     });
-    let trainer = reading(words.json, || Trainer::new(config))?; // before anything is written
+    let trainer = reading(args.json, || Trainer::new(config))?; // before anything is written
     let memory = estimate(&trainer)?;
     let (run, lock) = RunDir::create(&out, trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })
 }
 
-fn resume(words: &Train, root: PathBuf) -> Result<Started> {
+fn resume(args: &Args, root: PathBuf, registry: &Registry) -> Result<Started> {
     let run = RunDir::open(&root)?;
     let lock = run.lock()?;
-    let mut config = run.read_config(&crate::models::Registry::default())?;
-    for set in &words.choose.set {
+    let mut config = run.read_config(registry)?;
+    for set in &args.settings.set {
         config.set(set)?;
     }
-    change(&mut config, words)?;
+    change(&mut config, args)?;
     if !run.latest().exists() {
         // Cut off between its config and its first checkpoint: it begins again.
-        let trainer = reading(words.json, || Trainer::again(config))?;
+        let trainer = reading(args.json, || Trainer::again(config))?;
         let memory = estimate(&trainer)?;
         run.write_config(trainer.config())?;
         return Ok(Started { trainer, memory, run, _lock: lock });
@@ -147,9 +178,8 @@ fn resume(words: &Train, root: PathBuf) -> Result<Started> {
              but not to the bits it would have had"
         );
     }
-    let trainer = reading(words.json, || {
-        Trainer::resume(config, checkpoint, &run.latest(), &crate::models::Registry::default())
-    })?;
+    let trainer =
+        reading(args.json, || Trainer::resume(config, checkpoint, &run.latest(), registry))?;
     let memory = estimate(&trainer)?;
     run.write_config(trainer.config())?;
     Ok(Started { trainer, memory, run, _lock: lock })
@@ -163,18 +193,18 @@ fn estimate(trainer: &Trainer) -> Result<Estimate> {
 }
 
 /// Puts `--steps`, `--dequantise` and `--data`, such that it is found from anywhere, into the config.
-fn change(config: &mut Config, words: &Train) -> Result<()> {
-    config.train.steps = words.steps.unwrap_or(config.train.steps);
-    config.data.dequantise |= words.dequantise;
-    if let Some(data) = &words.data {
+fn change(config: &mut Config, args: &Args) -> Result<()> {
+    config.train.steps = args.steps.unwrap_or(config.train.steps);
+    config.data.dequantise |= args.dequantise;
+    if let Some(data) = &args.data {
         config.data.path = std::path::absolute(data).map_err(Error::read(data))?;
     }
     config.validate()
 }
 
 /// One JSON line; if nobody reads it any more, the run saves and stops.
-fn tell(line: &serde_json::Value) {
-    if super::write(format_args!("{line}\n")).is_err() {
+fn print_line(line: &serde_json::Value) {
+    if super::try_print(format_args!("{line}\n")).is_err() {
         STOP.store(true, Ordering::SeqCst);
     }
 }
@@ -189,7 +219,7 @@ fn introduce(trainer: &Trainer, memory: Estimate, run: &RunDir) {
             eprintln!("{}: {summary}", set.name().display());
         }
     }
-    eprintln!("memory: about {}", memory.words());
+    eprintln!("memory: about {}", memory.summary());
     let threads = crate::parallel::threads();
     let isa = isa().name();
     eprintln!("run {}, seed {}, {threads} threads, {isa}", run.root().display(), config.seed);
@@ -212,10 +242,10 @@ struct Screen {
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
 impl Screen {
-    fn new(words: &Train, last: Option<u64>, trainer: &Trainer) -> Self {
+    fn new(args: &Args, last: Option<u64>, trainer: &Trainer) -> Self {
         let first = trainer.progress().step;
         let bar = match last {
-            _ if words.json => ProgressBar::hidden(),
+            _ if args.json => ProgressBar::hidden(),
             Some(last) => ProgressBar::new(last).with_position(first),
             None => ProgressBar::no_length().with_position(first),
         };
@@ -227,10 +257,10 @@ impl Screen {
         Self {
             terminal: !bar.is_hidden(),
             bar,
-            json: words.json,
+            json: args.json,
             start,
             first,
-            end: words.minutes.and_then(given).and_then(|given| start.checked_add(given)),
+            end: args.minutes.and_then(given).and_then(|given| start.checked_add(given)),
             saved: start,
             last: None,
             best: trainer.progress().best_elbo,
@@ -269,7 +299,7 @@ impl Screen {
             if let Some(best) = best {
                 line["best_elbo_seq"] = best.into();
             }
-            return tell(&line);
+            return print_line(&line);
         }
         let why = match end {
             End::Done => "done",
@@ -308,7 +338,7 @@ fn value_name(config: &Config, bound: Bound) -> &'static str {
     }
 }
 
-impl Watch for Screen {
+impl Observer for Screen {
     fn updated(&mut self, report: &Report, trainer: &Trainer) {
         self.bar.set_position(report.step);
         if self.terminal && (report.step.is_multiple_of(5) || self.last.is_none()) {
@@ -320,7 +350,7 @@ impl Watch for Screen {
             self.bar.set_message(format!("loss {loss:.3}{terms}{valid}"));
         }
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
-            tell(&self.fields(report, trainer));
+            print_line(&self.fields(report, trainer));
         }
         self.last = Some(report.clone());
     }
@@ -336,7 +366,7 @@ impl Watch for Screen {
             line["valid_elbo_seq"] = elbo.into();
             line["valid_loss"] = checked.loss.into();
             line["best"] = checked.best.into();
-            return tell(&line);
+            return print_line(&line);
         }
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
@@ -344,29 +374,29 @@ impl Watch for Screen {
         let seconds = self.start.elapsed().as_secs_f64();
         let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));
         let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];
-        let judge =
+        let bound =
             bounds.iter().find_map(|(name, bound)| bound.as_ref().map(|bound| (name, bound)));
-        let judge = judge.map_or(String::new(), |(name, bound)| {
+        let bound = bound.map_or(String::new(), |(name, bound)| {
             format!(", {name}-{} {:.1} ({:.3} per step)", bound.k, bound.seq, bound.step)
         });
         let line = format!(
-            "step {step:>6}  {seconds:>5.0} s  validation {name} {elbo:>9.1} nats/sequence, {:.3} per step{kl}{judge}{star}",
+            "step {step:>6}  {seconds:>5.0} s  validation {name} {elbo:>9.1} nats/sequence, {:.3} per step{kl}{bound}{star}",
             value.elbo_step
         );
         if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
     }
 
-    fn wish(&mut self) -> Wish {
+    fn control(&mut self) -> Control {
         let now = Instant::now();
         if STOP.load(Ordering::SeqCst) {
-            Wish::Interrupt
+            Control::Interrupt
         } else if self.end.is_some_and(|end| now >= end) {
-            Wish::Stop
+            Control::Stop
         } else if now - self.saved > SAVE_EVERY {
             self.saved = now;
-            Wish::Save
+            Control::Save
         } else {
-            Wish::GoOn
+            Control::Continue
         }
     }
 }

@@ -4,7 +4,6 @@
 //! thread, at their place, and memory holds none. Not here: which file it is and where they lie
 //! ([`super::npz`]), what they mean ([`super::set`]).
 
-use super::npz::hex;
 use crate::error::{Error, Result};
 use crate::parallel::Work;
 use flate2::Crc;
@@ -54,7 +53,7 @@ impl Samples {
     }
 
     /// Whether all are known to be whole, and thus finite, because of how they are written.
-    pub fn are_whole(&self) -> bool {
+    pub fn are_integral(&self) -> bool {
         matches!(self, Self::Disk(Disk { kind: Kind::I2 | Kind::U1, .. }))
     }
 }
@@ -195,7 +194,7 @@ pub(super) fn read_once(file: &File, member: Range<u64>) -> io::Result<(String, 
         swap(&mut now, &mut ahead);
         at = next;
     }
-    Ok((hex(&hash.finalize()), crc.sum()))
+    Ok((hex::encode(hash.finalize()), crc.sum()))
 }
 
 /// At a place of its own, so that threads need not agree on one.

@@ -139,7 +139,7 @@ impl DataSet {
         let by_split =
             Split::ALL.map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
         let set = Self { name, fingerprint, channels, samples, offsets, split, by_split };
-        if set.samples.are_whole() {
+        if set.samples.are_integral() {
             return Ok(set);
         }
         match set.first_value(|_, x| !x.is_finite())? {
@@ -286,7 +286,7 @@ impl DataSet {
                 ),
             ));
         }
-        if self.samples.are_whole() {
+        if self.samples.are_integral() {
             return Ok(());
         }
         let off_grid = |x: f32| x.fract() != 0. || x.abs() > LARGEST_CELL;

@@ -11,7 +11,7 @@ use super::set::{DataSet, Summary};
 use super::split::Split;
 use super::stored::StoredZip;
 use crate::error::{Error, Result};
-use crate::file::Unfinished;
+use crate::file::AtomicFile;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// An .npz under way. Nothing appears under its name before [`finish`](Self::finish), and nothing is left of
 /// it without.
 pub struct Writer {
-    file: Unfinished,
+    file: AtomicFile,
     zip: StoredZip<BufWriter<File>>,
     kind: Kind,
     channels: usize,
@@ -28,7 +28,7 @@ pub struct Writer {
     lengths: Vec<i64>,
     split: Vec<i8>,
     columns: usize,
-    about: Option<(Unfinished, BufWriter<File>)>,
+    about: Option<(AtomicFile, BufWriter<File>)>,
     /// What an older set of this name may have left, if this one has no such file.
     other_meta: Option<PathBuf>,
 }
@@ -70,10 +70,10 @@ impl Writer {
     ) -> Result<Self> {
         let path = path.into();
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
-        let (file, out) = Unfinished::create_alone(&path)?;
+        let (file, out) = AtomicFile::create_alone(&path)?;
         let mut zip = StoredZip::new(out);
         zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
-        let about = (!columns.is_empty()).then(|| Unfinished::create_alone(&meta)).transpose()?;
+        let about = (!columns.is_empty()).then(|| AtomicFile::create_alone(&meta)).transpose()?;
         let other_meta = about.is_none().then_some(meta);
         let (lengths, split, columns) = (vec![], vec![], columns.len());
         let mut writer = Self {
@@ -169,12 +169,12 @@ impl Writer {
         if let Some((about, out)) = about {
             about.sync(out)?;
             files.push(about.path().to_path_buf());
-            about.put()?;
+            about.commit()?;
         }
         if let Some(path) = other_meta.filter(|path| path.exists()) {
             std::fs::remove_file(&path).map_err(Error::write(&path))?; // it is another set's
         }
-        file.put()?;
+        file.commit()?;
         Ok(Written {
             splits: Split::ALL.into_iter().filter_map(|split| set.summary(split)).collect(),
             scalar,

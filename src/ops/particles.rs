@@ -1,6 +1,6 @@
 //! Particles: rows of a batch by index, and the logarithm of their mean weight.
 //!
-//! Not here: which row goes on from which, and when (`train::bounds`).
+//! Not here: which row goes on from which, and when (`train::particles`).
 
 use crate::kernel::{math::exp_f64, reduce::log_mean};
 use crate::tape::{Rule, Var};

@@ -119,7 +119,7 @@ impl Checkpoint {
     pub fn save(&self, path: &Path) -> Result<String> {
         let bytes = self.to_bytes();
         write_whole(path, |file| file.write_all(&bytes))?;
-        Ok(hex(&Sha256::digest(&bytes)))
+        Ok(hex::encode(Sha256::digest(&bytes)))
     }
 
     /// Reads and checks a file.
@@ -253,12 +253,7 @@ impl Checkpoint {
 
 /// The SHA-256 of a file's bytes in hex; of a checkpoint, its `checkpoint_sha256`.
 pub fn sha256_of(path: &Path) -> Result<String> {
-    Ok(hex(&Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
 }
 
 /// No checkpoint is longer: parameters and both of Adam's moments of the largest model, and 16 MiB of names.

@@ -1,9 +1,8 @@
 //! How good a model is on a part of a data set: bounds with their standard errors.
 
-use super::bounds::{
-    Ancestors, MOST_PARTICLES, Resample, fivo, has_weights_per_step, iwae, per_sequence,
-};
-use super::parts::of_parts;
+use super::bounds::{fivo, has_weights_per_step, iwae, per_sequence};
+use super::particles::{Ancestors, MOST_PARTICLES, Resample};
+use super::shards::map_shards;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
 use crate::error::{Error, Result};
 use crate::kernel::math::ln_f64;
@@ -50,13 +49,13 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// How much higher than `other`, which is of the same sequences: the mean of the differences of their
-    /// objectives, and its standard error over sequences; `None` of a single one.
+    /// How much higher than `other` on the same sequences: the mean of the paired differences of the objectives, and
+    /// its standard error over sequences (`None` for a single one).
     ///
     /// # Panics
-    /// Where the sequences are not as many.
-    pub fn above(&self, other: &Evaluation) -> (f64, Option<f64>) {
-        assert_eq!(self.sequences, other.sequences, "above: want the same sequences");
+    /// If the numbers of sequences differ.
+    pub fn paired_difference(&self, other: &Evaluation) -> (f64, Option<f64>) {
+        assert_eq!(self.sequences, other.sequences, "paired_difference: want the same sequences");
         let pairs = self.per_sequence.iter().zip(&other.per_sequence);
         let differences: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
         let sum = differences.iter().fold(0., |sum, x| sum + x);
@@ -218,16 +217,16 @@ pub fn evaluate(
                 sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / copies as f64);
             };
             if plan.iwae > 0 {
-                let of = |part: &Batch| iwae(model, part, &noise, plan.iwae).0;
-                add(&mut iwaes[first..], of_parts(model, &batch, of).concat());
+                let of = |shard: &Batch| iwae(model, shard, &noise, plan.iwae).0;
+                add(&mut iwaes[first..], map_shards(model, &batch, of).concat());
             }
             if let Some(steps) = filtered {
                 let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
                 for (i, windows) in windows.chunks(at_once).enumerate() {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
                     let how = (Resample::Ess, Ancestors::Multinomial);
-                    let of = |part: &Batch| fivo(steps, part, &noise, plan.fivo, how);
-                    add(&mut fivos[first + i * at_once..], of_parts(model, &batch, of).concat());
+                    let of = |shard: &Batch| fivo(steps, shard, &noise, plan.fivo, how);
+                    add(&mut fivos[first + i * at_once..], map_shards(model, &batch, of).concat());
                 }
             }
         }
@@ -268,17 +267,17 @@ pub struct Sums {
 
 /// The pass forward of a batch, with one draw of its latents.
 pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
-    let of = |part: &Batch| {
+    let of = |shard: &Batch| {
         let tape = Tape::inference();
-        let elbo = model.elbo(&tape, part, noise, Kl::Analytic);
-        let sums = |x: crate::Var| per_sequence(&x.value(), &part.lengths);
+        let elbo = model.elbo(&tape, shard, noise, Kl::Analytic);
+        let sums = |x: crate::Var| per_sequence(&x.value(), &shard.lengths);
         Sums { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
     };
-    let mut parts = of_parts(model, batch, of).into_iter();
-    let mut all = parts.next().expect("at least one part");
-    for part in parts {
-        all.log_px.extend(part.log_px);
-        all.kl.iter_mut().zip(part.kl).for_each(|(kl, more)| kl.extend(more));
+    let mut shards = map_shards(model, batch, of).into_iter();
+    let mut all = shards.next().expect("at least one shard");
+    for shard in shards {
+        all.log_px.extend(shard.log_px);
+        all.kl.iter_mut().zip(shard.kl).for_each(|(kl, more)| kl.extend(more));
     }
     all
 }

@@ -7,7 +7,7 @@
 use super::config::{Config, Objective};
 use super::evaluate::LIMIT;
 use super::objective;
-use super::parts::parts;
+use super::shards::shards;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, ModelConfig, SequenceModel};
@@ -52,7 +52,7 @@ impl Estimate {
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
-        let count = parts(model, batch.0).len(); // side by side, with a gradient each
+        let count = shards(model, batch.0).len(); // in parallel, with a gradient each
         let rows = (batch.0 * batch.1).div_ceil(count);
         let trained = match config.train.objective {
             Objective::Elbo => extrapolated(short, rows, |rows| of(1, rows)),
@@ -95,13 +95,13 @@ impl Estimate {
         };
         Err(Error::usage(format!(
             "the run would take about {}, and {} are free: {cure}",
-            self.words(),
+            self.summary(),
             size(available)
         )))
     }
 
     /// `1.5 GB (parameters, gradients and Adam 352 MB, a batch of 20 × 227 steps 1.1 GB, data and program 33 MB)`
-    pub fn words(&self) -> String {
+    pub fn summary(&self) -> String {
         let ((sequences, steps), [total, state, pass, rest]) =
             (self.batch, [self.total(), self.state, self.pass, self.rest].map(size));
         let particles = match self.particles {

@@ -1,13 +1,12 @@
-//! What is learnt from: the pass forward of an update, from a batch to its loss.
+//! The training objective: from a batch to its loss on the tape.
 //!
-//! The ELBO, or one of the bounds by K draws, of which every sequence then has K rows on the tape. Gradients
-//! go through the weights and the draws, not through the choice of ancestors (Maddison et al. 2017, §3.3).
-//! Not here: those bounds as numbers (`bounds`), the way back (`step`).
+//! The ELBO, or IWAE or FIVO with K rows on the tape for every sequence. Gradients flow through the weights and the
+//! draws, not through the choice of ancestors (Maddison et al. 2017, §3.3). Not here: those bounds as numbers
+//! (`bounds`), the gradient and the update (`step`).
 
-use super::bounds::{
-    Ancestors, Cloud, Resample, has_weights_per_step, increments, per_sequence, tiled,
-};
+use super::bounds::{has_weights_per_step, increments, per_sequence};
 use super::config::{Objective, Reduction, TrainConfig};
+use super::particles::{Ancestors, Particles, Resample, tiled};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::models::{Elbo, Kl, SequenceModel};
@@ -16,17 +15,17 @@ use crate::ops::{concat, log_mean_exp, sum_masked};
 use crate::tape::{Tape, Var};
 use crate::tensor::Real;
 
-/// What a pass leaves.
+/// The result of a forward pass.
 pub struct Pass<'t> {
-    /// In the training reduction, to be made small.
+    /// The loss to minimise, in the training reduction.
     pub loss: Var<'t>,
-    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences (and over draws, then with
-    /// the divergence of the draws): they add up to the ELBO. `None` of a filter, whose particles are no
-    /// draws of q any more.
+    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also over draws, with
+    /// the KL estimated by them. Their difference is the ELBO. `None` for FIVO, whose resampled particles are no
+    /// draws of q.
     pub terms: Option<(f64, Vec<f64>)>,
 }
 
-/// Refuses to learn from what `model` has not; the error has the cure.
+/// Refuses an objective that `model` does not offer; the error has the cure.
 pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
     if objective == Objective::Fivo && model.steps().is_none() {
         return Err(Error::usage(
@@ -48,12 +47,12 @@ pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Redu
     elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
-/// What the loss of some of the sequences counts in that of all.
+/// The factor by which the loss of some of the sequences enters that of all.
 pub fn share(some: &[usize], all: &[usize], reduction: Reduction) -> f64 {
     counted(some, reduction) / counted(all, reduction)
 }
 
-/// What the loss is the mean over: steps or sequences.
+/// How many steps or sequences the loss is the mean over.
 fn counted(lengths: &[usize], reduction: Reduction) -> f64 {
     match reduction {
         Reduction::MeanStep | Reduction::MeanSequence => lengths.len() as f64,
@@ -61,7 +60,7 @@ fn counted(lengths: &[usize], reduction: Reduction) -> f64 {
     }
 }
 
-/// c_i: what the objective of each sequence counts in the loss.
+/// c_i: the factor of each sequence's objective in the loss.
 fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
     let count = counted(lengths, reduction);
     let share = |&length: &usize| match reduction {
@@ -77,7 +76,8 @@ pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f6
     terms.fold(0., |sum, (objective, share)| sum - objective * share)
 }
 
-/// The pass of one update; `weight` stands before what is paid for the latents.
+/// The forward pass of one update; `weight` is the KL weight. Of `train`, only objective, particles and reduction
+/// matter.
 ///
 /// # Panics
 /// Where [`check`] refuses.
@@ -117,18 +117,18 @@ pub fn forward<'t>(
         Objective::Fivo => {
             let steps = model.steps().expect("checked before");
             let how = (Resample::Ess, Ancestors::Multinomial);
-            let mut cloud = Cloud::new(batch, noise, train.particles, how);
+            let mut particles = Particles::new(batch, noise, train.particles, how);
             let x = tape.constant(batch.x.clone()).named("x");
             let context = steps.context(x, lengths);
-            let start = steps.start(cloud.rows());
+            let start = steps.start(particles.rows());
             let mut state: Vec<Var> = start.into_iter().map(|s| tape.constant(s)).collect();
             let mut a = vec![];
             for t in 0..batch.x.shape()[1] {
-                let (of_step, next) = cloud.step(steps, &context, x, &state, t, weight);
+                let (of_step, next) = particles.step(steps, &context, x, &state, t, weight);
                 a.push(of_step);
                 state = next;
             }
-            Pass { loss: of_bound(concat(&a), &cloud.filter.ends).named("loss"), terms: None }
+            Pass { loss: of_bound(concat(&a), &particles.filter.ends).named("loss"), terms: None }
         }
     }
 }

@@ -1,8 +1,10 @@
-//! One update: from a batch to the loss, back, and on.
+//! One update: loss, gradient, clip, Adam.
+//!
+//! Not here: the loss itself (`objective`), the state of a run (`trainer`).
 
-use super::config::Config;
+use super::config::TrainConfig;
 use super::objective;
-use super::parts::of_parts;
+use super::shards::map_shards;
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
 use crate::models::SequenceModel;
@@ -12,16 +14,16 @@ use crate::optim::{Adam, clip_scale, gradient_norm};
 use crate::tape::{Grads, Keep, Tape, Var};
 use crate::tensor::{Real, Tensor};
 
-/// What one update saw. Values are means over the batch's sequences, in nats.
+/// The figures of one update. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Updates made, this one included.
     pub step: u64,
-    /// In the training reduction, with the KL weight of this step.
+    /// The loss in the training reduction, with the KL weight of this step.
     pub loss: f64,
-    /// `ln p(x | z)`; none where a filter is learnt from, whose particles are no draws of q.
+    /// `ln p(x | z)`; `None` when training on FIVO, whose resampled particles are no draws of q.
     pub log_px: Option<f64>,
-    /// One per latent, z^1 first; of the draws themselves where IWAE is learnt from.
+    /// One KL per latent, z^1 first; when training on IWAE, estimated by the draws themselves.
     pub kl: Vec<f64>,
     /// The weight of the KL in the loss.
     pub kl_weight: f64,
@@ -37,25 +39,24 @@ impl Report {
         self.log_px.map(|_| self.kl.iter().fold(0., |sum, kl| sum + kl))
     }
 
-    /// The ELBO, whichever bound is learnt from.
+    /// The ELBO, whichever bound is trained on.
     pub fn elbo(&self) -> Option<f64> {
         Some(self.log_px? - self.kl_sum()?)
     }
 }
 
-/// The norm beyond which Adam's squares would no longer be finite in f32.
+/// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
 
-/// What a part of a batch leaves: of the whole's loss, of its terms, and of its gradient.
-struct Part {
+/// What a shard adds to the loss of the whole batch, to its terms, and to its gradient.
+struct Share {
     loss: f64,
     terms: Option<(f64, Vec<f64>)>,
     grads: Grads,
 }
 
-impl Part {
-    /// The sum of two.
-    fn add(mut self, other: Part) -> Self {
+impl Share {
+    fn add(mut self, other: Share) -> Self {
         self.loss += other.loss;
         if let (Some((log_px, kl)), Some((more_log_px, more_kl))) = (&mut self.terms, other.terms) {
             *log_px += more_log_px;
@@ -66,8 +67,8 @@ impl Part {
     }
 }
 
-/// The node where a number first went wrong, forwards or else on the way back from `loss`, with the ranges
-/// it went wrong from.
+/// The first node with a value that is not finite, or else the first such gradient on the way back from `loss`,
+/// with the ranges of its inputs.
 fn first_wrong(tape: &Tape, loss: Var) -> String {
     if let Some(node) = tape.first_non_finite() {
         return node.ranges();
@@ -79,47 +80,49 @@ fn first_wrong(tape: &Tape, loss: Var) -> String {
     })
 }
 
-/// Update number `step` (from 1) of `model`: refused, and nothing changed, if loss or gradient is not finite.
+/// Update number `step` (from 1) of `model`, with noise by `seed` and `step`: refused, and nothing changes, if loss
+/// or gradient is not finite.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
     batch: &Batch,
-    config: &Config,
+    train: &TrainConfig,
+    seed: u64,
     step: u64,
 ) -> Result<Report> {
-    update_watched(model, adam, batch, config, step, &|_| ())
+    update_watched(model, adam, batch, train, seed, step, &|_| ())
 }
 
-/// The same with the tape of every part shown to `watch` before anything is on it, such as to a profile.
+/// The same, and `watch` is given the tape of every shard before anything is recorded on it, as a profile needs.
 pub fn update_watched(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
     batch: &Batch,
-    config: &Config,
+    train: &TrainConfig,
+    seed: u64,
     step: u64,
     watch: &(dyn Fn(&mut Tape) + Sync),
 ) -> Result<Report> {
-    let train = &config.train;
     let rate = lr(train.schedule(), train.lr, step);
     objective::check(model, train.objective)?;
-    let parts = of_parts(model, batch, |part| {
+    let shares = map_shards(model, batch, |shard| {
         let mut tape = Tape::new();
         watch(&mut tape);
-        let pass = pass(model, &tape, part, config, step);
-        let share = objective::share(&part.lengths, &batch.lengths, train.reduction);
-        let seed = Tensor::scalar(share as Real);
+        let pass = pass(model, &tape, shard, train, seed, step);
+        let share = objective::share(&shard.lengths, &batch.lengths, train.reduction);
+        let cotangent = Tensor::scalar(share as Real);
         let loss = share * pass.loss.value().item() as f64;
-        let of_rows = part.lengths.len() as f64 / batch.lengths.len() as f64;
+        let of_rows = shard.lengths.len() as f64 / batch.lengths.len() as f64;
         let times = |kl: Vec<f64>| kl.into_iter().map(|kl| of_rows * kl).collect();
         let terms = pass.terms.map(|(log_px, kl)| (of_rows * log_px, times(kl)));
-        Part { loss, terms, grads: tape.pull_back(pass.loss, seed, Keep::Leaves) }
+        Share { loss, terms, grads: tape.pull_back(pass.loss, cotangent, Keep::Leaves) }
     });
-    let mut parts = parts.into_iter();
-    let first = parts.next().expect("at least one part");
-    let Part { loss, terms, grads } = parts.fold(first, Part::add);
+    let mut shares = shares.into_iter();
+    let first = shares.next().expect("at least one shard");
+    let Share { loss, terms, grads } = shares.fold(first, Share::add);
     let refused = |what: String| {
         let tape = Tape::new();
-        let first = first_wrong(&tape, pass(model, &tape, batch, config, step).loss);
+        let first = first_wrong(&tape, pass(model, &tape, batch, train, seed, step).loss);
         Err(ErrorKind::Diverged(format!("step {step}: {what}, first in {first}")).into())
     };
     if !loss.is_finite() {
@@ -136,15 +139,16 @@ pub fn update_watched(
     Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
 }
 
-/// The pass forward of update number `step`.
+/// The forward pass of update number `step`.
 pub fn pass<'t>(
     model: &dyn SequenceModel,
     tape: &'t Tape,
     batch: &Batch,
-    config: &Config,
+    train: &TrainConfig,
+    seed: u64,
     step: u64,
 ) -> objective::Pass<'t> {
-    let noise = Noise::new(config.seed, "train").at(step);
-    let weight = kl_weight(config.train.kl_anneal, step);
-    objective::forward(model, tape, batch, &noise, weight, &config.train)
+    let noise = Noise::new(seed, "train").at(step);
+    let weight = kl_weight(train.kl_anneal, step);
+    objective::forward(model, tape, batch, &noise, weight, train)
 }

@@ -1,22 +1,23 @@
 //! The binary as a process: exit codes, sentences, files written, nothing half-written, the same bits.
 
+mod args;
 mod bench;
+mod config;
 mod damaged;
 mod data;
 mod diverged;
 mod evaluate;
-mod exchange;
 mod gradcheck;
 mod inspect;
 mod killed;
 mod list;
 mod prepare;
 mod profile;
+mod safetensors;
 mod same_bits;
 mod sample;
 mod stopped;
 mod train;
-mod words;
 
 use crate::common::Lab;
 use serde_json::Value;

@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
-use stcn::train::{Config, exchange};
+use stcn::train::{Config, safetensors};
 use std::path::Path;
 
 fuzz_target!(
@@ -24,7 +24,7 @@ fuzz_target!(
         };
         // A number of a shape comes to 32 bytes; the text of the config to more.
         stcn_fuzz::within(&bytes, stcn_fuzz::CONFIG, stcn_fuzz::NAMES, |bytes| {
-            let _ = exchange::from_bytes(bytes, Path::new("x"));
+            let _ = safetensors::from_bytes(bytes, Path::new("x"));
         });
     }
 );

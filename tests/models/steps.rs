@@ -7,7 +7,8 @@ use stcn::kernel::reduce::log_mean;
 use stcn::models::config::{Decoder, Draws, ModelConfig};
 use stcn::models::{Bound, Kl, SequenceModel, StepModel};
 use stcn::ops::{gather_rows, rsample, slice_time};
-use stcn::train::bounds::{Ancestors, Cloud, Resample, fivo, increments, iwae, tiled};
+use stcn::train::bounds::{fivo, increments, iwae};
+use stcn::train::particles::{Ancestors, Particles, Resample, tiled};
 use stcn::{Real, Tape, Tensor, Var};
 
 const NEVER: (Resample, Ancestors) = (Resample::Never, Ancestors::Multinomial);
@@ -42,14 +43,14 @@ fn each(mut check: impl FnMut(&ModelConfig, &dyn SequenceModel, &dyn StepModel))
 /// a_t of every particle, (K·B, T), none drawn anew.
 fn walk(steps: &dyn StepModel, batch: &Batch, particles: usize, weight: f64) -> Tensor {
     let tape = Tape::inference();
-    let mut cloud = Cloud::new(batch, &noise(), particles, NEVER);
+    let mut particles = Particles::new(batch, &noise(), particles, NEVER);
     let x = tape.constant(batch.x.clone());
     let context = steps.context(x, &batch.lengths);
-    let start = steps.start(cloud.rows());
+    let start = steps.start(particles.rows());
     let mut state: Vec<Var> = start.into_iter().map(|s| tape.constant(s)).collect();
     let mut found = vec![];
     for t in 0..batch.x.shape()[1] {
-        let (a, next) = cloud.step(steps, &context, x, &state, t, weight);
+        let (a, next) = particles.step(steps, &context, x, &state, t, weight);
         found.push(a);
         state = next;
     }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use stcn::Tensor;
 use stcn::train::Config;
-use stcn::train::checkpoint::{Checkpoint, FORMAT, Header, MAGIC, Named, hex, sha256_of};
+use stcn::train::checkpoint::{Checkpoint, FORMAT, Header, MAGIC, Named, sha256_of};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ fn a_checkpoint_comes_back_to_the_bit() {
         assert_eq!(bits(a), bits(b));
     }
     assert_eq!(loaded.to_bytes(), saved.to_bytes());
-    assert_eq!(sha, hex(&Sha256::digest(fs::read(&path).unwrap())));
+    assert_eq!(sha, hex::encode(Sha256::digest(fs::read(&path).unwrap())));
     assert_eq!(sha, sha256_of(&path).unwrap());
 }
 
@@ -95,7 +95,7 @@ fn the_layout_of_the_file_is_what_it_was() {
     checkpoint.header.arithmetic = 1;
     assert_eq!(FORMAT, 1);
     assert_eq!(
-        hex(&Sha256::digest(checkpoint.to_bytes())),
+        hex::encode(Sha256::digest(checkpoint.to_bytes())),
         "6f98aad554ceef60c6a9957bc2af92bede6ea21d42030d37e51cfa758519b0a0"
     );
 }

@@ -5,10 +5,11 @@ use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
 use stcn::train::Config;
-use stcn::train::bounds::{Ancestors, Resample, fivo, per_sequence};
+use stcn::train::Trainer;
+use stcn::train::bounds::{fivo, per_sequence};
 use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate, forward};
-use stcn::train::fit::Trainer;
-use stcn::train::parts::parts;
+use stcn::train::particles::{Ancestors, Resample};
+use stcn::train::shards::shards;
 use stcn::{Real, Tensor};
 
 fn set() -> DataSet {
@@ -56,7 +57,7 @@ fn figures_add_up() {
 fn a_difference_of_models_has_the_error_of_the_differences() {
     let of = |kind| value(&*model(kind, &[]), &Normalisation::identity(3), 3);
     let (ours, theirs) = (of("stcn-dense"), of("wavenet"));
-    let (above, se) = ours.above(&theirs);
+    let (above, se) = ours.paired_difference(&theirs);
     let se = se.unwrap();
     let [a, b] = [0, 1].map(|i| ours.per_sequence[i] - theirs.per_sequence[i]);
     // f64 sums of a few numbers below 1e3.
@@ -148,7 +149,7 @@ fn one_sequence_has_no_standard_error() {
     let value = evaluate(&*model, &one, &Normalisation::identity(3), plan, |_| ()).unwrap();
     assert_eq!((value.elbo_se, value.iwae.as_ref().unwrap().se), (None, None));
     assert!(value.elbo_se_draws.unwrap() > 0.);
-    assert_eq!(value.above(&value), (0., None));
+    assert_eq!(value.paired_difference(&value), (0., None));
 }
 
 #[test]
@@ -279,7 +280,7 @@ fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
     let noise = Noise::new(4, "evaluate");
     for kind in ModelKind::ALL {
         let model = model(kind.name(), &[]);
-        assert_eq!(parts(&*model, 3).len(), 2);
+        assert_eq!(shards(&*model, 3).len(), 2);
         let tape = Tape::inference();
         let whole = model.elbo(&tape, &batch, &noise, Kl::Analytic);
         let bits = |x: Vec<f64>| x.into_iter().map(f64::to_bits).collect::<Vec<_>>();

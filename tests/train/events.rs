@@ -1,4 +1,3 @@
-use stcn::train::checkpoint::hex;
 use stcn::train::events::{Events, crc32c, record};
 use std::fs;
 use tempfile::TempDir;
@@ -31,7 +30,7 @@ fn a_record_is_what_tensorboard_writes() {
     let mut events = Events::create(dir.path(), 5.).unwrap();
     let header = fs::read(events.path()).unwrap().len();
     events.scalars(5., 300, &[("loss", 1.5)]).unwrap();
-    assert_eq!(hex(&fs::read(events.path()).unwrap()[header..]), wanted);
+    assert_eq!(hex::encode(&fs::read(events.path()).unwrap()[header..]), wanted);
 }
 
 #[test]

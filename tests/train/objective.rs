@@ -9,11 +9,11 @@ use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::optim::Adam;
 use stcn::tape::Tape;
-use stcn::train::bounds::{Ancestors, Resample, fivo, iwae, tiled};
-use stcn::train::fit::Trainer;
+use stcn::train::bounds::{fivo, iwae};
 use stcn::train::objective::{check, forward, reduce};
+use stcn::train::particles::{Ancestors, Resample, tiled};
 use stcn::train::step::update;
-use stcn::train::{Config, Trained};
+use stcn::train::{Config, Trained, Trainer};
 
 const ESS: (Resample, Ancestors) = (Resample::Ess, Ancestors::Multinomial);
 
@@ -206,7 +206,8 @@ fn every_model_takes_an_update_from_every_bound_and_from_a_single_step() {
             let before = values(&*model);
             let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
             for (step, batch) in [&batch(), &one_step].into_iter().enumerate() {
-                update(&mut *model, &mut adam, batch, &config, step as u64 + 1).unwrap();
+                update(&mut *model, &mut adam, batch, &config.train, config.seed, step as u64 + 1)
+                    .unwrap();
             }
             let moved = values(&*model).iter().zip(&before).filter(|(a, b)| a != b).count();
             assert!(
@@ -267,7 +268,9 @@ fn an_update_has_the_same_bits_on_any_number_of_threads() {
             let learn = || {
                 let mut model = model(&config);
                 let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
-                let report = update(&mut *model, &mut adam, &batch(), &config, 1).unwrap();
+                let report =
+                    update(&mut *model, &mut adam, &batch(), &config.train, config.seed, 1)
+                        .unwrap();
                 let mut found = vec![];
                 model.visit(&mut |p| found.push(p.value.data().to_vec()));
                 (report, found)

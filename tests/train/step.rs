@@ -7,7 +7,7 @@ use stcn::train::Config;
 use stcn::train::bounds::per_sequence;
 use stcn::train::config::Reduction;
 use stcn::train::objective::{Pass, loss, reduce};
-use stcn::train::parts::parts;
+use stcn::train::shards::shards;
 use stcn::train::step::{pass, update};
 use stcn::{Real, Tensor};
 
@@ -83,7 +83,8 @@ fn an_update_reports_what_it_saw_and_moves_every_parameter() {
     let before: Vec<Tensor> =
         models::parameters(&*model).into_iter().map(|(_, p)| p.clone()).collect();
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
-    let report = update(&mut *model, &mut adam, &square(0.), &config, 1).unwrap();
+    let report =
+        update(&mut *model, &mut adam, &square(0.), &config.train, config.seed, 1).unwrap();
     assert_eq!(report.step, 1);
     assert_eq!(report.kl.len(), 2);
     assert_eq!(report.kl_weight, 1. / config.train.kl_anneal as f64);
@@ -102,7 +103,7 @@ fn a_loss_that_is_not_finite_changes_nothing_and_names_the_first_node() {
     let before = models::build(&config.model, Init::new(1)).unwrap();
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
     let batch = square(Real::INFINITY);
-    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err();
+    let e = update(&mut *model, &mut adam, &batch, &config.train, config.seed, 7).unwrap_err();
     assert_eq!(e.exit_code(), 1);
     let message = e.to_string();
     assert_eq!(message, "step 7: the loss is NaN, first in node 0 leaf \"x\" in [-1, inf]");
@@ -136,16 +137,17 @@ fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
             config.set(&format!("train.reduction={reduction}")).unwrap();
             config.set("train.grad_clip=0").unwrap();
             let mut model = models::build(&config.model, Init::new(1)).unwrap();
-            assert_eq!(parts(&*model, 3), [0..1, 1..3], "what this test is about");
+            assert_eq!(shards(&*model, 3), [0..1, 1..3], "what this test is about");
             let batch = three();
             let tape = Tape::new();
-            let Pass { loss, terms } = pass(&*model, &tape, &batch, &config, 5);
+            let Pass { loss, terms } = pass(&*model, &tape, &batch, &config.train, config.seed, 5);
             let grads = tape.backward(loss, Keep::Leaves);
             let mut want = vec![];
             model.visit(&mut |p| want.push((p.path().to_string(), grads.find(p).cloned())));
             let loss = f64::from(loss.value().item());
             let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
-            let report = update(&mut *model, &mut adam, &batch, &config, 5).unwrap();
+            let report =
+                update(&mut *model, &mut adam, &batch, &config.train, config.seed, 5).unwrap();
             // Sums of some hundred terms in another order, in f32.
             let about = format!("{kind} {objective} {reduction}");
             let close = |a: f64, b: f64, size: f64| {
@@ -175,7 +177,7 @@ fn a_number_that_goes_wrong_in_the_second_half_is_named() {
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
     let mut batch = three();
     batch.x.data_mut()[2 * 12] = Real::INFINITY;
-    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err();
+    let e = update(&mut *model, &mut adam, &batch, &config.train, config.seed, 7).unwrap_err();
     let want = "step 7: the loss is NaN, first in node 0 leaf \"x\" in [-1.5, inf]";
     assert_eq!(e.to_string(), want);
 }
@@ -191,7 +193,9 @@ fn a_gradient_beyond_what_adam_can_square_changes_nothing() {
     let mut adam = Adam::new(&*model, 0.9, 0.999, 1e-8);
     let mut batch = three();
     batch.x.data_mut()[2 * 12] = 1e18;
-    let e = update(&mut *model, &mut adam, &batch, &config, 7).unwrap_err().to_string();
+    let e = update(&mut *model, &mut adam, &batch, &config.train, config.seed, 7)
+        .unwrap_err()
+        .to_string();
     assert!(e.starts_with("step 7: the norm of the gradient is "), "{e}");
     assert!(e.ends_with("first in no single node: all are finite, and together too large"), "{e}");
     assert!(models::parameters(&*model) == models::parameters(&*before), "a parameter was changed");

@@ -1,21 +1,52 @@
 //! IAM-OnDB and DeepWriting.
 
-use super::{object, refuse_to_replace, tell, write};
-use crate::cli::args::{Deepwriting, IamOndb};
+use super::{Files, object, print_written, refuse_to_replace, write};
 use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
 use crate::data::{DataSet, Kind, Normalisation, Normalise};
 use crate::error::Result;
 use crate::kernel::math::ln_f64;
+use clap::Parser;
 use serde_json::json;
 
-pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
-    let files = &words.files;
-    let protocol = match words.protocol.as_str() {
+/// IAM-OnDB: lines on a whiteboard, as XML in folders or archives, and their lists
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare iam-ondb --input IAM-OnDB --output lines.npz\n  \
+    stcn train --preset ink --data lines.npz --set data.normalise=chung-scalar\n\n\
+    IAM-OnDB holds lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
+    testset_f.txt; with ascii-all.tar.gz and original-xml-all.tar.gz, what was written and by whom \
+    goes into lines.npz.meta.csv. Archives may be unpacked or not."
+)]
+pub(in crate::cli) struct IamOndb {
+    #[command(flatten)]
+    files: Files,
+    /// vrnn: testset_v validates, all else trains; official (or clean): testset_f tests, testset_t is left out
+    #[arg(long, default_value = "vrnn", value_name = "P")]
+    protocol: String,
+    /// The normalisation to name the word for; the file stays raw: vrnn (one pair, Chung's) or channel
+    #[arg(long, default_value = "channel", value_name = "N")]
+    normalise: String,
+}
+
+/// DeepWriting: the training and the validation .npz of a release, version 1 or 2
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n\n\
+    The validation file is looked for beside it. Python's objects in them are read without running anything."
+)]
+pub(in crate::cli) struct Deepwriting {
+    #[command(flatten)]
+    files: Files,
+}
+
+pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
+    let files = &args.files;
+    let protocol = match args.protocol.as_str() {
         "clean" => iam::Protocol::Official, // as some say
         word => iam::Protocol::parse(word)?,
     };
-    let chosen = match words.normalise.as_str() {
+    let chosen = match args.normalise.as_str() {
         "vrnn" => Normalise::ChungScalar,
         "channel" => Normalise::PerChannel,
         word => Normalise::parse(word)?,
@@ -47,7 +78,7 @@ pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
         print_json(&line);
         return Ok(());
     }
-    tell(&written);
+    print_written(&written);
     println!("found / published      forms             lines                   steps");
     for (found, published) in counts {
         let pair =
@@ -76,8 +107,8 @@ pub(super) fn iam_ondb(words: IamOndb) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn deepwriting(words: Deepwriting) -> Result<()> {
-    let files = &words.files;
+pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
+    let files = &args.files;
     let pair = deepwriting::files(&files.input)?;
     refuse_to_replace(&files.output, &[&pair[0], &pair[1]])?;
     let mut report = None;
@@ -93,7 +124,7 @@ pub(super) fn deepwriting(words: Deepwriting) -> Result<()> {
         print_json(&line);
         return Ok(());
     }
-    tell(&written);
+    print_written(&written);
     let undone = if version == 1 { ", its standardisation undone" } else { "" };
     let rows = match dropped {
         true => "the row of nothing at the beginning of each sequence is dropped",

@@ -4,26 +4,51 @@ mod ink;
 mod music;
 mod recordings;
 
-use super::args::{Files, Prepare};
 use super::{print_json, thousands};
 use crate::data::{Kind, Writer, writer::Written};
 use crate::error::{Error, Result};
+use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The data sets that can be prepared.
+#[derive(Subcommand)]
+pub(super) enum Prepare {
+    IamOndb(ink::IamOndb),
+    Deepwriting(ink::Deepwriting),
+    Timit(recordings::Timit),
+    Blizzard(recordings::Blizzard),
+    Wav(recordings::Wav),
+    Music(music::Music),
+}
+
+/// Where a data set comes from and goes to.
+#[derive(clap::Args)]
+pub(super) struct Files {
+    /// The data set as its owners hand it out
+    #[arg(long, value_name = "PATH")]
+    input: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE.npz")]
+    output: PathBuf,
+    /// One JSON object on stdout, nothing else
+    #[arg(long)]
+    json: bool,
+}
 
 pub(super) fn run(kind: Prepare) -> Result<()> {
     match kind {
-        Prepare::IamOndb(words) => ink::iam_ondb(words),
-        Prepare::Deepwriting(words) => ink::deepwriting(words),
-        Prepare::Timit(words) => recordings::timit(words),
-        Prepare::Blizzard(words) => recordings::blizzard(words),
-        Prepare::Wav(words) => recordings::wav(words),
-        Prepare::Music(words) => music::music(words),
+        Prepare::IamOndb(args) => ink::iam_ondb(args),
+        Prepare::Deepwriting(args) => ink::deepwriting(args),
+        Prepare::Timit(args) => recordings::timit(args),
+        Prepare::Blizzard(args) => recordings::blizzard(args),
+        Prepare::Wav(args) => recordings::wav(args),
+        Prepare::Music(args) => music::music(args),
     }
 }
 
-/// [`write`], and tells the figures.
+/// [`write`], and prints the figures.
 fn prepare(
     files: &Files,
     (kind, channels): (Kind, usize),
@@ -34,7 +59,7 @@ fn prepare(
     if files.json {
         print_json(&object(&written));
     } else {
-        tell(&written);
+        print_written(&written);
     }
     Ok(written)
 }
@@ -85,20 +110,20 @@ fn refuse_to_replace(output: &Path, inputs: &[&Path]) -> Result<()> {
     }
 }
 
-fn tell(written: &Written) {
+fn print_written(written: &Written) {
     for file in &written.files {
         println!("{}", file.display());
     }
     for summary in &written.splits {
         println!("  {summary}");
     }
-    say_figures(written.scalar, &written.channels);
+    print_figures(written.scalar, &written.channels);
     let steps = written.splits.iter().map(|summary| summary.steps).sum::<usize>();
     println!("  {} steps in all", thousands(steps));
 }
 
 /// Mean and standard deviation of the train part, over all values and of few channels each.
-pub(super) fn say_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
+pub(super) fn print_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
     println!("  train mean {mean:.4}, std {std:.4} over all values");
     for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
         println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);

@@ -1,15 +1,28 @@
 //! Polyphonic music.
 
-use super::{object, tell, write};
-use crate::cli::args::Music;
+use super::{Files, object, print_written, write};
 use crate::cli::print_json;
 use crate::data::Kind;
 use crate::data::prepare::music::{self, Figures};
 use crate::error::Result;
+use clap::Parser;
 use serde_json::json;
 
-pub(super) fn music(words: Music) -> Result<()> {
-    let files = &words.files;
+/// Polyphonic music: lists of MIDI notes as JSON, or piano rolls as .npz
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
+    The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]} of pieces, a piece a list of steps, a step \
+    a list of the MIDI notes that sound, 21 to 108 (-1: a voice that rests). The .npz holds samples \
+    [total, 88] of 0 and 1, lengths and split. Of pickles and MATLAB files make such JSON first."
+)]
+pub(in crate::cli) struct Music {
+    #[command(flatten)]
+    files: Files,
+}
+
+pub(super) fn music(args: Music) -> Result<()> {
+    let files = &args.files;
     let mut figures = vec![];
     let written = write(files, (Kind::U1, music::KEYS), &[], |writer, progress| {
         figures = music::import(&files.input, writer, progress)?;
@@ -26,7 +39,7 @@ pub(super) fn music(words: Music) -> Result<()> {
         line["music"] = figures.iter().map(part).collect();
         print_json(&line);
     } else {
-        tell(&written);
+        print_written(&written);
         figures.iter().for_each(|figures| println!("  {figures}"));
     }
     let repeats = |part: &&Figures| part.share_repeated() > music::MOST_REPEATED;

@@ -1,13 +1,92 @@
 //! TIMIT, Blizzard, folders of wav.
 
-use super::{note, prepare, within};
-use crate::cli::args::{Blizzard, Timit, Wav};
+use super::{Files, note, prepare, within};
 use crate::data::Kind;
-use crate::data::prepare::{blizzard, pattern::Pattern, timit, wav};
+use crate::data::prepare::{blizzard, pattern, timit, wav};
 use crate::error::{Error, Result};
+use clap::Parser;
+use std::path::PathBuf;
 
-pub(super) fn timit(words: Timit) -> Result<()> {
-    let Timit { files, split, valid_list, train_list, test_list, segment, streams } = words;
+/// TIMIT as the LDC hands it out, into frames of 200 samples
+///
+/// Utterances of TEST test. Of TRAIN, sorted and shuffled with a fixed seed, 231 validate (of another
+/// number, one in 20), or what a list says: lists hold a path a line, of which the last four parts count.
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn data prepare timit --input TIMIT --output timit.npz\n  \
+    stcn data prepare timit --input TIMIT --output timit.npz --split lists --valid-list valid.txt")]
+pub(in crate::cli) struct Timit {
+    #[command(flatten)]
+    files: Files,
+    /// Who validates: seeded or lists
+    #[arg(long, default_value = "seeded", value_name = "RULE")]
+    split: String,
+    /// The utterances that validate
+    #[arg(long, value_name = "FILE")]
+    valid_list: Option<PathBuf>,
+    /// Those to train on [default: all of TRAIN that no other list has]
+    #[arg(long, value_name = "FILE")]
+    train_list: Option<PathBuf>,
+    /// Those to test on [default: all of TEST that no other list has]
+    #[arg(long, value_name = "FILE")]
+    test_list: Option<PathBuf>,
+    /// Frames of the pieces into which train and valid are joined and cut; 0 keeps utterances
+    #[arg(long, default_value_t = 40, value_name = "P")]
+    segment: u32,
+    /// Pieces in the published order of so many streams (64), for batches that go on [default: one stream]
+    #[arg(long, value_name = "N")]
+    streams: Option<u32>,
+}
+
+/// Blizzard 2013, decoded to .wav or headerless .raw (16 bits, 16 kHz, mono), into rows of half a second
+///
+/// Row piece·streams + stream of each block; train, valid and test are 283, 16 and 16 hours as published
+/// where there are as many, else nine tenths and a twentieth each.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare blizzard --input blizzard/wavs --output blizzard.npz"
+)]
+pub(in crate::cli) struct Blizzard {
+    #[command(flatten)]
+    files: Files,
+    /// Recordings of a block
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    block: u32,
+    /// Streams of a block
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    streams: u32,
+}
+
+/// A folder of .wav files, and of those in it, brought to one rate and cut into frames
+///
+/// Which files are for what comes from --split, or from patterns of their paths in the folder: `*` stands
+/// for any characters, `?` for one, `[0-4]` for one of these; what fits no pattern is to train on.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  stcn data prepare wav --input fsdd --output digits.npz --rate 8000 --test '*_[0-4].wav'\n  \
+    stcn data prepare wav --input speech --output speech.npz --split fractions:0.1,0.1,1"
+)]
+pub(in crate::cli) struct Wav {
+    #[command(flatten)]
+    files: Files,
+    /// Samples a second that all are brought to
+    #[arg(long, default_value_t = 16_000, value_name = "HZ")]
+    rate: u32,
+    /// Samples of a frame, the channels of the data set
+    #[arg(long, default_value_t = 200, value_name = "D")]
+    frame: u32,
+    /// fractions:VALID,TEST,SEED by file, or all-train
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["valid", "test"])]
+    split: Option<String>,
+    /// Files that validate; may be given again
+    #[arg(long, value_name = "PATTERN")]
+    valid: Vec<String>,
+    /// Files to test on; may be given again
+    #[arg(long, value_name = "PATTERN")]
+    test: Vec<String>,
+}
+
+pub(super) fn timit(args: Timit) -> Result<()> {
+    let Timit { files, split, valid_list, train_list, test_list, segment, streams } = args;
     let lists = match (&split[..], valid_list) {
         ("lists", Some(valid)) => Some(timit::Lists { valid, train: train_list, test: test_list }),
         ("lists", None) => {
@@ -49,8 +128,8 @@ pub(super) fn timit(words: Timit) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn blizzard(words: Blizzard) -> Result<()> {
-    let Blizzard { files, block, streams } = words;
+pub(super) fn blizzard(args: Blizzard) -> Result<()> {
+    let Blizzard { files, block, streams } = args;
     let block = within("block", block, 1, u32::MAX)?;
     let options = blizzard::Options { block, streams: within("streams", streams, 1, 1024)? };
     let mut counts = None;
@@ -72,10 +151,10 @@ pub(super) fn blizzard(words: Blizzard) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn wav(words: Wav) -> Result<()> {
-    let Wav { files, rate, frame, split, valid, test } = words;
+pub(super) fn wav(args: Wav) -> Result<()> {
+    let Wav { files, rate, frame, split, valid, test } = args;
     let patterns = |texts: Vec<String>| -> Result<Vec<_>> {
-        texts.iter().map(|text| Pattern::new(text)).collect()
+        texts.iter().map(|text| pattern::parse(text)).collect()
     };
     let split = match split {
         Some(rule) => wav::Rule::Shares(rule.parse().map_err(|_| {

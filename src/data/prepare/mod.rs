@@ -8,6 +8,7 @@ pub mod audio;
 pub mod blizzard;
 pub mod deepwriting;
 pub mod folder;
+pub mod header;
 pub mod iam;
 pub mod music;
 pub mod numpy;

@@ -4,7 +4,7 @@
 //! and ends with an error where `data` claims more than the file has. Not here: the samples
 //! ([`super::audio`]).
 
-use super::audio::{Coding, Header};
+use super::header::{Coding, Header};
 use crate::error::{Error, Result};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;

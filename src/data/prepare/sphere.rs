@@ -4,7 +4,7 @@
 //! refused by their names. A copy that was made as text, with line ends converted, does not fit its size.
 //! Not here: the samples ([`super::audio`]).
 
-use super::audio::{Coding, Header};
+use super::header::{Coding, Header};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -7,10 +7,10 @@
 
 use super::audio::Audio;
 use super::folder::{self, Found};
-use super::pattern::Pattern;
 use crate::data::split::{MissingSplit, Split};
 use crate::data::writer::Writer;
 use crate::error::{Error, Result};
+use glob::Pattern;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
 use std::path::Path;
@@ -132,7 +132,7 @@ fn by_patterns(
             let what = format!(
                 "holds no recording that fits the pattern `{}`, such as {} would be; `*` stands for \
                  any characters",
-                pattern.text(),
+                pattern.as_str(),
                 files.first().map_or("none", |file| &file.name)
             );
             return Err(Error::invalid(folder, what));

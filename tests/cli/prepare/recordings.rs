@@ -80,7 +80,7 @@ fn words_that_make_no_sense_are_refused() {
     says(&said("wav --split most"), &["--split most: want all-train", "fractions:0.1,0.1,1"]);
     let long = said("wav --split all-train --frame 65536");
     says(&long, &["TIMIT: has 4 recordings, all shorter than a frame of 65536", "smaller --frame"]);
-    says(&said("wav --test [0-4"), &["the pattern `[0-4` has a `[`"]);
+    says(&said("wav --test [0-4"), &["the pattern `[0-4` is wrong at character 1"]);
     let words = "data prepare wav --split all-train --input TIMIT --output x.zip";
     says(&lab.refused(words), &["--output x.zip: want a name that ends in .npz"]);
 }

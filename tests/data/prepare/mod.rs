@@ -4,6 +4,7 @@ mod audio;
 mod blizzard;
 mod deepwriting;
 mod folder;
+mod header;
 pub mod iam;
 pub mod music;
 mod numpy;

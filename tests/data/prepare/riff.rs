@@ -3,7 +3,7 @@
 use crate::common::recordings::{format, little, riff, wav};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::audio::{Coding, Header};
+use stcn::data::prepare::header::{Coding, Header};
 use stcn::data::prepare::riff::header;
 use std::io::Cursor;
 use std::path::Path;

@@ -3,7 +3,8 @@
 use crate::common::recordings::{little, sphere, sphere_header, sphere_lines};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::audio::{Audio, Coding, Header};
+use stcn::data::prepare::audio::Audio;
+use stcn::data::prepare::header::{Coding, Header};
 use stcn::data::prepare::sphere::header;
 use std::io::Cursor;
 use std::path::Path;

@@ -5,7 +5,7 @@ use crate::common::recordings::{
 };
 use crate::common::says;
 use crate::data::{real, refusal};
-use stcn::data::prepare::pattern::Pattern;
+use stcn::data::prepare::pattern::parse;
 use stcn::data::prepare::wav::{COLUMNS, Counts, Options, Rule, import};
 use stcn::data::{DataSet, MissingSplit, Split};
 use std::f64::consts::PI;
@@ -24,7 +24,7 @@ fn prepared(
 }
 
 fn patterns(valid: &[&str], test: &[&str]) -> Rule {
-    let all = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text).unwrap()).collect();
+    let all = |texts: &[&str]| texts.iter().map(|text| parse(text).unwrap()).collect();
     Rule::Patterns { valid: all(valid), test: all(test) }
 }
 

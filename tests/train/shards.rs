@@ -3,7 +3,7 @@ use stcn::models;
 use stcn::nn::Init;
 use stcn::parallel;
 use stcn::train::Config;
-use stcn::train::parts::{of_parts, parts};
+use stcn::train::shards::{map_shards, shards};
 use stcn::{Real, Tensor};
 
 #[test]
@@ -11,8 +11,8 @@ fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
     let of = |set: &str, sequences| {
         let mut config = Config::preset("ink", None, None).unwrap();
         config.set(set).unwrap();
-        let parts = parts(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
-        parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>()
+        let shards = shards(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
+        shards.into_iter().map(|rows| (rows.start, rows.end)).collect::<Vec<_>>()
     };
     assert_eq!(of("model.channels=32", 5), [(0, 2), (2, 5)]);
     assert_eq!(of("model.channels=32", 1), [(0, 1)]);
@@ -21,13 +21,13 @@ fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
 }
 
 #[test]
-fn every_part_is_asked_in_order_with_threads_of_its_own() {
+fn every_shard_is_computed_in_order_with_threads_of_its_own() {
     let config = Config::preset("ink-tiny", None, None).unwrap();
     let model = models::build(&config.model, Init::new(1)).unwrap();
     let x = Tensor::new(&[3, 2, 3], (0..18).map(|i| i as Real).collect());
     let batch = Batch { x, lengths: vec![1, 2, 2], samples: vec![5, 6, 7] };
     for (threads, hands) in [(1, 1), (2, 1), (4, 2)] {
-        let asked = || of_parts(&*model, &batch, |part| (part.clone(), parallel::threads()));
+        let asked = || map_shards(&*model, &batch, |shard| (shard.clone(), parallel::threads()));
         let want = vec![(batch.part(0..1), hands), (batch.part(1..3), hands)];
         assert_eq!(parallel::with_threads(threads, asked).unwrap(), want);
     }

@@ -1,8 +1,8 @@
-//! Weights from a safetensors file, the way back from `stcn export`: tensors by parameter path, and one
-//! metadata key `stcn` with config, step, mean and standard deviation.
+//! Reading weights that `stcn export` wrote as safetensors: tensors by parameter path, and one metadata key `stcn`
+//! with config, step, mean and standard deviation.
 //!
-//! Whatever else the file holds is passed over. Not here: writing one (`inspect::dump`), the run that is
-//! made of it (`cli::exchange`).
+//! Anything else in the file is ignored. Not here: writing one (`inspect::dump`), the run directory made from it
+//! (`cli::safetensors`).
 
 use super::checkpoint::{Checkpoint, Header, LONGEST, Named, read_whole};
 use super::config::Config;
@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::models;
 use crate::models::Registry;
 use crate::tensor::{Real, Tensor};
-use safetensors::{Dtype, SafeTensors};
+use ::safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use std::path::Path;
 
-/// What stands under the key `stcn`.
+/// The value of the metadata key `stcn`.
 #[derive(Deserialize)]
 struct About {
     config: String,
@@ -51,7 +51,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path, registry: &Registry) -> Result<(Con
     let data = &bytes[size_of::<u64>() + header..];
     let mut params = vec![];
     for (name, shape) in models::shapes(&config.model)? {
-        // Of a tensor of another shape nothing is copied: it may be large, and is not wanted.
+        // Shapes are compared before anything is copied: a wrong tensor may be large.
         let Some(found) = metadata.info(&name).filter(|found| found.dtype == Dtype::F32) else {
             let cure = "export it again";
             let what = format!("has no f32 tensor {name}, which its config asks for: {cure}");

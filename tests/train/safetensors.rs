@@ -1,13 +1,13 @@
 //! Files that are, or pretend to be, from `stcn export`.
 
 use crate::common::mutations;
+use ::safetensors::tensor::{Dtype, TensorView};
 use proptest::prelude::*;
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use stcn::inspect::dump::Dump;
 use stcn::models::{build, parameters};
 use stcn::nn::Init;
-use stcn::train::{Config, exchange};
+use stcn::train::{Config, safetensors};
 use std::path::Path;
 
 const CONFIG: &str = "[model]\nchannels = 2\nlatents = [2, 1]\nblocks_per_latent = 1\nlatent_layers = 1\n\
@@ -30,7 +30,7 @@ fn exported(about: &Value) -> Vec<u8> {
 }
 
 fn complaint(bytes: &[u8]) -> String {
-    let said = exchange::from_bytes(bytes, Path::new("x")).unwrap_err().to_string();
+    let said = safetensors::from_bytes(bytes, Path::new("x")).unwrap_err().to_string();
     said.strip_prefix("x: ").unwrap_or(&said).to_string()
 }
 
@@ -47,12 +47,13 @@ fn one_complaint(config: &str, name: &str, dtype: Dtype, shape: &[usize]) -> Str
     let view = TensorView::new(dtype, shape.into(), &bytes).unwrap();
     let about = json!({ "config": config, "mean": [0, 0, 0], "std": [1, 1, 1] });
     let metadata = Some([("stcn".to_string(), about.to_string())].into());
-    complaint(&safetensors::serialize([(name, view)], metadata).unwrap())
+    complaint(&::safetensors::serialize([(name, view)], metadata).unwrap())
 }
 
 #[test]
 fn what_is_exported_comes_back() {
-    let (config, checkpoint) = exchange::from_bytes(&exported(&about()), Path::new("x")).unwrap();
+    let (config, checkpoint) =
+        safetensors::from_bytes(&exported(&about()), Path::new("x")).unwrap();
     assert_eq!(config, Config::from_toml(CONFIG, Path::new("x")).unwrap());
     let model = build(&config.model, Init::new(1)).unwrap();
     let found: Vec<_> = checkpoint.params.iter().map(|p| (p.path.as_str(), &p.value)).collect();
@@ -147,7 +148,7 @@ proptest! {
         let about = String::from_utf8_lossy(&about);
         let around = json!({ "__metadata__": { "stcn": about } }).to_string();
         for bytes in [&noise, &mutated, &header(&noise), &header(around.as_bytes())] {
-            let _ = exchange::from_bytes(bytes, Path::new("x"));
+            let _ = safetensors::from_bytes(bytes, Path::new("x"));
         }
     }
 }

@@ -1,0 +1,53 @@
+//! `stcn export` and `stcn import`: weights by parameter path, in the format other frameworks read.
+
+use crate::error::Result;
+use crate::inspect::dump::Dump;
+use crate::models::{Registry, parameters};
+use crate::train::{RunDir, Trained, safetensors};
+use clap::Parser;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Write a run's weights as safetensors, by parameter path
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn export runs/ink --out ink.safetensors")]
+pub(super) struct Export {
+    /// A run directory or a checkpoint
+    run: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+}
+
+/// Make a run directory from exported weights
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn import ink.safetensors --out runs/imported")]
+pub(super) struct Import {
+    /// What `stcn export` wrote
+    file: PathBuf,
+    /// The run directory to make
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
+    let trained = Trained::open(&args.run, registry)?;
+    let mut dump = Dump::default();
+    for (path, value) in parameters(&*trained.model) {
+        dump.add(path, value);
+    }
+    let (mean, std) = (&trained.normalisation.mean, &trained.normalisation.std);
+    let about = json!({ "config": trained.config.portable_toml(), "step": trained.step, "mean": mean, "std": std });
+    dump.save(&args.out, &about)?;
+    println!("{}", args.out.display());
+    Ok(())
+}
+
+pub(super) fn import(args: Import, registry: &Registry) -> Result<()> {
+    let (config, checkpoint) = safetensors::load(&args.file, registry)?;
+    let (run, _lock) = RunDir::create(&args.out, &config)?;
+    checkpoint.save(&run.latest())?;
+    checkpoint.save(&run.best())?;
+    println!("{}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Restoring a model's parameters from a checkpoint, once they are known to fit.
+//!
+//! Not here: the checkpoint's file (`checkpoint`), the state of a run (`trainer`).
+
+use super::checkpoint::{Checkpoint, Named};
+use crate::error::{Error, Result};
+use crate::models::{self, ModelConfig, SequenceModel};
+use std::path::Path;
+
+/// Refuses a checkpoint that does not hold exactly the parameters of the model in `config`, by path and shape,
+/// and a mean for each input channel.
+///
+/// Called before the model is built: a config inside a file may name any sizes, and building them could take
+/// more memory than there is.
+pub(super) fn check(config: &ModelConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    let (found, wanted) = (checkpoint.header.mean.len(), config.obs.input);
+    if found != wanted {
+        let what = format!(
+            "has means of {found} channels where its config has {wanted}: take another copy"
+        );
+        return Err(Error::invalid(path, what));
+    }
+    let params = &checkpoint.params;
+    let wanted = models::shapes(config)?;
+    for i in 0..wanted.len().max(params.len()) {
+        let found = params.get(i).map(|x| (x.path.as_str(), x.value.shape()));
+        let wanted = wanted.get(i).map(|(path, shape)| (path.as_str(), shape.as_slice()));
+        if found != wanted {
+            let describe = |x: Option<(&str, &[usize])>, nothing: &str| {
+                x.map_or(nothing.into(), |(path, shape)| format!("{path} {shape:?}"))
+            };
+            let (found, wanted) =
+                (describe(found, "nothing"), describe(wanted, "no more parameters"));
+            let what =
+                format!("holds {found} where the model has {wanted}: it belongs to another config");
+            return Err(Error::invalid(path, what));
+        }
+    }
+    Ok(())
+}
+
+/// Moves the tensors of a checkpoint into the model, after [`check`].
+pub(super) fn fill(model: &mut dyn SequenceModel, params: Vec<Named>) {
+    let mut values = params.into_iter().map(|x| x.value);
+    model.visit_mut(&mut |p| p.value = values.next().expect("a tensor for every parameter"));
+}

@@ -1,0 +1,28 @@
+//! The shards of a batch, computed in parallel, each on a tape of its own (decision 0021).
+//!
+//! How many depends on shapes alone, since it decides the order of sums. Not here: the threads (`parallel`), adding
+//! up what the shards return (`step`, `evaluate`).
+
+use crate::data::Batch;
+use crate::models::SequenceModel;
+use crate::parallel;
+use std::ops::Range;
+
+/// The most parameters of a model whose batches are cut in two: larger models gain nothing by it.
+const SMALL: usize = 1 << 20;
+
+/// The rows of each shard of a batch of `sequences`, in order.
+pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
+    let count = if model.parameter_count() > SMALL { 1 } else { 2.min(sequences.max(1)) };
+    (0..count).map(|i| sequences * i / count..sequences * (i + 1) / count).collect()
+}
+
+/// `job` of every shard of `batch`, in order; each runs on a team of threads of its own.
+pub fn map_shards<R: Send>(
+    model: &dyn SequenceModel,
+    batch: &Batch,
+    job: impl Fn(&Batch) -> R + Sync,
+) -> Vec<R> {
+    let shards = shards(model, batch.lengths.len());
+    parallel::teams(shards.len(), |i| job(&batch.part(shards[i].clone())))
+}

@@ -1,0 +1,285 @@
+//! The state of a run: model, data and optimiser at one step, and what moves it to the next.
+//!
+//! Not here: what one update does (`step`), how good a model is (`evaluate`), when to stop (`fit`).
+
+use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
+use super::config::{Config, Objective, Reduction, TrainConfig};
+use super::data::{dequantise, open_data, real_channels};
+use super::evaluate::{Copies, Evaluation, Plan, evaluate};
+use super::memory;
+use super::objective;
+use super::restore::{check, fill};
+use super::step::{Report, update};
+use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
+use crate::error::{Error, Result};
+use crate::models::{self, Registry, SequenceModel};
+use crate::nn::Init;
+use crate::optim::Adam;
+use std::path::Path;
+
+/// Model, data and optimiser at one step: everything that an update needs.
+pub struct Trainer {
+    config: Config,
+    set: DataSet,
+    normalisation: Normalisation,
+    model: Box<dyn SequenceModel>,
+    adam: Adam,
+    progress: Progress,
+    /// The current epoch: its number and its batches.
+    epoch: Option<(u64, Vec<Vec<Window>>)>,
+}
+
+/// How far a run has got, and the best check so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Updates made.
+    pub step: u64,
+    /// The lowest validation loss so far, in the training reduction with KL weight 1.
+    pub best: Option<f64>,
+    /// The validation ELBO per sequence at the same check.
+    pub best_elbo: Option<f64>,
+    /// The step of that check.
+    pub best_step: u64,
+    /// Checks in a row without progress.
+    pub bad_checks: u64,
+}
+
+/// The result of a check on the validation part.
+pub struct Checked {
+    /// The values.
+    pub value: Evaluation,
+    /// The loss in the training reduction, KL weight 1.
+    pub loss: f64,
+    /// Whether no earlier check was better.
+    pub best: bool,
+    /// Whether patience has run out.
+    pub stop: bool,
+}
+
+impl Trainer {
+    /// At step 0.
+    pub fn new(config: Config) -> Result<Self> {
+        Self::begin(config, None)
+    }
+
+    /// With the normalisation of a checkpoint if there is one: fitting one reads all data twice.
+    fn begin(mut config: Config, known: Option<Normalisation>) -> Result<Self> {
+        let set = open_data(&mut config)?;
+        memory::check_state(&config, memory::available())?;
+        let normalisation = match known {
+            Some(normalisation) => normalisation,
+            None => Normalisation::fit(&set, config.data.normalise, real_channels(&config))?,
+        };
+        let model = models::build(&config.model, Init::new(config.seed))?;
+        let train = &config.train;
+        let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
+        let progress = Progress::default();
+        objective::check(&*model, config.train.objective)?;
+        let trainer = Self { config, set, normalisation, model, adam, progress, epoch: None };
+        trainer.epochs()?; // refuses data without a training part at once
+        Ok(trainer)
+    }
+
+    /// At step 0 of a run directory that exists already; the data must have the fingerprint in `config`.
+    pub fn again(config: Config) -> Result<Self> {
+        Self::begin_again(config, None)
+    }
+
+    fn begin_again(config: Config, known: Option<Normalisation>) -> Result<Self> {
+        let wanted = config.data.fingerprint.clone();
+        let trainer = Self::begin(config, known)?;
+        let found = trainer.set.fingerprint();
+        if !wanted.is_empty() && wanted != found {
+            let what = format!(
+                "is not the data this run began with (fingerprint {}…, want {}…): give it back its file",
+                &found[..12],
+                wanted.get(..12).unwrap_or(&wanted)
+            );
+            return Err(Error::invalid(trainer.set.name(), what));
+        }
+        Ok(trainer)
+    }
+
+    /// At the step of `checkpoint`; the data must have the fingerprint in `config`. `path` is for the messages.
+    pub fn resume(
+        config: Config,
+        checkpoint: Checkpoint,
+        path: &Path,
+        registry: &Registry,
+    ) -> Result<Self> {
+        check(&config.model, &checkpoint, path)?;
+        let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
+        let normalisation = Normalisation { mean: header.mean, std: header.std };
+        let mut trainer = Self::begin_again(config, Some(normalisation))?;
+        fill(&mut *trainer.model, params);
+        if adam_m.is_empty() && header.step > 0 {
+            let what =
+                "holds weights only, not the optimiser's state: resume the run they came from";
+            return Err(Error::invalid(path, what));
+        }
+        if !adam_m.is_empty() {
+            trainer.adam = trainer.adam.with_moments(adam_m, adam_v);
+        }
+        let Header { config_toml, step, best, best_elbo, best_step, bad_checks, .. } = header;
+        trainer.progress = Progress { step, best, best_elbo, best_step, bad_checks };
+        let before = Config::from_toml(&config_toml, path, registry)?;
+        if before.seed != trainer.config.seed {
+            return Err(Error::usage(format!(
+                "a run goes on with the seed it began with, {}: leave seed={} out",
+                before.seed, trainer.config.seed
+            )));
+        }
+        if selection_key(&before) != selection_key(&trainer.config) {
+            trainer.progress = Progress { step, ..Progress::default() }; // the old best is in another measure
+        }
+        Ok(trainer)
+    }
+
+    /// The batch of the next update.
+    pub fn batch(&mut self) -> Result<Batch> {
+        let (epoch, index) = self.epochs()?.position(self.progress.step);
+        if self.epoch.as_ref().is_none_or(|(known, _)| *known != epoch) {
+            self.epoch = Some((epoch, self.epochs()?.epoch(epoch)));
+        }
+        let (_, windows) = self.epoch.as_ref().expect("just made");
+        let dequantise = dequantise(&self.config, self.progress.step + 1);
+        Batch::new(&self.set, &self.normalisation, &windows[index], dequantise)
+    }
+
+    /// One update. If it is refused, nothing changes.
+    pub fn step(&mut self) -> Result<Report> {
+        let batch = self.batch()?;
+        let step = self.progress.step + 1;
+        let report = update(
+            &mut *self.model,
+            &mut self.adam,
+            &batch,
+            &self.config.train,
+            self.config.seed,
+            step,
+        )?;
+        self.progress.step = step;
+        Ok(report)
+    }
+
+    fn epochs(&self) -> Result<Epochs<'_>> {
+        let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
+        let batching =
+            Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
+        Epochs::new(&self.set, &self.normalisation, Split::Train, batching)
+    }
+
+    /// The last step that the config allows; `None`: only early stopping ends the run.
+    pub fn last_step(&self) -> Option<u64> {
+        let train = &self.config.train;
+        let per_epoch = self.epochs().map_or(0, |epochs| epochs.batches_per_epoch() as u64);
+        let by_epochs = (train.epochs > 0).then_some(train.epochs.saturating_mul(per_epoch));
+        let by_steps = (train.steps > 0).then_some(train.steps);
+        by_epochs.into_iter().chain(by_steps).min()
+    }
+
+    /// Evaluates the validation part and counts the result: whether it is the best yet, and whether patience has
+    /// run out. `None` without a validation part.
+    pub fn check(&mut self) -> Result<Option<Checked>> {
+        let Some((value, loss)) = self.validate()? else { return Ok(None) };
+        let (train, progress) = (&self.config.train, &mut self.progress);
+        let finite = loss.is_finite(); // NaN is no progress, not even where there is no best yet
+        let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
+        let (fell, best) =
+            (finite && fell, finite && progress.best.is_none_or(|best| loss <= best));
+        if fell {
+            progress.bad_checks = 0;
+        } else if progress.step > train.after_step {
+            progress.bad_checks += 1;
+        }
+        if best {
+            progress.best = Some(loss);
+            progress.best_elbo = Some(value.elbo_seq);
+            progress.best_step = progress.step;
+        }
+        let stop = train.early_stop && progress.bad_checks >= train.patience;
+        Ok(Some(Checked { value, loss, best, stop }))
+    }
+
+    /// The same without counting it; the best only if nothing was counted before.
+    pub(super) fn uncounted_check(&self) -> Result<Option<Checked>> {
+        let best = self.progress.best.is_none();
+        Ok(self.validate()?.map(|(value, loss)| Checked { value, loss, best, stop: false }))
+    }
+
+    /// The ELBO of the validation part by one draw, beside it the bound that is trained on; and the loss by that
+    /// bound, in the training reduction.
+    fn validate(&self) -> Result<Option<(Evaluation, f64)>> {
+        let split = Split::Valid;
+        if self.set.split(split).is_empty() {
+            return Ok(None);
+        }
+        let dequantise = self.config.data.dequantise;
+        let copies = dequantise.then(|| Copies::new(1, real_channels(&self.config)));
+        let TrainConfig { objective, particles, reduction, .. } = self.config.train;
+        let particles = |of| if objective == of { particles } else { 0 };
+        let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
+        let plan = Plan { split, draws: 1, iwae, fivo, seed: self.config.seed, copies };
+        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ())?;
+        let lengths: Vec<usize> =
+            self.set.split(split).iter().map(|&i| self.set.length(i)).collect();
+        let bound = value.iwae.as_ref().or(value.fivo.as_ref());
+        let bound = bound.map_or(&value.per_sequence, |bound| &bound.per_sequence);
+        let loss = objective::reduce(bound, &lengths, reduction);
+        Ok(Some((value, loss)))
+    }
+
+    /// The state to save: everything that resuming needs.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut params = vec![];
+        self.model.visit(&mut |p| {
+            params.push(Named { path: p.path().into(), value: p.value.clone() });
+        });
+        let (m, v) = self.adam.moments();
+        let Progress { step, best, best_elbo, best_step, bad_checks } = self.progress;
+        let header = Header {
+            arithmetic: ARITHMETIC,
+            step,
+            best,
+            best_elbo,
+            best_step,
+            bad_checks,
+            mean: self.normalisation.mean.clone(),
+            std: self.normalisation.std.clone(),
+            ..Header::new(self.config.portable_toml())
+        };
+        Checkpoint { header, params, adam_m: m.to_vec(), adam_v: v.to_vec() }
+    }
+
+    /// The config, with the data's fingerprint.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data.
+    pub fn set(&self) -> &DataSet {
+        &self.set
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn SequenceModel {
+        &*self.model
+    }
+
+    /// How far the run has got.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The epoch of the last update, from 0.
+    pub fn epoch(&self) -> u64 {
+        self.epochs().map_or(0, |epochs| epochs.position(self.progress.step.max(1) - 1).0)
+    }
+}
+
+/// What the validation loss depends on besides the model: only checks with equal keys can be compared.
+fn selection_key(config: &Config) -> (Objective, Option<usize>, Reduction, bool) {
+    let TrainConfig { objective, particles, reduction, .. } = config.train;
+    let particles = (objective != Objective::Elbo).then_some(particles);
+    (objective, particles, reduction, config.data.dequantise)
+}
