@@ -2,9 +2,9 @@
 
 use super::args::Gradcheck;
 use super::print_json;
+use crate::check::Check;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{ModelKind, config::HeadKind};
-use crate::tape::Check;
 use crate::train::gradients::{check_model, models};
 use serde_json::json;
 
