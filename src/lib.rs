@@ -35,7 +35,7 @@
 //!     let gradient = grads.wrt(z2).expect("the loss depends on it");
 //!     assert_eq!(gradient.shape(), [1, 4, 2]); // one sequence, four steps, two numbers
 //!     for term in tape.explain(&grads, z2) {
-//!         println!("from node {}, {}: {}", term.consumer.index(), term.rule.name, term.rule.vjp);
+//!         println!("from {}: {}", term.consumer, term.rule.vjp);
 //!     }
 //!     Ok(())
 //! }
@@ -54,7 +54,7 @@
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
 //! | 4 | probability | [`dist`]: log-probability, draws, divergence |
 //! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
-//! | 2 | the tape | [`tape`]: what was computed, and the walk back |
+//! | 2 | the tape | [`tape`]: what was computed, and the walk back · [`check`]: gradients against differences |
 //! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
 //! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`](mod@file): whole or not at all |
 //!
@@ -79,6 +79,7 @@
 #![warn(missing_docs)]
 
 pub mod book;
+pub mod check;
 pub mod choice;
 pub mod cli;
 pub mod data;

@@ -1,5 +1,6 @@
 //! Every test but the private ones: one binary, a module per file of `src`.
 
+mod check;
 mod choice;
 mod cli;
 mod common;

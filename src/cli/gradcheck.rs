@@ -1,9 +1,10 @@
 //! `stcn gradcheck`: every op, and every parameter of small models, against finite differences.
 
 use super::print_json;
+use crate::check::Check;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{Registry, config::HeadKind};
-use crate::tape::Check;
+
 use crate::train::gradients::{check_model, models};
 use clap::Parser;
 use serde_json::json;

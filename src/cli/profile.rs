@@ -45,7 +45,7 @@ impl Profile {
     pub fn watch(&self, tape: &mut Tape) {
         let (state, last) = (self.0.clone(), Cell::new(Instant::now()));
         state.lock().expect(QUIET).tapes += 1;
-        tape.watch(move |event| {
+        tape.observe(move |event| {
             let now = Instant::now();
             let ms = 1e3 * (now - last.replace(now)).as_secs_f64();
             let mut state = state.lock().expect(QUIET);
@@ -56,7 +56,7 @@ impl Profile {
                     row.forward_ms += ms;
                     row.megabytes += (value.len() * size_of::<crate::Real>()) as f64 * 1e-6;
                 }
-                Event::PulledBack(rule) | Event::Settled(rule) => {
+                Event::PulledBack(rule) | Event::AddedDeferred(rule) => {
                     state.rows.entry(rule.name).or_default().backward_ms += ms
                 }
             }

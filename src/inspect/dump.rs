@@ -27,16 +27,16 @@ impl Dump {
     pub fn add_pass(&mut self, tape: &Tape, grads: &Grads) {
         tape.each(|node| {
             let parameter = node.tracked && node.inputs.is_empty();
-            match node.label {
+            match node.label.as_str() {
                 "" => (),
                 label if parameter => {
-                    self.add(format!("param.{label}"), node.value);
+                    self.add(format!("param.{label}"), &node.value);
                     if let Some(grad) = grads.at(node.id) {
                         self.add(format!("grad.{label}"), grad);
                     }
                 }
-                label if label.starts_with("noise.") => self.add(label, node.value),
-                label => self.add(format!("value.{label}"), node.value),
+                label if label.starts_with("noise.") => self.add(label, &node.value),
+                label => self.add(format!("value.{label}"), &node.value),
             }
         });
     }

@@ -13,9 +13,9 @@ pub fn table(tape: &Tape, grads: &Grads) -> String {
             node.id.index().to_string(),
             node.rule.name.to_string(),
             node.label.to_string(),
-            shape(node.value),
+            shape(&node.value),
             inputs.join(" "),
-            rms(node.value),
+            rms(&node.value),
             grads.at(node.id).map_or("-".into(), rms),
         ]);
     });
@@ -29,7 +29,7 @@ pub fn explain(tape: &Tape, grads: &Grads, label: &str) -> Option<String> {
     let mut about = vec![String::new(); tape.len()];
     let mut formula = String::new();
     tape.each(|node| {
-        let name = if node.label.is_empty() { node.rule.name } else { node.label };
+        let name = if node.label.is_empty() { node.rule.name } else { &node.label };
         about[node.id.index()] = format!("{} {name}", node.id.index());
         if node.id == var.id() {
             let inputs: Vec<_> = node.inputs.iter().map(|x| about[x.index()].clone()).collect();
@@ -37,7 +37,7 @@ pub fn explain(tape: &Tape, grads: &Grads, label: &str) -> Option<String> {
                 "{label}: node {}, {}, shape {}\n",
                 node.id.index(),
                 node.rule.name,
-                shape(node.value)
+                shape(&node.value)
             );
             formula += &format!(
                 "  {}   of  {}\n  {}\n",
@@ -54,7 +54,7 @@ pub fn explain(tape: &Tape, grads: &Grads, label: &str) -> Option<String> {
     let mut rows = vec![["consumer", "op", "its rule", "rms of the term"].map(String::from)];
     for term in tape.explain(grads, var) {
         let rule = term.rule;
-        rows.push([name(term.consumer), rule.name.into(), rule.vjp.into(), rms(&term.grad)]);
+        rows.push([name(term.consumer.id()), rule.name.into(), rule.vjp.into(), rms(&term.grad)]);
     }
     Some(formula + &align(&rows))
 }

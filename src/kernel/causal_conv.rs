@@ -5,7 +5,7 @@
 //! over tiles of (batch, time); the gradient of w over rectangles of w, the sequences in index order.
 //! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
 
-use super::gemm::{Mat, Onto, PANEL, Packed, Right, fill, mul_add_each, mul_add_onto};
+use super::gemm::{CHAIN, Mat, Onto, Packed, Right, fill, mul_add_each, mul_add_onto};
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
@@ -197,9 +197,9 @@ impl CausalConv {
         let Self { batch, time, inputs: i, outputs: o, .. } = *self;
         let reach = self.reach(tile.batch);
         let steps = time.saturating_sub(reach); // of x, whose y lies inside the sequence too
-        let starts = (0..batch).flat_map(|b| (0..steps).step_by(PANEL).map(move |t| (b, t)));
+        let starts = (0..batch).flat_map(|b| (0..steps).step_by(CHAIN).map(move |t| (b, t)));
         let terms = starts.map(|(b, t)| {
-            let rows = PANEL.min(steps - t);
+            let rows = CHAIN.min(steps - t);
             let x = Mat::new(&x[(b * time + t) * i..], rows, i).columns(tile.time.clone());
             let gy = Mat::new(&gy[(b * time + t + reach) * o..], rows, o);
             (x.transposed(), Right::Rows(gy))

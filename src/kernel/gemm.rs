@@ -1,6 +1,6 @@
 //! Matrix products, `C += A·B`, with one definition of every element on every machine.
 //!
-//! Each element is `c += Σ` over panels of 256 terms, each panel one chain of fused multiply-adds from
+//! Each element is `c += Σ` over groups of 256 terms, each group one chain of fused multiply-adds from
 //! zero, in order: [`element`]. matrixmultiply makes the same chain, and gave our f32 products until a
 //! kernel of our own, which packs weights once a step and reads the other side where it lies, made it
 //! faster (decision 0010). It still gives the products of the f64 build and the oracle of the tests.
@@ -10,19 +10,22 @@
 use crate::tensor::{Real, Tensor};
 
 /// Terms of one chain of fused multiply-adds.
-pub const PANEL: usize = 256;
+pub const CHAIN: usize = 256;
 
-/// Up to so many rows, a product with weights is generation, a step at a time: its weights come from afar, and
-/// threads share columns rather than rows.
-pub const FEW_ROWS: usize = 64;
+/// Columns of the widest packed panel of any instruction set: a cut at its multiples wastes no register.
+pub const PANEL_COLUMNS: usize = 32;
+
+/// Most rows of a skinny product, as of one step of a recurrence or of generation: its weights come from main
+/// memory, and threads share its columns rather than its rows.
+pub const SKINNY_ROWS: usize = 64;
 
 /// One element of `C += A·B`: the definition that every kernel has to meet, to the bit.
 #[cfg(not(feature = "f64"))]
 pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
-    let chain = |panel: std::ops::Range<usize>| {
-        panel.fold(0., |sum, i| super::math::soft_fma(a(i), b(i), sum))
+    let chain = |terms: std::ops::Range<usize>| {
+        terms.fold(0., |sum, i| super::math::soft_fma(a(i), b(i), sum))
     };
-    (0..k).step_by(PANEL).fold(c, |c, start| c + chain(start..k.min(start + PANEL)))
+    (0..k).step_by(CHAIN).fold(c, |c, start| c + chain(start..k.min(start + CHAIN)))
 }
 
 /// A matrix that lies in a slice with any strides.

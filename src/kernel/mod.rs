@@ -3,10 +3,10 @@
 //! Everything whose bits could depend on the machine lives here and nowhere else.
 
 pub mod causal_conv;
-pub mod few_rows;
 pub mod gemm;
 pub mod math;
 pub mod orthogonal;
 pub mod recurrent;
 pub mod reduce;
 pub mod simd;
+pub mod skinny_gemm;

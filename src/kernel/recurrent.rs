@@ -5,7 +5,7 @@
 //! the inputs, and the gradient of U, are done for all steps at once, by others. Not here: which gates a cell
 //! has (`ops::lstm`, `ops::gru`).
 
-use super::gemm::{Mat, Onto, Packed, Right, mul_add_onto};
+use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
 use crate::parallel;
 use crate::tensor::{Real, Tensor};
 use std::ops::Range;
@@ -57,9 +57,6 @@ pub struct Back<'a> {
 /// What a walk forward leaves for the walk back: by step, then by block of units.
 pub struct Saved(Vec<Vec<Tensor>>);
 
-/// Blocks are whole panels of the widest kernel.
-const PANEL: usize = 32;
-
 impl Recurrence {
     /// Of x (batch, time, gates · units) and u (units, gates · units); a panic, `op` first, if they do not fit.
     #[track_caller]
@@ -78,7 +75,7 @@ impl Recurrence {
 
     /// The units of each thread. No bit depends on the cut.
     fn blocks(&self) -> Vec<Range<usize>> {
-        let width = self.units.div_ceil(parallel::threads()).next_multiple_of(PANEL);
+        let width = self.units.div_ceil(parallel::threads()).next_multiple_of(PANEL_COLUMNS);
         (0..self.units).step_by(width).map(|i| i..self.units.min(i + width)).collect()
     }
 

@@ -51,8 +51,8 @@ impl std::ops::Mul for Var<'_> {
         one_shape(RULE.name, [&x, &y]);
         let z = zip([&x, &y], |[x, y]| x * y);
         self.tape().record(&RULE, [self, other], z, move |gz, [gx, gy]| {
-            gx.add(|| zip([gz, &y], |[gz, y]| gz * y));
-            gy.add(|| zip([gz, &x], |[gz, x]| gz * x));
+            gx.add(|| zip([&gz, &y], |[gz, y]| gz * y));
+            gy.add(|| zip([&gz, &x], |[gz, x]| gz * x));
         })
     }
 }
@@ -74,6 +74,6 @@ pub fn clip(x: Var, low: Real, high: Real) -> Var {
     let inputs = x.value();
     let y = inputs.map(|x| x.clamp(low, high));
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-        gx.add(|| zip([gy, &inputs], |[gy, x]| if low < x && x < high { gy } else { 0. }))
+        gx.add(|| zip([&gy, &inputs], |[gy, x]| if low < x && x < high { gy } else { 0. }))
     })
 }

@@ -29,7 +29,7 @@ pub fn bernoulli_log_prob<'t>(e: Var<'t>, logits: Var<'t>, floor: Real) -> Var<'
     logits.tape().record(&RULE, [logits], y, move |gy, [gl]| {
         gl.add(|| {
             let slope = |[e, l]: [Real; 2]| if floored(l, e) { 0. } else { e - sigmoid(l) };
-            times_rows(zip([&e, &l], slope), gy, 1.)
+            times_rows(zip([&e, &l], slope), &gy, 1.)
         })
     })
 }

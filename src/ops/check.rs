@@ -3,8 +3,9 @@
 //! Meaningful in f64 (feature `f64`). Behind `stcn gradcheck`; the tests hold every rule to a line here.
 
 use super::*;
+use crate::check::{Check, gradcheck};
 use crate::noise::Noise;
-use crate::tape::{Check, Tape, Var, gradcheck};
+use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
 /// Each op's name with exact and numeric derivative along a random direction.

@@ -24,7 +24,7 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
         conv.forward(xs.data(), ws.data(), bs.data(), tile, y);
     });
     x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
-        backward(&conv, &xs, &ws, gy, gx, gw, gb);
+        backward(&conv, &xs, &ws, &gy, gx, gw, gb);
     })
 }
 

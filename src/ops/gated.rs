@@ -25,8 +25,8 @@ pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
     let s = g.value().map(math::sigmoid);
     let y = zip([&a, &s], |[a, s]| a * s);
     x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
-        gx.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
-        gg.add(|| zip([gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
+        gx.add(|| zip([&gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
+        gg.add(|| zip([&gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
     })
 }
 
@@ -59,7 +59,7 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         math::gated(a, s, y);
     });
     let inputs = [x, filter.0, filter.1, gate.0, gate.1];
-    x.tape().record_taking(&RULE, inputs, y, move |mut gf, [gx, gwf, gbf, gwg, gbg]| {
+    x.tape().record(&RULE, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
         let mut gg = Tensor::scratch(&shape);
         parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
             gated_gradients(&a.data()[range.clone()], &s.data()[range], gf, gg);

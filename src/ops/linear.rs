@@ -2,10 +2,11 @@
 
 use super::conv;
 use crate::kernel::causal_conv::CausalConv;
-use crate::kernel::gemm::{FEW_ROWS, Mat, Onto};
+use crate::kernel::gemm::{CHAIN, Mat, Onto, SKINNY_ROWS};
 use crate::kernel::reduce;
+use crate::kernel::skinny_gemm::ReusedWeight;
 use crate::parallel::{self, Work};
-use crate::tape::{Rule, Shared, Slot, Var};
+use crate::tape::{Deferred, Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
 use crate::vectorised;
 use std::rc::Rc;
@@ -22,7 +23,7 @@ pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
         };
     let layer = Linear::new(RULE.name, x, w, bias);
     let y = layer.forward(|_, _| ());
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(gy, slots.each_mut()))
+    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(&gy, slots.each_mut()))
 }
 
 /// `y = max(x W + b, 0)`: fused, so that only y is kept for the walk back.
@@ -39,7 +40,7 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
     let layer = Linear::new(RULE.name, x, w, bias);
     let y = layer.forward(|_, y| rectify(y));
     let outputs = y.clone();
-    x.tape().record_taking(&RULE, [x, w, bias], y, move |mut gu, slots| {
+    x.tape().record(&RULE, [x, w, bias], y, move |mut gu: Tensor, slots| {
         let y = outputs.data();
         parallel::chunks([gu.data_mut()], |range, [gu]| mask(gu, &y[range]));
         layer.backward(&gu, slots.each_mut());
@@ -81,7 +82,7 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
     let y = layer.forward(|at, y| reduce::add(y, &before.data()[at..at + y.len()]));
     x.tape().record(&RULE, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
         gh.add(|| gy.clone());
-        layer.backward(gy, [gx, gw, gb]);
+        layer.backward(&gy, [gx, gw, gb]);
     })
 }
 
@@ -101,20 +102,20 @@ struct Linear {
     w: Tensor,
     bias: Tensor,
     conv: CausalConv,
-    shared: Rc<Shared>,
+    reused: Rc<ReusedWeight>,
 }
 
 impl Linear {
     #[track_caller]
     fn new(op: &str, x: Var, w: Var, bias: Var) -> Self {
-        let shared = w.shared();
+        let reused = w.cached(|| ReusedWeight::new(w.value()));
         let (x, w, bias) = (x.value(), w.value(), bias.value());
         let &[i, o] = w.shape() else { panic!("{op}: want w of (I, O), got {:?}", w.shape()) };
         assert_eq!(x.cols(), i, "{op}: x has {} channels, w takes {i}", x.cols());
         assert_eq!(bias.shape(), [o], "{op}: w gives {o} channels, bias has {:?}", bias.shape());
         assert!(i * o > 0, "{op}: w is empty, {:?}", w.shape());
         let conv = CausalConv::linear(x.rows(), i, o);
-        Self { x, w, bias, conv, shared }
+        Self { x, w, bias, conv, reused }
     }
 
     /// `finish(at, piece)` runs on every piece of y, which begins at number `at`, once its sums are complete.
@@ -124,12 +125,12 @@ impl Linear {
         *shape.last_mut().expect("rank ≥ 1") = o;
         let mut y = Tensor::scratch(&shape);
         let (x, w, bias) = (self.x.data(), self.w.data(), self.bias.data());
-        if rows > FEW_ROWS {
+        if rows > SKINNY_ROWS {
             conv.tiles([y.data_mut()], o, |tile, [y]| {
                 conv.forward(x, w, bias, tile, y);
                 finish(tile.time.start * o, y);
             });
-        } else if let Some(w) = self.shared.again() {
+        } else if let Some(w) = self.reused.packed() {
             let x = Mat::new(x, rows, conv.inputs);
             w.product(x, Onto::Row(bias), y.data_mut(), finish);
         } else {
@@ -141,10 +142,10 @@ impl Linear {
 
     fn backward(&self, gy: &Tensor, [gx, gw, gb]: [&mut Slot; 3]) {
         let (rows, o) = (self.conv.time, self.conv.outputs);
-        if rows > FEW_ROWS {
+        if rows > SKINNY_ROWS {
             return conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
         }
-        gw.add_product(&self.x, gy);
+        gw.defer(|| Product { x: self.x.clone(), gy: gy.clone() });
         if let Some(gb) = gb.zeroed_target() {
             let mut work = Work::new();
             reduce::queue_add_columns(&mut work, gy.data(), gb);
@@ -153,7 +154,48 @@ impl Linear {
         if let Some((gx, first)) = gx.target() {
             let onto = if first { Onto::Zero } else { Onto::C };
             let gy = Mat::new(gy.data(), rows, o);
-            self.shared.transposed().product(gy, onto, gx, |_, _| ());
+            self.reused.transposed().product(gy, onto, gx, |_, _| ());
         }
     }
+}
+
+/// `xᵀ ȳ`, a term of w̄ from few rows, beside which w̄ itself is long to read and write.
+struct Product {
+    x: Tensor,
+    gy: Tensor,
+}
+
+impl Deferred for Product {
+    /// In order, up to [`CHAIN`] rows as one product: shapes alone decide the groups.
+    fn add_all(products: Vec<Self>, gw: &mut Slot) {
+        let mut products = products.into_iter().peekable();
+        while let Some(first) = products.next() {
+            let mut rows = first.x.rows();
+            let (mut xs, mut gys) = (vec![first.x], vec![first.gy]);
+            while let Some(next) = products.next_if(|next| rows + next.x.rows() <= CHAIN) {
+                rows += next.x.rows();
+                xs.push(next.x);
+                gys.push(next.gy);
+            }
+            let [x, gy] = [xs, gys].map(|parts| stacked(rows, &parts));
+            let Some((gw, first)) = gw.target() else { return };
+            let mut work = Work::new();
+            let layer = CausalConv::linear(rows, x.cols(), gy.cols());
+            layer.queue_grad_w(&mut work, x.data(), gy.data(), gw, first);
+            work.run();
+        }
+    }
+}
+
+/// The rows of all parts, one part below another.
+fn stacked(rows: usize, parts: &[Tensor]) -> Tensor {
+    let mut all = Tensor::scratch(&[rows, parts[0].cols()]);
+    let (mut rest, mut tasks) = (all.data_mut(), vec![]);
+    for part in parts {
+        let (rows, below) = rest.split_at_mut(part.len());
+        tasks.push((rows, part));
+        rest = below;
+    }
+    parallel::each(tasks, |(rows, part)| rows.copy_from_slice(part.data()));
+    all
 }

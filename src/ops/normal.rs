@@ -34,8 +34,8 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
     );
     x.tape().record(&RULE, [x, mean, std], channel_sums(&log_prob), move |gy, [gx, gm, gs]| {
         let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
-        gm.add(|| times_rows(zip([&xs, &m, &s], slope), gy, 1.));
-        gx.add(|| times_rows(zip([&xs, &m, &s], slope), gy, -1.));
+        gm.add(|| times_rows(zip([&xs, &m, &s], slope), &gy, 1.));
+        gx.add(|| times_rows(zip([&xs, &m, &s], slope), &gy, -1.));
         gs.add(|| {
             let slope = zip(
                 [&xs, &m, &s],
@@ -45,7 +45,7 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
                     (u * u - 1.) / s
                 },
             );
-            times_rows(slope, gy, 1.)
+            times_rows(slope, &gy, 1.)
         });
     })
 }
@@ -65,8 +65,8 @@ pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
     let z = zip([&m, &s, &e], |[m, s, e]| m + s * e);
     mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
         gm.add(|| gz.clone());
-        gs.add(|| zip([gz, &e], |[gz, e]| gz * e));
-        ge.add(|| zip([gz, &s], |[gz, s]| gz * s));
+        gs.add(|| zip([&gz, &e], |[gz, e]| gz * e));
+        ge.add(|| zip([&gz, &s], |[gz, s]| gz * s));
     })
 }
 
@@ -107,14 +107,14 @@ pub fn combined_mean<'t>(
     one_shape(RULE.name, [&m, &s, &pm, &ps]);
     let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
     mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
-        gm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
-        gpm.add(|| zip([gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).1));
+        gm.add(|| zip([&gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
+        gpm.add(|| zip([&gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).1));
         let turn = |[gy, m, s, pm, ps]: [Real; 5]| {
             let (w, r) = weights(s, ps);
             2. * gy * w * r * (m - pm)
         };
-        gs.add(|| zip([gy, &m, &s, &pm, &ps], |x| -turn(x) / x[2]));
-        gps.add(|| zip([gy, &m, &s, &pm, &ps], |x| turn(x) / x[4]));
+        gs.add(|| zip([&gy, &m, &s, &pm, &ps], |x| -turn(x) / x[2]));
+        gps.add(|| zip([&gy, &m, &s, &pm, &ps], |x| turn(x) / x[4]));
     })
 }
 
@@ -141,11 +141,11 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
     std.tape().record(&RULE, [std, prior_std], y, move |gy, [gs, gps]| {
         let twice = if released { 2. } else { 1. };
         gs.add(|| {
-            zip([gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
+            zip([&gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
         });
         gps.add(|| {
             zip(
-                [gy, &s, &ps],
+                [&gy, &s, &ps],
                 #[inline(always)]
                 |[gy, s, ps]| {
                     let (_, r) = weights(s, ps);
@@ -204,8 +204,8 @@ pub fn combined_kl<'t>(
             let w = weights(s, ps).0;
             w * w * (m - pm) / (ps * ps)
         };
-        gm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.));
-        gpm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), gy, -1.));
+        gm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.));
+        gpm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), &gy, -1.));
         gs.add(|| {
             let slope = |[m, s, pm, ps]: [Real; 4]| {
                 let (w, r) = weights(s, ps);
@@ -214,7 +214,7 @@ pub fn combined_kl<'t>(
                 let spread = if released { (g - 1. / g) * 2. * g * w } else { -w * w };
                 (spread - 2. * r * moved * moved) / s
             };
-            times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.)
+            times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
         });
         gps.add(|| {
             let slope = |[m, s, pm, ps]: [Real; 4]| {
@@ -224,7 +224,7 @@ pub fn combined_kl<'t>(
                 let spread = if released { (g - 1. / g) * g * (1. - 2. * w) } else { w * w };
                 (spread + moved * moved * (2. * r - 1.)) / ps
             };
-            times_rows(zip([&m, &s, &pm, &ps], slope), gy, 1.)
+            times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
         });
     })
 }

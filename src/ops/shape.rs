@@ -42,12 +42,11 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
 
 /// Adds columns `at..at + width` of `from` (rows of `total`) to a slot of that width.
 fn copy_columns(slot: &mut Slot, width: usize, from: &[Real], total: usize, at: usize) {
-    slot.update(|g, first| {
-        parallel::rows([g], [width], (PIECE / width).max(1), |range, [g]| {
-            for (row, g) in range.zip(g.chunks_exact_mut(width)) {
-                write(g, &from[row * total + at..][..width], first);
-            }
-        });
+    let Some((g, first)) = slot.target() else { return };
+    parallel::rows([g], [width], (PIECE / width).max(1), |range, [g]| {
+        for (row, g) in range.zip(g.chunks_exact_mut(width)) {
+            write(g, &from[row * total + at..][..width], first);
+        }
     });
 }
 
@@ -78,14 +77,10 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
         y.copy_from_slice(&x[start..start + len]);
     }
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-        gx.update(|gx, first| {
-            if first {
-                gx.fill(0.);
-            }
-            for (gx, gy) in gx.chunks_exact_mut(total).zip(gy.data().chunks_exact(len)) {
-                write(&mut gx[start..start + len], gy, false);
-            }
-        })
+        let Some(gx) = gx.zeroed_target() else { return };
+        for (gx, gy) in gx.chunks_exact_mut(total).zip(gy.data().chunks_exact(len)) {
+            write(&mut gx[start..start + len], gy, false);
+        }
     })
 }
 
@@ -100,7 +95,7 @@ pub fn prepend_zero(x: Var) -> Var {
     for (y, x) in y.data_mut().chunks_mut((t + 1) * c).zip(inputs.data().chunks(t * c)) {
         y[c..].copy_from_slice(x);
     }
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| gx.add(|| window(gy, 1, t)))
+    x.tape().record(&RULE, [x], y, move |gy, [gx]| gx.add(|| window(&gy, 1, t)))
 }
 
 /// `y_t = x_{start+t}`, t < len.   x: (B, T, C), y: (B, len, C)
@@ -115,16 +110,15 @@ pub fn slice_time(x: Var, start: usize, len: usize) -> Var {
     assert!(start + len <= t, "slice_time: steps {start}..{} of {t}", start + len);
     let y = window(&inputs, start, len);
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-        gx.update(|gx, first| {
-            parallel::rows([gx], [t * c], 1, |range, [gx]| {
-                let gy = &gy.data()[range.start * len * c..][..len * c];
-                if first {
-                    gx[..start * c].fill(0.);
-                    gx[(start + len) * c..].fill(0.);
-                }
-                write(&mut gx[start * c..(start + len) * c], gy, first);
-            });
-        })
+        let Some((gx, first)) = gx.target() else { return };
+        parallel::rows([gx], [t * c], 1, |range, [gx]| {
+            let gy = &gy.data()[range.start * len * c..][..len * c];
+            if first {
+                gx[..start * c].fill(0.);
+                gx[(start + len) * c..].fill(0.);
+            }
+            write(&mut gx[start * c..(start + len) * c], gy, first);
+        });
     })
 }
 
@@ -171,11 +165,11 @@ pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
     xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {
         let mut at = 0;
         for (slot, n) in slots.iter_mut().zip(&steps) {
-            slot.update(|g, first| {
+            if let Some((g, first)) = slot.target() {
                 for (b, g) in g.chunks_exact_mut((n * c).max(1)).enumerate() {
                     write(g, &gy.data()[(b * total + at) * c..][..n * c], first);
                 }
-            });
+            }
             at += n;
         }
     })
@@ -196,7 +190,7 @@ pub fn reverse_time<'t>(x: Var<'t>, lengths: &[usize]) -> Var<'t> {
     assert!(fits, "reverse_time: lengths {lengths:?} of {batch} sequences of {steps} steps");
     let lengths: Rc<[usize]> = lengths.into();
     x.tape().record(&RULE, [x], reversed(&inputs, &lengths), move |gy, [gx]| {
-        gx.add(|| reversed(gy, &lengths))
+        gx.add(|| reversed(&gy, &lengths))
     })
 }
 

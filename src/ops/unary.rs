@@ -15,7 +15,7 @@ fn unary<'t>(
     let y = inputs.map(f);
     let outputs = y.clone();
     x.tape().record(rule, [x], y, move |gy, [gx]| {
-        gx.add(|| zip([gy, &inputs, &outputs], |[gy, x, y]| gy * df(x, y)))
+        gx.add(|| zip([&gy, &inputs, &outputs], |[gy, x, y]| gy * df(x, y)))
     })
 }
 

@@ -1,49 +1,38 @@
 //! The walk back along the tape.
 
 use super::{Event, Node, NodeId, Param, Rule, Tape, Var};
-use crate::kernel::{causal_conv::CausalConv, gemm::PANEL};
-use crate::parallel::{self, Work};
+use crate::parallel;
 use crate::tensor::{Real, Tensor};
+use std::any::Any;
+use std::mem::take;
 
-/// Where a vjp rule puts the gradient of one input.
+/// Where a vjp puts the gradient of one input: added to what other consumers of that input have put there.
 pub struct Slot {
     grad: Option<Tensor>,
-    products: Vec<Product>,
+    deferred: Vec<Waiting>,
     shape: Vec<usize>,
     needed: bool,
 }
 
 impl Slot {
     fn new(input: &Node, grad: Option<Tensor>, needed: bool) -> Self {
-        Self { grad, products: vec![], shape: input.value.shape().to_vec(), needed }
+        Self { grad, deferred: vec![], shape: input.value.shape().to_vec(), needed }
     }
 
-    /// Whether anything upstream wants this gradient.
+    /// Whether this gradient is wanted at all.
     pub fn is_needed(&self) -> bool {
         self.needed
     }
 
-    /// Adds `grad()`; never evaluated if nothing upstream wants it.
+    /// Adds `grad()`, which is evaluated only if it is needed.
     pub fn add(&mut self, grad: impl FnOnce() -> Tensor) {
         if self.needed {
             accumulate(&mut self.grad, grad());
         }
     }
 
-    /// Adds `xᵀ ȳ`, later: in one product over the rows of all who add so to this gradient, in the order of
-    /// the tape. For few rows, as of one step, beside which the sum itself is long to read and write.
-    ///
-    /// x: (…, I), gy: (…, O), as many rows; the gradient: (I, O)
-    #[track_caller]
-    pub fn add_product(&mut self, x: &Tensor, gy: &Tensor) {
-        assert_eq!(x.rows(), gy.rows(), "add_product: rows of x and of gy differ");
-        if self.needed {
-            self.products.push(Product { x: x.clone(), gy: gy.clone() });
-        }
-    }
-
-    /// Where to add in place: the running sum, and whether this is the first to come; then its contents are
-    /// unspecified and every element must be stored. `None` if nothing upstream wants this gradient.
+    /// The running sum, to be added to in place, and whether this is its first term: then its contents are
+    /// unspecified and every element must be stored. `None` if it is not needed.
     pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
         if !self.needed {
             return None;
@@ -53,7 +42,7 @@ impl Slot {
         Some((grad.data_mut(), first))
     }
 
-    /// The same with zeros in place of unspecified contents: for small gradients, as of a bias.
+    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, as of a bias.
     pub fn zeroed_target(&mut self) -> Option<&mut [Real]> {
         let (grad, first) = self.target()?;
         if first {
@@ -62,52 +51,49 @@ impl Slot {
         Some(grad)
     }
 
-    /// `write(g, first)` on the [`target`](Self::target), if there is one.
-    pub fn update(&mut self, write: impl FnOnce(&mut [Real], bool)) {
-        if let Some((grad, first)) = self.target() {
-            write(grad, first);
+    /// Leaves `term()` to be added when the walk reaches this input, together with all others of its type.
+    pub fn defer<T: Deferred>(&mut self, term: impl FnOnce() -> T) {
+        if self.needed {
+            self.deferred.push(Waiting { term: Box::new(term()), add_all: add_all::<T> });
         }
     }
-}
 
-/// `xᵀ ȳ`, not yet done.
-struct Product {
-    x: Tensor,
-    gy: Tensor,
-}
-
-/// Does the products that wait for a gradient, the first of the tape, which came last, first, and adds them
-/// to it: up to a panel of rows as one product. Order and groups follow from shapes alone.
-fn settle(grad: &mut Option<Tensor>, mut products: Vec<Product>) {
-    while let Some(first) = products.pop() {
-        let mut rows = first.x.rows();
-        let (mut xs, mut gys) = (vec![first.x], vec![first.gy]);
-        while let Some(next) = products.pop_if(|next| rows + next.x.rows() <= PANEL) {
-            rows += next.x.rows();
-            xs.push(next.x);
-            gys.push(next.gy);
+    /// Adds what was deferred, type by type. The walk meets the ops of a tape last first.
+    fn add_deferred(&mut self) {
+        while let Some(Waiting { term, add_all }) = self.deferred.last() {
+            let (add_all, kind) = (*add_all, (**term).type_id());
+            let of_kind = |waiting: &Waiting| (*waiting.term).type_id() == kind;
+            let (terms, others) = take(&mut self.deferred).into_iter().partition(of_kind);
+            self.deferred = others;
+            add_all(terms, self);
         }
-        let [x, gy] = [xs, gys].map(|parts| one_below_another(rows, &parts));
-        let first = grad.is_none();
-        let grad = grad.get_or_insert_with(|| Tensor::scratch(&[x.cols(), gy.cols()]));
-        let mut work = Work::new();
-        let layer = CausalConv::linear(rows, x.cols(), gy.cols());
-        layer.queue_grad_w(&mut work, x.data(), gy.data(), grad.data_mut(), first);
-        work.run();
+    }
+
+    /// The sum, which `maker` has added to last.
+    fn checked(self, maker: &Node) -> Option<Tensor> {
+        let fits = self.grad.as_ref().is_none_or(|grad| grad.shape() == self.shape);
+        assert!(fits, "{maker}: wrong gradient shape for an input");
+        self.grad
     }
 }
 
-/// The rows of all parts, so many in sum.
-fn one_below_another(rows: usize, parts: &[Tensor]) -> Tensor {
-    let mut all = Tensor::scratch(&[rows, parts[0].cols()]);
-    let (mut rest, mut tasks) = (all.data_mut(), vec![]);
-    for part in parts {
-        let (rows, behind) = rest.split_at_mut(part.len());
-        tasks.push((rows, part));
-        rest = behind;
-    }
-    parallel::each(tasks, |(rows, part)| rows.copy_from_slice(part.data()));
-    all
+/// A term of a gradient that is better added together with others of its type than alone. A weight that every
+/// step of a recurrence uses gets a small product from each; its op defers them ([`Slot::defer`]) and makes a few
+/// large products of them in the end.
+pub trait Deferred: Sized + 'static {
+    /// Adds all terms of one gradient to its slot; they come in the order in which their ops were recorded.
+    fn add_all(terms: Vec<Self>, slot: &mut Slot);
+}
+
+/// A deferred term of some type, and [`add_all`] for that type.
+struct Waiting {
+    term: Box<dyn Any>,
+    add_all: fn(Vec<Waiting>, &mut Slot),
+}
+
+fn add_all<T: Deferred>(terms: Vec<Waiting>, slot: &mut Slot) {
+    let terms = terms.into_iter().rev().map(|waiting| waiting.term.downcast());
+    T::add_all(terms.map(|term| *term.expect("all of this type")).collect(), slot);
 }
 
 fn accumulate(sum: &mut Option<Tensor>, term: Tensor) {
@@ -128,7 +114,7 @@ pub enum Keep {
 
 /// Gradients of one scalar.
 pub struct Grads {
-    pub(super) grads: Vec<Option<Tensor>>,
+    grads: Vec<Option<Tensor>>,
     params: Vec<Option<NodeId>>,
 }
 
@@ -140,11 +126,28 @@ impl Grads {
 
     /// The gradient at a node.
     pub fn at(&self, id: NodeId) -> Option<&Tensor> {
-        self.grads[id.index()].as_ref()
+        self.grads.get(id.index())?.as_ref()
     }
 
-    /// Adds the gradients of the same parameters from another tape, as of another part of a batch. Those of
-    /// inputs stay this tape's own.
+    /// The gradient of a parameter; `None`, which means 0, if the loss does not depend on it.
+    pub fn find(&self, p: &Param) -> Option<&Tensor> {
+        let id = self.params.get(p.number()).copied().flatten();
+        id.and_then(|id| self.at(id))
+    }
+
+    /// The gradient of a parameter. Panics with its path if the loss does not depend on it.
+    #[track_caller]
+    pub fn param(&self, p: &Param) -> &Tensor {
+        self.find(p).unwrap_or_else(|| {
+            panic!(
+                "{}: no gradient reached this parameter; the loss does not depend on it",
+                p.path()
+            )
+        })
+    }
+
+    /// Adds the gradients of the same parameters from another tape, as of another part of a batch. The
+    /// gradients of inputs stay those of this tape.
     pub fn add(&mut self, mut other: Grads) {
         let Self { grads, params } = self;
         params.resize(params.len().max(other.params.len()), None);
@@ -161,32 +164,15 @@ impl Grads {
         let sums = grads.iter_mut().zip(terms).filter_map(|(sum, term)| Some((sum, term?)));
         parallel::each(sums.collect(), |(sum, term)| accumulate(sum, term));
     }
-
-    /// The gradient of a parameter; `None`, which is to say 0, if the loss does not depend on it.
-    pub fn find(&self, p: &Param) -> Option<&Tensor> {
-        let id = self.params.get(p.number()).copied().flatten();
-        id.and_then(|id| self.at(id))
-    }
-
-    /// The gradient of a parameter. Panics with its path if the loss does not depend on it.
-    #[track_caller]
-    pub fn param(&self, p: &Param) -> &Tensor {
-        self.find(p).unwrap_or_else(|| {
-            panic!(
-                "{}: no gradient reached this parameter; the loss does not depend on it",
-                p.path()
-            )
-        })
-    }
 }
 
 /// One term of the chain rule at a node: what one consumer contributes to its gradient.
-pub struct Term {
-    /// Who.
-    pub consumer: NodeId,
-    /// By which rule.
+pub struct Term<'t> {
+    /// The node that uses the value.
+    pub consumer: Var<'t>,
+    /// Its rule.
     pub rule: &'static Rule,
-    /// How much.
+    /// Its contribution.
     pub grad: Tensor,
 }
 
@@ -194,30 +180,29 @@ impl Tape {
     /// Gradients of the scalar `loss`: one walk back along the list.
     #[track_caller]
     pub fn backward(&self, loss: Var, keep: Keep) -> Grads {
-        let shape = loss.value().shape().to_vec();
-        assert_eq!(
-            shape.iter().product::<usize>(),
-            1,
-            "backward: want one number, got shape {shape:?}"
-        );
-        self.pull_back(loss, Tensor::new(&shape, vec![1.]), keep)
+        let value = loss.value();
+        assert_eq!(value.len(), 1, "backward: want one number, got shape {:?}", value.shape());
+        self.pull_back(loss, Tensor::new(value.shape(), vec![1.]), keep)
     }
 
-    /// Gradients of `⟨gy, y⟩`, for a y of any shape: gy is its cotangent.
+    /// Gradients of `⟨gy, y⟩` for a y of any shape: gy is the gradient to begin with, the cotangent of y.
     #[track_caller]
     pub fn pull_back(&self, y: Var, gy: Tensor, keep: Keep) -> Grads {
-        let nodes = self.nodes.borrow();
-        assert!(std::ptr::eq(y.tape, self), "backward: {} lives on another tape", y.describe());
-        let mut grads: Vec<Option<Tensor>> = vec![None; nodes.len()];
+        assert!(std::ptr::eq(y.tape, self), "backward: {y} lives on another tape");
         assert_eq!(gy.shape(), y.value().shape(), "backward: the cotangent has another shape");
+        let nodes = self.nodes.borrow();
+        let mut grads: Vec<Option<Tensor>> = vec![None; nodes.len()];
+        let mut deferred: Vec<Vec<Waiting>> = nodes.iter().map(|_| vec![]).collect();
         grads[y.id.index()] = Some(gy);
-        let mut products: Vec<Vec<Product>> = nodes.iter().map(|_| vec![]).collect();
-        for i in (0..=y.id.index()).rev() {
-            let node = &nodes[i];
-            if !products[i].is_empty() {
-                // All consumers lie above.
-                settle(&mut grads[i], std::mem::take(&mut products[i]));
-                self.tell(Event::Settled(node.rule));
+        for node in nodes[..=y.id.index()].iter().rev() {
+            let i = node.id.index();
+            if !deferred[i].is_empty() {
+                // All consumers were recorded later, so all terms are here.
+                let mut slot = Slot::new(node, grads[i].take(), true);
+                slot.deferred = take(&mut deferred[i]);
+                slot.add_deferred();
+                grads[i] = slot.checked(node);
+                self.notify(Event::AddedDeferred(node.rule));
             }
             let Some(vjp) = &node.vjp else { continue };
             let gy = if keep == Keep::All { grads[i].clone() } else { grads[i].take() };
@@ -230,50 +215,34 @@ impl Tape {
             };
             let mut slots: Vec<Slot> = node.inputs.iter().map(lend).collect();
             vjp(gy, &mut slots);
-            for (slot, x) in slots.into_iter().zip(&node.inputs) {
-                let check = |found: &[usize]| {
-                    let want = &slot.shape;
-                    assert_eq!(
-                        found,
-                        want,
-                        "{}: wrong gradient shape for an input",
-                        node.describe(i)
-                    );
-                };
-                for product in slot.products {
-                    check(&[product.x.cols(), product.gy.cols()]);
-                    products[x.index()].push(product);
-                }
-                if let Some(g) = slot.grad {
-                    check(g.shape());
-                    accumulate(&mut grads[x.index()], g);
+            for (mut slot, x) in slots.into_iter().zip(&node.inputs) {
+                deferred[x.index()].append(&mut slot.deferred);
+                if let Some(grad) = slot.checked(node) {
+                    accumulate(&mut grads[x.index()], grad);
                 }
             }
-            self.tell(Event::PulledBack(node.rule));
+            self.notify(Event::PulledBack(node.rule));
         }
         Grads { grads, params: self.params.borrow().clone() }
     }
 
-    /// Every term of the chain rule at `x`, which sum to its gradient. Wants [`Keep::All`].
+    /// Every term of the chain rule at `x`; they sum to its gradient. Wants [`Keep::All`].
     ///
-    /// A question about a finished pass: rules are pure, so asking again changes nothing.
-    pub fn explain(&self, grads: &Grads, x: Var) -> Vec<Term> {
+    /// A question about a finished pass: a vjp is a pure function, so calling it again changes nothing.
+    pub fn explain(&self, grads: &Grads, x: Var) -> Vec<Term<'_>> {
         let nodes = self.nodes.borrow();
         let mut terms = vec![];
-        for (i, node) in nodes.iter().enumerate() {
-            let (Some(gy), Some(vjp)) = (&grads.grads[i], &node.vjp) else { continue };
-            if !node.inputs.contains(&x.id) {
-                continue;
-            }
+        for node in nodes.iter().filter(|node| node.inputs.contains(&x.id)) {
+            let (Some(gy), Some(vjp)) = (grads.at(node.id), &node.vjp) else { continue };
             let empty = |id: &NodeId| Slot::new(&nodes[id.index()], None, *id == x.id);
             let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
             vjp(gy.clone(), &mut slots);
             let mut sum = None;
             for mut slot in slots {
-                settle(&mut slot.grad, slot.products);
-                slot.grad.into_iter().for_each(|g| accumulate(&mut sum, g));
+                slot.add_deferred();
+                slot.grad.into_iter().for_each(|grad| accumulate(&mut sum, grad));
             }
-            let consumer = NodeId(i as u32);
+            let consumer = Var { tape: self, id: node.id };
             terms.extend(sum.map(|grad| Term { consumer, rule: node.rule, grad }));
         }
         terms

@@ -1,9 +1,23 @@
 //! The tape: every value of one forward pass, in the order it was computed, and the walk back.
 //!
-//! An arena of nodes behind one `RefCell`, and [`Var`], a `Copy` handle of two words that borrows it
-//! (decision 0001). A rule sees tensors, not Vars, and draws no noise, so asking it twice gives the same
-//! answer, and there are no second derivatives, on purpose (decision 0007). Not here: any particular op
-//! (`ops`).
+//! Reverse-mode differentiation with a list of what was computed (Wengert 1964):
+//! 1. An op computes a value from tensors and records it as a [`Node`]: its [`Rule`], its inputs, and its vjp,
+//!    a closure that takes the gradient of the value to the gradients of the inputs.
+//! 2. The nodes of a pass stand in one `Vec`, the arena, in the order of execution: a node comes after its
+//!    inputs. A [`Var`] is a `Copy` handle of two words that borrows the tape (decision 0001).
+//! 3. [`Tape::backward`] walks the arena from the loss to the front and asks each vjp once.
+//!
+//! ```
+//! use stcn::{Tape, Tensor, tape::Keep};
+//! let tape = Tape::new();
+//! let x = tape.input(Tensor::scalar(3.), "x");
+//! let y = x * x + x;
+//! let grads = tape.backward(y, Keep::Leaves);
+//! assert_eq!(y.value().item(), 12.);
+//! assert_eq!(grads.wrt(x).unwrap().item(), 7.); // 2x + 1
+//! ```
+//! A vjp computes with tensors, not Vars, and draws no noise: calling it twice gives the same answer, and there
+//! are no second derivatives, on purpose (decision 0007). Not here: any particular op (`ops`).
 //!
 //! A handle cannot outlive its pass:
 //! ```compile_fail
@@ -15,23 +29,20 @@
 //! ```
 
 mod backward;
-mod check;
-mod finite;
 mod param;
 mod rule;
-mod shared;
 
-pub use backward::{Grads, Keep, Slot, Term};
-pub use check::{Check, gradcheck};
+pub use backward::{Deferred, Grads, Keep, Slot, Term};
 pub use param::Param;
 pub use rule::Rule;
-pub use shared::Shared;
 
 use crate::tensor::Tensor;
-use std::cell::{OnceCell, RefCell};
+use std::any::Any;
+use std::cell::{Ref, RefCell};
+use std::fmt;
 use std::rc::Rc;
 
-/// Where a node stands on its tape, counted from 0.
+/// The place of a node on its tape, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(u32);
 
@@ -42,49 +53,32 @@ impl NodeId {
     }
 }
 
-/// From the gradient of a node's value to those of its inputs.
+/// Takes the gradient of a node's value to the gradients of its inputs, one slot each.
 type Vjp = Box<dyn Fn(Tensor, &mut [Slot])>;
 
-struct Node {
-    rule: &'static Rule,
-    inputs: Vec<NodeId>,
-    value: Tensor,
+/// One value and how it was computed. Displayed as `node 7 linear "z.2"`.
+pub struct Node {
+    /// Its place on the tape.
+    pub id: NodeId,
+    /// The op that computed it.
+    pub rule: &'static Rule,
+    /// What it was computed from.
+    pub inputs: Vec<NodeId>,
+    /// The result.
+    pub value: Tensor,
+    /// The paper's name for it, or empty.
+    pub label: String,
+    /// Whether it has a gradient.
+    pub tracked: bool,
     vjp: Option<Vjp>,
-    label: String,
-    tracked: bool,
-    shared: OnceCell<Rc<Shared>>,
+    cache: Vec<Rc<dyn Any>>,
 }
 
-impl Node {
-    /// `7 linear "z.2"`: how errors and tables name a node.
-    fn describe(&self, index: usize) -> String {
-        let label =
-            if self.label.is_empty() { String::new() } else { format!(" \"{}\"", self.label) };
-        format!("node {index} {}{label}", self.rule.name)
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {} {}", self.id.index(), self.rule.name)?;
+        if self.label.is_empty() { Ok(()) } else { write!(f, " \"{}\"", self.label) }
     }
-}
-
-/// What a tape has just done.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// Recorded a node of this rule with this value: its computation has just ended.
-    Recorded(&'static Rule, &'a Tensor),
-    /// Pulled a gradient back through a node of this rule.
-    PulledBack(&'static Rule),
-    /// Did the products that waited for the gradient of a node of this rule: see [`Slot::add_product`].
-    Settled(&'static Rule),
-}
-
-/// Whoever wants to know what a tape does while it does it, such as a profile.
-type Watcher = Box<dyn Fn(Event)>;
-
-/// A Wengert list: every value of one forward pass, in the order it was computed.
-#[derive(Default)]
-pub struct Tape {
-    nodes: RefCell<Vec<Node>>,
-    params: RefCell<Vec<Option<NodeId>>>,
-    inference: bool,
-    watcher: Option<Watcher>,
 }
 
 /// A handle to one node. `Copy`, two words; cannot outlive or leave its tape.
@@ -94,20 +88,25 @@ pub struct Var<'t> {
     id: NodeId,
 }
 
-/// One node, to look at.
-pub struct NodeView<'a> {
-    /// Where it stands.
-    pub id: NodeId,
-    /// What computed it.
-    pub rule: &'static Rule,
-    /// From what.
-    pub inputs: &'a [NodeId],
-    /// The paper's name for it, or empty.
-    pub label: &'a str,
-    /// What came out.
-    pub value: &'a Tensor,
-    /// Whether a gradient can reach it.
-    pub tracked: bool,
+/// A Wengert list: every value of one forward pass, in the order it was computed.
+#[derive(Default)]
+pub struct Tape {
+    nodes: RefCell<Vec<Node>>,
+    /// The leaf of each parameter, by the parameter's number.
+    params: RefCell<Vec<Option<NodeId>>>,
+    inference: bool,
+    observer: Option<Box<dyn Fn(Event)>>,
+}
+
+/// What a tape has just done.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Recorded a node of this rule with this value: its computation has just ended.
+    Recorded(&'static Rule, &'a Tensor),
+    /// Ran the vjp of a node of this rule.
+    PulledBack(&'static Rule),
+    /// Added the [`Deferred`] terms of the gradient of a node of this rule.
+    AddedDeferred(&'static Rule),
 }
 
 impl Tape {
@@ -121,30 +120,30 @@ impl Tape {
         Self { inference: true, ..Self::default() }
     }
 
-    /// Whether it records for a walk back: not one for inference.
+    /// Whether it records what the walk back needs: not one for inference.
     pub fn is_training(&self) -> bool {
         !self.inference
     }
 
-    /// Calls `watcher` after every node that is recorded and every one that a gradient was pulled through.
-    pub fn watch(&mut self, watcher: impl Fn(Event) + 'static) {
-        self.watcher = Some(Box::new(watcher));
+    /// Calls `observer` after every node that is recorded, every vjp, and every sum of deferred terms.
+    pub fn observe(&mut self, observer: impl Fn(Event) + 'static) {
+        self.observer = Some(Box::new(observer));
     }
 
-    fn tell(&self, event: Event) {
-        if let Some(watcher) = &self.watcher {
-            watcher(event);
+    fn notify(&self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer(event);
         }
     }
 
     /// A leaf without a gradient.
     pub fn constant(&self, value: Tensor) -> Var<'_> {
-        self.leaf(value, String::new(), false)
+        self.leaf(value, "", false)
     }
 
     /// A labelled leaf with a gradient.
     pub fn input(&self, value: Tensor, label: &str) -> Var<'_> {
-        self.leaf(value, label.into(), true)
+        self.leaf(value, label, true)
     }
 
     /// The leaf of a parameter: the same node however often it is used, so it has one gradient.
@@ -155,14 +154,70 @@ impl Tape {
             self.params.borrow_mut().resize(i + 1, None);
         }
         if let Some(id) = self.params.borrow()[i] {
-            let known = &self.nodes.borrow()[id.index()].label;
-            let path = p.path();
-            assert_eq!(known, path, "param: two models on one tape share number {i}");
-            return Var { tape: self, id };
+            let known = Var { tape: self, id };
+            let same = known.node().label == p.path();
+            assert!(
+                same,
+                "param: two models on one tape share number {i}, {known} and {}",
+                p.path()
+            );
+            return known;
         }
-        let leaf = self.leaf(p.value.clone(), p.path().into(), true);
+        let leaf = self.leaf(p.value.clone(), p.path(), true);
         self.params.borrow_mut()[i] = Some(leaf.id);
         leaf
+    }
+
+    fn leaf(&self, value: Tensor, label: &str, tracked: bool) -> Var<'_> {
+        self.push(&rule::LEAF, vec![], value, tracked && !self.inference, None).named(label)
+    }
+
+    /// Records `value`, which `rule` computed from `inputs`. `vjp(gy, slots)` gets the gradient of the value, which
+    /// it may overwrite, and puts the gradient of each input into its slot.
+    #[track_caller]
+    pub fn record<'t, const N: usize>(
+        &'t self,
+        rule: &'static Rule,
+        inputs: [Var<'t>; N],
+        value: Tensor,
+        vjp: impl Fn(Tensor, &mut [Slot; N]) + 'static,
+    ) -> Var<'t> {
+        self.record_all(rule, &inputs, value, move |gy, slots| {
+            vjp(gy, slots.try_into().expect("one slot per input"));
+        })
+    }
+
+    /// [`record`](Self::record) for any number of inputs.
+    #[track_caller]
+    pub fn record_all<'t>(
+        &'t self,
+        rule: &'static Rule,
+        inputs: &[Var<'t>],
+        value: Tensor,
+        vjp: impl Fn(Tensor, &mut [Slot]) + 'static,
+    ) -> Var<'t> {
+        for x in inputs {
+            let same = std::ptr::eq(x.tape, self);
+            assert!(same, "{}: its input, {x}, lives on another tape", rule.name);
+        }
+        let tracked = inputs.iter().any(|x| x.is_tracked());
+        let vjp = tracked.then(|| Box::new(vjp) as Vjp); // untracked: drop what it saved, now
+        self.push(rule, inputs.iter().map(|x| x.id).collect(), value, tracked, vjp)
+    }
+
+    fn push(
+        &self,
+        rule: &'static Rule,
+        inputs: Vec<NodeId>,
+        value: Tensor,
+        tracked: bool,
+        vjp: Option<Vjp>,
+    ) -> Var<'_> {
+        self.notify(Event::Recorded(rule, &value));
+        let id = NodeId(self.len() as u32);
+        let (label, cache) = (String::new(), vec![]);
+        self.nodes.borrow_mut().push(Node { id, rule, inputs, value, label, tracked, vjp, cache });
+        Var { tape: self, id }
     }
 
     /// Forgets this pass, keeps the memory. `&mut self`: the borrow checker proves that no `Var` is left.
@@ -171,78 +226,7 @@ impl Tape {
         self.params.get_mut().clear();
     }
 
-    /// Records `value = rule(inputs)`; `vjp` gets the gradient of the value and one slot per input.
-    #[track_caller]
-    pub fn record<'t, const N: usize>(
-        &'t self,
-        rule: &'static Rule,
-        inputs: [Var<'t>; N],
-        value: Tensor,
-        vjp: impl Fn(&Tensor, &mut [Slot; N]) + 'static,
-    ) -> Var<'t> {
-        self.record_taking(rule, inputs, value, move |gy, slots| vjp(&gy, slots))
-    }
-
-    /// The same for a `vjp` that makes something of the gradient in its place; if another holds it too, that
-    /// copies it first.
-    #[track_caller]
-    pub fn record_taking<'t, const N: usize>(
-        &'t self,
-        rule: &'static Rule,
-        inputs: [Var<'t>; N],
-        value: Tensor,
-        vjp: impl Fn(Tensor, &mut [Slot; N]) + 'static,
-    ) -> Var<'t> {
-        self.push_op(rule, &inputs, value, move |gy, slots| {
-            vjp(gy, slots.try_into().expect("one slot per input"));
-        })
-    }
-
-    /// The same for ops with any number of inputs.
-    #[track_caller]
-    pub fn record_all<'t>(
-        &'t self,
-        rule: &'static Rule,
-        inputs: &[Var<'t>],
-        value: Tensor,
-        vjp: impl Fn(&Tensor, &mut [Slot]) + 'static,
-    ) -> Var<'t> {
-        self.push_op(rule, inputs, value, move |gy, slots| vjp(&gy, slots))
-    }
-
-    #[track_caller]
-    fn push_op<'t>(
-        &'t self,
-        rule: &'static Rule,
-        inputs: &[Var<'t>],
-        value: Tensor,
-        vjp: impl Fn(Tensor, &mut [Slot]) + 'static,
-    ) -> Var<'t> {
-        let tracked = inputs.iter().any(|x| x.is_tracked());
-        for x in inputs {
-            let same = std::ptr::eq(x.tape, self);
-            assert!(same, "{}: its input, {}, lives on another tape", rule.name, x.describe());
-        }
-        let vjp = tracked.then(|| Box::new(vjp) as Vjp); // untracked: drop what it saved, now
-        let inputs = inputs.iter().map(|x| x.id).collect();
-        let (label, shared) = (String::new(), OnceCell::new());
-        self.push(Node { rule, inputs, value, vjp, label, tracked, shared })
-    }
-
-    fn leaf(&self, value: Tensor, label: String, tracked: bool) -> Var<'_> {
-        let tracked = tracked && !self.inference;
-        let (rule, inputs, vjp, shared) = (&rule::LEAF, vec![], None, OnceCell::new());
-        self.push(Node { rule, inputs, value, vjp, label, tracked, shared })
-    }
-
-    fn push(&self, node: Node) -> Var<'_> {
-        self.tell(Event::Recorded(node.rule, &node.value));
-        let mut nodes = self.nodes.borrow_mut();
-        nodes.push(node);
-        Var { tape: self, id: NodeId(nodes.len() as u32 - 1) }
-    }
-
-    /// How many nodes.
+    /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.borrow().len()
     }
@@ -252,55 +236,82 @@ impl Tape {
         self.len() == 0
     }
 
-    /// The node that bears `label`.
-    pub fn find(&self, label: &str) -> Option<Var<'_>> {
-        let i = self.nodes.borrow().iter().position(|node| node.label == label)?;
-        Some(Var { tape: self, id: NodeId(i as u32) })
+    /// A handle to every node, in order.
+    pub fn vars(&self) -> impl DoubleEndedIterator<Item = Var<'_>> {
+        (0..self.len() as u32).map(|i| Var { tape: self, id: NodeId(i) })
     }
 
     /// Calls `look` on every node, in order.
-    pub fn each(&self, mut look: impl FnMut(NodeView<'_>)) {
-        for (i, node) in self.nodes.borrow().iter().enumerate() {
-            let Node { rule, inputs, value, label, tracked, .. } = node;
-            look(NodeView { id: NodeId(i as u32), rule, inputs, label, value, tracked: *tracked });
-        }
+    pub fn each(&self, look: impl FnMut(&Node)) {
+        self.nodes.borrow().iter().for_each(look);
+    }
+
+    /// The node with this label.
+    pub fn find(&self, label: &str) -> Option<Var<'_>> {
+        self.vars().find(|x| x.node().label == label)
     }
 }
 
 impl<'t> Var<'t> {
+    fn node(self) -> Ref<'t, Node> {
+        Ref::map(self.tape.nodes.borrow(), |nodes| &nodes[self.id.index()])
+    }
+
     /// The tape it lives on.
     pub fn tape(self) -> &'t Tape {
         self.tape
     }
 
-    /// Where it stands on its tape.
+    /// Its place on the tape.
     pub fn id(self) -> NodeId {
         self.id
     }
 
-    /// What was computed. O(1): tensors are shared, not copied.
+    /// The result of its op. O(1): tensors are shared, not copied.
     pub fn value(self) -> Tensor {
-        self.tape.nodes.borrow()[self.id.index()].value.clone()
+        self.node().value.clone()
     }
 
-    /// Whether a gradient can reach it.
+    /// What it was computed from.
+    pub fn inputs(self) -> Vec<Var<'t>> {
+        self.node().inputs.iter().map(|&id| Var { id, ..self }).collect()
+    }
+
+    /// Whether it has a gradient.
     pub fn is_tracked(self) -> bool {
-        self.tape.nodes.borrow()[self.id.index()].tracked
+        self.node().tracked
     }
 
-    /// What ops make of this value, a weight, and share until the pass ends.
-    pub fn shared(self) -> Rc<Shared> {
-        let node = &self.tape.nodes.borrow()[self.id.index()];
-        node.shared.get_or_init(|| Rc::new(Shared::of(node.value.clone()))).clone()
-    }
-
-    /// Puts the paper's name on this node: `z.1`, `kl.2`, `d.3`.
+    /// Labels this node as the paper does: `z.1`, `kl.2`, `d.3`.
     pub fn named(self, label: &str) -> Self {
         self.tape.nodes.borrow_mut()[self.id.index()].label = label.into();
         self
     }
 
-    fn describe(self) -> String {
-        self.tape.nodes.borrow()[self.id.index()].describe(self.id.index())
+    /// A value that ops keep with this node until the tape is reset, such as a weight in another layout: `make`
+    /// runs at the first call for this type `T`, later calls share the result.
+    ///
+    /// ```
+    /// # use stcn::{Tape, Tensor};
+    /// struct Norm(f64);
+    /// let tape = Tape::new();
+    /// let w = tape.input(Tensor::new(&[2], vec![3., 4.]), "w");
+    /// let norm = || w.cached(|| Norm(w.value().squared_norm().sqrt()));
+    /// assert_eq!(norm().0, 5.);
+    /// assert!(std::rc::Rc::ptr_eq(&norm(), &norm()));
+    /// ```
+    pub fn cached<T: 'static>(self, make: impl FnOnce() -> T) -> Rc<T> {
+        let known = self.node().cache.iter().find_map(|value| value.clone().downcast().ok());
+        known.unwrap_or_else(|| {
+            let value = Rc::new(make());
+            self.tape.nodes.borrow_mut()[self.id.index()].cache.push(value.clone());
+            value
+        })
+    }
+}
+
+impl fmt::Display for Var<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.node().fmt(f)
     }
 }

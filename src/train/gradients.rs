@@ -1,12 +1,13 @@
 //! Gradients of whole models against finite differences, parameter by parameter.
 
+use crate::check::Check;
 use crate::data::Batch;
 use crate::error::Result;
 use crate::models::config::{HeadKind, Task};
 use crate::models::{self, Kl, ModelConfig, ModelKind, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
-use crate::tape::{Check, Keep, Tape};
+use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor};
 use crate::train::config::Reduction;
 use crate::train::objective::loss;

@@ -91,7 +91,7 @@ fn matrices((m, n, k): (usize, usize, usize)) -> [Vec<Real>; 3] {
 mod single {
     use super::*;
     use proptest::prelude::*;
-    use stcn::kernel::gemm::{PANEL, element};
+    use stcn::kernel::gemm::{CHAIN, element};
 
     /// What the definition says.
     fn defined((m, n, k): (usize, usize, usize), a: &[f32], b: &[f32], c: &[f32]) -> Vec<f32> {
@@ -130,8 +130,8 @@ mod single {
         let fused = element(0., 2, |i| a[i], |i| b[i]);
         assert_eq!(fused, f32::EPSILON * 4096. + f32::EPSILON / 2.);
         // 2²⁴ + 1 is no f32: 256 ones after it vanish one by one, but not as a panel of their own.
-        let a = |i| if i == 0 { 16_777_216. } else { f32::from(i >= PANEL) };
-        assert_eq!(element(0., 2 * PANEL, a, |_| 1.), 16_777_216. + 256.);
+        let a = |i| if i == 0 { 16_777_216. } else { f32::from(i >= CHAIN) };
+        assert_eq!(element(0., 2 * CHAIN, a, |_| 1.), 16_777_216. + 256.);
     }
 
     #[test]

@@ -50,12 +50,12 @@ fn nothing_of_an_earlier_step_changes_with_the_present() {
                 _ => return, // a parameter
             };
             for t in 0..rows {
-                let what = (node.rule.name, node.label, t, name(&config));
-                assert_eq!(row(value, 1, t), row(node.value, 1, t), "{what:?}");
+                let what = (node.rule.name, &node.label, t, name(&config));
+                assert_eq!(row(value, 1, t), row(&node.value, 1, t), "{what:?}");
             }
             assert_eq!(
                 row(value, 0, steps - 1),
-                row(node.value, 0, steps - 1),
+                row(&node.value, 0, steps - 1),
                 "the other sequence"
             );
             seen += 1;

@@ -1,8 +1,11 @@
 //! Linear layers.
 
-use super::{numbers, pass, twins};
+use super::{ROUNDING, difference, numbers, pass, twins};
 use stcn::Tensor;
+use stcn::kernel::skinny_gemm::ReusedWeight;
 use stcn::ops::*;
+use stcn::tape::{Keep, Tape, Var};
+use std::rc::Rc;
 
 /// Multiples of ½ and a bias of ⅛, so that no sum is nearer to the kink than ⅛, and all are exact.
 #[cfg(feature = "f64")]
@@ -80,6 +83,117 @@ fn a_row_alone_is_that_row_of_many_to_the_bit() {
         let tolerance = if cfg!(feature = "f64") { 1e-13 } else { 0. }; // f64 promises no bits
         assert!(super::difference(&one[0], &row) <= tolerance, "row {t}");
     }
+}
+
+/// `x W` of steps of `rows` rows each, in turn, joined in time: (1, steps · rows, O).
+fn in_steps<'t>(x: Var<'t>, w: Var<'t>, rows: usize) -> Var<'t> {
+    let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
+    let steps = x.value().rows() / rows;
+    let step = |t| linear(slice_time(x, t * rows, rows), w, no_bias);
+    concat_time(&(0..steps).map(step).collect::<Vec<_>>())
+}
+
+/// A function of x and a weight.
+type Product = dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>;
+
+#[test]
+fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_and_who_uses_it() {
+    // 300 rows: as 60 steps of 5, as one, and both on top of one another. W as a leaf, and as another's value.
+    let (x, w, v) = (numbers(&[1, 300, 7], 1), numbers(&[7, 40], 2), numbers(&[1, 300, 40], 3));
+    let gradients = |of: &Product| {
+        let tape = Tape::new();
+        let [x, w] = [tape.input(x.clone(), "x"), tape.input(w.clone(), "w")];
+        let loss = sum(of(x, w) * tape.constant(v.clone()));
+        let [few, all] = [Keep::Leaves, Keep::All].map(|keep| tape.backward(loss, keep));
+        let both = [x, w].map(|leaf| {
+            assert_eq!(few.wrt(leaf), all.wrt(leaf));
+            few.wrt(leaf).unwrap().clone()
+        });
+        // Every term is asked for again, and again they add up.
+        let mut sum = Tensor::zeros(w.value().shape());
+        tape.explain(&all, w).iter().for_each(|term| sum.add_assign(&term.grad));
+        assert!(difference(&sum, &both[1]) <= ROUNDING);
+        both
+    };
+    let whole: &Product = &|x, w| in_steps(x, w, 300);
+    let pairs: [[&Product; 2]; 4] = [
+        [whole, &|x, w| in_steps(x, w, 5)],
+        [whole, &|x, w| in_steps(x, w, 60)],
+        [&|x, w| whole(x, w) + whole(x, w), &|x, w| in_steps(x, w, 5) + whole(x, w)],
+        [&|x, w| whole(x, affine(w, 2., 1.)) + whole(x, w), &|x, w| {
+            in_steps(x, affine(w, 2., 1.), 5) + in_steps(x, w, 10)
+        }],
+    ];
+    for (i, [one, other]) in pairs.into_iter().enumerate() {
+        let [one, other] = [gradients(one), gradients(other)];
+        for (one, other) in one.iter().zip(&other) {
+            assert!(difference(one, other) <= ROUNDING, "pair {i}");
+        }
+    }
+}
+
+#[cfg(not(feature = "f64"))]
+#[test]
+fn the_gradient_of_a_weight_is_summed_in_the_order_of_the_tape_256_rows_to_a_chain() {
+    // Steps of 20 rows: 12 of them go through one chain.
+    use stcn::kernel::gemm::{Mat, Right, mul_add};
+    let (rows, i, o) = (30 * 20, 3, 5);
+    let tape = Tape::new();
+    let (x, gy) = (numbers(&[1, rows, i], 1), numbers(&[1, rows, o], 2));
+    let w = tape.input(numbers(&[i, o], 3), "w");
+    let y = in_steps(tape.constant(x.clone()), w, 20);
+    let grads = tape.pull_back(y, gy.clone(), Keep::Leaves);
+    let mut want = vec![0.; i * o];
+    for first in (0..rows).step_by(240) {
+        let rows = 240.min(rows - first);
+        let x = Mat::new(&x.data()[first * i..], rows, i).transposed();
+        mul_add(x, Right::Rows(Mat::new(&gy.data()[first * o..], rows, o)), &mut want);
+    }
+    assert_eq!(grads.wrt(w).unwrap().data(), want);
+}
+
+#[test]
+fn a_product_that_nobody_needs_is_not_done() {
+    let tape = Tape::new();
+    let (x, w) = (tape.input(numbers(&[3, 2], 1), "x"), tape.constant(numbers(&[2, 2], 2)));
+    let y = linear_onto(x, w, x);
+    let grads = tape.backward(sum(y + y), Keep::All);
+    assert!(grads.wrt(w).is_none());
+    assert_eq!(tape.explain(&grads, x).len(), 1);
+}
+
+/// What linear layers keep with their weight.
+fn reused(w: Var) -> Rc<ReusedWeight> {
+    w.cached(|| ReusedWeight::new(w.value()))
+}
+
+#[test]
+fn weights_are_packed_from_their_second_use_on_and_only_for_few_rows() {
+    let tape = Tape::inference();
+    let (w, bias) = (tape.constant(numbers(&[3, 5], 1)), tape.constant(numbers(&[5], 2)));
+    linear(tape.constant(numbers(&[65, 3], 3)), w, bias);
+    assert!(reused(w).packed().is_none(), "65 rows are many");
+    assert!(reused(w).packed().is_some());
+    let tape = Tape::inference();
+    let (w, bias) = (tape.constant(numbers(&[3, 5], 1)), tape.constant(numbers(&[5], 2)));
+    linear(tape.constant(numbers(&[64, 3], 3)), w, bias);
+    assert!(reused(w).packed().is_some(), "64 rows are few, and used it once");
+}
+
+#[test]
+fn a_packed_weight_is_shared_by_all_its_layers_and_goes_with_the_pass() {
+    let mut tape = Tape::new();
+    let (x, bias) = (tape.constant(numbers(&[2, 3], 3)), tape.constant(numbers(&[3], 2)));
+    let w = tape.input(numbers(&[3, 3], 1), "w");
+    let y = linear(linear(linear(x, w, bias), w, bias), w, bias);
+    let kept = Rc::downgrade(&reused(w));
+    assert_eq!(kept.strong_count(), 4, "the node and three layers hold it");
+    let (one, other) = (reused(w), reused(w));
+    assert!(std::ptr::eq(one.transposed(), other.transposed()));
+    assert!(std::ptr::eq(one.packed().unwrap(), other.packed().unwrap()));
+    drop((one, other, y));
+    tape.reset();
+    assert!(kept.upgrade().is_none());
 }
 
 macro_rules! refused {

@@ -2,8 +2,10 @@
 
 use crate::ops::{ROUNDING, difference, numbers, positive};
 use stcn::ops::*;
-use stcn::tape::{Keep, Param, Rule, Tape, Var};
+use stcn::tape::{Deferred, Keep, Param, Rule, Slot, Tape, Var};
 use stcn::{Real, Tensor};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 #[test]
 fn a_chain_by_hand() {
@@ -27,7 +29,7 @@ fn x_times_x_counts_twice() {
 
 #[test]
 fn an_input_that_an_op_gets_twice_gets_both_gradients_in_place() {
-    // concat stores into its slots in place (`update`), here two slots of one node.
+    // concat stores into its slots in place, here two slots of one node.
     let tape = Tape::new();
     let x = tape.input(Tensor::new(&[1, 1, 2], vec![1., 2.]), "x");
     let y = concat(&[x, x]) * tape.constant(Tensor::new(&[1, 1, 4], vec![1., 2., 10., 20.]));
@@ -87,7 +89,7 @@ fn the_terms_of_the_chain_rule_add_up_to_the_gradient() {
     }
     let d = tape.find("d.1").unwrap();
     let who: Vec<_> =
-        tape.explain(&grads, d).iter().map(|t| (t.rule.name, t.consumer.index())).collect();
+        tape.explain(&grads, d).iter().map(|t| (t.rule.name, t.consumer.id().index())).collect();
     assert_eq!(who, [("causal_conv1d", 4), ("add", 5)]);
 }
 
@@ -112,104 +114,96 @@ fn any_value_can_be_pulled_back_by_its_cotangent() {
     assert_eq!(grads.wrt(x).unwrap().data(), [20., 4.]);
 }
 
-/// `x W` of steps of `rows` rows each, in turn, joined in time: (1, steps · rows, O).
-fn in_steps<'t>(x: Var<'t>, w: Var<'t>, rows: usize) -> Var<'t> {
-    let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
-    let steps = x.value().rows() / rows;
-    let step = |t| linear(slice_time(x, t * rows, rows), w, no_bias);
-    concat_time(&(0..steps).map(step).collect::<Vec<_>>())
+/// A term that says what it is of, and puts down in which order the terms come.
+struct Spoken(&'static str, Log);
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+impl Deferred for Spoken {
+    fn add_all(terms: Vec<Self>, slot: &mut Slot) {
+        let names: Vec<_> = terms.iter().map(|term| term.0).collect();
+        terms[0].1.borrow_mut().push(names.join(" "));
+        slot.add(|| Tensor::scalar(terms.len() as Real));
+    }
 }
 
-/// A function of x and a weight.
-type Product = dyn for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>;
+/// A term of another type, which first defers one of the other.
+struct Late(Log);
 
-#[test]
-fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_and_who_uses_it() {
-    // 300 rows: as 60 steps of 5, as one, and both on top of one another. W as a leaf, and as another's value.
-    let (x, w, v) = (numbers(&[1, 300, 7], 1), numbers(&[7, 40], 2), numbers(&[1, 300, 40], 3));
-    let gradients = |of: &Product| {
-        let tape = Tape::new();
-        let [x, w] = [tape.input(x.clone(), "x"), tape.input(w.clone(), "w")];
-        let loss = sum(of(x, w) * tape.constant(v.clone()));
-        let [few, all] = [Keep::Leaves, Keep::All].map(|keep| tape.backward(loss, keep));
-        let both = [x, w].map(|leaf| {
-            assert_eq!(few.wrt(leaf), all.wrt(leaf));
-            few.wrt(leaf).unwrap().clone()
-        });
-        // Every term is asked for again, and again they add up.
-        let mut sum = Tensor::zeros(w.value().shape());
-        tape.explain(&all, w).iter().for_each(|term| sum.add_assign(&term.grad));
-        assert!(difference(&sum, &both[1]) <= ROUNDING);
-        both
-    };
-    let whole: &Product = &|x, w| in_steps(x, w, 300);
-    let pairs: [[&Product; 2]; 4] = [
-        [whole, &|x, w| in_steps(x, w, 5)],
-        [whole, &|x, w| in_steps(x, w, 60)],
-        [&|x, w| whole(x, w) + whole(x, w), &|x, w| in_steps(x, w, 5) + whole(x, w)],
-        [&|x, w| whole(x, affine(w, 2., 1.)) + whole(x, w), &|x, w| {
-            in_steps(x, affine(w, 2., 1.), 5) + in_steps(x, w, 10)
-        }],
-    ];
-    for (i, [one, other]) in pairs.into_iter().enumerate() {
-        let [one, other] = [gradients(one), gradients(other)];
-        for (one, other) in one.iter().zip(&other) {
-            assert!(difference(one, other) <= ROUNDING, "pair {i}");
+impl Deferred for Late {
+    fn add_all(terms: Vec<Self>, slot: &mut Slot) {
+        terms[0].0.borrow_mut().push(format!("{} late", terms.len()));
+        slot.defer(|| Spoken("last", terms[0].0.clone()));
+        slot.zeroed_target().unwrap()[0] += 100. * terms.len() as Real;
+    }
+}
+
+/// y = x, an op of the test's own that defers its gradient; `late` with the other type beside it.
+fn deferring<'t>(x: Var<'t>, name: &'static str, late: bool, log: &Log) -> Var<'t> {
+    let log = log.clone();
+    x.tape().record(&RULE, [x], x.value(), move |gy, [gx]| {
+        assert_eq!(gy.item(), 1.);
+        gx.defer(|| Spoken(name, log.clone()));
+        if late {
+            gx.defer(|| Late(log.clone()));
         }
+    })
+}
+
+#[test]
+fn deferred_terms_are_added_together_type_by_type_in_the_order_of_the_tape() {
+    let (tape, log) = (Tape::new(), Log::default());
+    let x = tape.input(Tensor::scalar(3.), "x");
+    let [a, b] = ["a", "b"].map(|name| deferring(x, name, false, &log));
+    let [c, d] = ["c", "d"].map(|name| deferring(x, name, true, &log));
+    let loss = a + b + c + d + x;
+    for keep in [Keep::Leaves, Keep::All] {
+        let grads = tape.backward(loss, keep);
+        assert_eq!(grads.wrt(x).unwrap().item(), 1. + 4. + 200. + 1.);
+        assert_eq!(*log.take(), ["a b c d", "2 late", "last"], "{keep:?}");
     }
-}
-
-#[cfg(not(feature = "f64"))]
-#[test]
-fn the_gradient_of_a_weight_is_summed_in_the_order_of_the_tape_256_rows_to_a_chain() {
-    // Steps of 20 rows: 12 of them go through one chain.
-    use stcn::kernel::gemm::{Mat, Right, mul_add};
-    let (rows, i, o) = (30 * 20, 3, 5);
-    let tape = Tape::new();
-    let (x, gy) = (numbers(&[1, rows, i], 1), numbers(&[1, rows, o], 2));
-    let w = tape.input(numbers(&[i, o], 3), "w");
-    let y = in_steps(tape.constant(x.clone()), w, 20);
-    let grads = tape.pull_back(y, gy.clone(), Keep::Leaves);
-    let mut want = vec![0.; i * o];
-    for first in (0..rows).step_by(240) {
-        let rows = 240.min(rows - first);
-        let x = Mat::new(&x.data()[first * i..], rows, i).transposed();
-        mul_add(x, Right::Rows(Mat::new(&gy.data()[first * o..], rows, o)), &mut want);
-    }
-    assert_eq!(grads.wrt(w).unwrap().data(), want);
+    let grads = tape.backward(loss, Keep::All);
+    log.take();
+    let terms = tape.explain(&grads, x);
+    let found: Vec<_> = terms.iter().map(|t| (t.consumer.id().index(), t.grad.item())).collect();
+    assert_eq!(found, [(1, 1.), (2, 1.), (3, 102.), (4, 102.), (8, 1.)]);
+    assert_eq!(log.take()[..2], ["a", "b"], "each consumer by itself");
 }
 
 #[test]
-fn a_product_that_nobody_needs_is_not_done() {
-    let tape = Tape::new();
-    let (x, w) = (tape.input(numbers(&[3, 2], 1), "x"), tape.constant(numbers(&[2, 2], 2)));
-    let y = linear_onto(x, w, x);
-    let grads = tape.backward(sum(y + y), Keep::All);
-    assert!(grads.wrt(w).is_none());
-    assert_eq!(tape.explain(&grads, x).len(), 1);
+fn a_deferred_term_reaches_a_node_in_the_middle_before_its_own_gradient_goes_on() {
+    let (tape, log) = (Tape::new(), Log::default());
+    let x = tape.input(Tensor::scalar(3.), "x");
+    let y = affine(x, 5., 0.);
+    let z = deferring(y, "z", false, &log) + y;
+    let grads = tape.backward(z, Keep::All);
+    assert_eq!((grads.wrt(y).unwrap().item(), grads.wrt(x).unwrap().item()), (2., 10.));
 }
 
 #[test]
-#[should_panic(expected = "node 1 wrong \"h\": wrong gradient shape for an input")]
-fn a_product_of_another_shape_is_refused_by_the_node_that_made_it() {
+fn an_input_that_an_op_gets_twice_gets_its_deferred_terms_once_each() {
+    let (tape, log) = (Tape::new(), Log::default());
+    let x = tape.input(Tensor::scalar(3.), "x");
+    let inside = log.clone();
+    let y = tape.record(&RULE, [x, x], Tensor::scalar(0.), move |_, [one, other]| {
+        one.defer(|| Spoken("one", inside.clone()));
+        other.defer(|| Spoken("other", inside.clone()));
+    });
+    let grads = tape.backward(y, Keep::All);
+    assert_eq!(grads.wrt(x).unwrap().item(), 2.);
+    assert_eq!(log.take().len(), 1);
+    assert_eq!(tape.explain(&grads, x)[0].grad.item(), 2.);
+}
+
+#[test]
+#[should_panic(expected = "node 0 leaf \"x\": wrong gradient shape")]
+fn deferred_terms_that_add_up_to_another_shape_are_refused() {
     let tape = Tape::new();
     let x = tape.input(Tensor::zeros(&[2, 3]), "x");
-    let wrong = |_: &Tensor, [gx]: &mut [stcn::tape::Slot; 1]| {
-        gx.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[4, 5]));
-    };
-    let y = tape.record(&RULE, [x], Tensor::scalar(0.), wrong).named("h");
+    let y = tape.record(&RULE, [x], Tensor::scalar(0.), |_, [gx]| {
+        gx.defer(|| Spoken("", Log::default())); // adds a scalar
+    });
     tape.backward(y, Keep::Leaves);
-}
-
-#[test]
-#[should_panic(expected = "add_product: rows of x and of gy differ")]
-fn a_product_is_of_as_many_rows() {
-    let tape = Tape::new();
-    let x = tape.input(Tensor::zeros(&[2, 3]), "x");
-    let wrong = |_: &Tensor, [gx]: &mut [stcn::tape::Slot; 1]| {
-        gx.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[5, 3]));
-    };
-    tape.backward(tape.record(&RULE, [x], Tensor::scalar(0.), wrong), Keep::Leaves);
 }
 
 static RULE: Rule = Rule { name: "wrong", forward: "y = x", vjp: "x̄ = ȳ" };
@@ -220,26 +214,21 @@ fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {
     let x = tape.input(Tensor::zeros(&[2000]), "x");
     let c = tape.constant(Tensor::scalar(1.));
     let z = tape.record(&RULE, [x], Tensor::scalar(0.), |_, [gx]| {
-        gx.update(|g, first| {
-            assert!(!first);
-            g.iter_mut().for_each(|g| *g += 0.5);
-        });
+        let (g, first) = gx.target().unwrap();
+        assert!(!first);
+        g.iter_mut().for_each(|g| *g += 0.5);
     });
     let y = tape.record(&RULE, [x, c], Tensor::scalar(0.), |gy, [gx, gc]| {
         assert!(gx.is_needed() && !gc.is_needed());
         gc.add(|| unreachable!("nobody needs it"));
-        gc.update(|_, _| unreachable!("nobody needs it"));
-        gc.add_product(&Tensor::zeros(&[4, 2]), &Tensor::zeros(&[4, 5])); // or its shape were refused
+        gc.defer(|| -> Spoken { unreachable!("nobody needs it") });
         assert!(gc.target().is_none() && gc.zeroed_target().is_none());
-        gx.update(|g, first| {
-            // y stands after z, so it is the first to come.
-            assert!(first && g.len() == 2000);
-            g.fill(1.);
-        });
-        gx.update(|g, first| {
-            assert!(!first);
-            g.iter_mut().for_each(|g| *g += 2.);
-        });
+        let (g, first) = gx.target().unwrap();
+        assert!(first && g.len() == 2000, "y stands after z, so it is the first to come");
+        g.fill(1.);
+        let (g, first) = gx.target().unwrap();
+        assert!(!first);
+        g.iter_mut().for_each(|g| *g += 2.);
         gx.zeroed_target().unwrap().iter_mut().for_each(|g| *g += 3.);
         gx.add(|| Tensor::new(&[2000], vec![4. * gy.item(); 2000]));
     });
@@ -252,7 +241,7 @@ fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {
 fn a_gradient_of_another_shape_is_refused_by_the_node_that_made_it() {
     let tape = Tape::new();
     let x = tape.input(Tensor::zeros(&[2, 3]), "x");
-    let wrong = |_: &Tensor, [gx]: &mut [stcn::tape::Slot; 1]| gx.add(|| Tensor::zeros(&[3, 2]));
+    let wrong = |_, [gx]: &mut [stcn::tape::Slot; 1]| gx.add(|| Tensor::zeros(&[3, 2]));
     let y = tape.record(&RULE, [x], Tensor::scalar(0.), wrong).named("h");
     tape.backward(y, Keep::Leaves);
 }

@@ -1,11 +1,8 @@
 //! The tape: nodes, handles, labels, and what it refuses.
 
 mod backward;
-mod check;
-mod finite;
 mod param;
 mod rule;
-mod shared;
 
 use crate::ops::{numbers, small_network};
 use stcn::ops::*;
@@ -145,16 +142,16 @@ fn a_handle_of_another_tape_is_refused_by_name() {
 }
 
 #[test]
-fn a_watcher_is_told_of_every_node_and_of_every_pull_back() {
+fn an_observer_sees_every_node_every_pull_back_and_every_sum_of_deferred_terms() {
     use std::{cell::RefCell, rc::Rc};
     let seen = Rc::new(RefCell::new(vec![]));
     let mut tape = Tape::new();
     let log = seen.clone();
-    tape.watch(move |event| {
+    tape.observe(move |event| {
         log.borrow_mut().push(match event {
             Event::Recorded(rule, value) => format!("{} of {}", rule.name, value.len()),
             Event::PulledBack(rule) => format!("back through {}", rule.name),
-            Event::Settled(rule) => format!("settled at {}", rule.name),
+            Event::AddedDeferred(rule) => format!("deferred at {}", rule.name),
         });
     });
     let x = tape.input(Tensor::new(&[2], vec![1., 2.]), "x");
@@ -163,11 +160,33 @@ fn a_watcher_is_told_of_every_node_and_of_every_pull_back() {
     let wanted =
         ["leaf of 2", "square of 2", "sum of 1", "back through sum", "back through square"];
     assert_eq!(*seen.borrow(), wanted);
-    tape.reset(); // goes on watching
+    tape.reset(); // the observer stays
     let (one, bias) = (tape.constant(Tensor::zeros(&[1, 1])), tape.constant(Tensor::zeros(&[1])));
     let w = tape.input(Tensor::zeros(&[1, 1]), "w");
     tape.backward(linear(one, w, bias), Keep::Leaves);
     let wanted = ["leaf of 1", "leaf of 1", "leaf of 1", "linear of 1", "back through linear"];
     assert_eq!(seen.borrow()[5..10], wanted);
-    assert_eq!(seen.borrow()[10..], ["settled at leaf"]);
+    assert_eq!(seen.borrow()[10..], ["deferred at leaf"]);
+}
+
+#[test]
+fn a_value_cached_with_a_node_is_made_once_for_each_type_and_goes_with_the_pass() {
+    let mut tape = Tape::new();
+    let [x, y] = ["x", "y"].map(|name| tape.input(Tensor::scalar(2.), name));
+    let made = std::cell::Cell::new(0);
+    let count = |x: stcn::Var| {
+        x.cached(|| {
+            made.set(made.get() + 1);
+            made.get()
+        })
+    };
+    assert_eq!([*count(x), *count(x), *count(y), *count(x)], [1, 1, 2, 1]);
+    assert_eq!(*x.cached(|| "of another type"), "of another type");
+    assert_eq!(*x.cached(|| "made already"), "of another type");
+    // What makes it may look at the tape, and record on it.
+    assert_eq!(*x.cached(|| square(x).value().item()), 4.);
+    let kept = std::rc::Rc::downgrade(&count(x));
+    assert!(kept.upgrade().is_some());
+    tape.reset();
+    assert!(kept.upgrade().is_none());
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop)] // several registers share an index
 
-use super::{FEW_ROWS, Mat, Onto, PANEL, Packed, Right};
+use super::{CHAIN, Mat, Onto, Packed, Right, SKINNY_ROWS};
 use crate::kernel::simd::{Four, Isa, Simd, isa};
 use crate::tensor::Tensor;
 
@@ -164,16 +164,16 @@ unsafe fn four(p: Product, next: Option<&Product>) {
     unsafe { run::<Four, ROWS_FOUR>(p, next) }
 }
 
-/// Panels of k outermost (they are the definition), then panels of B, which stay in the first
+/// Chains of k outermost (they are the definition), then panels of B, which stay in the first
 /// cache while strips of rows pass by.
 #[inline(always)]
 unsafe fn run<V: Simd, const MOST: usize>(p: Product, next: Option<&Product>) {
     let strips = p.m.div_ceil(MOST);
-    for start in (0..p.k).step_by(PANEL) {
+    for start in (0..p.k).step_by(CHAIN) {
         // SAFETY: inside the matrices, by the loops' bounds.
         let part = unsafe {
             Product {
-                k: PANEL.min(p.k - start),
+                k: CHAIN.min(p.k - start),
                 a: p.a.add(start * p.a_col),
                 b: p.b.add(start * p.b_row),
                 add: p.add || start > 0,
@@ -255,7 +255,7 @@ impl Product {
             } else {
                 nothing
             }
-        } else if self.m <= FEW_ROWS {
+        } else if self.m <= SKINNY_ROWS {
             let after = self.b.wrapping_add((at.panel + 1) * self.b_panel);
             match next {
                 _ if at.strip > 1 => nothing,
@@ -298,7 +298,7 @@ unsafe fn strip_of_rows<V: Simd, const MOST: usize>(p: Product, columns: usize) 
     rows!(1 2 3 4 5 6 7 8 9 10 11 12)
 }
 
-/// `C[rows × vectors] += A·B` over one panel of k, C in registers; the last vector has `tail` columns.
+/// `C[rows × vectors] += A·B` over one chain of k, C in registers; the last vector has `tail` columns.
 #[inline(always)]
 unsafe fn micro<V: Simd, const ROWS: usize, const VECTORS: usize, const PART: bool>(
     p: Product,

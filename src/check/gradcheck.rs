@@ -1,8 +1,8 @@
 //! Gradients against finite differences, for anyone's ops.
 
-use super::{Keep, Tape, Var};
 use crate::noise::Noise;
-use crate::tensor::{Real, Tensor};
+use crate::tape::{Keep, Tape, Var};
+use crate::tensor::{Real, Tensor, zip};
 
 /// Two numbers that ought to agree.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub fn gradcheck(inputs: &[Tensor], f: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> 
     };
     let direction: Vec<Tensor> =
         inputs.iter().enumerate().map(|(i, x)| draw("u", i, x.shape())).collect();
-    let dot = |a: &Tensor, b: &Tensor| crate::tensor::zip([a, b], |[a, b]| a * b).sum();
+    let dot = |a: &Tensor, b: &Tensor| zip([a, b], |[a, b]| a * b).sum();
 
     let tape = Tape::new();
     let vars: Vec<Var> = inputs.iter().map(|x| tape.input(x.clone(), "")).collect();
@@ -57,7 +57,7 @@ pub fn gradcheck(inputs: &[Tensor], f: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> 
         let moved = inputs
             .iter()
             .zip(&direction)
-            .map(|(x, u)| tape.constant(crate::tensor::zip([x, u], |[x, u]| x + h as Real * u)));
+            .map(|(x, u)| tape.constant(zip([x, u], |[x, u]| x + h as Real * u)));
         dot(&f(&tape, &moved.collect::<Vec<_>>()).value(), &v)
     })
 }

@@ -1,3 +1,5 @@
+//! The first number of a pass that is not finite.
+
 use stcn::Tensor;
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape};
@@ -33,7 +35,7 @@ fn the_first_gradient_that_is_not_finite_is_named_with_the_rule_that_made_it() {
     assert_eq!(found.id(), before.id()); // x itself has one too, later on the way back
     assert_eq!(
         found.gradient_ranges(&grads),
-        "the gradient at node 1 affine, which node 2 sqrt \"root\" makes of its own in [3, 3]"
+        "the gradient at node 1 affine, made by node 2 sqrt \"root\" from its own gradient in [3, 3]"
     );
     let fine = tape.backward(sum(x), Keep::All);
     assert!(tape.first_non_finite_gradient(&fine).is_none());

@@ -1,9 +1,9 @@
-//! Products of few rows against those of many, to the bit.
+//! Skinny products against those of many rows, to the bit.
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::few_rows::Blocks;
 use stcn::kernel::gemm::{Mat, Onto, Right, mul_add_onto};
+use stcn::kernel::skinny_gemm::{Blocks, ReusedWeight};
 use stcn::parallel::with_threads;
 
 /// One block and several, whole ones and parts; a sum of more than one panel.
@@ -47,4 +47,27 @@ fn every_piece_is_finished_once_and_knows_where_it_begins() {
     });
     plain.iter_mut().enumerate().for_each(|(i, x)| *x += i as Real);
     assert_eq!(plain, finished);
+}
+
+#[test]
+fn a_weight_is_packed_from_its_second_use_on() {
+    let (x, gy, w) = (numbers(&[2, 5], 1), numbers(&[2, 7], 2), numbers(&[5, 7], 3));
+    let weight = ReusedWeight::new(w.clone());
+    assert!(weight.packed().is_none());
+    let product = |blocks: &Blocks, a: Mat, columns: usize| {
+        let mut c = vec![0.; 2 * columns];
+        blocks.product(a, Onto::Zero, &mut c, |_, _| ());
+        c
+    };
+    let y = product(weight.packed().unwrap(), Mat::new(x.data(), 2, 5), 7);
+    let gx = product(weight.transposed(), Mat::new(gy.data(), 2, 7), 5);
+    let sum = |n: usize, f: &dyn Fn(usize) -> Real| (0..n).fold(0., |sum, i| sum + f(i));
+    for (i, y) in y.iter().enumerate() {
+        let want = sum(5, &|k| x.data()[i / 7 * 5 + k] * w.data()[k * 7 + i % 7]);
+        assert!((y - want).abs() < 1e-5, "y {i}");
+    }
+    for (i, gx) in gx.iter().enumerate() {
+        let want = sum(7, &|k| gy.data()[i / 5 * 7 + k] * w.data()[i % 5 * 7 + k]);
+        assert!((gx - want).abs() < 1e-5, "x̄ {i}");
+    }
 }

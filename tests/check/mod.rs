@@ -1,0 +1,4 @@
+//! Checks of a pass.
+
+mod finite;
+mod gradcheck;
