@@ -98,6 +98,8 @@ pub mod tape;
 pub mod tensor;
 pub mod train;
 
-pub use error::{Error, Result};
-pub use tape::{Tape, Var};
+pub use check::{Check, gradcheck};
+pub use error::{Error, ErrorKind, Result};
+pub use noise::Noise;
+pub use tape::{Deferred, Grads, Keep, Param, Rule, Slot, Tape, Var};
 pub use tensor::{Real, Tensor};

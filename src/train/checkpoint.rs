@@ -31,7 +31,7 @@ use std::path::Path;
 pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
 
 /// The layout of the file; a checkpoint of another number is not read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The bits that a training step gives; moves whenever any of them does. Its
 /// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
@@ -179,6 +179,13 @@ impl Checkpoint {
         match format {
             FORMAT => (),
             0 => return Err("is damaged (format 0): take another copy".into()),
+            1 => {
+                return Err(
+                    "was written by stcn 0.1, whose configs have other keys: evaluate it with that version, \
+                     or train the model again"
+                        .into(),
+                );
+            }
             newer => {
                 return Err(format!(
                     "was written by a newer stcn (format {newer}; this one reads {FORMAT}): upgrade"

@@ -17,7 +17,7 @@ pub fn swish(x: Var) -> Var {
     let y = inputs.map(|x| x * sigmoid(x));
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {
         gx.add(|| {
-            zip([gy, &inputs], |[gy, x]| {
+            zip([&gy, &inputs], |[gy, x]| {
                 let s = sigmoid(x);
                 gy * s * (1. + x * (1. - s))
             })
