@@ -91,7 +91,7 @@ fn steps(c: &mut Criterion) {
     let mut group = c.benchmark_group("ink-tiny, B16 T100");
     group.sample_size(20);
     for kind in ["stcn", "stcn-dense", "wavenet", "wavenet-dense"] {
-        let config = Config::preset("ink-tiny", Some(kind), None).expect("a preset");
+        let config = preset("ink-tiny", Some(kind), None).expect("a preset");
         let init = Init::new(config.seed);
         let mut model = models::build(&config.model, init).expect("a valid config");
         let mut x = Tensor::zeros(&[16, 100, 3]);

@@ -97,7 +97,7 @@ fn map(f: fn(&mut [Real])) -> Job {
 }
 
 fn ink_tiny() -> (Config, Box<dyn models::SequenceModel>) {
-    let config = Config::preset("ink-tiny", Some("stcn-dense"), None).expect("a preset");
+    let config = preset("ink-tiny", Some("stcn-dense"), None).expect("a preset");
     let model = models::build(&config.model, Init::new(config.seed)).expect("a valid config");
     (config, model)
 }

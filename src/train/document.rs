@@ -67,7 +67,7 @@ impl Document {
             let name = key.get_ref().to_string();
             let value = &values[&name];
             match (spanned.get_ref().as_table(), value.as_table()) {
-                (Some(inner_spans), Some(inner)) => {
+                (Some(inner_spans), Some(inner)) if !inner.is_empty() => {
                     for key in inner_spans.keys() {
                         let inner_name: &str = key.get_ref();
                         leaf(format!("{name}.{inner_name}"), &inner[inner_name], key.span());

@@ -29,8 +29,11 @@ pub struct Overrides<'a> {
     pub set: &'a [String],
 }
 
+/// The sections of a file, which may be empty.
+const SECTIONS: [&str; 3] = ["data", "model", "train"];
+
 /// The keys that choose the sizes of all others.
-pub(super) const SELECTORS: [&str; 3] = ["preset", "model.kind", "model.head"];
+const SELECTORS: [&str; 3] = ["preset", "model.kind", "model.head"];
 
 impl Config {
     /// The config that `overrides` ask for, checked: the preset, then the file's keys, then `--set`.
@@ -63,7 +66,8 @@ impl Config {
             config = config.as_released();
         }
         for leaf in file.iter().flat_map(|file| &file.leaves) {
-            if !SELECTORS.contains(&leaf.key.as_str()) {
+            let empty = SECTIONS.contains(&leaf.key.as_str()) && leaf.value.is_table();
+            if !empty && !SELECTORS.contains(&leaf.key.as_str()) {
                 let set = config.set_value(&leaf.key, leaf.value.clone());
                 set.map_err(|e| leaf.error(&e))?;
             }

@@ -1,13 +1,13 @@
 //! Times have no right value; their fields have names.
 
-use super::{TINY, numbers, texts};
+use super::{TINY, numbers, texts, tiny};
 use crate::common::{Lab, says};
 
 #[test]
 fn bench_step_has_the_fields_of_the_contract() {
     let lab = Lab::new();
-    let words = "--model wavenet --head normal --time 12 --steps 3 --batch 2 --threads 1";
-    let lines = lab.json(&format!("bench step {words} {TINY}"));
+    let words = "--head normal --time 12 --steps 3 --batch 2 --threads 1";
+    let lines = lab.json(&format!("bench step {words} {}", tiny("wavenet")));
     assert_eq!(lines.len(), 1);
     texts(&lines[0], &["model", "head"]);
     numbers(

@@ -10,8 +10,12 @@ fn a_name_that_is_unknown_is_refused_with_the_nearest() {
         says(&said("--preset ink-smal"), &parts);
         says(&said("--model stcn-dens"), &["unknown model `stcn-dens`: did you mean `stcn-dense`"]);
         says(&said("--head gm"), &["unknown head `gm`: did you mean `gmm`"]);
-        let parts = ["unknown key `model.chanels`: did you mean `model.channels`?"];
+        let parts = ["stcn-dense has no key `model.chanels`: did you mean `model.channels`?"];
         says(&said("--set model.chanels=3"), &parts);
+        // A key of another model, with the nearest that this one has.
+        let parts = ["rnn has no key `model.blocks_per_latent`: did you mean `model."];
+        says(&said("--model rnn --set model.blocks_per_latent=24"), &parts);
+        says(&said("--model rnn --set model.channels=24"), &["`stcn list --model rnn` shows all"]);
         says(&said("--set batch=3"), &["unknown key `batch`: did you mean `train.batch`?"]);
         says(&said("--set model.decoder=gate"), &["model.decoder", "did you mean `gated`"]);
     }

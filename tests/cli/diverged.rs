@@ -1,6 +1,7 @@
 //! Numbers that go wrong: the run stops before the update, and leaves what there is to look at.
 
 use super::{TINY, sha256};
+use crate::common::preset;
 use crate::common::{Lab, says, sentence, stderr, stdout};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -53,7 +54,7 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_goes_on_more_slowly() {
         &["error: step 8: the loss is ", "the last checkpoint is kept"],
     );
     assert!(lab.read("run/checkpoint/latest.stcn") == before);
-    let usual = Config::preset("ink-tiny", None, None).unwrap().train.lr;
+    let usual = preset("ink-tiny", None, None).unwrap().train.lr;
     let slow = format!("train --resume run --steps 9 --set train.lr={usual}");
     assert_eq!(sha256(&lab, &slow), straight);
 }

@@ -1,6 +1,6 @@
 //! Bounds: their fields, their sums, and the same numbers on any number of threads.
 
-use super::{TINY, numbers, texts, trained};
+use super::{TINY, numbers, texts, tiny, trained};
 use crate::common::{Lab, ink, says};
 
 fn number(line: &serde_json::Value, field: &str) -> f64 {
@@ -55,8 +55,8 @@ fn the_fields_are_those_of_the_contract_and_agree_with_each_other() {
 #[test]
 fn a_likelihood_that_is_exact_has_no_kl_and_more_draws_change_nothing() {
     let lab = Lab::new();
-    let choice = "--model wavenet --head normal --data ink.npz";
-    lab.ok(&format!("train {choice} --out run --steps 2 {TINY}"));
+    let choice = "--head normal --data ink.npz";
+    lab.ok(&format!("train {choice} --out run --steps 2 {}", tiny("wavenet")));
     let line = &lab.json("evaluate run --iwae 4 --draws 9")[0];
     assert_eq!((&line["kl"], &line["valid_bound"]), (&serde_json::json!([]), &true.into()));
     assert_eq!((&line["draws"], &line["iwae_seq"]), (&1.into(), &line["elbo_seq"]));
@@ -96,28 +96,26 @@ fn it_says_what_the_mean_of_weights_was_taken_of_and_what_the_posterior_sees() {
 #[test]
 fn a_filter_of_a_model_without_latents_is_refused() {
     let lab = Lab::new();
-    lab.ok(&format!("train --model rnn --data ink.npz --out run --steps 1 {TINY}"));
+    lab.ok(&format!("train --data ink.npz --out run --steps 1 {}", tiny("rnn")));
     says(&lab.refused("evaluate run --fivo 4"), &["--fivo: this model has no latents"]);
     assert!(lab.json("evaluate run")[0].get("posterior").is_none());
 }
 
 #[test]
-fn floored_probabilities_and_a_step_left_out_are_said() {
+fn floored_probabilities_are_said() {
     let lab = Lab::new();
-    let words = "train --model wavenet --data ink.npz --steps 1";
-    lab.ok(&format!("{words} --out floors --set model.floors=as-released {TINY}"));
+    let words = format!("train --data ink.npz --steps 1 {}", tiny("wavenet"));
+    lab.ok(&format!("{words} --out floors --set model.floors=as-released"));
     says(&lab.ok("evaluate floors"), &["released objective (no bound: floors make probabilities"]);
     assert_eq!(lab.json("evaluate floors")[0]["valid_bound"], false);
-    lab.ok(&format!("{words} --out short --set model.first_step=skipped {TINY}"));
-    says(&lab.ok("evaluate short"), &["log-likelihood (exact, of all steps but the first)"]);
-    let line = &lab.json("evaluate short")[0];
-    assert_eq!((&line["first_step_scored"], &line["valid_bound"]), (&false.into(), &true.into()));
+    lab.ok(&format!("{words} --out released --released"));
+    assert_eq!(lab.json("evaluate released")[0]["valid_bound"], false);
 }
 
 #[test]
 fn two_runs_are_compared_on_the_same_sequences() {
     let lab = trained();
-    lab.ok(&format!("train --model wavenet --data ink.npz --out other --steps 2 {TINY}"));
+    lab.ok(&format!("train --data ink.npz --out other --steps 2 {}", tiny("wavenet")));
     let [ours, theirs] =
         ["run", "other"].map(|run| number(&lab.json(&format!("evaluate {run}"))[0], "elbo_seq"));
     let against = |a: &str, b: &str| {
@@ -138,7 +136,7 @@ fn two_runs_are_compared_on_the_same_sequences() {
 fn runs_whose_nats_have_another_unit_are_not_compared() {
     let lab = trained();
     ink(20).save(lab.path("longer.npz")).unwrap();
-    lab.ok(&format!("train --model rnn --data longer.npz --out other --steps 1 {TINY}"));
+    lab.ok(&format!("train --data longer.npz --out other --steps 1 {}", tiny("rnn")));
     let said = lab.refused("evaluate run --against other");
     says(&said, &["--against other: its data were normalised by other figures", "data.normalise"]);
     says(&lab.refused("evaluate run --against nowhere"), &["nowhere"]);

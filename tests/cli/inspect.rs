@@ -1,6 +1,6 @@
 //! A pass laid open: tables, the chain rule at a node, and a dump that adds up.
 
-use super::{TINY, trained};
+use super::{TINY, tiny, trained};
 use crate::common::{Lab, says};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -117,7 +117,7 @@ fn the_dump_is_the_same_on_any_number_of_threads() {
 #[test]
 fn a_model_without_latents_can_be_looked_at_too() {
     let lab = Lab::new();
-    lab.ok(&format!("train --model wavenet --data ink.npz --out run --steps 1 {TINY}"));
+    lab.ok(&format!("train --data ink.npz --out run --steps 1 {}", tiny("wavenet")));
     lab.ok("inspect run --dump x.safetensors");
     let (tensors, about) = dump(&lab, "x.safetensors");
     assert!(tensors.keys().all(|name| !name.starts_with("noise.")));
@@ -149,7 +149,8 @@ fn the_pass_is_that_of_the_bound_that_the_run_learns_from() {
     for (objective, node) in [("iwae", "log_mean_exp"), ("fivo", "gather_rows")] {
         let bound = format!("--set train.objective={objective} --set train.particles=2");
         lab.ok(&format!(
-            "train --model vrnn --data ink.npz --out {objective} --steps 1 {bound} {TINY}"
+            "train --data ink.npz --out {objective} --steps 1 {bound} {}",
+            tiny("vrnn")
         ));
         says(&lab.ok(&format!("inspect {objective} --steps 20")), &["log_mean_exp", node, "bound"]);
         lab.ok(&format!("inspect {objective} --steps 20 --dump {objective}.safetensors"));

@@ -2,7 +2,7 @@
 //! fill up or turn read-only under them: they go on to the same bits.
 #![cfg(target_os = "linux")]
 
-use super::TINY;
+use super::{TINY, tiny};
 use crate::common::{Lab, stderr};
 use serde_json::Value;
 use stcn::noise::Noise;
@@ -92,7 +92,7 @@ const WRITING: &str = "--data ink.npz --set train.eval_every=1";
 #[test]
 fn a_run_killed_again_and_again_ends_in_the_same_bytes() {
     for (seed, model) in ["stcn-dense", "wavenet"].into_iter().enumerate() {
-        let words = format!("{WRITING} {TINY} --model {model} --steps 40");
+        let words = format!("{WRITING} {} --steps 40", tiny(model));
         let kills = killed_until_done(&Lab::new(), &words, &words, seed as u64);
         println!("{model}: {kills} kills");
     }
@@ -118,13 +118,11 @@ fn a_run_on_data_on_the_disk_killed_again_and_again_ends_in_the_bytes_of_one_in_
 fn two_hundred_kills_lose_no_bit() {
     let (mut kills, mut runs) = (0, 0);
     while kills < 200 {
-        let large = "--set model.channels=48 --set train.batch=4";
-        let sizes = if runs % 2 == 0 { TINY } else { large };
         let model = ["stcn-dense", "wavenet", "stcn", "wavenet-dense"][runs % 4];
+        let large = format!("--model {model} --set model.channels=48 --set train.batch=4");
+        let sizes = if runs % 2 == 0 { tiny(model) } else { large };
         let eval_every = 1 + runs % 3;
-        let words = format!(
-            "{WRITING} {sizes} --set train.eval_every={eval_every} --model {model} --steps 60"
-        );
+        let words = format!("{WRITING} {sizes} --set train.eval_every={eval_every} --steps 60");
         kills += killed_until_done(&Lab::new(), &words, &words, 100 + runs as u64);
         runs += 1;
     }

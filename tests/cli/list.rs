@@ -2,24 +2,43 @@
 
 use super::{numbers, texts};
 use crate::common::{Lab, says};
-use stcn::models::ModelKind;
-use stcn::models::config::HeadKind;
-use stcn::train::presets::PRESETS;
+use stcn::models::config::{HeadKind, ModelConfig, Preset};
+use stcn::models::{ALL, VRNN};
 
 #[test]
 fn every_model_head_and_preset_is_listed() {
     let lab = Lab::new();
     let said = lab.ok("list");
-    let presets = PRESETS.map(|(name, _)| name);
-    says(&said, &presets);
-    says(&said, &ModelKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>());
+    says(&said, &Preset::ALL.iter().map(|preset| preset.name()).collect::<Vec<_>>());
+    says(&said, &ALL.map(|kind| kind.name()));
     says(&said, &HeadKind::ALL.iter().map(|head| head.name()).collect::<Vec<_>>());
     let lines = lab.json("list");
-    assert_eq!(lines.len(), PRESETS.len() * ModelKind::ALL.len());
+    assert_eq!(lines.len(), Preset::ALL.len() * ALL.len());
     for line in &lines {
         texts(line, &["preset", "model", "head", "about"]);
         numbers(line, &["params"]);
     }
     let tiny = lines.iter().filter(|line| line["preset"] == "ink-tiny");
     assert!(tiny.clone().all(|line| line["params"].as_u64().unwrap().abs_diff(110_000) < 10_000));
+}
+
+#[test]
+fn every_key_of_a_model_is_listed_with_its_meaning_and_its_presets() {
+    let lab = Lab::new();
+    let said = lab.ok("list --model vrnn");
+    says(
+        &said,
+        &["model.hidden_size\n      Units of the LSTM.\n", "316 ", "ink-small, music-small"],
+    );
+    says(&said, &["model.head", "one of normal, gmm, bigmm, bernoulli", "20 "]);
+    let lines = lab.json("list --model vrnn");
+    let keys = ModelConfig::preset(VRNN, Preset::InkTiny, None).keys();
+    assert_eq!(lines.len(), keys.len());
+    for (line, (key, value)) in lines.iter().zip(keys) {
+        assert_eq!(line["key"], format!("model.{}", key.name));
+        assert_eq!(line["about"], key.about);
+        assert_eq!(line["presets"]["ink-tiny"], serde_json::json!(value));
+    }
+    let refused = lab.refused("list --model vrn");
+    says(&refused, &["unknown model `vrn`: did you mean `vrnn`"]);
 }

@@ -26,6 +26,19 @@ use serde_json::Value;
 const TINY: &str = "--set model.channels=4 --set model.latents=[2,1] --set model.blocks_per_latent=1 \
                     --set model.latent_layers=1 --set model.output_layers=1 --set train.batch=4";
 
+/// The same of another model.
+fn tiny(model: &str) -> String {
+    let sizes = match model {
+        "stcn" | "stcn-dense" => return format!("--model {model} {TINY}"),
+        "wavenet" | "wavenet-dense" => &["channels=4", "levels=2", "blocks_per_level=1"][..],
+        "rnn" => &["hidden_size=4", "layers=1"],
+        "vrnn" => &["hidden_size=4", "latent_size=2", "layers=1"],
+        _ => panic!("{model} has no small sizes here: give it some"),
+    };
+    let sizes: String = sizes.iter().map(|size| format!("--set model.{size} ")).collect();
+    format!("--model {model} {sizes} --set train.batch=4")
+}
+
 /// A lab with a run of three steps in `run`.
 fn trained() -> Lab {
     let lab = Lab::new();

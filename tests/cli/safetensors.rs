@@ -1,6 +1,6 @@
 //! `stcn export` and `stcn import`: there and back again.
 
-use super::{TINY, trained};
+use super::{TINY, tiny, trained};
 use crate::common::{Lab, says};
 use stcn::train::Checkpoint;
 
@@ -8,7 +8,7 @@ use stcn::train::Checkpoint;
 fn an_imported_run_has_the_weights_and_gives_the_numbers_of_the_exported_one() {
     for model in ["stcn-dense", "wavenet"] {
         let lab = Lab::new();
-        lab.ok(&format!("train --model {model} --data ink.npz --out run --steps 3 {TINY}"));
+        lab.ok(&format!("train --data ink.npz --out run --steps 3 {}", tiny(model)));
         assert_eq!(lab.ok("export run --out x.safetensors"), "x.safetensors\n");
         assert_eq!(lab.ok("import x.safetensors --out there/other"), "there/other\n");
         let load = |name: &str| Checkpoint::load(&lab.path(name)).unwrap();

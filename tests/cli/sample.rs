@@ -1,6 +1,6 @@
 //! Sequences drawn: files, lengths, and the same bytes from the same seed.
 
-use super::{TINY, trained};
+use super::{TINY, tiny, trained};
 use crate::common::{Lab, says};
 use stcn::data::DataSet;
 
@@ -86,8 +86,8 @@ fn without_a_length_samples_are_as_long_as_the_data_at_its_median() {
 #[test]
 fn at_temperature_0_all_sequences_are_the_likeliest() {
     let lab = Lab::new();
-    let choice = "--model wavenet --head normal";
-    lab.ok(&format!("train {choice} --data ink.npz --out run --steps 3 {TINY}"));
+    let choice = format!("{} --head normal", tiny("wavenet"));
+    lab.ok(&format!("train {choice} --data ink.npz --out run --steps 3"));
     lab.ok("sample run --count 2 --steps 12 --temperature 0 --out drawn");
     let set = open(&lab, "drawn/sample.npz");
     let (a, b) = (set.sequence(0).unwrap(), set.sequence(1).unwrap());

@@ -1,7 +1,8 @@
 //! What a training leaves behind and says meanwhile.
 
-use super::{TINY, last, numbers, texts};
+use super::{TINY, last, numbers, texts, tiny};
 use crate::common::{Lab, says, stderr, stdout};
+use stcn::models::Registry;
 use stcn::train::checkpoint::sha256_of;
 use stcn::train::{Checkpoint, Config};
 
@@ -31,9 +32,9 @@ fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
     assert_eq!(found, wanted);
 
     let text = String::from_utf8(lab.read("runs/a/config.toml")).unwrap();
-    let config = Config::from_toml(&text, "config.toml".as_ref()).unwrap();
+    let config = Config::from_toml(&text, "config.toml".as_ref(), &Registry::default()).unwrap();
     let ink = stcn::data::DataSet::open(lab.path("ink.npz"), None).unwrap();
-    assert_eq!((config.seed, config.train.steps, config.model.channels), (5, 12, 4));
+    assert_eq!((config.seed, config.train.steps), (5, 12));
     assert_eq!(
         (config.preset.as_str(), config.data.fingerprint.as_str()),
         ("ink-tiny", ink.fingerprint())
@@ -50,7 +51,10 @@ fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
     let checkpoint = Checkpoint::load(&lab.path("runs/a/checkpoint/latest.stcn")).unwrap();
     assert_eq!(checkpoint.header.step, 12);
     assert_eq!(
-        Config::from_toml(&checkpoint.header.config_toml, "".as_ref()).unwrap().train.steps,
+        Config::from_toml(&checkpoint.header.config_toml, "".as_ref(), &Registry::default())
+            .unwrap()
+            .train
+            .steps,
         12
     );
 }
@@ -58,7 +62,7 @@ fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
 #[test]
 fn a_run_without_a_name_is_called_after_preset_and_model() {
     let lab = Lab::new();
-    lab.ok(&format!("train --data ink.npz --model wavenet --steps 1 {TINY}"));
+    lab.ok(&format!("train --data ink.npz --steps 1 {}", tiny("wavenet")));
     assert!(lab.path("runs/ink-tiny-wavenet/checkpoint/latest.stcn").exists());
 }
 
@@ -66,7 +70,7 @@ fn a_run_without_a_name_is_called_after_preset_and_model() {
 fn json_lines_have_the_fields_of_the_contract() {
     let lab = Lab::new();
     for model in ["stcn-dense", "wavenet"] {
-        let words = format!("train --data ink.npz --model {model} --out {model} --steps 25 {TINY}");
+        let words = format!("train --data ink.npz --out {model} --steps 25 {}", tiny(model));
         let lines = lab.json(&format!("{words} --set train.eval_every=20"));
         let (end, reports) = lines.split_last().unwrap();
         let steps: Vec<u64> = reports.iter().map(|line| line["step"].as_u64().unwrap()).collect();
@@ -167,7 +171,7 @@ fn early_stopping_ends_a_run() {
 #[test]
 fn a_run_that_goes_on_by_another_measure_forgets_the_best_of_the_last() {
     let lab = Lab::new();
-    let words = format!("--model vrnn --data ink.npz --out run {TINY} --set train.eval_every=2");
+    let words = format!("{} --data ink.npz --out run --set train.eval_every=2", tiny("vrnn"));
     lab.ok(&format!("train {words} --steps 2 --set train.objective=fivo --set train.particles=2"));
     let said = |words: &str| stderr(&lab.stcn(words).output().unwrap());
     let saw = said("train --resume run --steps 4 --set train.lr_floor=0 --set train.lr=1e-9");

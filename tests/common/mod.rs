@@ -6,11 +6,26 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
 use stcn::data::DataSet;
+use stcn::models::Registry;
+use stcn::train::{Config, Overrides};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, str};
 use tempfile::TempDir;
+
+/// A preset by the names that a user types.
+pub fn preset(preset: &str, model: Option<&str>, head: Option<&str>) -> stcn::Result<Config> {
+    let overrides = Overrides { preset: Some(preset), model, head, ..Overrides::default() };
+    Config::resolve(&overrides, &Registry::default())
+}
+
+/// Sets those of `sizes` that the model has.
+pub fn shrink(config: &mut Config, sizes: &[&str]) {
+    let known = config.keys();
+    let own = |size: &&&str| known.iter().any(|key| size.split('=').next() == Some(key));
+    sizes.iter().filter(own).for_each(|size| config.set(size).unwrap());
+}
 
 /// A directory to run the binary in; names without a slash in front are looked for there.
 pub struct Lab {

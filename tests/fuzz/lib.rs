@@ -4,6 +4,7 @@
 //! abort, ten seconds, or more memory than the bytes are worth end it and leave an artifact. Not here: what
 //! a message says (`tests/data`, `tests/train`).
 
+use stcn::models::Registry;
 use sha2::{Digest, Sha256};
 use stcn::inspect::dump::Dump;
 use stcn::models::{self, ModelConfig};
@@ -145,7 +146,7 @@ const MOST: usize = 1000;
 
 /// The shapes of the model that `text` asks for, if it is small.
 pub fn shapes(text: &str) -> Option<Vec<(String, Vec<usize>)>> {
-    let config = Config::from_toml(text, Path::new("x")).ok()?;
+    let config = Config::from_toml(text, Path::new("x"), &Registry::default()).ok()?;
     let small = models::count(&config.model).is_ok_and(|count| count <= MOST);
     small.then(|| models::shapes(&config.model).ok()).flatten()
 }

@@ -5,6 +5,7 @@
 
 #![no_main]
 
+use stcn::models::Registry;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use stcn::train::{Config, safetensors};
@@ -24,7 +25,7 @@ fuzz_target!(
         };
         // A number of a shape comes to 32 bytes; the text of the config to more.
         stcn_fuzz::within(&bytes, stcn_fuzz::CONFIG, stcn_fuzz::NAMES, |bytes| {
-            let _ = safetensors::from_bytes(bytes, Path::new("x"));
+            let _ = safetensors::from_bytes(bytes, Path::new("x"), &Registry::default());
         });
     }
 );
@@ -45,7 +46,7 @@ fn beside_tensors(about: &str) -> Vec<u8> {
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![];
     for text in stcn_fuzz::texts() {
-        let config = Config::from_toml(&text, Path::new("x")).unwrap_or_default();
+        let config = Config::from_toml(&text, Path::new("x"), &Registry::default()).unwrap_or_default();
         let (mean, std) = (vec![0; config.model.input], vec![1; config.model.input]);
         let about = json!({ "config": text, "step": 3, "mean": mean, "std": std });
         seeds.push([&[2][..], about.to_string().as_bytes()].concat());

@@ -1,7 +1,9 @@
 use crate::common::mutations;
+use crate::common::preset;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use stcn::Tensor;
+use stcn::models::Registry;
 use stcn::train::Config;
 use stcn::train::checkpoint::{Checkpoint, FORMAT, Header, MAGIC, Named, sha256_of};
 use std::fs;
@@ -315,11 +317,14 @@ fn adams_state_has_to_match_the_parameters() {
 
 #[test]
 fn the_config_comes_back_from_a_checkpoint() {
-    let config = Config::preset("ink-small", Some("wavenet"), None).unwrap();
+    let config = preset("ink-small", Some("wavenet"), None).unwrap();
     let checkpoint = Checkpoint { header: Header::new(config.portable_toml()), ..small() };
     let loaded = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
     let text = &loaded.header.config_toml;
-    assert_eq!(Config::from_toml(text, Path::new("latest.stcn")).unwrap(), config);
+    assert_eq!(
+        Config::from_toml(text, Path::new("latest.stcn"), &Registry::default()).unwrap(),
+        config
+    );
 }
 
 /// The sentence about a small checkpoint changed so, under good checksums.

@@ -1,9 +1,13 @@
 use crate::common::mutations;
+use crate::common::preset;
 use proptest::prelude::*;
 use stcn::data::Normalise;
 use stcn::models;
+use stcn::models::Registry;
 use stcn::models::config::*;
-use stcn::train::config::{Choice, Config, ScheduleKind};
+use stcn::models::stcn::{Config as Stcn, Draws};
+use stcn::train::Overrides;
+use stcn::train::config::{Config, ScheduleKind};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -21,22 +25,27 @@ fn invalid(assignment: &str) -> String {
     set(assignment).unwrap().validate().unwrap_err().to_string()
 }
 
+/// The default model's own config after `--set`.
+fn own(assignment: &str) -> Stcn {
+    set(assignment).unwrap().model.own()
+}
+
 /// A config file's error, without the directory in front.
 fn file_complaint(text: &str) -> String {
-    Config::from_toml(text, Path::new("my.toml")).unwrap_err().to_string()
+    Config::from_toml(text, Path::new("my.toml"), &Registry::default()).unwrap_err().to_string()
 }
 
 #[test]
 fn set_reads_numbers_words_lists_and_truths() {
-    assert_eq!(set("model.channels=64").unwrap().model.channels, 64);
-    assert_eq!(set(" model.channels = 64 ").unwrap().model.channels, 64);
+    assert_eq!(own("model.channels=64").channels, 64);
+    assert_eq!(own(" model.channels = 64 ").channels, 64);
     assert_eq!(set("train.lr=1").unwrap().train.lr, 1.);
     assert_eq!(set("train.lr=2e-4").unwrap().train.lr, 2e-4);
-    assert_eq!(set("model.draws=fresh").unwrap().model.draws, Draws::Fresh);
+    assert_eq!(own("model.draws=fresh").draws, Draws::Fresh);
     assert_eq!(set("data.normalise=none").unwrap().data.normalise, Normalise::None);
     assert_eq!(set("data.normalise='scalar'").unwrap().data.normalise, Normalise::Scalar);
-    assert_eq!(set("model.latents=[8, 4]").unwrap().model.latents, [8, 4]);
-    assert_eq!(set("model.latents=8,4").unwrap().model.latents, [8, 4]);
+    assert_eq!(own("model.latents=[8, 4]").latents, [8, 4]);
+    assert_eq!(own("model.latents=8,4").latents, [8, 4]);
     assert!(!set("train.early_stop=false").unwrap().train.early_stop);
     assert_eq!(set("train.schedule=constant").unwrap().train.schedule, ScheduleKind::Constant);
     assert_eq!(set("seed=7").unwrap().seed, 7);
@@ -60,14 +69,15 @@ fn off_is_spelt_zero_and_can_always_be_set() {
 fn an_unknown_key_is_answered_with_the_nearest() {
     assert_eq!(
         complaint("model.chanels=64"),
-        "unknown key `model.chanels`: did you mean `model.channels`?"
+        "stcn-dense has no key `model.chanels`: did you mean `model.channels`? (`stcn list --model stcn-dense` \
+         shows all)"
     );
     assert_eq!(complaint("channels=64"), "unknown key `channels`: did you mean `model.channels`?");
     assert_eq!(complaint("sed=64"), "unknown key `sed`: did you mean `seed`?");
     assert_eq!(complaint("train.rl=64"), "unknown key `train.rl`: did you mean `train.lr`?");
     assert!(complaint("model=3").starts_with("unknown key `model`"));
     assert!(complaint("seed.x=3").starts_with("unknown key `seed.x`"));
-    assert!(complaint("model.latents.0=3").starts_with("unknown key `model.latents.0`"));
+    assert!(complaint("model.latents.0=3").starts_with("stcn-dense has no key `model.latents.0`"));
 }
 
 #[test]
@@ -105,14 +115,14 @@ fn a_value_of_another_kind_is_refused_with_what_was_wanted() {
 fn an_assignment_without_an_equals_sign_is_refused() {
     assert_eq!(
         complaint("model.channels"),
-        "`model.channels`: want key=value, such as model.channels=64"
+        "`model.channels`: want key=value, such as train.batch=8"
     );
 }
 
 #[test]
 fn every_key_can_be_set_to_what_it_is() {
     let config = Config::default();
-    for key in Config::keys() {
+    for key in config.keys() {
         let table: toml::Table = config.to_toml().parse().unwrap();
         let value =
             key.split('.').fold(toml::Value::Table(table), |table, name| table[name].clone());
@@ -120,7 +130,7 @@ fn every_key_can_be_set_to_what_it_is() {
         again.set(&format!("{key}={value}")).unwrap_or_else(|e| panic!("{key}: {e}"));
         assert_eq!(again, config, "{key}");
     }
-    assert!(Config::keys().contains(&"data.path".to_string()));
+    assert!(config.keys().contains(&"data.path".to_string()));
 }
 
 #[test]
@@ -159,7 +169,7 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
     ] {
         assert_eq!(invalid(assignment), wanted);
     }
-    let mut config = Config::preset("ink", None, None).unwrap();
+    let mut config = preset("ink", None, None).unwrap();
     config.set("train.lr_rate=1.5").unwrap();
     assert_eq!(
         config.validate().unwrap_err().to_string(),
@@ -192,20 +202,27 @@ fn a_data_path_that_no_file_can_hold_is_refused() {
 fn a_file_changes_what_it_names_and_takes_the_rest_from_its_preset() {
     let text =
         "preset = 'ink-small'\n[model]\nkind = 'wavenet'\nchannels = 40\n[train]\nlr = 5e-4\n";
-    let config = Config::from_toml(text, Path::new("my.toml")).unwrap();
-    let mut wanted = Config::preset("ink-small", Some("wavenet"), None).unwrap();
-    (wanted.model.channels, wanted.train.lr) = (40, 5e-4);
+    let config = Config::from_toml(text, Path::new("my.toml"), &Registry::default()).unwrap();
+    let mut wanted = preset("ink-small", Some("wavenet"), None).unwrap();
+    wanted.set("model.channels=40").unwrap();
+    wanted.train.lr = 5e-4;
     assert_eq!(config, wanted);
-    assert_eq!(Config::from_toml("", Path::new("my.toml")).unwrap(), Config::default());
-    let dotted = Config::from_toml("model.channels = 40", Path::new("my.toml")).unwrap();
-    assert_eq!(dotted.model.channels, 40);
+    assert_eq!(
+        Config::from_toml("", Path::new("my.toml"), &Registry::default()).unwrap(),
+        Config::default()
+    );
+    let dotted =
+        Config::from_toml("model.channels = 40", Path::new("my.toml"), &Registry::default())
+            .unwrap();
+    assert_eq!(dotted.model.own::<Stcn>().channels, 40);
 }
 
 #[test]
 fn an_error_in_a_file_names_file_line_and_column() {
     assert_eq!(
         file_complaint("seed = 1\n[model]\n  chanels = 3\n"),
-        "my.toml: line 3, column 3: unknown key `model.chanels`: did you mean `model.channels`?"
+        "my.toml: line 3, column 3: stcn-dense has no key `model.chanels`: did you mean `model.channels`? \
+         (`stcn list --model stcn-dense` shows all)"
     );
     assert_eq!(
         file_complaint("seed = 1\n[model]\nchannels = 'é'\n"),
@@ -214,7 +231,7 @@ fn an_error_in_a_file_names_file_line_and_column() {
     assert_eq!(
         file_complaint("[model]\nkind = 'stcnn'\n"),
         "my.toml: line 2, column 1: unknown model `stcnn`: did you mean `stcn` \
-         (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm, ladder-rnn, ladder-rnn-dense, swavenet)?"
+         (of stcn, stcn-dense, wavenet, wavenet-dense, rnn, vrnn, srnn, srnn-filter, z-forcing, var-bilstm, ladder-rnn, ladder-rnn-dense, swavenet, dmm)?"
     );
     assert_eq!(
         file_complaint("preset = 3"),
@@ -269,9 +286,14 @@ fn a_config_longer_than_any_is_not_read() {
     let path = dir.path().join("my.toml");
     let long = "#".repeat((1 << 16) + 1);
     assert_eq!(file_complaint(&long), "my.toml: has a config of 65537 bytes: want 65536 at most");
-    assert!(Config::from_toml(&long[1..], Path::new("my.toml")).is_ok());
+    assert!(Config::from_toml(&long[1..], Path::new("my.toml"), &Registry::default()).is_ok());
     std::fs::write(&path, long).unwrap();
-    let read = |path: &Path| Config::resolve(&Choice { file: Some(path), ..Choice::default() });
+    let read = |path: &Path| {
+        Config::resolve(
+            &Overrides { file: Some(path), ..Overrides::default() },
+            &Registry::default(),
+        )
+    };
     let error = read(&path).unwrap_err().to_string();
     let wanted =
         "has 65537 bytes, more than any such file (65536): want a config such as config.toml";
@@ -287,7 +309,8 @@ fn a_config_longer_than_any_is_not_read() {
 #[test]
 fn a_missing_config_file_is_named() {
     let file = Some(Path::new("/nowhere/my.toml"));
-    let error = Config::resolve(&Choice { file, ..Choice::default() }).unwrap_err();
+    let error = Config::resolve(&Overrides { file, ..Overrides::default() }, &Registry::default())
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot read /nowhere/my.toml: No such file or directory (os error 2)"
@@ -303,33 +326,41 @@ fn set_goes_over_words_go_over_file_goes_over_preset() {
         "preset = 'ink-small'\n[model]\nkind = 'wavenet'\nmixtures = 3\n[train]\nbatch = 7\n";
     std::fs::write(&path, text).unwrap();
     let sets = ["train.batch=9".to_string(), "model.head=normal".to_string()];
-    let choice = Choice {
+    let overrides = Overrides {
         model: Some("stcn"),
         head: Some("bigmm"),
         file: Some(&path),
         set: &sets,
-        preset: None,
+        ..Overrides::default()
     };
-    let config = Config::resolve(&choice).unwrap();
+    let config = Config::resolve(&overrides, &Registry::default()).unwrap();
     // The sizes are those of the model that was typed, not of the file's.
-    let mut wanted = Config::preset("ink-small", Some("stcn"), Some("normal")).unwrap();
-    (wanted.model.mixtures, wanted.train.batch) = (3, 9);
+    let mut wanted = preset("ink-small", Some("stcn"), Some("normal")).unwrap();
+    (wanted.model.obs.mixtures, wanted.train.batch) = (3, 9);
     assert_eq!(config, wanted);
 }
 
 #[test]
 fn choosing_a_model_by_set_brings_its_sizes() {
     let sets = ["model.kind=wavenet".to_string(), "preset=ink-small".to_string()];
-    let config = Config::resolve(&Choice { set: &sets, ..Choice::default() }).unwrap();
-    assert_eq!(config, Config::preset("ink-small", Some("wavenet"), None).unwrap());
+    let config =
+        Config::resolve(&Overrides { set: &sets, ..Overrides::default() }, &Registry::default())
+            .unwrap();
+    assert_eq!(config, preset("ink-small", Some("wavenet"), None).unwrap());
 }
 
 #[test]
 fn resolve_checks_the_whole() {
     let sets = ["model.task=speech".to_string(), "model.input=5".to_string()];
-    let config = Config::resolve(&Choice { set: &sets, ..Choice::default() }).unwrap();
-    assert_eq!((config.model.task, config.model.input), (Task::Speech, 5));
-    let error = Config::resolve(&Choice { set: &sets[1..], ..Choice::default() }).unwrap_err();
+    let config =
+        Config::resolve(&Overrides { set: &sets, ..Overrides::default() }, &Registry::default())
+            .unwrap();
+    assert_eq!((config.model.obs.task, config.model.obs.input), (Task::Speech, 5));
+    let error = Config::resolve(
+        &Overrides { set: &sets[1..], ..Overrides::default() },
+        &Registry::default(),
+    )
+    .unwrap_err();
     assert!(error.to_string().starts_with("model.input is 5 but ink has 3 channels"));
 }
 
@@ -344,11 +375,16 @@ fn the_text_in_a_checkpoint_does_not_say_where_the_data_lies() {
 }
 
 #[test]
-fn an_extra_key_is_refused_by_serde_too() {
-    let text = Config::default().to_toml().replace("[model]\n", "[model]\nwidth = 3\n");
-    assert!(
-        toml::from_str::<Config>(&text).unwrap_err().message().contains("unknown field `width`")
-    );
+fn a_release_is_chosen_under_the_file_and_the_sets() {
+    let sets = ["model.precision=product".to_string()];
+    let overrides = Overrides { released: true, set: &sets, ..Overrides::default() };
+    let config = Config::resolve(&overrides, &Registry::default()).unwrap();
+    let own: Stcn = config.model.own();
+    assert_eq!((own.draws, own.precision), (Draws::Fresh, stcn::models::stcn::Precision::Product));
+    assert_eq!(config.train.after_step, 0);
+    let mut wanted = Config::default().as_released();
+    wanted.set(&sets[0]).unwrap();
+    assert_eq!(config, wanted);
 }
 
 /// Files whose keys are known and whose values are anything.
@@ -363,8 +399,8 @@ fn settings() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["gmm", "bernoulli", "speech", "wavenet", "music", "cosine", "é"])
             .prop_map(|word| format!("{word:?}")),
     ];
-    let line =
-        (prop::sample::select(Config::keys()), value).prop_map(|(k, v)| format!("{k} = {v}\n"));
+    let line = (prop::sample::select(Config::default().keys()), value)
+        .prop_map(|(k, v)| format!("{k} = {v}\n"));
     prop::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
 }
 
@@ -377,9 +413,9 @@ proptest! {
         mutated in mutations(Config::default().to_toml().into_bytes()),
     ) {
         for text in [text, toml, settings, String::from_utf8_lossy(&mutated).into_owned()] {
-            if let Ok(config) = Config::from_toml(&text, Path::new("my.toml")) {
+            if let Ok(config) = Config::from_toml(&text, Path::new("my.toml"), &Registry::default()) {
                 // What is taken can be written and says the same again; and its model can be counted.
-                let again = Config::from_toml(&config.to_toml(), Path::new("again.toml"));
+                let again = Config::from_toml(&config.to_toml(), Path::new("again.toml"), &Registry::default());
                 prop_assert_eq!(again.map_err(|e| e.to_string()), Ok(config.clone()));
                 prop_assert!(models::count(&config.model).is_ok());
             }
@@ -389,7 +425,7 @@ proptest! {
 
 #[test]
 fn music_takes_no_noise() {
-    let mut config = Config::preset("music-small", None, None).unwrap();
+    let mut config = preset("music-small", None, None).unwrap();
     config.set("data.dequantise=true").unwrap();
     assert_eq!(
         config.validate().unwrap_err().to_string(),

@@ -1,6 +1,7 @@
-use crate::common::says;
+use crate::common::preset;
+use crate::common::{says, shrink};
 use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
-use stcn::models::{self, Bound, Kl, ModelKind, SequenceModel};
+use stcn::models::{self, ALL, Bound, Kl, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
@@ -20,10 +21,18 @@ fn set() -> DataSet {
 }
 
 fn model(kind: &str, more: &[&str]) -> Box<dyn SequenceModel> {
-    let mut config = Config::preset("ink-tiny", Some(kind), None).unwrap();
-    for set in ["model.channels=4", "model.latents=[2,1]", "model.blocks_per_latent=1"] {
-        config.set(set).unwrap();
-    }
+    let mut config = preset("ink-tiny", Some(kind), None).unwrap();
+    let sizes = [
+        "model.channels=4",
+        "model.hidden_size=4",
+        "model.latents=[2,1]",
+        "model.latent_size=2",
+        "model.levels=2",
+        "model.blocks_per_latent=1",
+        "model.blocks_per_level=1",
+        "model.cells_per_latent=1",
+    ];
+    shrink(&mut config, &sizes);
     more.iter().for_each(|set| config.set(set).unwrap());
     models::build(&config.model, Init::new(3)).unwrap()
 }
@@ -207,15 +216,20 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
         (30..60).map(|i| draws(i).map(|(_, p)| p.ln()).iter().sum::<f64>()).sum::<f64>() / 30.;
 
     for (kind, dequantise) in [("wavenet", false), ("wavenet", true), ("stcn-dense", false)] {
-        let mut config = Config::preset("speech-small", Some(kind), Some("gmm")).unwrap();
-        for set in [
-            "model.input=1",
+        let mut config = preset("speech-small", Some(kind), Some("gmm")).unwrap();
+        let sizes = [
             "model.channels=4",
             "model.latents=[2,1]",
+            "model.levels=2",
             "model.blocks_per_latent=1",
+            "model.blocks_per_level=1",
+            "model.decoder=pointwise",
+        ];
+        shrink(&mut config, &sizes);
+        for set in [
+            "model.input=1",
             "model.output_layers=1",
             "model.mixtures=6",
-            "model.decoder=pointwise",
             "data.crop=0",
             "train.batch=30",
             "train.lr=0.02",
@@ -278,7 +292,7 @@ fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
     x.data_mut().chunks_exact_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
     let batch = Batch { x, lengths: vec![2, 5, 3], samples: vec![3, 0, 8] };
     let noise = Noise::new(4, "evaluate");
-    for kind in ModelKind::ALL {
+    for kind in ALL {
         let model = model(kind.name(), &[]);
         assert_eq!(shards(&*model, 3).len(), 2);
         let tape = Tape::inference();

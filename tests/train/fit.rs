@@ -1,4 +1,5 @@
 use super::{config, stored};
+use stcn::models::Registry;
 use stcn::train::fit::{Control, End, Observer, fit};
 use stcn::train::step::Report;
 use stcn::train::trainer::{Checked, Trainer};
@@ -37,10 +38,11 @@ fn run(dir: &Path, config: Config, witness: &mut Witness) -> (End, String) {
 fn resume(dir: &Path, steps: u64, witness: &mut Witness) -> (End, String) {
     let run = RunDir::open(dir).unwrap();
     let _lock = run.lock().unwrap();
-    let mut config = run.read_config().unwrap();
+    let mut config = run.read_config(&Registry::default()).unwrap();
     config.train.steps = steps;
     let checkpoint = Checkpoint::load(&run.latest()).unwrap();
-    let mut trainer = Trainer::resume(config, checkpoint, &run.latest()).unwrap();
+    let mut trainer =
+        Trainer::resume(config, checkpoint, &run.latest(), &Registry::default()).unwrap();
     fit(&mut trainer, &run, witness).unwrap()
 }
 

@@ -1,3 +1,4 @@
+use crate::common::preset;
 use crate::common::{Lab, ink, says};
 use stcn::models;
 use stcn::nn::Init;
@@ -5,7 +6,7 @@ use stcn::train::Config;
 use stcn::train::memory::{Estimate, available, check_state, peak_resident};
 
 fn small() -> Config {
-    Config::preset("ink-tiny", None, None).unwrap()
+    preset("ink-tiny", None, None).unwrap()
 }
 
 #[test]
@@ -30,7 +31,7 @@ fn a_run_that_cannot_fit_is_refused_with_the_numbers_and_the_cure() {
     assert_eq!(
         refused.to_string(),
         "the run would take about 1.3 GB (parameters, gradients and Adam 202 MB, a batch of 20 × 227 steps \
-         1.1 GB, data and program 33 MB), and 999 MB are free: lower train.batch, data.crop or model.channels"
+         1.1 GB, data and program 33 MB), and 999 MB are free: lower train.batch, data.crop or the sizes under [model]"
     );
     let many = Estimate { particles: 8, ..estimate };
     let refused = many.check(Some(999_000_000)).unwrap_err().to_string();
@@ -49,7 +50,7 @@ fn parameters_that_cannot_fit_are_refused_before_they_are_made() {
     assert!(check_state(&config, Some(state)).is_ok() && check_state(&config, None).is_ok());
     let refused = check_state(&config, Some(state - 1)).unwrap_err().to_string();
     assert!(refused.starts_with(&format!("the model's {count} parameters take ")), "{refused}");
-    assert!(refused.ends_with(" GB are free: lower model.channels"), "{refused}");
+    assert!(refused.ends_with(" GB are free: lower the sizes under [model]"), "{refused}");
 }
 
 #[test]
@@ -115,8 +116,9 @@ fn a_run_takes_about_as_much_as_it_said() {
     .into_iter()
     .enumerate()
     {
+        let width = if model == "vrnn" { "hidden_size" } else { "channels" };
         let words = format!(
-            "--preset ink --model {model} --set model.channels=48 {more} --data ink.npz --steps 3"
+            "--preset ink --model {model} --set model.{width}=48 {more} --data ink.npz --steps 3"
         );
         let output = lab.stcn(&format!("train {words} --out said-{i}")).output().unwrap();
         let text = crate::common::stderr(&output);

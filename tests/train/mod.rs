@@ -19,6 +19,7 @@ mod step;
 mod trained;
 mod trainer;
 
+use crate::common::preset;
 use stcn::data::{Split, Writer};
 use stcn::models::build;
 use stcn::nn::Init;
@@ -28,7 +29,7 @@ use std::path::Path;
 
 /// Few steps of a very small model on the embedded handwriting.
 fn config(more: &[&str]) -> Config {
-    let mut config = Config::preset("ink-tiny", None, None).unwrap();
+    let mut config = preset("ink-tiny", None, None).unwrap();
     let small = ["model.channels=4", "model.latents=[2,1]", "model.blocks_per_latent=1"];
     let short = ["data.crop=16", "train.batch=4", "train.steps=4", "train.eval_every=2"];
     for set in small.iter().chain(&short).chain(more) {

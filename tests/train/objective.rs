@@ -1,10 +1,12 @@
 //! What is learnt from: bounds on the tape are the bounds as numbers, and their gradients are theirs.
 
-use crate::common::{ink, says};
+use crate::common::preset;
+use crate::common::{ink, says, shrink};
 use stcn::Tensor;
 use stcn::data::{Batch, Normalisation, Split, Window};
 use stcn::kernel::reduce::log_mean;
-use stcn::models::{self, Kl, ModelKind, SequenceModel};
+use stcn::models::Registry;
+use stcn::models::{self, ALL, Kl, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::optim::Adam;
@@ -22,22 +24,34 @@ const MODELS: [(&str, &str); 3] =
     [("stcn", "gated"), ("vrnn", "pointwise"), ("stcn-dense", "pointwise")];
 
 fn config(kind: &str, decoder: &str, more: &[&str]) -> Config {
-    let mut config = Config::preset("ink-tiny", Some(kind), None).unwrap();
+    let mut config = preset("ink-tiny", Some(kind), None).unwrap();
     let sizes = [
         "model.channels=6",
-        "model.embedding=5",
-        "model.latent_embedding=4",
+        "model.hidden_size=6",
+        "model.embedding_size=5",
+        "model.output_size=5",
+        "model.latent_embedding_size=4",
         "model.latent_hidden=5",
+        "model.latent_hidden_size=5",
+        "model.gate_hidden_size=5",
         "model.latents=[2,1]",
+        "model.latent_size=2",
+        "model.levels=2",
         "model.blocks_per_latent=1",
+        "model.blocks_per_level=1",
+        "model.cells_per_latent=1",
         "model.latent_layers=1",
         "model.output_layers=2",
+        "model.layers=2",
+        "model.transition_size=5",
+        "model.emission_size=5",
         "model.mixtures=2",
         "train.batch=3",
         "train.particles=4",
+        &format!("model.decoder={decoder}"),
     ];
-    let decoder = format!("model.decoder={decoder}");
-    sizes.iter().chain(more).copied().chain([&*decoder]).for_each(|set| config.set(set).unwrap());
+    shrink(&mut config, &sizes);
+    more.iter().for_each(|set| config.set(set).unwrap());
     config
 }
 
@@ -191,7 +205,7 @@ fn every_model_takes_an_update_from_every_bound_and_from_a_single_step() {
     let normalisation = Normalisation::fit(&set, stcn::data::Normalise::PerChannel, 2).unwrap();
     let window = Window { sample: 0, start: 0, steps: 1 };
     let one_step = Batch::new(&set, &normalisation, &[window], None).unwrap();
-    for kind in ModelKind::ALL {
+    for kind in ALL {
         for objective in ["elbo", "iwae", "fivo"] {
             let objective = format!("train.objective={objective}");
             let config = config(kind.name(), "pointwise", &[&objective]);
@@ -299,7 +313,7 @@ fn a_run_that_is_resumed_learns_the_same_bits_and_checks_by_its_own_bound() {
         let middle = straight.checkpoint();
         let report = straight.step().unwrap();
         assert_eq!(report.elbo().is_some(), objective == "iwae");
-        let mut resumed = Trainer::resume(config, middle, &path).unwrap();
+        let mut resumed = Trainer::resume(config, middle, &path, &Registry::default()).unwrap();
         resumed.step().unwrap();
         let values = |trainer: &Trainer| -> Vec<stcn::Tensor> {
             models::parameters(trainer.model()).into_iter().map(|(_, p)| p.clone()).collect()
@@ -313,7 +327,8 @@ fn a_run_that_is_resumed_learns_the_same_bits_and_checks_by_its_own_bound() {
         );
         close(checked.loss, -bound.seq);
         assert_eq!(checked.value.fivo.is_some(), objective == "fivo");
-        let found = Trained::from_checkpoint(straight.checkpoint(), &path).unwrap();
+        let found =
+            Trained::from_checkpoint(straight.checkpoint(), &path, &Registry::default()).unwrap();
         assert_eq!(found.config.train.objective.name(), objective);
     }
 }

@@ -1,5 +1,6 @@
 use super::{small_header, untrained};
 use stcn::Tensor;
+use stcn::models::Registry;
 use stcn::train::checkpoint::{Header, Named};
 use stcn::train::{Checkpoint, Trained};
 
@@ -8,7 +9,7 @@ fn complaint(header: Header, params: Vec<Named>) -> String {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.stcn");
     Checkpoint { header, params, adam_m: vec![], adam_v: vec![] }.save(&path).unwrap();
-    let said = Trained::open(&path).err().expect("refused").to_string();
+    let said = Trained::open(&path, &Registry::default()).err().expect("refused").to_string();
     said.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&said).to_string()
 }
 

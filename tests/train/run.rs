@@ -1,3 +1,5 @@
+use crate::common::preset;
+use stcn::models::Registry;
 use stcn::train::{Config, RunDir};
 use std::fs;
 use std::path::Path;
@@ -11,10 +13,10 @@ fn create(root: &Path) -> stcn::Result<RunDir> {
 fn a_new_run_has_its_directories_and_its_config() {
     let dir = TempDir::new().unwrap();
     let root = dir.path().join("runs/first");
-    let config = Config::preset("ink-small", Some("wavenet"), None).unwrap();
+    let config = preset("ink-small", Some("wavenet"), None).unwrap();
     let (run, _lock) = RunDir::create(&root, &config).unwrap();
     assert!(run.latest().parent().unwrap().is_dir() && run.samples().is_dir());
-    assert_eq!(run.read_config().unwrap(), config);
+    assert_eq!(run.read_config(&Registry::default()).unwrap(), config);
     assert_eq!(RunDir::open(&root).unwrap(), run);
     let text = fs::read_to_string(run.config_path()).unwrap();
     assert!(text.starts_with(&format!("# Resolved by stcn {};", env!("CARGO_PKG_VERSION"))));
@@ -55,7 +57,7 @@ fn two_cannot_write_one_run_at_once() {
     assert_eq!(run.lock().unwrap_err().to_string(), wanted);
     assert_eq!(create(dir.path()).unwrap_err().to_string(), wanted);
     // Looking at it is allowed.
-    RunDir::open(dir.path()).unwrap().read_config().unwrap();
+    RunDir::open(dir.path()).unwrap().read_config(&Registry::default()).unwrap();
     drop(lock);
     run.lock().unwrap();
 }
@@ -108,7 +110,7 @@ fn a_damaged_config_of_a_run_is_named_with_line_and_column() {
     let run = create(dir.path()).unwrap();
     fs::write(run.config_path(), "seed = 1\nseeed = 2\n").unwrap();
     assert_eq!(
-        run.read_config().unwrap_err().to_string(),
+        run.read_config(&Registry::default()).unwrap_err().to_string(),
         format!(
             "{}: line 2, column 1: unknown key `seeed`: did you mean `seed`?",
             run.config_path().display()

@@ -5,6 +5,7 @@ use ::safetensors::tensor::{Dtype, TensorView};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use stcn::inspect::dump::Dump;
+use stcn::models::Registry;
 use stcn::models::{build, parameters};
 use stcn::nn::Init;
 use stcn::train::{Config, safetensors};
@@ -19,7 +20,7 @@ fn about() -> Value {
 
 /// What `stcn export` writes of a small model.
 fn exported(about: &Value) -> Vec<u8> {
-    let config = Config::from_toml(CONFIG, Path::new("x")).unwrap();
+    let config = Config::from_toml(CONFIG, Path::new("x"), &Registry::default()).unwrap();
     let model = build(&config.model, Init::new(1)).unwrap();
     let mut dump = Dump::default();
     parameters(&*model).iter().for_each(|(path, value)| dump.add(*path, value));
@@ -30,7 +31,9 @@ fn exported(about: &Value) -> Vec<u8> {
 }
 
 fn complaint(bytes: &[u8]) -> String {
-    let said = safetensors::from_bytes(bytes, Path::new("x")).unwrap_err().to_string();
+    let said = safetensors::from_bytes(bytes, Path::new("x"), &Registry::default())
+        .unwrap_err()
+        .to_string();
     said.strip_prefix("x: ").unwrap_or(&said).to_string()
 }
 
@@ -53,8 +56,8 @@ fn one_complaint(config: &str, name: &str, dtype: Dtype, shape: &[usize]) -> Str
 #[test]
 fn what_is_exported_comes_back() {
     let (config, checkpoint) =
-        safetensors::from_bytes(&exported(&about()), Path::new("x")).unwrap();
-    assert_eq!(config, Config::from_toml(CONFIG, Path::new("x")).unwrap());
+        safetensors::from_bytes(&exported(&about()), Path::new("x"), &Registry::default()).unwrap();
+    assert_eq!(config, Config::from_toml(CONFIG, Path::new("x"), &Registry::default()).unwrap());
     let model = build(&config.model, Init::new(1)).unwrap();
     let found: Vec<_> = checkpoint.params.iter().map(|p| (p.path.as_str(), &p.value)).collect();
     assert_eq!(found, parameters(&*model));
@@ -148,7 +151,7 @@ proptest! {
         let about = String::from_utf8_lossy(&about);
         let around = json!({ "__metadata__": { "stcn": about } }).to_string();
         for bytes in [&noise, &mutated, &header(&noise), &header(around.as_bytes())] {
-            let _ = safetensors::from_bytes(bytes, Path::new("x"));
+            let _ = safetensors::from_bytes(bytes, Path::new("x"), &Registry::default());
         }
     }
 }

@@ -1,3 +1,4 @@
+use crate::common::preset;
 use stcn::data::Batch;
 use stcn::models;
 use stcn::nn::Init;
@@ -9,7 +10,7 @@ use stcn::{Real, Tensor};
 #[test]
 fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
     let of = |set: &str, sequences| {
-        let mut config = Config::preset("ink", None, None).unwrap();
+        let mut config = preset("ink", None, None).unwrap();
         config.set(set).unwrap();
         let shards = shards(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
         shards.into_iter().map(|rows| (rows.start, rows.end)).collect::<Vec<_>>()
@@ -22,7 +23,7 @@ fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
 
 #[test]
 fn every_shard_is_computed_in_order_with_threads_of_its_own() {
-    let config = Config::preset("ink-tiny", None, None).unwrap();
+    let config = preset("ink-tiny", None, None).unwrap();
     let model = models::build(&config.model, Init::new(1)).unwrap();
     let x = Tensor::new(&[3, 2, 3], (0..18).map(|i| i as Real).collect());
     let batch = Batch { x, lengths: vec![1, 2, 2], samples: vec![5, 6, 7] };

@@ -1,3 +1,4 @@
+use crate::common::{preset, shrink};
 use stcn::data::Batch;
 use stcn::models::{self, Elbo};
 use stcn::nn::Init;
@@ -64,12 +65,22 @@ fn sums_per_sequence_stop_at_its_length() {
 }
 
 fn small() -> Config {
-    let mut config = Config::preset("ink-tiny", None, None).unwrap();
-    for set in ["model.channels=4", "model.latents=[2,1]", "model.blocks_per_latent=1"] {
-        config.set(set).unwrap();
-    }
+    let mut config = preset("ink-tiny", None, None).unwrap();
+    shrink(&mut config, &SMALL);
     config
 }
+
+/// Of every model that has them.
+const SMALL: [&str; 8] = [
+    "model.channels=4",
+    "model.hidden_size=4",
+    "model.latents=[2,1]",
+    "model.latent_size=2",
+    "model.latent_hidden_size=4",
+    "model.levels=2",
+    "model.blocks_per_latent=1",
+    "model.blocks_per_level=1",
+];
 
 fn square(junk: Real) -> Batch {
     let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., junk, 0., 0., -1., 1.]);
@@ -130,9 +141,8 @@ fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
         [("stcn-dense", "elbo"), ("stcn", "iwae"), ("z-forcing", "elbo"), ("vrnn", "fivo")]
     {
         for reduction in ["mean-step", "mean-sequence", "per-step"] {
-            let mut config = small();
-            config.set(&format!("model.kind={kind}")).unwrap();
-            config.set("model.draws=shared").unwrap();
+            let mut config = preset("ink-tiny", Some(kind), None).unwrap();
+            shrink(&mut config, &SMALL);
             config.set(&format!("train.objective={objective}")).unwrap();
             config.set(&format!("train.reduction={reduction}")).unwrap();
             config.set("train.grad_clip=0").unwrap();
@@ -184,9 +194,9 @@ fn a_number_that_goes_wrong_in_the_second_half_is_named() {
 
 #[test]
 fn a_gradient_beyond_what_adam_can_square_changes_nothing() {
-    let mut config = small();
-    config.set("model.kind=wavenet").unwrap(); // no divergence to be infinite before
-    config.set("model.head=normal").unwrap();
+    // No divergence to be infinite before.
+    let mut config = preset("ink-tiny", Some("wavenet"), Some("normal")).unwrap();
+    shrink(&mut config, &SMALL);
     config.set("train.grad_clip=0").unwrap();
     let mut model = models::build(&config.model, Init::new(1)).unwrap();
     let before = models::build(&config.model, Init::new(1)).unwrap();

@@ -1,6 +1,7 @@
 use super::{config, untrained};
 use crate::common::mutations;
 use proptest::prelude::*;
+use stcn::models::Registry;
 use stcn::train::Trained;
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use std::path::Path;
 fn a_trained_model_gives_raw_units() {
     let mut checkpoint = untrained();
     (checkpoint.header.mean, checkpoint.header.std) = (vec![3., -5., 0.], vec![2., 0.5, 1.]);
-    let trained = Trained::from_checkpoint(checkpoint, Path::new("x.stcn")).unwrap();
+    let trained =
+        Trained::from_checkpoint(checkpoint, Path::new("x.stcn"), &Registry::default()).unwrap();
     let x = stcn::Tensor::new(&[1, 1, 3], vec![1., -1., 1.]);
     let raw = &trained.raw(&x)[0];
     let (mean, std) = (&trained.normalisation.mean, &trained.normalisation.std);
@@ -25,7 +27,7 @@ fn a_checkpoint_alone_does_not_say_where_the_data_lies() {
     let mut checkpoint = untrained();
     checkpoint.header.config_toml = config(&["data.path=/etc/passwd"]).to_toml();
     checkpoint.save(&path).unwrap();
-    assert_eq!(Trained::open(&path).unwrap().config.data.path, Path::new(""));
+    assert_eq!(Trained::open(&path, &Registry::default()).unwrap().config.data.path, Path::new(""));
 }
 
 proptest! {
@@ -38,6 +40,6 @@ proptest! {
     ) {
         let mut checkpoint = untrained();
         checkpoint.header.config_toml = String::from_utf8_lossy(&text).into_owned();
-        let _ = Trained::from_checkpoint(checkpoint, Path::new("x.stcn"));
+        let _ = Trained::from_checkpoint(checkpoint, Path::new("x.stcn"), &Registry::default());
     }
 }

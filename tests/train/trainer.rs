@@ -1,4 +1,5 @@
 use super::{config, untrained};
+use stcn::models::Registry;
 use stcn::train::Trainer;
 use std::path::Path;
 
@@ -6,7 +7,9 @@ use std::path::Path;
 fn data_of_other_bytes_is_refused_on_resume() {
     let mut other = config(&[]);
     other.data.fingerprint = "0".repeat(64);
-    let e = Trainer::resume(other, untrained(), Path::new("x.stcn")).err().expect("refused");
+    let e = Trainer::resume(other, untrained(), Path::new("x.stcn"), &Registry::default())
+        .err()
+        .expect("refused");
     assert!(e.to_string().contains("is not the data this run began with"), "{e}");
 }
 

@@ -63,10 +63,14 @@ impl Architecture for Paper {
             std: spread(init, "std", z),
             emit: init.scope("emit", |init| Unit::new(init, z, h)),
             head: obs.build(init, h),
-            infer: init.scope("infer", |init| [
-                init.scope("mean", |init| Linear::new(init, z + obs.input, z)),
-                init.scope("std", |init| Linear::new(init, z + obs.input, z)),
-            ]).into(),
+            infer: init
+                .scope("infer", |init| {
+                    [
+                        init.scope("mean", |init| Linear::new(init, z + obs.input, z)),
+                        init.scope("std", |init| Linear::new(init, z + obs.input, z)),
+                    ]
+                })
+                .into(),
             latent: z,
         })
     }
@@ -112,12 +116,7 @@ impl Stepwise for Drift {
         Normal { mean: z + drift, std: softplus(self.std.forward(z)) }
     }
 
-    fn posterior<'t>(
-        &self,
-        c: &Context<Var<'t>>,
-        s: &Steps<'t>,
-        _: Option<Var<'t>>,
-    ) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
         let both = concat(&[s.at(0), c.seen[0]]);
         Normal { mean: self.infer[0].forward(both), std: softplus(self.infer[1].forward(both)) }
     }

@@ -1,7 +1,7 @@
 //! A layer: a linear map without a bias, whose columns have length 1 when it is new.
 
 use stcn::nn::{Init, module};
-use stcn::ops::{linear};
+use stcn::ops::linear;
 use stcn::{Param, Tensor, Var};
 
 /// `y = x W`.   x: (…, inputs) → y: (…, outputs)

@@ -8,11 +8,10 @@ use stcn::{Rule, Var};
 ///
 /// Source: Ramachandran, Zoph, Le 2017.
 pub fn swish(x: Var) -> Var {
-    static RULE: Rule = Rule {
-        name: "swish",
-        forward: "y = x σ(x)",
-        vjp: "x̄ = ȳ s (1 + x (1 − s))   s = σ(x)",
-    };
+    static RULE: Rule =
+        Rule {
+            name: "swish", forward: "y = x σ(x)", vjp: "x̄ = ȳ s (1 + x (1 − s))   s = σ(x)"
+        };
     let inputs = x.value();
     let y = inputs.map(|x| x * sigmoid(x));
     x.tape().record(&RULE, [x], y, move |gy, [gx]| {

@@ -1,13 +1,13 @@
 //! What somebody else's crate can do with its own op, layer and model, through the library and the commands.
 
 use outsider::{DRIFT, layer::Unit, op::swish, registry};
-use std::path::Path;
-use std::process::{Command, Output};
 use stcn::data::Split;
 use stcn::models::config::Preset;
 use stcn::models::{Kl, SequenceModel, build};
 use stcn::nn::{Init, Module};
 use stcn::{Real, Tape, Tensor};
+use std::path::Path;
+use std::process::{Command, Output};
 
 fn run(dir: &Path, args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outsider"));
@@ -94,9 +94,7 @@ fn the_commands_list_train_resume_evaluate_draw_inspect_and_exchange_it() {
     ok(dir, &format!("train {SMALL} --steps 6 --out one"));
     ok(dir, &format!("train {SMALL} --steps 4 --out cut"));
     ok(dir, "train --resume cut --steps 6");
-    let latest = |run: &str| {
-        std::fs::read(dir.join(run).join("checkpoint/latest.stcn")).unwrap()
-    };
+    let latest = |run: &str| std::fs::read(dir.join(run).join("checkpoint/latest.stcn")).unwrap();
     assert_eq!(latest("one"), latest("cut"), "resumed to the same bytes");
     let values = ok(dir, "evaluate one --draws 1 --iwae 2 --fivo 2 --json");
     for key in ["elbo_seq", "iwae_seq", "fivo_seq", "filtering"] {
