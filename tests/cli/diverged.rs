@@ -5,7 +5,6 @@ use crate::common::preset;
 use crate::common::{Lab, says, sentence, stderr, stdout};
 use safetensors::SafeTensors;
 use serde_json::Value;
-use stcn::train::Config;
 
 /// Steps so long that the squares of the next pass overflow.
 const TOO_FAST: &str = "--set train.lr=1e18 --set train.eval_every=100 --json";

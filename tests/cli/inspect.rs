@@ -1,6 +1,6 @@
 //! A pass laid open: tables, the chain rule at a node, and a dump that adds up.
 
-use super::{TINY, tiny, trained};
+use super::{tiny, trained};
 use crate::common::{Lab, says};
 use safetensors::SafeTensors;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! `stcn export` and `stcn import`: there and back again.
 
-use super::{TINY, tiny, trained};
+use super::{tiny, trained};
 use crate::common::{Lab, says};
 use stcn::train::Checkpoint;
 

@@ -2,7 +2,7 @@
 
 use stcn::data::Batch;
 use stcn::dist::Normal;
-use stcn::models::{Bound, Elbo, Generator, Kl, SequenceModel, Step, StepModel};
+use stcn::models::{Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel};
 use stcn::nn::Module;
 use stcn::noise::Noise;
 use stcn::ops::{concat, normal_log_prob, slice_channels, slice_time};
@@ -68,10 +68,11 @@ fn log_px<'t>(x: Var<'t>, z: Var<'t>) -> Var<'t> {
 }
 
 impl StepModel for Linear {
-    fn context<'t>(&self, x: Var<'t>, _: &[usize]) -> Vec<Var<'t>> {
+    fn context<'t>(&self, x: Var<'t>, _: &[usize]) -> Context<Var<'t>> {
         let (rows, ..) = x.value().btc("Linear");
         let one: Vec<Real> = self.context().concat().iter().map(|&x| x as Real).collect();
-        vec![x.tape().constant(Tensor::new(&[rows, 5, 5], one.repeat(rows)))]
+        let seen = vec![x.tape().constant(Tensor::new(&[rows, 5, 5], one.repeat(rows)))];
+        Context { past: vec![], seen }
     }
 
     fn start(&self, rows: usize) -> Vec<Tensor> {
@@ -80,12 +81,12 @@ impl StepModel for Linear {
 
     fn step<'t>(
         &self,
-        context: &[Var<'t>],
+        context: &Context<Var<'t>>,
         x: Var<'t>,
         state: &[Var<'t>],
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
-        let [q, p] = self.latent(context[0], state[0]);
+        let [q, p] = self.latent(context.seen[0], state[0]);
         let z = draw("z.1", q);
         Step { log_px: log_px(x, z), log_ratio: p.log_prob(z) - q.log_prob(z), state: vec![z] }
     }
@@ -99,7 +100,7 @@ impl Module for Linear {
 impl SequenceModel for Linear {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone());
-        let context = StepModel::context(self, x, &batch.lengths)[0];
+        let context = StepModel::context(self, x, &batch.lengths).seen[0];
         let mut z = tape.constant(self.start(batch.lengths.len()).remove(0));
         let (mut px, mut kls) = (vec![], vec![]);
         for t in 0..5 {
@@ -119,8 +120,8 @@ impl SequenceModel for Linear {
         Some(self)
     }
 
-    fn generator<'m>(&'m self, _: &[u64]) -> Box<dyn Generator + 'm> {
-        unreachable!("nothing is generated here")
+    fn sampler<'m>(&'m self, _: &[u64]) -> Box<dyn Sampler + 'm> {
+        unreachable!("nothing is drawn here")
     }
 }
 

@@ -5,7 +5,6 @@ use stcn::models::{self, ALL, Bound, Kl, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
-use stcn::train::Config;
 use stcn::train::Trainer;
 use stcn::train::bounds::{fivo, per_sequence};
 use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate, forward};

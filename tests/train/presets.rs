@@ -2,7 +2,7 @@ use crate::common::preset;
 use stcn::data::Normalise;
 use stcn::models::config::*;
 use stcn::models::stcn::Decoder;
-use stcn::models::{self, *};
+use stcn::models::{self, ALL, Registry, STCN_DENSE};
 use stcn::train::config::{Config, Reduction, ScheduleKind};
 use std::path::Path;
 

@@ -3,7 +3,6 @@ use stcn::data::Batch;
 use stcn::models;
 use stcn::nn::Init;
 use stcn::parallel;
-use stcn::train::Config;
 use stcn::train::shards::{map_shards, shards};
 use stcn::{Real, Tensor};
 
