@@ -1,4 +1,4 @@
-//! `stcn list`: what there is to choose from.
+//! `stcn list`: the models, heads and presets.
 
 use super::{print_json, thousands};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::train::presets::PRESETS;
 use clap::Parser;
 use serde_json::json;
 
-/// Models, heads and presets, with parameter counts
+/// List models, heads and presets, with parameter counts
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn list")]
 pub(super) struct Args {
