@@ -1,4 +1,4 @@
-//! What the world can get wrong: words typed, files, configs, data, checkpoints.
+//! Errors that come from outside the program: arguments, files, configs, data, checkpoints.
 //!
 //! Wrong shapes are a programmer's mistake and panic instead (decision 0004). A message says what was
 //! read, where, what was found, what was wanted, and the cure, in one sentence.
@@ -17,7 +17,7 @@ pub struct Error(Box<ErrorKind>);
 /// What went wrong; every variant carries where.
 #[derive(Debug)]
 pub enum ErrorKind {
-    /// The words typed do not make sense: an unknown preset, key, value or combination.
+    /// Wrong arguments: an unknown preset, key, value or combination.
     Usage(String),
     /// A file or directory could not be read.
     Read {
@@ -47,7 +47,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// The words typed are wrong.
+    /// Wrong arguments.
     pub fn usage(what: impl Into<String>) -> Self {
         ErrorKind::Usage(what.into()).into()
     }
@@ -72,7 +72,7 @@ impl Error {
         &self.0
     }
 
-    /// The exit code of the process: 2 for words and files, 1 for a failed run, 130 when stopped.
+    /// The exit code of the process: 2 for arguments and files, 1 for a failed run, 130 when stopped.
     pub fn exit_code(&self) -> u8 {
         match *self.0 {
             ErrorKind::Diverged(_) => 1,

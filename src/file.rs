@@ -1,4 +1,4 @@
-//! Files written whole or not at all, whatever happens in between.
+//! Writing files atomically: whole or not at all, whatever happens in between.
 //!
 //! Not here: what is in them, and files that grow line by line (`train::metrics`, `train::events`).
 
@@ -8,8 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-/// Replaces `path` by what `write` writes: at any moment, kill and full disk included, the whole old file
-/// or the whole new one stands there.
+/// Replaces `path` by what `write` writes: at any moment, even if killed or out of disk space, `path` is either the
+/// whole old file or the whole new one.
 pub fn write_whole(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -20,20 +20,20 @@ pub fn write_whole(
     file.commit()
 }
 
-/// A file under a temporary name beside its own, which it takes once it is whole. If it never is, nothing is
-/// left of it.
+/// A file written under a temporary name in the same directory, and renamed by [`commit`](Self::commit). Dropped
+/// before that, it is removed.
 pub struct AtomicFile {
     path: PathBuf,
     temporary: PathBuf,
 }
 
 impl AtomicFile {
-    /// Begins one that will stand at `path`.
+    /// Begins a file that will replace `path`.
     pub fn create(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
     }
 
-    /// The same where another program may be at it: it is then refused.
+    /// The same, but refused if the temporary file exists: another process may be writing it.
     pub fn create_alone(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         let path = path.as_ref();
         let temporary = temporary(path);
@@ -56,23 +56,23 @@ impl AtomicFile {
         Ok((Self { path: path.into(), temporary }, BufWriter::with_capacity(1 << 16, file)))
     }
 
-    /// Where it will stand.
+    /// The path it will have.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where it stands until then.
+    /// The path it has until then.
     pub fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Brings everything to the disk.
+    /// Flushes everything to the disk.
     pub fn sync(&self, out: BufWriter<File>) -> Result<()> {
         let file = out.into_inner().map_err(|e| e.into_error());
         file.and_then(|file| file.sync_all()).map_err(Error::write(&self.path))
     }
 
-    /// Gives it its name, after [`sync`](Self::sync): one step for the file system.
+    /// Renames it to its path, after [`sync`](Self::sync); a rename is atomic.
     pub fn commit(self) -> Result<()> {
         let renamed = fs::rename(&self.temporary, &self.path);
         renamed.and_then(|()| sync_directory(&self.path)).map_err(Error::write(&self.path))
@@ -81,12 +81,12 @@ impl AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // Renamed already, or of no use to anybody.
+        // Fails after a commit, when it is no longer there.
         let _ = fs::remove_file(&self.temporary);
     }
 }
 
-/// `.latest.stcn.tmp` beside `latest.stcn`: the same directory, or a rename would be a copy.
+/// `.latest.stcn.tmp` beside `latest.stcn`: a rename is atomic only within a file system.
 fn temporary(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -94,7 +94,7 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Makes the rename itself survive a power cut, where directories can be synced.
+/// Makes the rename survive a power cut, where directories can be synced.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

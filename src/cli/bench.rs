@@ -1,4 +1,4 @@
-//! `stcn bench`: times of training steps and of generation, on random data.
+//! `stcn bench`: how long training steps and generation take, on random data.
 
 use super::config::ConfigArgs;
 use super::profile::Profile;
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Generate(Generate),
 }
 
-/// Time training steps on random data, against this machine's own matrix-product roof
+/// Time training steps on random data, and compare with the fastest matrix product on this machine
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn bench step --preset ink --set model.channels=64 --batch 20 --time 200"
@@ -37,13 +37,13 @@ pub(super) struct Step {
     /// Sequences in the batch [default: the preset's]
     #[arg(long, value_name = "B")]
     batch: Option<usize>,
-    /// Steps of each
+    /// Time steps of each sequence
     #[arg(long, default_value_t = 200, value_name = "T")]
     time: usize,
-    /// Timed training steps, after two that are not
+    /// Training steps to time, after two for warming up
     #[arg(long, default_value_t = 7, value_name = "N")]
     steps: usize,
-    /// Then as many steps again, with time and bytes by rule
+    /// Also time as many steps again by op: time and memory of each
     #[arg(long)]
     profile: bool,
     /// One JSON object on stdout, nothing else
@@ -51,16 +51,16 @@ pub(super) struct Step {
     json: bool,
 }
 
-/// Time cached generation
+/// Time generation, step by step with cached state
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn bench generate --preset ink --steps 2000 --count 1")]
 pub(super) struct Generate {
     #[command(flatten)]
     settings: ConfigArgs,
-    /// Steps to draw
+    /// Time steps to draw
     #[arg(long, default_value_t = 2000, value_name = "T")]
     steps: usize,
-    /// Sequences at once
+    /// Sequences to draw side by side
     #[arg(long, default_value_t = 1, value_name = "N")]
     count: usize,
     /// One JSON object on stdout, nothing else
@@ -164,7 +164,7 @@ fn generate(args: Generate, registry: &Registry) -> Result<()> {
         sampler.draw(&noise, 1.);
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
-    // The median of the 50 steps around one.
+    // The median of the 50 steps around step t.
     let around = |t: usize| {
         let window = times.get(t.saturating_sub(25)..t + 25)?;
         Some(median(&mut window.to_vec()))
@@ -212,13 +212,13 @@ fn generate(args: Generate, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Sorts and takes the middle.
+/// The median; sorts `times`.
 fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }
 
-/// Standard normals; bits where the data has bits.
+/// Standard normals, and random bits in the channels that are bits in the data.
 fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
     let channels = config.model.obs.input;
     let mut x = Tensor::zeros(&[batch, time, channels]);
@@ -234,8 +234,8 @@ fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
     Batch { x, lengths: vec![time; batch], samples: (0..batch as u64).collect() }
 }
 
-/// Floating-point operations of the products of one training step: two per multiply-add, forward, and
-/// again for the gradients of weights and of inputs that have one.
+/// Floating-point operations of the matrix products in one training step, two per multiply-add: forward, and again
+/// for the gradient of the weights and, where there is one, of the input.
 fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     let tape = Tape::new();
     model.elbo(&tape, batch, &Noise::new(config.seed, "bench"), Kl::Analytic);
@@ -257,7 +257,7 @@ fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     total
 }
 
-/// GB/s at which all threads together read memory that no cache holds.
+/// GB/s at which all threads together read from memory, beyond the caches.
 fn memory_speed() -> f64 {
     const LANES: usize = 64;
     let (bytes, piece) = (1 << 28, 1 << 20);
@@ -281,7 +281,7 @@ fn memory_speed() -> f64 {
     best
 }
 
-/// GFLOP/s of plain f32 matrix products on all threads at once, 512 × 256 × 256 each: the better of
+/// GFLOP/s of plain matrix products on all threads at once, 512 × 256 × 256 each, by the faster of
 /// matrixmultiply's kernel and ours.
 fn gemm_roof() -> f64 {
     let (m, k, n) = (512, 256, 256);

@@ -1,32 +1,32 @@
-//! The arguments that choose a config, common to several commands.
+//! The arguments that choose a config, shared by `train` and `bench`.
 
 use crate::error::Result;
 use crate::models::Registry;
 use crate::train::{Config, Overrides};
 use std::path::Path;
 
-/// What to build and how to train it: preset, then --released, then file, then flags, then --set.
+/// The choice of a config: the preset first, then --released, the file, --model and --head, then --set.
 #[derive(clap::Args)]
 pub(super) struct ConfigArgs {
-    /// One of those that `stcn list` names [default: stcn-dense]
+    /// A model from `stcn list` [default: stcn-dense]
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// normal, gmm, bigmm, bernoulli [default: the one that suits the preset's data]
+    /// The output distribution: normal, gmm, bigmm or bernoulli [default: the one for the preset's data]
     #[arg(long, value_name = "H")]
     head: Option<String>,
-    /// Sizes and training settings; `stcn list` shows all [default: ink-tiny]
+    /// Sizes and training settings; `stcn list` shows all presets [default: ink-tiny]
     #[arg(long, value_name = "P")]
     preset: Option<String>,
     /// Every switch between the model's paper and its release as released
     #[arg(long)]
     released: bool,
-    /// Change one key of the config, as `model.channels=64`; may be given again
+    /// Set one key of the config, such as `model.channels=64`; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl ConfigArgs {
-    /// The config that they and `file` ask for.
+    /// The config that these arguments and `file` (of `--config`) choose, of a model of `registry`.
     pub fn resolve(&self, file: Option<&Path>, registry: &Registry) -> Result<Config> {
         let overrides = Overrides {
             preset: self.preset.as_deref(),

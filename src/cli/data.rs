@@ -1,4 +1,6 @@
-//! `stcn data show`: what a data set holds.
+//! `stcn data`: opening a data set, its figures, and pictures of its sequences.
+//!
+//! Not here: the importers' command lines (`prepare`).
 
 use super::prepare::{self, Prepare, print_figures};
 use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::figures};
@@ -12,10 +14,9 @@ use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What to do with a data set.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Turn a data set as its owners hand it out into one .npz, with its figures
+    /// Convert a published data set into one .npz, and print its figures
     Prepare {
         #[command(subcommand)]
         kind: Prepare,
@@ -23,25 +24,25 @@ pub(super) enum Command {
     Show(Show),
 }
 
-/// What a data set holds, and pictures of its sequences
+/// Print the figures of a data set, and draw its sequences
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
     stcn data show digits.npz --rate 8000 --out digits.svg"
 )]
 pub(super) struct Show {
-    /// A .npz, or `embedded` for the embedded handwriting
+    /// A .npz file, or `embedded` for the embedded handwriting
     file: PathBuf,
     /// Sequences to draw, from 1 [default: the first six]
     #[arg(long, value_name = "I")]
     index: Vec<usize>,
-    /// The picture; without it, only the figures
+    /// The picture to write; without it, only figures are printed
     #[arg(long, value_name = "FILE.svg|.png")]
     out: Option<PathBuf>,
-    /// Draw it as ink, music or speech [default: ink if D = 3, music if all is 0 or 1, else speech]
+    /// Draw as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<String>,
-    /// Samples of speech a second
+    /// Sampling rate of speech, in Hz
     #[arg(long, default_value_t = 16_000, value_name = "N")]
     rate: u32,
 }
@@ -70,7 +71,7 @@ fn show(args: Show) -> Result<()> {
         None if set.check_binary().is_ok() => Task::Music,
         None => Task::Speech,
     };
-    // Three channels with a pen half down are damaged ink sooner than sound.
+    // Three channels whose pen is not 0 or 1 are more likely damaged ink than sound.
     if picture.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
         checked.map_err(|e| if asked.is_some() { unlike(task, &args.file) } else { e })?;
@@ -98,7 +99,7 @@ fn show(args: Show) -> Result<()> {
     Ok(())
 }
 
-/// A data set by its file, or the embedded one by the word.
+/// Opens a data set by its file, or the embedded handwriting by the name `embedded`.
 pub(super) fn open(file: &Path) -> Result<DataSet> {
     if file == Path::new("embedded") {
         return handwriting::data_set();
@@ -106,7 +107,7 @@ pub(super) fn open(file: &Path) -> Result<DataSet> {
     DataSet::open(file, Some(MissingSplit::AllTrain))
 }
 
-/// Why a set cannot be drawn as what was asked for.
+/// The error for a set that cannot be drawn as `--as` asks.
 fn unlike(task: Task, file: &Path) -> Error {
     let wanted = match task {
         Task::Ink => "three channels (dx, dy, pen), the pen 0 or 1",
@@ -119,7 +120,7 @@ fn unlike(task: Task, file: &Path) -> Error {
     )
 }
 
-/// The picture of sequences of a kind, as the text of an SVG file.
+/// The picture of some sequences, as the text of an SVG file.
 pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32) -> String {
     match task {
         Task::Ink => ink::svg(drawings),
@@ -128,7 +129,7 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
     }
 }
 
-/// Whether sound can have so many samples a second.
+/// Refuses a sampling rate that no sound has.
 pub(super) fn check_rate(rate: u32) -> Result<()> {
     match rate {
         1000..=768_000 => Ok(()),
@@ -143,7 +144,7 @@ enum Picture {
     Png,
 }
 
-/// What the name of a file promises.
+/// The format by the extension of `--out`.
 fn picture(out: &Path) -> Result<Picture> {
     match out.extension().and_then(|e| e.to_str()) {
         Some("svg") => Ok(Picture::Svg),

@@ -1,4 +1,4 @@
-//! `stcn evaluate`: bounds, told as what they are.
+//! `stcn evaluate`: bounds of a trained model, and what each may be called.
 
 use super::{print_json, reading, thousands};
 use crate::data::Split;
@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Bounds of a trained model on a part of a data set, with their standard errors
+/// Evaluate a trained model on a part of a data set: bounds with standard errors
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn evaluate runs/ink --split test --draws 10 --iwae 16 --fivo 16"
@@ -22,28 +22,28 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// A run directory or a checkpoint
     run: PathBuf,
-    /// Another data set than the run's own
+    /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
-    /// train, valid or test
+    /// The part of the data set: train, valid or test
     #[arg(long, default_value = "valid", value_name = "SPLIT")]
     split: String,
-    /// Draws of the latents that the ELBO is the mean of
+    /// Draws of the latents that the ELBO is averaged over
     #[arg(long, default_value_t = 10, value_name = "N")]
     draws: usize,
-    /// Score 4 copies with noise of one raw unit added, so that bounds are those of a code length;
-    /// as a run that was trained so always is
+    /// Average over 4 copies of the data with noise of one raw unit added, so that bounds are of a code length;
+    /// always on for runs trained with it
     #[arg(long)]
     dequantise: bool,
-    /// Also the importance-weighted bound of K draws: per step where the model's steps are independent,
-    /// else per sequence
+    /// Also compute the importance-weighted bound (IWAE) with K draws: per step where the model's steps are
+    /// independent, else per sequence
     #[arg(long, default_value_t = 0, value_name = "K")]
     iwae: usize,
-    /// Also the bound of a filter of K particles, for models with latents
+    /// Also compute the bound of a particle filter (FIVO) with K particles, for models with latents
     #[arg(long, default_value_t = 0, value_name = "K")]
     fivo: usize,
-    /// Also how far above another run's ELBO or likelihood: sequence by sequence, so that what is hard for
-    /// both cancels in the standard error
+    /// Also compare with another run: the mean difference of the ELBOs or likelihoods, paired by sequence, which
+    /// makes its standard error small
     #[arg(long, value_name = "RUN")]
     against: Option<PathBuf>,
     /// Seed of the draws
@@ -109,16 +109,17 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Another run on the same sequences.
+/// The comparison with another run on the same sequences.
 struct Against {
     run: PathBuf,
     other: ModelConfig,
     bound: Bound,
-    /// As [`Evaluation::paired_difference`] has it.
+    /// From [`Evaluation::paired_difference`].
     above: (f64, Option<f64>),
 }
 
-/// Opens a run to compare with, if its nats are of the same unit.
+/// Opens a run to compare with; refused if its data were normalised otherwise, since its nats are then in another
+/// unit.
 fn open_other(run: PathBuf, trained: &Trained, registry: &Registry) -> Result<(PathBuf, Trained)> {
     let other = Trained::open(&run, registry)?;
     let unit = |run: &Trained| (run.config.model.obs.task, run.normalisation.clone());

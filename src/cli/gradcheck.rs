@@ -9,16 +9,16 @@ use crate::train::gradients::{check_model, models};
 use clap::Parser;
 use serde_json::json;
 
-/// Every op and every parameter's gradient against finite differences, in f64
+/// Check the gradients of every op and every parameter against finite differences, in f64
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  cargo run --release --features f64 -- gradcheck --model stcn-dense --head gmm"
 )]
 pub(super) struct Args {
-    /// One model [default: all]
+    /// Check this model only [default: all]
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// One head [default: all that suit]
+    /// Check this head only [default: all that suit]
     #[arg(long, value_name = "H")]
     head: Option<String>,
     /// One JSON object per check on stdout, nothing else

@@ -1,4 +1,4 @@
-//! `stcn inspect`: one pass of a trained model, open to look at.
+//! `stcn inspect`: the nodes of one pass of a trained model.
 
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
@@ -16,7 +16,7 @@ use clap::Parser;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// One pass of a trained model, node by node: values, gradients, formulas
+/// Show one pass of a trained model node by node: values, gradients, formulas
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn inspect runs/demo --table\n  stcn inspect runs/demo --node z.2\n  \
@@ -25,22 +25,22 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// A run directory or a checkpoint
     run: PathBuf,
-    /// Another data set than the run's own
+    /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
     /// Sequences in the pass
     #[arg(long, default_value_t = 4, value_name = "N")]
     batch: usize,
-    /// Longest piece of each, in steps
+    /// Use at most this many time steps of each
     #[arg(long, default_value_t = 64, value_name = "T")]
     steps: usize,
-    /// The terms of the chain rule at one node, as `z.2` or `tcn.3.filter.weight`
+    /// Show the terms of the chain rule at one node, such as `z.2` or `tcn.3.filter.weight`
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
-    /// Every node in order: op, shape, inputs, sizes of value and gradient (the default)
+    /// Show every node in order: op, shape, inputs, RMS of value and gradient (the default)
     #[arg(long)]
     table: bool,
-    /// Write input, noise, parameters, values and gradients for another framework to compare
+    /// Write input, noise, parameters, values and gradients, to compare with another framework
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         dump.add_pass(&tape, &grads);
         let loss = f64::from(loss.value().item());
         let mut about = json!({ "config": config, "loss": loss, "kl_weight": weight });
-        // Rows of other objectives are draws and particles.
+        // With other objectives a row is a draw or a particle, not a sequence.
         if config.train.objective == Objective::Elbo {
             let total =
                 |x: Var| per_sequence(&x.value(), &batch.lengths).iter().fold(0., |sum, x| sum + x);

@@ -1,4 +1,4 @@
-//! `stcn list`: what there is to choose from.
+//! `stcn list`: the models, heads and presets.
 
 use super::{print_json, thousands};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use clap::Parser;
 use serde_json::json;
 use toml::Value;
 
-/// Models, heads and presets, with parameter counts; or every key of one model
+/// List models, heads and presets, with parameter counts; or every key of one model
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn list\n  stcn list --model vrnn")]
 pub(super) struct Args {

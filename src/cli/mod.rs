@@ -1,8 +1,9 @@
-//! The door: what was typed becomes calls of the floors below, and what came back becomes words.
+//! The command line: arguments become calls of the library, results become text or JSON.
 //!
-//! One file a command. Not here: anything that a program could not do through the library.
+//! One file for each command, its arguments at the top. Not here: anything that a program could not do through the
+//! library.
 
-/// As std's, but a reader that goes away (`| head`) ends the program quietly, where std panics.
+/// As std's, but where stdout is closed (`| head`), it ends the program quietly instead of panicking.
 macro_rules! println {
     ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!("{}\n", format_args!($($args)*))) };
 }
@@ -12,7 +13,7 @@ macro_rules! print {
     ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!($($args)*)) };
 }
 
-/// As std's, but if nobody listens any more, the work goes on, where std panics.
+/// As std's, but where stderr is closed, it does nothing instead of panicking.
 macro_rules! eprintln {
     ($($args:tt)*) => {{
         use std::io::Write;
@@ -43,7 +44,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// More threads than this are a slip of the finger; starting so many would take the machine down.
+/// More threads than this are taken for a typing error: starting them could bring the machine down.
 const MOST_THREADS: usize = 1024;
 
 /// Stochastic temporal convolutional networks on a CPU: train, evaluate, draw, and look at every gradient.
@@ -52,7 +53,7 @@ const MOST_THREADS: usize = 1024;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Threads to work on; any number gives the same bits [default: all cores]
+    /// Number of threads; the results are the same bits for any [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
@@ -64,7 +65,7 @@ enum Command {
     Sample(sample::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
-    /// Prepare data sets, and look at them
+    /// Prepare data sets, and show them
     Data {
         #[command(subcommand)]
         command: data::Command,
@@ -119,7 +120,7 @@ fn print_json(value: &serde_json::Value) {
     println!("{value}");
 }
 
-/// Writes to stdout, or ends the program.
+/// Writes to stdout; ends the program if that fails.
 fn print_or_exit(text: fmt::Arguments) {
     match try_print(text) {
         Ok(()) => (),
@@ -131,24 +132,24 @@ fn print_or_exit(text: fmt::Arguments) {
     }
 }
 
-/// Writes to stdout at once.
+/// Writes to stdout and flushes it.
 fn try_print(text: fmt::Arguments) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_fmt(text).and_then(|()| stdout.flush())
 }
 
-/// The most memory this process has held, in MiB as other frameworks' benches count.
+/// Peak memory of this process, in MiB as other frameworks' benchmarks report it.
 fn peak_mib() -> Option<f64> {
     peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
 }
 
-/// Does what reads a data set, with a sign of life on a terminal: one of hours of sound takes minutes.
+/// Runs `read`, which reads a data set, with a spinner on a terminal: hours of sound take minutes to read.
 fn reading<R>(quiet: bool, read: impl FnOnce() -> R) -> R {
-    let sign = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    sign.set_message("reading and checking the data");
-    sign.enable_steady_tick(Duration::from_secs(1));
+    let spinner = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    spinner.set_message("reading and checking the data");
+    spinner.enable_steady_tick(Duration::from_secs(1));
     let result = read();
-    sign.finish_and_clear();
+    spinner.finish_and_clear();
     result
 }
 

@@ -1,8 +1,8 @@
-//! Where a training step spends its time: by rule, forward and back, with nothing left over.
+//! Where the time of a training step goes: by op, forward and backward.
 //!
-//! Every moment of a tape belongs to what ended it: a node recorded, a gradient pulled back. Where the n parts
-//! of a batch are computed side by side, each on a tape of its own, a moment counts 1/n. What is left of the
-//! step's wall clock is the last row, so that the sum is that clock.
+//! The time between two events on a tape counts for the op of the later one. Where n shards of a batch run in
+//! parallel, each on a tape of its own, it counts 1/n. The last row is the rest of the step's wall-clock time, so
+//! that the rows add up to it.
 
 use crate::parallel;
 use crate::tape::{Event, Tape};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// What a step does besides its tapes, the wait for the longest of them included.
+/// What a step does outside its tapes, waiting for the slowest of them included.
 const REST: &str = "clip, Adam, waiting";
 
 /// Times of one rule, over all profiled steps.
@@ -21,7 +21,7 @@ struct Row {
     calls: usize,
     forward_ms: f64,
     backward_ms: f64,
-    /// Of the values that stand on the tape.
+    /// Of the values recorded on the tape.
     megabytes: f64,
 }
 
@@ -33,15 +33,15 @@ struct State {
     wall_ms: f64,
 }
 
-/// A clock beside tapes.
+/// Collects the times of the tapes it observes.
 #[derive(Default)]
 pub(super) struct Profile(Arc<Mutex<State>>);
 
-/// Why the lock is not poisoned.
+/// Why the lock cannot be poisoned.
 const QUIET: &str = "nothing panics under it";
 
 impl Profile {
-    /// Watches `tape` from now on: one of a step.
+    /// Observes `tape`, one of a step's, from now on.
     pub fn watch(&self, tape: &mut Tape) {
         let (state, last) = (self.0.clone(), Cell::new(Instant::now()));
         state.lock().expect(QUIET).tapes += 1;
@@ -63,7 +63,7 @@ impl Profile {
         });
     }
 
-    /// Runs a step.
+    /// Runs and times a step.
     pub fn time<R>(&self, step: impl FnOnce() -> R) -> R {
         let start = Instant::now();
         let result = step();
@@ -73,7 +73,7 @@ impl Profile {
         result
     }
 
-    /// Means per step, the slowest first; and their sum in ms.
+    /// Means per step, the slowest first; and the wall-clock time per step in ms.
     fn rows(&self) -> (Vec<(&'static str, Row)>, f64) {
         let state = self.0.lock().expect(QUIET);
         let (n, wall_ms) = (state.steps as f64, state.wall_ms / state.steps as f64);
@@ -95,7 +95,7 @@ impl Profile {
         (rows, wall_ms)
     }
 
-    /// A table, one line a rule.
+    /// As a table, one line for each op.
     pub fn table(&self) -> String {
         let (rows, sum) = self.rows();
         let mut text = format!(
@@ -111,7 +111,7 @@ impl Profile {
         text + &format!("{:20} {:>6} {sum:>23.3} {:>6.1}\n", "together", "", 100.)
     }
 
-    /// The same for programs.
+    /// As JSON.
     pub fn json(&self) -> Value {
         let line = |(name, row): (&str, Row)| {
             json!({
@@ -123,7 +123,7 @@ impl Profile {
     }
 }
 
-/// Milliseconds.
+/// Milliseconds since `start`.
 fn since(start: Instant) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! `stcn export` and `stcn import`: weights by parameter path, in the format other frameworks read.
+//! `stcn export` and `stcn import`: weights as safetensors, which other frameworks read.
 
 use crate::error::Result;
 use crate::inspect::dump::Dump;
@@ -19,13 +19,13 @@ pub(super) struct Export {
     out: PathBuf,
 }
 
-/// Make a run directory from exported weights
+/// Create a run directory from exported weights
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn import ink.safetensors --out runs/imported")]
 pub(super) struct Import {
-    /// What `stcn export` wrote
+    /// A file written by `stcn export`
     file: PathBuf,
-    /// The run directory to make
+    /// The run directory to create
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

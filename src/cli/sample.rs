@@ -1,4 +1,4 @@
-//! `stcn sample`: sequences drawn from a trained model, as numbers, as pictures and as sound.
+//! `stcn sample`: draws sequences from a trained model, as numbers, pictures and sound.
 
 use super::data::{check_rate, draw, open};
 use super::print_json;
@@ -18,7 +18,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Draw sequences from a trained model: .npz, .svg and .png, and .wav for speech
+/// Draw sequences from a trained model, as .npz, .svg, .png, and for speech .wav
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn sample runs/ink --count 8 --steps 600 --temperature 0.8 --out drawn\n  \
@@ -27,28 +27,28 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// A run directory or a checkpoint
     run: PathBuf,
-    /// How many
+    /// Number of sequences
     #[arg(long, default_value_t = 6, value_name = "N")]
     count: usize,
-    /// Steps to draw of each [default: as long as the run's sequences are at the median]
+    /// Time steps to draw of each [default: the median length of the run's training data]
     #[arg(long, value_name = "T")]
     steps: Option<usize>,
-    /// Continue a real sequence: number INDEX of FILE, from 1; `embedded:INDEX` for the embedded handwriting
+    /// Continue a real sequence: number INDEX of FILE, counted from 1; `embedded:INDEX` for the embedded handwriting
     #[arg(long, value_name = "FILE:INDEX")]
     prime: Option<String>,
-    /// Use only so many steps of it
+    /// Use only the first N steps of it
     #[arg(long, value_name = "N")]
     prime_steps: Option<usize>,
-    /// Below 1 less varied: multiplies every standard deviation, divides every logit
+    /// Multiplies every standard deviation and divides every logit: below 1, samples vary less
     #[arg(long, default_value_t = 1., value_name = "X")]
     temperature: f64,
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Samples of speech a second
+    /// Sampling rate of speech, in Hz
     #[arg(long, default_value_t = 16_000, value_name = "N")]
     rate: u32,
-    /// Where to write sample.npz, sample.svg, sample.png; for speech also sample-1.wav …
+    /// The directory to write sample.npz, sample.svg, sample.png and, for speech, sample-1.wav … into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// One JSON object on stdout, nothing else
@@ -56,10 +56,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Steps of a sample where nothing tells how long sequences are.
+/// Steps of a sample where the run's data are not there to take a median length from.
 const STEPS: usize = 400;
 
-/// The most numbers drawn at once: 1 GiB of them.
+/// The most numbers drawn at once: 1 GiB in f32.
 const MOST_NUMBERS: usize = 1 << 28;
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
@@ -133,8 +133,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// `sample-1.wav` … of rows in units of 16-bit integers; gives the share of samples that were clipped, and
-/// says on stderr if there are any, or if there is nothing to hear.
+/// Writes `sample-1.wav` … from rows in units of 16-bit integers; returns the share of samples that were clipped.
+/// Notes on stderr if there are any, or if the sound is too quiet to hear.
 fn listen(args: &Args, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64> {
     let (mut clipped, mut samples) = (0, 0);
     for (i, rows) in rows.iter().enumerate() {
@@ -156,7 +156,7 @@ fn listen(args: &Args, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64
     Ok(share)
 }
 
-/// `stem.svg`, and `stem.png` if this build has it.
+/// Writes `stem.svg`, and `stem.png` if this build can.
 fn pictures(stem: &Path, svg: &str) -> Result<Vec<String>> {
     let path = stem.with_extension("svg");
     write_whole(&path, |file| file.write_all(svg.as_bytes()))?;
@@ -200,7 +200,7 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
     Ok(rows)
 }
 
-/// The median length of the data the run was trained on, if it is still there.
+/// The median length of the run's training data if they are still there, else [`STEPS`].
 fn usual_length(trained: &mut Trained) -> usize {
     let set = trained.open_data(None).ok();
     let summary = set.and_then(|set| set.summary(Split::Train));

@@ -1,4 +1,4 @@
-//! `stcn train`: a run, and what is seen of it while it goes.
+//! `stcn train`: starts or resumes a run, and shows its progress.
 
 use super::config::ConfigArgs;
 use super::{peak_mib, reading, thousands};
@@ -31,28 +31,28 @@ use std::time::{Duration, Instant};
 pub(super) struct Args {
     #[command(flatten)]
     settings: ConfigArgs,
-    /// A config file, as the run directory's config.toml
+    /// A config file, such as config.toml of a run directory
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// A data set: samples, lengths and split in one .npz
+    /// A data set: one .npz with samples, lengths and split
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
     /// The run directory to write [default: runs/<preset>-<model>]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Go on from the last checkpoint of a run, to the same bits as if it had never stopped
+    /// Resume a run from its last checkpoint; it ends in the same bits as without the break
     #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "head", "preset", "config", "seed"])]
     resume: Option<PathBuf>,
-    /// Seed of everything that is drawn [default: 1]
+    /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Updates to make in all; 0: no limit [default: the preset's]
+    /// Total number of updates; 0: no limit [default: the preset's]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Add noise of one raw unit to whole numbers, so that bounds are those of a code length
+    /// Add noise of one raw unit to integer data, so that bounds are of a code length
     #[arg(long)]
     dequantise: bool,
-    /// Stop after so many minutes
+    /// Stop after M minutes
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
     /// One JSON object per report on stdout, nothing else
@@ -71,7 +71,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         Some(root) => resume(&args, root.clone(), registry)?,
         None => start(&args, registry)?,
     };
-    // A second handler in one process is refused; the first does the same.
+    // Fails where a handler is set already, which then does the same.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
     let last = trainer.last_step();
     if !args.json {
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     }
 }
 
-/// Leaves the pass of the update that was refused beside the run, and says where, and what to do.
+/// Writes the pass of the refused update into the run directory; the error says where, and the cure.
 fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
     let path = run.root().join("diverged.safetensors");
     if let Err(unwritten) = dump(trainer, &path) {
@@ -109,8 +109,8 @@ fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
     .into()
 }
 
-/// Input, noise, parameters, labelled values and gradients of the pass that was refused, on one tape, and as
-/// `first.value` and `first.input.1` … the node where a number first went wrong.
+/// Writes input, noise, parameters, labelled values and gradients of the refused pass, and as `first.value` and
+/// `first.input.1` … the first node with a number that is not finite.
 fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let batch = trainer.batch()?;
     let (tape, step, config) = (Tape::new(), trainer.progress().step + 1, trainer.config());
@@ -120,7 +120,7 @@ fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     dump.add("input.mask", &batch.mask());
     let mut about = json!({
         "config": config, "step": step,
-        // As `data show` and --prime count them.
+        // From 1, as `data show` and --prime count them.
         "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
     });
     dump.add_pass(&tape, &tape.backward(loss, Keep::All));
@@ -134,7 +134,7 @@ fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     dump.save(path, &about)
 }
 
-/// A run about to go on, or to begin.
+/// A run ready to train.
 struct Started {
     trainer: Trainer,
     memory: Estimate,
@@ -164,7 +164,7 @@ fn resume(args: &Args, root: PathBuf, registry: &Registry) -> Result<Started> {
     }
     change(&mut config, args)?;
     if !run.latest().exists() {
-        // Cut off between its config and its first checkpoint: it begins again.
+        // Killed before its first checkpoint: start again.
         let trainer = reading(args.json, || Trainer::again(config))?;
         let memory = estimate(&trainer)?;
         run.write_config(trainer.config())?;
@@ -185,14 +185,14 @@ fn resume(args: &Args, root: PathBuf, registry: &Registry) -> Result<Started> {
     Ok(Started { trainer, memory, run, _lock: lock })
 }
 
-/// How much memory the run will take; refused if it is more than there is.
+/// The memory that the run will take; refused if that is more than is available.
 fn estimate(trainer: &Trainer) -> Result<Estimate> {
     let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set())?;
     estimate.check(available())?;
     Ok(estimate)
 }
 
-/// Puts `--steps`, `--dequantise` and `--data`, such that it is found from anywhere, into the config.
+/// Puts `--steps`, `--dequantise` and `--data` (as an absolute path) into the config.
 fn change(config: &mut Config, args: &Args) -> Result<()> {
     config.train.steps = args.steps.unwrap_or(config.train.steps);
     config.data.dequantise |= args.dequantise;
@@ -202,7 +202,7 @@ fn change(config: &mut Config, args: &Args) -> Result<()> {
     config.validate()
 }
 
-/// One JSON line; if nobody reads it any more, the run saves and stops.
+/// Prints one JSON line; if stdout is closed, the run saves and stops.
 fn print_line(line: &serde_json::Value) {
     if super::try_print(format_args!("{line}\n")).is_err() {
         STOP.store(true, Ordering::SeqCst);
@@ -238,7 +238,7 @@ struct Screen {
     best: Option<f64>,
 }
 
-/// Time between two checkpoints at most, whatever the schedule of checks.
+/// The longest time between two checkpoints, however rare the checks are.
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
 impl Screen {
@@ -252,7 +252,7 @@ impl Screen {
         let style = "{bar:24} {pos}/{len} {msg} {per_sec} {elapsed}<{eta}";
         bar.set_style(ProgressStyle::with_template(style).expect("a template of indicatif's"));
         let start = Instant::now();
-        // Minutes beyond what a clock can count are no limit.
+        // More minutes than a clock can count are no limit.
         let given = |minutes: f64| Duration::try_from_secs_f64(60. * minutes).ok();
         Self {
             terminal: !bar.is_hidden(),
@@ -328,7 +328,7 @@ impl Screen {
     }
 }
 
-/// What a check's value is called for short; `stcn evaluate` says more.
+/// The short name of a check's value; `stcn evaluate` says more.
 fn value_name(config: &Config, bound: Bound) -> &'static str {
     match bound {
         _ if config.model.obs.is_floored() => "objective",

@@ -1,7 +1,7 @@
-//! Checkpoints: a frame of our own that survives a kill and a full disk, and detects every flipped bit.
+//! Checkpoints: a file format with checksums, written so that a kill or a full disk leaves the old file whole.
 //!
 //! ```text
-//! magic     8 bytes   "STCN\r\n\x1a\n": a transfer that touches line ends shows at once
+//! magic     8 bytes   "STCN\r\n\x1a\n": shows a transfer that changed line ends
 //! format    u32       FORMAT
 //! header    section   serde + bincode: Header, then path and shape of every parameter
 //! params    section   the numbers, raw little-endian f32, in the order of the header
@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Everything little-endian. The bytes depend on the run's state alone (no clock, path, thread count or
-//! host), so their SHA-256 is the `checkpoint_sha256` that two machines compare. Nothing is parsed before
-//! its checksum held, and nothing is allocated beyond the file's own size.
-//! Not here: which numbers a resumed run needs beyond these (none: noise and order follow from seed and step).
+//! host), so that two machines can compare their SHA-256, the `checkpoint_sha256`. Nothing is parsed before its
+//! checksum is verified, and no more memory is allocated than the file is long. A resumed run needs nothing else:
+//! noise and the order of batches follow from seed and step.
 
 use crate::error::{Error, Result};
 use crate::file::write_whole;
@@ -30,26 +30,26 @@ use std::path::Path;
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
 
-/// The layout of the file; a checkpoint of another number is not read.
+/// Version of the file format; no other is read.
 pub const FORMAT: u32 = 2;
 
-/// The bits that a training step gives; moves whenever any of them does. Its
+/// Version of the arithmetic: it changes whenever any bit of a training step does. Its
 /// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
 pub const ARITHMETIC: u32 = 3;
 
-/// A parameter by the path that tables, dumps and errors call it too.
+/// A parameter under its path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named {
     /// Such as `tcn.3.filter.weight`.
     pub path: String,
-    /// Its numbers.
+    /// Its value.
     pub value: Tensor,
 }
 
-/// Everything about a run but its tensors.
+/// Everything about a run except its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`ARITHMETIC`] of the program that wrote it; another number resumes with a warning only.
+    /// [`ARITHMETIC`] of the program that wrote it; resuming with another number warns.
     pub arithmetic: u32,
     /// Version of the crate that wrote it.
     pub crate_version: String,
@@ -59,15 +59,15 @@ pub struct Header {
     pub step: u64,
     /// The best validation loss so far.
     pub best: Option<f64>,
-    /// The ELBO per sequence that came with it.
+    /// The validation ELBO per sequence at the same check.
     pub best_elbo: Option<f64>,
-    /// The step it was seen at.
+    /// The step of that check.
     pub best_step: u64,
     /// Checks in a row without progress.
     pub bad_checks: u64,
-    /// What was subtracted from each channel of the data.
+    /// The mean of each channel, which the normalisation subtracts.
     pub mean: Vec<f64>,
-    /// What each channel was divided by after that.
+    /// The standard deviation of each channel, which it then divides by.
     pub std: Vec<f64>,
 }
 
@@ -92,7 +92,7 @@ impl Header {
 /// The state of a run at one step, complete: a run resumed from it makes the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Everything but the tensors.
+    /// Everything except the tensors.
     pub header: Header,
     /// The parameters, in the model's order.
     pub params: Vec<Named>,
@@ -114,8 +114,8 @@ struct Stored {
 const SECTIONS: [&str; 4] = ["header", "params", "adam.m", "adam.v"];
 
 impl Checkpoint {
-    /// Writes the file so that at any moment, kill and full disk included, `path` is either the whole old
-    /// checkpoint or the whole new one. Gives the SHA-256 of the bytes in hex.
+    /// Writes the file; at any moment, even if killed or out of disk space, `path` is either the whole old
+    /// checkpoint or the whole new one. Returns the SHA-256 of the bytes in hex.
     pub fn save(&self, path: &Path) -> Result<String> {
         let bytes = self.to_bytes();
         write_whole(path, |file| file.write_all(&bytes))?;
@@ -139,7 +139,7 @@ impl Checkpoint {
         let directory = self.params.iter().map(|p| (p.path.clone(), shape(&p.value))).collect();
         let stored = Stored { header: self.header.clone(), directory };
         let header = bincode::DefaultOptions::new().serialize(&stored).expect("text and numbers");
-        // Written in place: a second copy would be most of the memory that a small batch trains in.
+        // Written in place: with small batches, a second copy would be most of a run's memory.
         let numbers =
             (1 + usize::from(!self.adam_m.is_empty()) + usize::from(!self.adam_v.is_empty()))
                 * self.params.iter().map(|p| p.value.len()).sum::<usize>();
@@ -162,13 +162,13 @@ impl Checkpoint {
         bytes
     }
 
-    /// The reverse of [`to_bytes`](Self::to_bytes), or the rest of a sentence after the file's name.
+    /// The inverse of [`to_bytes`](Self::to_bytes); an error is the rest of a sentence after the file's name.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.is_empty() {
             return Err("is empty, want an stcn checkpoint: take another copy".into());
         }
         let mut rest = bytes;
-        // A file cut inside the magic is cut short; anything else there is another kind of file.
+        // A beginning of the magic is a file cut short; anything else is another kind of file.
         if !MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
             return Err(
                 "is not an stcn checkpoint: name a run directory, or its latest.stcn".into()
@@ -198,7 +198,7 @@ impl Checkpoint {
             return Err(format!("has {n} bytes too many after its end: take another copy"));
         }
 
-        // The limit keeps a length inside the header from asking for more than the header has.
+        // Without the limit, a length inside the header could allocate more than the header has bytes.
         let options = bincode::DefaultOptions::new().with_limit(header.len() as u64);
         let stored: Stored = options
             .deserialize(header)
@@ -212,7 +212,7 @@ impl Checkpoint {
         let values = tensors("params", params, &shapes)?;
         let paths = stored.directory.into_iter().map(|(path, _)| path);
         let params = paths.zip(values).map(|(path, value)| Named { path, value }).collect();
-        // Weights alone have neither section, and one without the other is nothing to go on from.
+        // A checkpoint of weights alone has neither section; one of them alone is refused.
         let (adam_m, adam_v) = match adam_m.is_empty() && adam_v.is_empty() {
             true => (vec![], vec![]),
             false => (tensors("adam.m", adam_m, &shapes)?, tensors("adam.v", adam_v, &shapes)?),
@@ -222,7 +222,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Whether all numbers are such as a run can have: a checksum tells of damage, not of sense.
+    /// Refuses numbers that no run can have, which a checksum does not notice.
     pub(super) fn check(&self) -> Result<(), String> {
         let Header { step, best_step, bad_checks, mean, std, .. } = &self.header;
         if i64::try_from(*step).is_err() || best_step > step || bad_checks > step {
@@ -263,11 +263,11 @@ pub fn sha256_of(path: &Path) -> Result<String> {
     Ok(hex::encode(Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
 }
 
-/// No checkpoint is longer: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
+/// The longest checkpoint: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
 pub(super) const LONGEST: u64 = 12 * MOST_PARAMETERS as u64 + (1 << 24);
 
-/// The bytes of a file, if it is one and no longer than `most`: a device has no end, and to read a file
-/// larger than memory is to be killed.
+/// The bytes of a file; refused if it is no regular file or longer than `most`, since reading a device may never
+/// end, and reading a file larger than memory gets the process killed.
 pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>> {
     let about = fs::metadata(path).map_err(Error::read(path))?;
     if !about.is_file() {
@@ -281,7 +281,7 @@ pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>
     fs::read(path).map_err(Error::read(path))
 }
 
-/// Name and length in front of a payload.
+/// The name and length before a payload.
 fn frame(name: &str, length: u64) -> [u8; 16] {
     let mut frame = [0; 16];
     frame[..name.len()].copy_from_slice(name.as_bytes());
@@ -302,7 +302,7 @@ fn take<'a>(rest: &mut &'a [u8], n: u64) -> Result<&'a [u8], String> {
     Ok(taken)
 }
 
-/// The payloads in the order of [`SECTIONS`], their checksums held.
+/// The payloads in the order of [`SECTIONS`], their checksums verified.
 fn sections<'a>(rest: &mut &'a [u8]) -> Result<[&'a [u8]; 4], String> {
     let mut payloads: [&[u8]; 4] = [&[]; 4];
     for (name, payload) in SECTIONS.iter().zip(&mut payloads) {
@@ -317,22 +317,22 @@ fn sections<'a>(rest: &mut &'a [u8]) -> Result<[&'a [u8]; 4], String> {
     Ok(payloads)
 }
 
-/// A shape that a tensor can have, its size a number of this machine.
+/// The shape, if a tensor can have it and its size fits this machine's integers.
 fn known_shape(shape: &[u64]) -> Option<Vec<usize>> {
     let sizes: Option<Vec<usize>> = shape.iter().map(|&n| n.try_into().ok()).collect();
-    // No parameter is without numbers, and if one could be, a few bytes would do for a whole tensor.
+    // No parameter is empty; if one could be, a short file could name any number of tensors.
     let sizes = sizes.filter(|sizes| (1..=4).contains(&sizes.len()) && !sizes.contains(&0))?;
     sizes.iter().try_fold(4isize, |bytes, &n| bytes.checked_mul(n.try_into().ok()?))?;
     Some(sizes)
 }
 
-/// Appends little-endian f32; f64 builds round.
+/// Appends the numbers as little-endian f32; f64 builds round.
 #[allow(clippy::unnecessary_cast)] // Real is f64 under the feature
 fn raw(tensor: &Tensor, bytes: &mut Vec<u8>) {
     tensor.data().iter().for_each(|&x| bytes.extend((x as f32).to_le_bytes()));
 }
 
-/// The reverse of [`raw`]; what is allocated is what `bytes` holds.
+/// The inverse of [`raw`]; allocates no more than `bytes` holds.
 fn tensors(section: &str, bytes: &[u8], shapes: &[Vec<usize>]) -> Result<Vec<Tensor>, String> {
     let size = |shape: &Vec<usize>| shape.iter().product::<usize>() * 4;
     let want = shapes.iter().map(size).try_fold(0usize, |sum, n| sum.checked_add(n));

@@ -1,4 +1,4 @@
-//! How good a model is on a part of a data set: bounds with their standard errors.
+//! Evaluation of a model on a part of a data set: ELBO, IWAE and FIVO with their standard errors.
 
 use super::bounds::{fivo, has_weights_per_step, iwae, per_sequence};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
@@ -10,41 +10,41 @@ use crate::models::{Bound, Kl, SequenceModel, StepModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
 
-/// Values of one part of a data set, in nats of normalised data; `_seq` per sequence, `_step` per step.
+/// The results on one part of a data set, in nats of normalised data; `_seq`: per sequence, `_step`: per step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// How many sequences.
+    /// Number of sequences.
     pub sequences: usize,
-    /// How many steps they have together.
+    /// Number of steps of all sequences together.
     pub steps: usize,
-    /// Independent draws of all latents that the ELBO is the mean of.
+    /// Number of independent draws of all latents that the ELBO is averaged over.
     pub draws: usize,
     /// Mean over sequences of the mean over draws of `ln p(x|z) − KL`.
     pub elbo_seq: f64,
-    /// Its standard error over sequences; `None` of a single one.
+    /// Its standard error over sequences; `None` for a single one.
     pub elbo_se: Option<f64>,
     /// The standard error over draws alone: what more draws would remove. `None` for a single draw.
     pub elbo_se_draws: Option<f64>,
-    /// Per step of all sequences: the sum over the count of all their steps.
+    /// The sum over all sequences divided by the number of all steps.
     pub elbo_step: f64,
-    /// Mean over sequences of each one's mean per step, as some papers on music print it.
+    /// The mean over sequences of each one's mean per step, which some papers on music report.
     pub elbo_step_mean: f64,
     /// `E_q ln p(x | z)`
     pub log_px_seq: f64,
-    /// One per latent, z^1 first.
+    /// One KL per latent, z^1 first.
     pub kl: Vec<f64>,
-    /// The importance-weighted bound, if asked for.
+    /// IWAE, if asked for.
     pub iwae: Option<Weighted>,
-    /// Whether its mean over draws was taken at each step, which is tighter and only valid where steps are
-    /// independent given those before, or over whole sequences.
+    /// Whether its mean over draws was taken at each step rather than over whole sequences: tighter, and valid only
+    /// where steps are independent given those before.
     pub iwae_per_step: bool,
-    /// The bound of a particle filter, if asked for.
+    /// FIVO, if asked for.
     pub fivo: Option<Weighted>,
-    /// Bits of a cell one raw unit wide, per channel: the ELBO with the normalisation undone.
+    /// Bits per channel for a cell one raw unit wide: the negative ELBO with the normalisation undone.
     pub bits_per_dim: f64,
-    /// What the ELBO may be called.
+    /// Whether the ELBO is exact, a lower bound, or neither.
     pub bound: Bound,
-    /// Sum over time of the objective of every sequence, mean over draws, in the order of the data set.
+    /// The ELBO of every sequence, mean over draws, in the order of the data set.
     pub per_sequence: Vec<f64>,
 }
 
@@ -63,20 +63,20 @@ impl Evaluation {
     }
 }
 
-/// A bound by the weights of K draws.
+/// A bound from the weights of K draws.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighted {
-    /// Draws, or particles.
+    /// K: number of draws or particles.
     pub k: usize,
     /// Mean over sequences.
     pub seq: f64,
-    /// Its standard error over sequences; `None` of a single one.
+    /// Its standard error over sequences; `None` for a single one.
     pub se: Option<f64>,
-    /// Per step.
+    /// The sum over all sequences divided by the number of all steps.
     pub step: f64,
-    /// Mean over sequences of each one's mean per step.
+    /// The mean over sequences of each one's mean per step.
     pub step_mean: f64,
-    /// Of every sequence, in the order of the data set.
+    /// The bound of every sequence, in the order of the data set.
     pub per_sequence: Vec<f64>,
 }
 
@@ -94,24 +94,24 @@ impl Weighted {
     }
 }
 
-/// What to evaluate, and how thoroughly.
+/// What to evaluate, and with how many draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Which part.
+    /// The part of the data set.
     pub split: Split,
-    /// Draws of the latents for the ELBO; a model without latents needs one.
+    /// Draws of the latents for the ELBO; a model without latents is evaluated with one.
     pub draws: usize,
-    /// Draws of the importance-weighted bound; 0 leaves it out.
+    /// Draws for IWAE; 0 leaves it out.
     pub iwae: usize,
-    /// Particles of the filter's bound; 0 leaves it out.
+    /// Particles for FIVO; 0 leaves it out.
     pub fivo: usize,
     /// Seed of the draws.
     pub seed: u64,
-    /// Dequantised copies of the data that everything is the mean over; `None`: the data as it is.
+    /// Dequantised copies of the data to average over; `None`: the data as they are.
     pub copies: Option<Copies>,
 }
 
-/// Copies of the data, each dequantised by noise of its own, which is the same for every model and seed.
+/// Copies of the data, each dequantised by its own noise, which is the same for every model and seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copies {
     count: usize,
@@ -119,10 +119,10 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// As many as reported numbers are the mean over.
+    /// The number of copies behind every reported number.
     pub const REPORTED: usize = 4;
 
-    /// `count` of them, noise in the first `real_channels` channels.
+    /// `count` copies with noise in the first `real_channels` channels.
     pub fn new(count: usize, real_channels: usize) -> Self {
         Self { count, real_channels }
     }
@@ -132,14 +132,14 @@ impl Copies {
     }
 }
 
-/// Sequences and padded steps of one batch: no more memory than a batch to train on.
+/// The largest batch, in sequences and padded steps: it takes no more memory than a training batch.
 pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
-/// The most draws of the ELBO, and of IWAE where a weight is a step's.
+/// The most draws of the ELBO, and of IWAE where every step has its own weights.
 const MOST_DRAWS: usize = 1 << 16;
 
-/// The model a step at a time, if a filter is asked for; whether IWAE has a mean at each step. Refused: what
-/// the model has not.
+/// The step-wise model if FIVO is asked for, and whether IWAE is averaged at each step. Refuses bounds that the
+/// model does not have, and too many draws.
 fn particles(
     model: &dyn SequenceModel,
     plan: Plan,
@@ -170,8 +170,8 @@ fn particles(
     Ok((Some(steps), per_step))
 }
 
-/// Evaluates; `progress` gets the share done, from 0 to 1. Fails if the data cannot be read any more, or if
-/// the model has no such bound.
+/// Evaluates `model`; calls `progress` with the share done, from 0 to 1. Fails if the data cannot be read any more,
+/// or if the model has no such bound.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,
@@ -257,7 +257,7 @@ pub fn evaluate(
     })
 }
 
-/// What a pass forward says of every sequence: sums over its steps.
+/// The terms of the ELBO of every sequence, summed over its steps.
 pub struct Sums {
     /// `ln p(x | z)`
     pub log_px: Vec<f64>,
@@ -265,7 +265,7 @@ pub struct Sums {
     pub kl: Vec<Vec<f64>>,
 }
 
-/// The pass forward of a batch, with one draw of its latents.
+/// The forward pass of a batch, with one draw of its latents.
 pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
     let of = |shard: &Batch| {
         let tape = Tape::inference();

@@ -1,4 +1,4 @@
-//! TensorBoard's event files, by hand: a length, two checksums and two small messages.
+//! Writing TensorBoard's event files: records with checksums around small protobuf messages.
 //!
 //! ```text
 //! record  = length (u64) · masked CRC-32C of it (u32) · message · masked CRC-32C of it (u32)
@@ -8,7 +8,7 @@
 //!
 //! Checked once against TensorBoard 2.21.0 itself: `EventAccumulator(directory).Reload()` gave back every
 //! tag, step and value, and the START of a resumed run purged the steps that were written again.
-//! Clocks stand in here and nowhere else in a run directory; nothing reads this file back.
+//! Of the files of a run, only these and the `seconds` of `metrics.csv` hold times. Nothing here reads them back.
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -35,7 +35,7 @@ impl Events {
                     events.write(wall_time, 0, &bytes_field(3, b"brain.Event:2"))?;
                     return Ok(events);
                 }
-                // Two starts within a second.
+                // Another run started in the same second.
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                     writer = format!("stcn.{attempt}")
                 }
@@ -45,12 +45,12 @@ impl Events {
         unreachable!("there are more names than files")
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says that the run goes on with `step`: TensorBoard then forgets what earlier files hold from there on.
+    /// Marks that the run resumes with `step`: TensorBoard then discards what earlier files hold from there on.
     pub fn restart(&mut self, wall_time: f64, step: u64) -> Result<()> {
         self.write(wall_time, step, &bytes_field(7, &varint_field(1, 1)))
     }
@@ -72,12 +72,12 @@ impl Events {
         event.extend(wall_time.to_le_bytes());
         event.extend(varint_field(2, step));
         event.extend(what);
-        // In one piece, so that a kill leaves at most one record cut short, which readers expect.
+        // In one write, so that a kill leaves at most one record cut short, which readers tolerate.
         self.file.write_all(&record(&event)).map_err(Error::write(&self.path))
     }
 }
 
-/// A message in its frame.
+/// A message with its length and checksums.
 pub fn record(message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u64).to_le_bytes();
     let mut record = length.to_vec();
@@ -96,7 +96,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
-/// As TFRecord stores it, so that a checksum of data that holds checksums stays a good one.
+/// The masked form that TFRecord stores, since a CRC over data that contain CRCs detects less.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xA282_EAD8)
 }

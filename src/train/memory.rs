@@ -1,8 +1,7 @@
-//! How much memory a run is going to take, told before it takes it.
+//! An estimate of the memory that a run will take, before it takes it.
 //!
-//! Parameters are counted from their shapes. What a pass holds is measured, on two short ones: all its
-//! tensors grow by rows (sequences × steps), so that two points give the line. Not here: buffers themselves
-//! (`tensor`).
+//! Parameters are counted from their shapes. What a pass holds is measured on two short ones and extrapolated: its
+//! tensors grow linearly with rows (sequences × steps). Not here: the tensors' buffers (`tensor`).
 
 use super::config::{Config, Objective};
 use super::evaluate::LIMIT;
@@ -17,29 +16,29 @@ use crate::tensor::{Real, Tensor, peak};
 use std::fs;
 use std::path::Path;
 
-/// Bytes that a run is going to hold at its peak.
+/// Bytes that a run will hold at its peak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// Parameters, their gradients, Adam's two moments, and a checkpoint on its way to the disk.
+    /// Parameters, their gradients, Adam's two moments, and the bytes of a checkpoint while it is saved.
     pub state: u64,
-    /// The largest pass, be it of training or of a check.
+    /// The largest pass, of training or of a check.
     pub pass: u64,
-    /// What is in memory of the data set, and the program itself.
+    /// The part of the data set that is in memory, and the program itself.
     pub rest: u64,
-    /// Sequences and steps of the largest batch to train on.
+    /// Sequences and steps of the largest training batch.
     pub batch: (usize, usize),
-    /// Rows of each sequence in a batch to train on: 1, or the draws of a bound by many.
+    /// Rows of each sequence in a training batch: 1, or K of IWAE and FIVO.
     pub particles: usize,
 }
 
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
 const NUMBERS_PER_PARAMETER: u64 = 7;
 
-/// What the program takes before it does anything, measured: 20 to 30 MB.
+/// What the program itself takes: measured, 20 to 30 MB.
 const PROGRAM: u64 = 30_000_000;
 
 impl Estimate {
-    /// Of the run that `config` describes, by its model.
+    /// The estimate for the run that `config` describes.
     pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Result<Self> {
         let longest = |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
         let (crop, train) = (config.data.crop, longest(Split::Train));
@@ -47,7 +46,7 @@ impl Estimate {
         let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
         let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
         let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
-        // Tensors large enough to be counted, and no larger.
+        // Just large enough that the tensors' buffers are counted.
         let short = ((1 << 14) / width(&config.model)?).clamp(32, 256);
         let state = state(config)?;
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
@@ -57,7 +56,7 @@ impl Estimate {
         let trained = match config.train.objective {
             Objective::Elbo => extrapolated(short, rows, |rows| of(1, rows)),
             Objective::Iwae | Objective::Fivo => {
-                // Some tensors are of one step each: of many rows, that they are counted.
+                // Some tensors hold one step each: many rows, so that they are counted too.
                 let many = 256_usize.div_ceil(config.train.particles);
                 extrapolated(4 * many, rows, |rows| of(many, rows / many))
             }
@@ -74,17 +73,17 @@ impl Estimate {
         Ok(Self { state, pass, rest, batch, particles })
     }
 
-    /// All together.
+    /// The sum.
     pub fn total(&self) -> u64 {
         self.state.saturating_add(self.pass).saturating_add(self.rest)
     }
 
-    /// Whether that fits into `available` bytes; the error has the numbers and the cure.
+    /// Refuses a run that does not fit into `available` bytes; the error has the numbers and the cure.
     pub fn check(&self, available: Option<u64>) -> Result<()> {
         let Some(available) = available.filter(|&available| self.total() > available) else {
             return Ok(());
         };
-        // Smaller passes do not make room for data that leave none.
+        // If the data fill the memory, smaller passes do not help.
         let cure = if self.rest > available / 2 {
             "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0"
         } else {
@@ -140,7 +139,7 @@ fn width(config: &ModelConfig) -> Result<usize> {
     Ok(widths.get(widths.len() / 2).copied().unwrap_or(1))
 }
 
-/// Bytes that the system can still give this process; `None` where it does not say (it does on Linux).
+/// Bytes that this process can still allocate; `None` where the system does not say (Linux does).
 pub fn available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -154,7 +153,7 @@ pub fn available() -> Option<u64> {
     Some(group.map_or(machine, |(most, now)| machine.min(most.saturating_sub(now))))
 }
 
-/// The most bytes this process has held so far, where the system tells (Linux).
+/// The peak memory of this process in bytes, where the system says it (Linux).
 pub fn peak_resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -162,7 +161,7 @@ pub fn peak_resident() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The line through passes of `short` and twice as many rows, at `rows`.
+/// The bytes of a pass of `rows` rows, extrapolated from `short` and twice as many.
 fn extrapolated(short: usize, rows: usize, pass: impl Fn(usize) -> usize) -> u64 {
     let (a, b) = (pass(short) as u64, pass(2 * short) as u64);
     let slope = b.saturating_sub(a) / short as u64;
@@ -175,7 +174,7 @@ fn probe(config: &Config, sequences: usize, steps: usize) -> Batch {
     Batch { x, lengths: vec![steps; sequences], samples: (0..sequences as u64).collect() }
 }
 
-/// Bytes held at the peak of a pass forward and back, beyond the state.
+/// Bytes held at the peak of a forward and backward pass, beyond the state.
 fn training_pass(
     config: &Config,
     model: &dyn SequenceModel,
@@ -191,7 +190,7 @@ fn training_pass(
     peak(pass).1
 }
 
-/// The same of a pass forward only.
+/// The same for a forward pass alone.
 fn checking_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
     let (batch, tape) = (probe(config, 1, rows), Tape::inference());
     peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate"), Kl::Analytic))).1

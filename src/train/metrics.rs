@@ -1,6 +1,6 @@
-//! `metrics.csv`: a header and numbers, one row per report, written through at once.
+//! `metrics.csv`: a header and one row of numbers per report, each written at once.
 //!
-//! Also the one clock of the floors below `cli`. Not here: what is measured (the trainer), TensorBoard (`events`).
+//! Also the only clock below `cli`. Not here: which numbers (`fit`), TensorBoard (`events`).
 
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970, for stamps on files that promise no bits.
+/// Seconds since 1970, for files whose bytes need not be reproducible.
 pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0., |since| since.as_secs_f64())
 }
@@ -30,8 +30,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The file of a run that goes on after `step`: rows of later steps, and a row that a kill cut short,
-    /// are dropped, since the run is about to write them again. A missing file is created.
+    /// The file of a run resumed after `step`: rows of later steps, and a row that a kill cut short, are dropped,
+    /// since the run will write them again. A missing file is created.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
         let text = if path.exists() {
             fs::read_to_string(path).map_err(Error::read(path))?
@@ -81,7 +81,7 @@ fn header(columns: &[&str]) -> String {
     format!("step,{}\n", columns.join(","))
 }
 
-/// The step of a row; a row without one is treated as of no step at all, and kept.
+/// The step of a row; a row without one is kept.
 fn step_of(line: &str) -> Option<u64> {
     line.split(',').next()?.trim().parse().ok()
 }

@@ -1,10 +1,10 @@
-//! The run directory: where a run keeps its config, metrics, checkpoints and samples, and who may write it.
+//! The run directory: config, metrics, checkpoints and samples of a run, and a lock against two writers.
 //!
 //! ```text
 //! config.toml · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · samples/ · lock
 //! ```
 //!
-//! Not here: what is written into the files (`checkpoint`, `metrics`, `events`).
+//! Not here: the contents of the files (`checkpoint`, `metrics`, `events`).
 
 use super::Overrides;
 use super::config::Config;
@@ -21,14 +21,14 @@ pub struct RunDir {
     root: PathBuf,
 }
 
-/// The right to write a run: held while this lives, and given back by the system if the process is killed.
+/// The exclusive right to write a run: released when this is dropped, and by the system if the process is killed.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl RunDir {
-    /// A new run: directories and `config.toml`. Refused if there is a run already.
+    /// Creates directories and `config.toml` of a new run. Refused if there is a run already.
     pub fn create(root: &Path, config: &Config) -> Result<(Self, Lock)> {
         let run = Self { root: root.into() };
         if root.exists() && !root.is_dir() {
@@ -36,7 +36,7 @@ impl RunDir {
             return Err(Error::invalid(root, format!("is a file, want a directory: {cure}")));
         }
         fs::create_dir_all(root).map_err(Error::write(root))?;
-        // Locked before looking, or two processes could both find it empty.
+        // Locked before looking: else two processes could both find it empty.
         let lock = run.lock()?;
         if run.config_path().exists() || run.latest().exists() {
             let cure = format!(
@@ -52,7 +52,7 @@ impl RunDir {
         Ok((run, lock))
     }
 
-    /// A run that is there, to be read, or to be written after [`lock`](Self::lock).
+    /// Opens an existing run for reading, and after [`lock`](Self::lock) for writing.
     pub fn open(root: &Path) -> Result<Self> {
         let run = Self { root: root.into() };
         if !root.exists() {
@@ -68,7 +68,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Takes the right to write, or says that another process has it.
+    /// Locks the run for writing; refused if another process has the lock.
     pub fn lock(&self) -> Result<Lock> {
         let path = self.root.join("lock");
         let file = OpenOptions::new().create(true).append(true).open(&path);
@@ -83,7 +83,7 @@ impl RunDir {
         }
     }
 
-    /// Writes `config.toml`, again when a resumed run has other settings.
+    /// Writes `config.toml`; a resumed run writes it again, with its new settings.
     pub fn write_config(&self, config: &Config) -> Result<()> {
         let version = env!("CARGO_PKG_VERSION");
         let head = format!("# Resolved by stcn {version}; `stcn train --config` reads it back.\n");
@@ -104,27 +104,27 @@ impl RunDir {
         &self.root
     }
 
-    /// Everything that was resolved.
+    /// The path of `config.toml`, which holds every key.
     pub fn config_path(&self) -> PathBuf {
         self.root.join("config.toml")
     }
 
-    /// One row per report.
+    /// The path of `metrics.csv`.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.csv")
     }
 
-    /// The last checkpoint.
+    /// The path of the last checkpoint.
     pub fn latest(&self) -> PathBuf {
         self.root.join("checkpoint").join("latest.stcn")
     }
 
-    /// The checkpoint of the best validation loss.
+    /// The path of the checkpoint with the best validation loss.
     pub fn best(&self) -> PathBuf {
         self.root.join("checkpoint").join("best.stcn")
     }
 
-    /// Sequences drawn while training.
+    /// The directory for samples.
     pub fn samples(&self) -> PathBuf {
         self.root.join("samples")
     }

@@ -1,5 +1,6 @@
 use super::{config, stored};
 use stcn::models::Registry;
+use stcn::train::checkpoint::sha256_of;
 use stcn::train::fit::{Control, End, Observer, fit};
 use stcn::train::step::Report;
 use stcn::train::trainer::{Checked, Trainer};
@@ -56,7 +57,7 @@ fn a_run_updates_checks_and_ends_at_its_last_step() {
     assert_eq!(witness.checks.iter().map(|check| check.0).collect::<Vec<_>>(), [2, 4]);
     assert!(witness.checks[0].2, "the first check is the best so far");
     let latest = dir.path().join("run/checkpoint/latest.stcn");
-    assert_eq!(stcn::train::checkpoint::sha256_of(&latest).unwrap(), sha256);
+    assert_eq!(sha256_of(&latest).unwrap(), sha256);
 }
 
 #[test]
@@ -82,6 +83,18 @@ fn a_check_off_the_schedule_leaves_no_trace_in_the_state() {
     assert_eq!(witness.checks.last().unwrap().0, 3, "the last model is looked at");
     let (_, resumed) = resume(&path, 4, &mut Witness::default());
     assert_eq!(resumed, whole);
+}
+
+#[test]
+fn a_run_without_a_scheduled_check_keeps_its_last_state_as_the_best() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let mut witness = Witness::default();
+    let (_, latest) = run(&path, config(&["train.steps=1"]), &mut witness);
+    assert_eq!(witness.checks.len(), 1);
+    assert!(witness.checks[0].2, "there is no other");
+    let best = sha256_of(&path.join("checkpoint/best.stcn")).unwrap();
+    assert_eq!(best, latest, "the check was counted");
 }
 
 #[test]

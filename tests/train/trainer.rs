@@ -22,6 +22,25 @@ fn a_fingerprint_that_is_none_is_shown_whole() {
 }
 
 #[test]
+fn the_best_of_a_run_is_kept_unless_checks_measure_something_else_now() {
+    let mut checkpoint = untrained();
+    (checkpoint.header.best, checkpoint.header.best_elbo) = (Some(2.), Some(-2.));
+    let resumed = |set: &str| {
+        let config = config(&[set]);
+        let trainer =
+            Trainer::resume(config, checkpoint.clone(), Path::new("x.stcn"), &Registry::default());
+        trainer.unwrap().progress().best
+    };
+    for same in ["train.lr=0.1", "train.particles=7", "train.patience=9"] {
+        assert_eq!(resumed(same), Some(2.), "{same}");
+    }
+    let other = ["train.reduction=mean-sequence", "train.objective=iwae", "data.dequantise=true"];
+    for other in other {
+        assert_eq!(resumed(other), None, "{other}");
+    }
+}
+
+#[test]
 fn epochs_without_end_are_as_many_steps_as_there_are_numbers() {
     let trainer = Trainer::new(config(&["train.epochs=9223372036854775807", "train.steps=0"]));
     assert_eq!(trainer.unwrap().last_step(), Some(u64::MAX));

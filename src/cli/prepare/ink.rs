@@ -1,4 +1,4 @@
-//! IAM-OnDB and DeepWriting.
+//! Importing handwriting: IAM-OnDB and DeepWriting.
 
 use super::{Files, object, print_written, refuse_to_replace, write};
 use crate::cli::{print_json, thousands};
@@ -9,31 +9,33 @@ use crate::kernel::math::ln_f64;
 use clap::Parser;
 use serde_json::json;
 
-/// IAM-OnDB: lines on a whiteboard, as XML in folders or archives, and their lists
+/// IAM-OnDB: handwritten lines as XML in folders or archives, and the lists of its splits
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare iam-ondb --input IAM-OnDB --output lines.npz\n  \
     stcn train --preset ink --data lines.npz --set data.normalise=chung-scalar\n\n\
-    IAM-OnDB holds lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
+    IAM-OnDB is a folder with lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
     testset_f.txt; with ascii-all.tar.gz and original-xml-all.tar.gz, what was written and by whom \
-    goes into lines.npz.meta.csv. Archives may be unpacked or not."
+    goes into lines.npz.meta.csv. The archives may be packed or unpacked."
 )]
 pub(in crate::cli) struct IamOndb {
     #[command(flatten)]
     files: Files,
-    /// vrnn: testset_v validates, all else trains; official (or clean): testset_f tests, testset_t is left out
+    /// vrnn: testset_v is for validation, all else for training; official (or clean): testset_f is for testing,
+    /// testset_t is left out
     #[arg(long, default_value = "vrnn", value_name = "P")]
     protocol: String,
-    /// The normalisation to name the word for; the file stays raw: vrnn (one pair, Chung's) or channel
+    /// The normalisation to print the training command for (the file stays raw): vrnn (one mean and std for all
+    /// channels, Chung's) or channel
     #[arg(long, default_value = "channel", value_name = "N")]
     normalise: String,
 }
 
-/// DeepWriting: the training and the validation .npz of a release, version 1 or 2
+/// DeepWriting: the training and validation .npz of its release, version 1 or 2
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n\n\
-    The validation file is looked for beside it. Python's objects in them are read without running anything."
+    The validation file is expected beside it. Python objects in the files are read without running code."
 )]
 pub(in crate::cli) struct Deepwriting {
     #[command(flatten)]
@@ -61,7 +63,7 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
     let kinds = [Normalise::PerChannel, Normalise::ChungScalar, Normalise::ChungFloor];
     let fitted = kinds.map(|kind| Normalisation::fit(&set, kind, 2).map(|of| (kind, of)));
     let figures = fitted.into_iter().collect::<Result<Vec<_>>>()?;
-    // What a log-likelihood per step gains over that of per-channel figures.
+    // By how much a log-likelihood per step is higher than under per-channel figures.
     let shift = |of: &Normalisation| of.log_std_sum(ln_f64) - figures[0].1.log_std_sum(ln_f64);
     let counts = report.counts.iter().zip(&iam::PUBLISHED);
     if files.json {

@@ -1,4 +1,4 @@
-//! `stcn data prepare`: data sets as their owners hand them out become one .npz each.
+//! `stcn data prepare`: converts published data sets into one .npz each.
 
 mod ink;
 mod music;
@@ -23,10 +23,10 @@ pub(super) enum Prepare {
     Music(music::Music),
 }
 
-/// Where a data set comes from and goes to.
+/// Input and output, the same for every kind.
 #[derive(clap::Args)]
 pub(super) struct Files {
-    /// The data set as its owners hand it out
+    /// The data set as published
     #[arg(long, value_name = "PATH")]
     input: PathBuf,
     /// The file to write
@@ -64,7 +64,7 @@ fn prepare(
     Ok(written)
 }
 
-/// Runs `import` with a bar, and puts the file in its place.
+/// Runs `import` with a progress bar, and moves the finished file to its place.
 fn write(
     files: &Files,
     (kind, channels): (Kind, usize),
@@ -81,9 +81,9 @@ fn write(
     bar.set_style(style.expect("a template"));
     let mut writer = Writer::create_as(kind, &files.output, channels, columns)?;
     let temporaries = writer.temporaries();
-    // A second handler in one process is refused; the first does what is needed.
+    // Fails where a handler is set already, which then does the same.
     let _ = ctrlc::set_handler(move || {
-        // Once they are gone, what they became is whole.
+        // If the temporary files are gone, the finished ones are in place.
         match temporaries.iter().filter(|file| std::fs::remove_file(file).is_ok()).count() {
             0 => eprintln!("error: stopped"),
             _ => eprintln!("error: stopped; nothing was written"),
@@ -96,7 +96,7 @@ fn write(
     writer.finish()
 }
 
-/// A file that is read must not be the one that is written.
+/// Refuses an output that is also an input.
 fn refuse_to_replace(output: &Path, inputs: &[&Path]) -> Result<()> {
     let place = |path: &Path| path.canonicalize().ok();
     match place(output) {
@@ -122,7 +122,7 @@ fn print_written(written: &Written) {
     println!("  {} steps in all", thousands(steps));
 }
 
-/// Mean and standard deviation of the train part, over all values and of few channels each.
+/// Prints mean and standard deviation of the train part, over all values and, of up to 8 channels, of each.
 pub(super) fn print_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
     println!("  train mean {mean:.4}, std {std:.4} over all values");
     for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
@@ -141,7 +141,7 @@ fn object(written: &Written) -> serde_json::Value {
     })
 }
 
-/// The number of a word, if it is within bounds.
+/// The number of an argument; refused if it is out of range.
 fn within(name: &str, n: u32, least: u32, most: u32) -> Result<usize> {
     match (least..=most).contains(&n) {
         true => Ok(n as usize),
@@ -149,7 +149,7 @@ fn within(name: &str, n: u32, least: u32, most: u32) -> Result<usize> {
     }
 }
 
-/// What a person should know of the import; beside the object on stdout, not in it.
+/// Prints a note on the import: with --json on stderr, since stdout is for the object alone.
 fn note(files: &Files, text: &str) {
     match files.json {
         true => eprintln!("{text}"),

@@ -1,4 +1,4 @@
-//! Polyphonic music.
+//! Importing polyphonic music.
 
 use super::{Files, object, print_written, write};
 use crate::cli::print_json;
@@ -13,8 +13,8 @@ use serde_json::json;
 #[command(
     after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
     The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]} of pieces, a piece a list of steps, a step \
-    a list of the MIDI notes that sound, 21 to 108 (-1: a voice that rests). The .npz holds samples \
-    [total, 88] of 0 and 1, lengths and split. Of pickles and MATLAB files make such JSON first."
+    a list of the MIDI notes that sound, 21 to 108 (-1: a resting voice). The .npz holds samples \
+    [total, 88] of 0 and 1, lengths and split. Convert pickles and MATLAB files to such JSON first."
 )]
 pub(in crate::cli) struct Music {
     #[command(flatten)]

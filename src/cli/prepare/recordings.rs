@@ -1,4 +1,4 @@
-//! TIMIT, Blizzard, folders of wav.
+//! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
 use super::{Files, note, prepare, within};
 use crate::data::Kind;
@@ -7,40 +7,40 @@ use crate::error::{Error, Result};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// TIMIT as the LDC hands it out, into frames of 200 samples
+/// TIMIT as distributed by the LDC, in frames of 200 samples
 ///
-/// Utterances of TEST test. Of TRAIN, sorted and shuffled with a fixed seed, 231 validate (of another
-/// number, one in 20), or what a list says: lists hold a path a line, of which the last four parts count.
+/// TEST is the test part. For validation, 231 utterances of TRAIN are drawn with a fixed seed (one in 20 if TRAIN is
+/// incomplete), or taken from a list: one path a line, of which the last four components count.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn data prepare timit --input TIMIT --output timit.npz\n  \
     stcn data prepare timit --input TIMIT --output timit.npz --split lists --valid-list valid.txt")]
 pub(in crate::cli) struct Timit {
     #[command(flatten)]
     files: Files,
-    /// Who validates: seeded or lists
+    /// How validation utterances are chosen: seeded or lists
     #[arg(long, default_value = "seeded", value_name = "RULE")]
     split: String,
-    /// The utterances that validate
+    /// List of the utterances for validation
     #[arg(long, value_name = "FILE")]
     valid_list: Option<PathBuf>,
-    /// Those to train on [default: all of TRAIN that no other list has]
+    /// List of those for training [default: all of TRAIN that is in no other list]
     #[arg(long, value_name = "FILE")]
     train_list: Option<PathBuf>,
-    /// Those to test on [default: all of TEST that no other list has]
+    /// List of those for testing [default: all of TEST that is in no other list]
     #[arg(long, value_name = "FILE")]
     test_list: Option<PathBuf>,
-    /// Frames of the pieces into which train and valid are joined and cut; 0 keeps utterances
+    /// Join the utterances of train and valid, and cut them into pieces of P frames; 0 keeps utterances
     #[arg(long, default_value_t = 40, value_name = "P")]
     segment: u32,
-    /// Pieces in the published order of so many streams (64), for batches that go on [default: one stream]
+    /// Order the pieces in N parallel streams (published: 64), so that batches continue each other [default: 1]
     #[arg(long, value_name = "N")]
     streams: Option<u32>,
 }
 
-/// Blizzard 2013, decoded to .wav or headerless .raw (16 bits, 16 kHz, mono), into rows of half a second
+/// Blizzard 2013, decoded to .wav or headerless .raw (16 bits, 16 kHz, mono), in rows of half a second
 ///
-/// Row piece·streams + stream of each block; train, valid and test are 283, 16 and 16 hours as published
-/// where there are as many, else nine tenths and a twentieth each.
+/// In a block, row piece·streams + stream holds that piece of that stream. Train, valid and test are 283, 16 and 16
+/// hours as published if there are as many, else nine tenths and a twentieth each.
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare blizzard --input blizzard/wavs --output blizzard.npz"
@@ -48,18 +48,18 @@ pub(in crate::cli) struct Timit {
 pub(in crate::cli) struct Blizzard {
     #[command(flatten)]
     files: Files,
-    /// Recordings of a block
+    /// Recordings in a block
     #[arg(long, default_value_t = 200, value_name = "N")]
     block: u32,
-    /// Streams of a block
+    /// Streams in a block
     #[arg(long, default_value_t = 128, value_name = "N")]
     streams: u32,
 }
 
-/// A folder of .wav files, and of those in it, brought to one rate and cut into frames
+/// A folder of .wav files and its subfolders, resampled to one rate and cut into frames
 ///
-/// Which files are for what comes from --split, or from patterns of their paths in the folder: `*` stands
-/// for any characters, `?` for one, `[0-4]` for one of these; what fits no pattern is to train on.
+/// The parts come from --split, or from patterns of the files' paths in the folder: `*` matches any characters,
+/// `?` one, `[0-4]` one of these. A file that matches no pattern is for training.
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare wav --input fsdd --output digits.npz --rate 8000 --test '*_[0-4].wav'\n  \
@@ -68,19 +68,19 @@ pub(in crate::cli) struct Blizzard {
 pub(in crate::cli) struct Wav {
     #[command(flatten)]
     files: Files,
-    /// Samples a second that all are brought to
+    /// Sampling rate to convert to, in Hz
     #[arg(long, default_value_t = 16_000, value_name = "HZ")]
     rate: u32,
-    /// Samples of a frame, the channels of the data set
+    /// Samples in a frame, which are the channels of the data set
     #[arg(long, default_value_t = 200, value_name = "D")]
     frame: u32,
-    /// fractions:VALID,TEST,SEED by file, or all-train
+    /// fractions:VALID,TEST,SEED (of the files, drawn by the seed), or all-train
     #[arg(long, value_name = "RULE", conflicts_with_all = ["valid", "test"])]
     split: Option<String>,
-    /// Files that validate; may be given again
+    /// Files for validation; can be repeated
     #[arg(long, value_name = "PATTERN")]
     valid: Vec<String>,
-    /// Files to test on; may be given again
+    /// Files for testing; can be repeated
     #[arg(long, value_name = "PATTERN")]
     test: Vec<String>,
 }
