@@ -36,7 +36,7 @@ fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
     let ink = stcn::data::DataSet::open(lab.path("ink.npz"), None).unwrap();
     assert_eq!((config.seed, config.train.steps), (5, 12));
     assert_eq!(
-        (config.preset.as_str(), config.data.fingerprint.as_str()),
+        (config.preset.name(), config.data.fingerprint.as_str()),
         ("ink-tiny", ink.fingerprint())
     );
     assert_eq!(
