@@ -221,8 +221,8 @@ impl SequenceModel for Srnn {
         let log_var = self.prior.log_var.forward(self.prior.log_var.see(d), before);
         let p = Normal { mean: concat_time(&prior_mean), std: std(log_var) };
         Elbo {
-            log_px: self.output(d, z).log_prob(x).named("log_px"),
-            kl: vec![kl.of(q, p, z).named("kl.1")],
+            log_px: self.output(d, z).named("head").log_prob(x).named("log_px"),
+            kl: vec![kl.of(q.named("q.1"), p.named("p.1"), z).named("kl.1")],
             auxiliary: vec![],
         }
     }

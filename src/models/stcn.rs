@@ -209,6 +209,8 @@ impl SequenceModel for Stcn {
         let x = tape.constant(batch.x.clone()).named("x");
         let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let of_level = |(l, level): (usize, &Level<'t>)| {
+            level.prior.named(&format!("p.{}", l + 1));
+            level.posterior.named(&format!("q.{}", l + 1));
             let kl = match kl {
                 Kl::Analytic => level.estimate.combined_kl(level.prior, self.combine()),
                 Kl::Sampled => {
@@ -220,7 +222,7 @@ impl SequenceModel for Stcn {
         };
         let kl = levels.iter().enumerate().map(of_level).collect(); // Eq. 15
         let y = self.join_latents(levels.iter().map(|level| level.to_output));
-        let px = self.head.forward(self.output.forward(y)); // Eq. 9
+        let px = self.head.forward(self.output.forward(y)).named("head"); // Eq. 9
         Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
     }
 

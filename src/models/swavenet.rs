@@ -151,11 +151,14 @@ impl SWaveNet {
         let draw = |l: usize, g| {
             let (p, q) = self.latent(l, g, context[2 + l]);
             let z = q.rsample(noise, &format!("z.{}", l + 1), samples);
-            kls.push(kl.of(q, p, z).named(&format!("kl.{}", l + 1)));
+            let l = l + 1;
+            let (q, p) = (q.named(&format!("q.{l}")), p.named(&format!("p.{l}")));
+            kls.push(kl.of(q, p, z).named(&format!("kl.{l}")));
             z
         };
         let px = self.climb([context[0], context[1]], draw, |block, s| block.forward(s));
-        Elbo { log_px: px.log_prob(x).named("log_px"), kl: kls, auxiliary: vec![] }
+        let log_px = px.named("head").log_prob(x).named("log_px");
+        Elbo { log_px, kl: kls, auxiliary: vec![] }
     }
 
     /// Steps 1 … `given` of x as they are, every later x_t drawn from `p(x_t | x_{<t})`, all in one pass.

@@ -184,8 +184,9 @@ impl SequenceModel for VarBilstm {
         let x = tape.constant(batch.x.clone()).named("x");
         let [e, b] = self.read(x, &batch.lengths);
         let walk = self.walk([e, b], batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.h).log_prob(x).named("log_px");
+        let (q, p) = (walk.from.named("q.1"), self.prior.forward(walk.before).named("p.1"));
+        let kl = kl.of(q, p, walk.z).named("kl.1");
+        let log_px = self.output(walk.h).named("head").log_prob(x).named("log_px");
         let training = tape.is_training();
         let auxiliary = if training { self.auxiliary_terms(b, &walk) } else { vec![] };
         Elbo { log_px, kl: vec![kl], auxiliary }

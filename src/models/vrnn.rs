@@ -126,8 +126,10 @@ impl SequenceModel for Vrnn {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
         let walk = self.walk(x, batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.drawn, walk.before).log_prob(x).named("log_px");
+        let (q, p) = (walk.from.named("q.1"), self.prior.forward(walk.before).named("p.1"));
+        let kl = kl.of(q, p, walk.z).named("kl.1");
+        let px = self.output(walk.drawn, walk.before).named("head");
+        let log_px = px.log_prob(x).named("log_px");
         Elbo { log_px, kl: vec![kl], auxiliary: vec![] }
     }
 

@@ -93,7 +93,7 @@ fn taps(config: &ModelConfig) -> impl Iterator<Item = usize> {
 impl SequenceModel for WaveNet {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise, _: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        let log_px = self.predict(x).log_prob(x);
+        let log_px = self.predict(x).named("head").log_prob(x);
         let log_px = match self.config.first_step {
             FirstStep::Scored => log_px,
             FirstStep::Skipped => skip_first(log_px),

@@ -166,7 +166,8 @@ impl ZForcing {
         let told = affine(p.log_prob(target(b, self.target)), self.auxiliary_weight, 0.);
 
         let before = slice_time(prepend_zero(x), 0, steps);
-        let log_prob = self.backward_head.forward(b).log_prob(before);
+        let heard = self.backward_head.forward(b).named("backward.head");
+        let log_prob = heard.log_prob(before);
         let mut weights = Tensor::zeros(&[batch, steps]); // x_0 is no data
         weights
             .data_mut()
@@ -192,8 +193,9 @@ impl SequenceModel for ZForcing {
         let x = tape.constant(batch.x.clone()).named("x");
         let [e, b] = self.read(x, &batch.lengths);
         let walk = self.walk([e, b], batch.x.shape()[1], noise, &batch.samples);
-        let kl = kl.of(walk.from, self.prior.forward(walk.before), walk.z).named("kl.1");
-        let log_px = self.output(walk.h).log_prob(x).named("log_px");
+        let (q, p) = (walk.from.named("q.1"), self.prior.forward(walk.before).named("p.1"));
+        let kl = kl.of(q, p, walk.z).named("kl.1");
+        let log_px = self.output(walk.h).named("head").log_prob(x).named("log_px");
         let training = tape.is_training();
         let auxiliary = if training { self.auxiliary_terms(x, b, &walk) } else { vec![] };
         Elbo { log_px, kl: vec![kl], auxiliary }
