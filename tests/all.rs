@@ -15,6 +15,7 @@ mod nn;
 mod noise;
 mod ops;
 mod optim;
+mod oracle;
 mod parallel;
 #[cfg(not(feature = "f64"))] // promises no bits
 mod repro;

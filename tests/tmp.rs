@@ -1,8 +1,8 @@
 //! Tmp.
 #![cfg(not(feature = "f64"))]
 mod cli;
-mod data;
 mod common;
-mod train;
+mod data;
 mod repro;
 mod tidy;
+mod train;

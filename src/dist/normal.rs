@@ -42,6 +42,12 @@ impl<'t> Normal<'t> {
         rsample(self.mean, self.std, epsilon).named(name)
     }
 
+    /// Puts names on both nodes, `<name>.mean` and `<name>.std`.
+    pub fn named(self, name: &str) -> Self {
+        let of = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
+        Self { mean: of(self.mean, "mean"), std: of(self.std, "std") }
+    }
+
     /// Steps one after another in time.   (B, T_i, C) each → (B, Σ T_i, C)
     #[track_caller]
     pub fn concat_time(steps: &[Normal<'t>]) -> Self {

@@ -46,6 +46,29 @@ pub struct Observation<'t> {
 }
 
 impl<'t> Observation<'t> {
+    /// Puts names on its nodes: `<name>.logits`, `.mean`, `.std`, `.rho`, `.bits`, as many as there are.
+    pub fn named(self, name: &str) -> Self {
+        let put = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
+        if let Some(bits) = self.bits {
+            put(bits, "bits");
+        }
+        let (logits, mean, std, rho) = match self.density {
+            None => return self,
+            Some(Density::Normal(Normal { mean, std })) => (None, mean, std, None),
+            Some(Density::Mixture { logits, mean, std }) => (Some(logits), mean, std, None),
+            Some(Density::Bivariate { logits, mean, std, rho }) => {
+                (Some(logits), mean, std, Some(rho))
+            }
+        };
+        let parts = [("logits", logits), ("mean", Some(mean)), ("std", Some(std)), ("rho", rho)];
+        for (what, x) in parts {
+            if let Some(x) = x {
+                put(x, what);
+            }
+        }
+        self
+    }
+
     /// `ln p(x_t)`.   x: (B, T, D), result: (B, T)
     #[track_caller]
     pub fn log_prob(&self, x: Var<'t>) -> Var<'t> {

@@ -432,10 +432,6 @@ impl Stcn {
             let prior = self.prior[l].forward(join(past, a)); // Eq. 8
             let estimate = self.infer[l].forward(join(present, b)); // Eq. 10
             let posterior = estimate.combined(prior, self.sizes.combine); // Eq. 11
-            for (of, normal) in [("p", prior), ("q", posterior)] {
-                normal.mean.named(&format!("{of}.{}.mean", l + 1));
-                normal.std.named(&format!("{of}.{}.std", l + 1));
-            }
             let to_prior = draw(&name, posterior);
             let (to_posterior, to_output) = match self.sizes.draws {
                 Draws::Shared => (to_prior, to_prior),
@@ -513,6 +509,8 @@ impl SequenceModel for Stcn {
         let x = tape.constant(batch.x.clone()).named("x");
         let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let of_level = |(l, level): (usize, &Level<'t>)| {
+            level.prior.named(&format!("p.{}", l + 1));
+            level.posterior.named(&format!("q.{}", l + 1));
             let kl = match kl {
                 Kl::Analytic => level.estimate.combined_kl(level.prior, self.sizes.combine),
                 Kl::Sampled => {
@@ -524,7 +522,7 @@ impl SequenceModel for Stcn {
         };
         let kl = levels.iter().enumerate().map(of_level).collect(); // Eq. 15
         let y = self.join_latents(levels.iter().map(|level| level.to_output));
-        let px = self.predict(y); // Eq. 9
+        let px = self.predict(y).named("head"); // Eq. 9
         Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
     }
 

@@ -203,8 +203,7 @@ pub fn unroll<'t, M: Stepwise + ?Sized>(
         froms.push(from);
         means.extend(mean);
     }
-    let q = Normal::concat_time(&froms);
-    let q = Normal { mean: q.mean.named("q.1.mean"), std: q.std.named("q.1.std") };
+    let q = Normal::concat_time(&froms).named("q.1");
     let mean = (!means.is_empty()).then(|| concat_time(&means));
     let z = concat_time(&zs).named("z.1");
     Unrolled { context, s: Steps::all(ss), h: Steps::all(hs), z, mean, q }
@@ -216,10 +215,10 @@ impl<M: Stepwise> SequenceModel for M {
         let context = Stepwise::context(self, x, &batch.lengths, None);
         let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, mean, _| self.posterior(c, s, mean);
         let pass = unroll(self, context, tape, steps, noise, &batch.samples, posterior);
-        let p = self.prior(&pass.context.past, &pass.s, pass.mean);
-        let p = Normal { mean: p.mean.named("p.1.mean"), std: p.std.named("p.1.std") };
+        let p = self.prior(&pass.context.past, &pass.s, pass.mean).named("p.1");
         let kl = kl.of(pass.q, p, pass.z).named("kl.1");
-        let log_px = self.output(&pass.context.past, &pass.s, &pass.h).log_prob(x).named("log_px");
+        let px = self.output(&pass.context.past, &pass.s, &pass.h).named("head");
+        let log_px = px.log_prob(x).named("log_px");
         let auxiliary = if tape.is_training() { self.auxiliary(x, &pass) } else { vec![] };
         Elbo { log_px, kl: vec![kl], auxiliary }
     }

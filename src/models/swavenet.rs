@@ -281,15 +281,13 @@ impl SWaveNet {
         let mut kls = vec![];
         let draw = |l: usize, g, r| {
             let (p, q) = self.latent(l, g, r);
-            for (of, normal) in [("p", p), ("q", q)] {
-                normal.mean.named(&format!("{of}.{}.mean", l + 1));
-                normal.std.named(&format!("{of}.{}.std", l + 1));
-            }
             let z = q.rsample(noise, &format!("z.{}", l + 1), samples);
-            kls.push(kl.of(q, p, z).named(&format!("kl.{}", l + 1)));
+            let l = l + 1;
+            let (q, p) = (q.named(&format!("q.{l}")), p.named(&format!("p.{l}")));
+            kls.push(kl.of(q, p, z).named(&format!("kl.{l}")));
             z
         };
-        let px = self.predict(context, draw);
+        let px = self.predict(context, draw).named("head");
         Elbo { log_px: px.log_prob(x).named("log_px"), kl: kls, auxiliary: vec![] }
     }
 

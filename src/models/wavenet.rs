@@ -195,7 +195,8 @@ fn taps(config: &Config) -> Vec<usize> {
 impl SequenceModel for WaveNet {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, _noise: &Noise, _: Kl) -> Elbo<'t> {
         let x = tape.constant(batch.x.clone()).named("x");
-        Elbo { log_px: self.predict(x).log_prob(x).named("log_px"), kl: vec![], auxiliary: vec![] }
+        let px = self.predict(x).named("head");
+        Elbo { log_px: px.log_prob(x).named("log_px"), kl: vec![], auxiliary: vec![] }
     }
 
     fn bound(&self) -> Bound {

@@ -236,7 +236,7 @@ impl Stepwise for ZForcing {
         let predicted = affine(p.log_prob(self.target.of(b)), self.auxiliary_weight, 0.);
 
         let before = slice_time(prepend_zero(x), 0, steps);
-        let log_prob = self.backward_head.forward(b).log_prob(before);
+        let log_prob = self.backward_head.forward(b).named("backward.head").log_prob(before);
         let mut weights = Tensor::zeros(&[batch, steps]); // x_0 is no data
         let rows = weights.data_mut().chunks_exact_mut(steps);
         rows.for_each(|row| row[1..].fill(self.backward_weight));

@@ -18,6 +18,16 @@ fn a_normal_has_no_divergence_from_itself() {
 }
 
 #[test]
+fn a_name_goes_to_mean_and_spread() {
+    let tape = Tape::new();
+    let [mean, std] = [1, 2].map(|seed| tape.constant(positive(&[2, 3, 4], seed)));
+    let p = Normal { mean, std }.named("p.2");
+    assert_eq!(tape.find("p.2.mean").unwrap().id(), mean.id());
+    assert_eq!(tape.find("p.2.std").unwrap().id(), std.id());
+    assert!(p.mean.id() == mean.id() && p.std.id() == std.id());
+}
+
+#[test]
 fn the_combined_forms_are_the_ops() {
     let tape = Tape::new();
     let [a, b] = [1, 3].map(|seed| Normal {

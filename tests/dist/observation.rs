@@ -57,6 +57,25 @@ fn grid(h: f64, pen: Real) -> Vec<Real> {
 }
 
 #[test]
+fn a_name_goes_to_every_part_that_a_head_has() {
+    for (kind, parts) in [
+        (Head::Normal, &["mean", "std", "bits"][..]),
+        (Head::Gmm, &["logits", "mean", "std", "bits"]),
+        (Head::Bigmm, &["logits", "mean", "std", "rho", "bits"]),
+    ] {
+        let tape = Tape::new();
+        head(&tape, kind, 2).named("head");
+        let mut labels = vec![];
+        tape.each(|node| labels.push(node.label.to_string()));
+        labels.retain(|label| !label.is_empty());
+        labels.sort();
+        let mut want: Vec<String> = parts.iter().map(|part| format!("head.{part}")).collect();
+        want.sort();
+        assert_eq!(labels, want, "{kind:?}");
+    }
+}
+
+#[test]
 fn every_head_integrates_to_one_over_plane_and_pen() {
     // Six σ lie inside the square; the midpoint rule on a normal of σ ≥ 0.4 errs by e^{−2π²σ²/h²}, nothing;
     // what is left is f32's error of a logarithm, some 1e-6.

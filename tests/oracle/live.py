@@ -1,0 +1,137 @@
+"""The models of make_golden.py against fresh passes of the binary, and against the golden files: `make oracle`.
+
+    python tests/oracle/live.py target/release/stcn
+
+trains every model for a moment on the handwriting that the program makes itself, dumps a pass, computes it again and
+compares all that both have by name; then runs the example of the book's page on dumps.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import make_golden
+import torch
+from safetensors import safe_open
+
+# Of the largest number of a tensor: f32 in passes of a hundred channels and two dozen steps, against f64.
+TOLERANCE, SMALLEST = 2**-11, 1e-4
+RUNS = [(model, "gmm", []) for model in make_golden.MODELS] + [
+    ("stcn-dense", "normal", []), ("stcn-dense", "bigmm", []), ("stcn-dense", "gmm", ["--as-released"]),
+    ("stcn", "gmm", ["--as-released"]), ("wavenet-dense", "gmm", ["--set", "model.dense_taps=release"]),
+    ("stcn", "gmm", ["--set", "model.decoder=gated"]), ("swavenet", "bigmm", ["--as-released"]),
+    ("z-forcing", "normal", ["--set", "model.auxiliary_target=full"]), ("vrnn", "bigmm", ["--set", "model.output_layers=2"]),
+    ("vrnn", "gmm", ["--set", "train.objective=iwae", "--set", "train.particles=3"]),
+    ("stcn-dense", "gmm", ["--set", "train.objective=iwae", "--set", "train.particles=3"]),
+]
+
+
+class Given(make_golden.Parameters):
+    """The parameters of a dump, and which of them a model asked for."""
+
+    def __init__(self, values):
+        super().__init__("", {})
+        self.update({path: value.requires_grad_() for path, value in values.items()})
+        self.asked = set()
+
+    def __call__(self, path, *shape, bias={}):
+        assert path in self, f"the dump has no param.{path}"
+        self.asked.add(path)
+        return super().__call__(path, *shape)
+
+
+def config(about):
+    """A run's config in the words of make_golden.py."""
+    m, train = about["config"]["model"], about["config"]["train"]
+    independent = m["kind"].startswith(("stcn", "ladder")) and m["decoder"] == "pointwise"
+    independent |= m["kind"] == "swavenet" and len(m["latents"]) == 1
+    return SimpleNamespace(
+        model=m["kind"], head=m["head"], task=m["task"], units=m["channels"], embed=m["embedding"],
+        embed_latent=m["latent_embedding"], hidden=m["latent_hidden"] or m["channels"], latents=m["latents"],
+        blocks=m["blocks_per_latent"], kernel=m["kernel_size"], layers=m["output_layers"], net_layers=m["latent_layers"],
+        pre=m["pre_layers"], mixtures=m["mixtures"], decoder=m["decoder"], draws=m["draws"], precision=m["precision"],
+        floors=m["floors"], first_step=m["first_step"], taps=m["dense_taps"], gate_kind=m["gate_kind"],
+        gate_act=m["gate_act"], target=m["auxiliary_target"], auxiliary_weight=m["auxiliary_weight"],
+        state_weight=m["state_weight"], backward_weight=m["backward_weight"], objective=train["objective"],
+        particles=about["draws"], per_step=independent, reduction=train["reduction"], mild=True, biases={},
+    )
+
+
+def again(tensors, about):
+    """The pass of a dump, computed here."""
+    make_golden.SEED, make_golden.STEP = about["config"]["seed"], about["step"]
+    given = Given({name[6:]: value for name, value in tensors.items() if name.startswith("param.")})
+    xs = [x[:n] for x, n in zip(tensors["input.x"], about["lengths"])]
+    seen = make_golden.run(config(about), given, xs, [i - 1 for i in about["sequences"]], about["kl_weight"])
+    return {**seen, **{f"param.{path} of no model": given[path] for path in given.keys() - given.asked}}
+
+
+def differences(want, found, lengths, tolerance):
+    """A sentence for every tensor that is not there or not the same, and how far off the worst of the others is."""
+    said, worst, T = [], 0, max(lengths)
+    largest = max(value.abs().max().item() for name, value in want.items() if name.startswith("grad."))
+    for name, value in want.items():
+        value, other = value.detach(), found.get(name)
+        if other is None or value.numel() != other.numel():
+            said.append(f"{name} is {None if other is None else tuple(other.shape)} in the dump, {tuple(value.shape)} here")
+            continue
+        off = (value - other.reshape(value.shape)).abs()
+        if name.startswith(("value.", "noise.")) and value.dim() > 1:
+            for row, sequence in enumerate(off):
+                sequence[lengths[row % len(lengths)] + value.shape[1] - T:] = 0  # behind its end
+        scale = max(value.abs().max().item(), SMALLEST * largest if name.startswith("grad.") else 0, 1e-30)
+        share = off.max().item() / scale
+        worst = max(worst, share)
+        if not share <= tolerance:
+            said.append(f"{name} differs by {share:.1e} of its largest number")
+    return said, worst
+
+
+def load(path):
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name).double() for name in file.keys()}
+        return tensors, json.loads(file.metadata()["stcn"])
+
+
+def report(what, said, worst):
+    print(f"{what}: " + ("\n  ".join([f"{len(said)} tensors differ", *said]) if said else f"agrees, to {worst:.0e}"), flush=True)
+    return bool(said)
+
+
+def main(stcn):
+    failed = False
+    here = pathlib.Path(__file__).parent
+    for model in make_golden.MODELS:
+        tensors, _ = load(here / "golden" / f"{model}.safetensors")
+        said, worst = [], 0
+        for case in filter(lambda case: case[0] == model, make_golden.cases()):
+            name = case[2]
+            mine = {key: rounded.float().double() for key, rounded in make_golden.golden(*case).items()}
+            file = {key[len(name) + 1:]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
+            more, off = differences(mine, file, make_golden.LENGTHS, 1e-6)
+            said, worst = said + [f"{name}: {line}" for line in more], max(worst, off)
+        failed |= report(f"golden {model}", said, worst)
+
+    for model, head, words in RUNS:
+        with tempfile.TemporaryDirectory() as folder:
+            run = lambda *words: subprocess.run([stcn, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            run("train", "--model", model, "--head", head, "--out", "run", "--steps", "20", *words)
+            run("inspect", "run", "--batch", "3", "--steps", "24", "--dump", "pass.safetensors")
+            tensors, about = load(f"{folder}/pass.safetensors")
+            said, worst = differences(again(tensors, about), tensors, about["lengths"], TOLERANCE)
+            failed |= report(" ".join([model, head, *words]), said, worst)
+            if (model, head, words) == ("stcn-dense", "gmm", []):
+                page = (here / "../../src/book/dump.md").read_text()
+                example = re.search(r"```python\n(.*?)```", page, re.S).group(1)
+                print("the book's example: ", end="", flush=True)
+                subprocess.run([sys.executable, "-c", example], cwd=folder, check=True)
+    return failed
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve()))
