@@ -7,6 +7,7 @@
 
 use bincode::Options;
 use libfuzzer_sys::fuzz_target;
+use stcn::models::Registry;
 use stcn::train::checkpoint::{Checkpoint, Header};
 use stcn::train::{Config, Trained};
 use std::path::Path;
@@ -21,7 +22,7 @@ fuzz_target!(
         let Ok(checkpoint) = read else { return };
         stcn_fuzz::same_again(&checkpoint);
         stcn_fuzz::within(&bytes, stcn_fuzz::CONFIG, stcn_fuzz::NAMES, |_| {
-            let _ = Trained::from_checkpoint(checkpoint, Path::new("x"));
+            let _ = Trained::from_checkpoint(checkpoint, Path::new("x"), &Registry::default());
         });
     }
 );
@@ -33,8 +34,8 @@ fn framed(input: &[u8]) -> Vec<u8> {
         return stcn_fuzz::checkpoint([directory, params, adam, adam]);
     }
     let text = String::from_utf8_lossy(text);
-    let config = Config::from_toml(&text, Path::new("x")).ok();
-    let channels = config.map_or(1, |config| config.model.input);
+    let config = Config::from_toml(&text, Path::new("x"), &Registry::default()).ok();
+    let channels = config.map_or(1, |config| config.model.obs.input);
     let mut header = Header::new(text);
     (header.mean, header.std) = (vec![0.; channels], vec![1.; channels]);
     let (words, _) = figures.as_chunks();

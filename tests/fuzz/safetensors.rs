@@ -7,6 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
+use stcn::models::Registry;
 use stcn::train::{Config, exchange};
 use std::path::Path;
 
@@ -24,7 +25,7 @@ fuzz_target!(
         };
         // A number of a shape comes to 32 bytes; the text of the config to more.
         stcn_fuzz::within(&bytes, stcn_fuzz::CONFIG, stcn_fuzz::NAMES, |bytes| {
-            let _ = exchange::from_bytes(bytes, Path::new("x"));
+            let _ = exchange::from_bytes(bytes, Path::new("x"), &Registry::default());
         });
     }
 );
@@ -45,8 +46,10 @@ fn beside_tensors(about: &str) -> Vec<u8> {
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![];
     for text in stcn_fuzz::texts() {
-        let config = Config::from_toml(&text, Path::new("x")).unwrap_or_default();
-        let (mean, std) = (vec![0; config.model.input], vec![1; config.model.input]);
+        let config = Config::from_toml(&text, Path::new("x"), &Registry::default());
+        let config = config.unwrap_or_default();
+        let channels = config.model.obs.input;
+        let (mean, std) = (vec![0; channels], vec![1; channels]);
         let about = json!({ "config": text, "step": 3, "mean": mean, "std": std });
         seeds.push([&[2][..], about.to_string().as_bytes()].concat());
         if stcn_fuzz::shapes(&text).is_some() {
