@@ -8,7 +8,7 @@ use stcn::data::Batch;
 use stcn::kernel::causal_conv::CausalConv;
 use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
 use stcn::kernel::math;
-use stcn::models::{self, SequenceModel};
+use stcn::models::{self, ModelKind, Preset, SequenceModel};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::optim::Adam;
@@ -90,8 +90,8 @@ fn functions(c: &mut Criterion) {
 fn steps(c: &mut Criterion) {
     let mut group = c.benchmark_group("ink-tiny, B16 T100");
     group.sample_size(20);
-    for kind in ["stcn", "stcn-dense", "wavenet", "wavenet-dense"] {
-        let config = preset("ink-tiny", Some(kind), None).expect("a preset");
+    for kind in [models::STCN, models::STCN_DENSE, models::WAVENET, models::WAVENET_DENSE] {
+        let config = Config::preset(Preset::InkTiny, kind, None).expect("a preset");
         let init = Init::new(config.seed);
         let mut model = models::build(&config.model, init).expect("a valid config");
         let mut x = Tensor::zeros(&[16, 100, 3]);
@@ -103,8 +103,7 @@ fn steps(c: &mut Criterion) {
         group.bench_function(format!("training step, {kind}"), |bench| {
             bench.iter(|| {
                 step += 1;
-                update(&mut *model, &mut adam, &batch, &config.train, config.seed, step)
-                    .expect("finite")
+                update(&mut *model, &mut adam, &batch, &config.train, config.seed, step).expect("finite")
             })
         });
         generation(&mut group, &*model, kind);
@@ -114,12 +113,12 @@ fn steps(c: &mut Criterion) {
 fn generation(
     group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
     model: &dyn SequenceModel,
-    kind: &str,
+    kind: ModelKind,
 ) {
-    let mut generator = model.generator(&[0]);
+    let mut sampler = model.sampler(&[0]);
     let noise = Noise::new(1, "sample");
     group.bench_function(format!("generated step, {kind}"), |bench| {
-        bench.iter(|| generator.draw(&noise, 1.))
+        bench.iter(|| sampler.draw(&noise, 1.))
     });
 }
 

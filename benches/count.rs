@@ -9,7 +9,7 @@
 
 use stcn::data::Batch;
 use stcn::kernel::math;
-use stcn::models;
+use stcn::models::{self, Preset};
 use stcn::nn::Init;
 use stcn::noise::Noise;
 use stcn::ops;
@@ -97,7 +97,7 @@ fn map(f: fn(&mut [Real])) -> Job {
 }
 
 fn ink_tiny() -> (Config, Box<dyn models::SequenceModel>) {
-    let config = preset("ink-tiny", Some("stcn-dense"), None).expect("a preset");
+    let config = Config::preset(Preset::InkTiny, models::STCN_DENSE, None).expect("a preset");
     let model = models::build(&config.model, Init::new(config.seed)).expect("a valid config");
     (config, model)
 }
@@ -119,10 +119,10 @@ fn training_step() -> Job {
 
 fn generated_step() -> Job {
     let (_, model) = ink_tiny();
-    let model: &'static dyn models::SequenceModel = Box::leak(model); // a generator borrows its model
-    let (mut generator, noise) = (model.generator(&[0]), Noise::new(1, "sample"));
+    let model: &'static dyn models::SequenceModel = Box::leak(model); // a sampler borrows its model
+    let (mut sampler, noise) = (model.sampler(&[0]), Noise::new(1, "sample"));
     Box::new(move || {
-        black_box(generator.draw(&noise, 1.));
+        black_box(sampler.draw(&noise, 1.));
     })
 }
 

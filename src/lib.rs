@@ -13,13 +13,14 @@
 //! # One pass, and the way back
 //! ```
 //! use stcn::data::Batch;
-//! use stcn::models::{self, Kl, ModelConfig};
+//! use stcn::models::{self, Kl, ModelConfig, Preset};
 //! use stcn::ops::{affine, sum};
 //! use stcn::{Result, Tape, Tensor, nn::Init, noise::Noise, tape::Keep};
 //!
 //! fn main() -> Result<()> {
 //!     // Two latents over three blocks each; a step is a pen's move and whether the stroke ends: (dx, dy, pen).
-//!     let small = ModelConfig { channels: 8, latents: vec![4, 2], blocks_per_latent: 3, ..Default::default() };
+//!     let small = ModelConfig::preset(models::STCN_DENSE, Preset::InkTiny, None);
+//!     let small = small.with("channels", 8)?.with("latents", vec![4, 2])?.with("blocks_per_latent", 3)?;
 //!     let model = models::build(&small, Init::new(1))?;
 //!     let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.]); // a square
 //!     let batch = Batch { x, lengths: vec![4], samples: vec![0] };

@@ -1,15 +1,15 @@
 //! Names that users type: they parse back, print padded, and a wrong one is told the nearest.
 
 use serde_json::json;
-use stcn::models::ModelKind;
-use stcn::models::config::{Draws, HeadKind};
+use stcn::models::config::HeadKind;
+use stcn::models::stcn::Draws;
 
 #[test]
 fn every_name_parses_back_and_goes_through_serde() {
-    for &kind in ModelKind::ALL {
-        assert_eq!(ModelKind::parse(kind.name()).unwrap(), kind);
-        assert_eq!(json!(kind), json!(kind.name()));
-        assert_eq!(serde_json::from_value::<ModelKind>(json!(kind.name())).unwrap(), kind);
+    for &head in HeadKind::ALL {
+        assert_eq!(HeadKind::parse(head.name()).unwrap(), head);
+        assert_eq!(json!(head), json!(head.name()));
+        assert_eq!(serde_json::from_value::<HeadKind>(json!(head.name())).unwrap(), head);
     }
 }
 

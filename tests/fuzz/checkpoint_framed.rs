@@ -5,9 +5,9 @@
 
 #![no_main]
 
-use stcn::models::Registry;
 use bincode::Options;
 use libfuzzer_sys::fuzz_target;
+use stcn::models::Registry;
 use stcn::train::checkpoint::{Checkpoint, Header};
 use stcn::train::{Config, Trained};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn framed(input: &[u8]) -> Vec<u8> {
     }
     let text = String::from_utf8_lossy(text);
     let config = Config::from_toml(&text, Path::new("x"), &Registry::default()).ok();
-    let channels = config.map_or(1, |config| config.model.input);
+    let channels = config.map_or(1, |config| config.model.obs.input);
     let mut header = Header::new(text);
     (header.mean, header.std) = (vec![0.; channels], vec![1.; channels]);
     let (words, _) = figures.as_chunks();

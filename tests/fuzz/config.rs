@@ -3,9 +3,8 @@
 
 #![no_main]
 
-use stcn::models::Registry;
 use libfuzzer_sys::fuzz_target;
-use stcn::models;
+use stcn::models::{self, Registry};
 use stcn::train::Config;
 use std::path::Path;
 

@@ -4,10 +4,9 @@
 //! abort, ten seconds, or more memory than the bytes are worth end it and leave an artifact. Not here: what
 //! a message says (`tests/data`, `tests/train`).
 
-use stcn::models::Registry;
 use sha2::{Digest, Sha256};
 use stcn::inspect::dump::Dump;
-use stcn::models::{self, ModelConfig};
+use stcn::models::{self, ModelConfig, Registry};
 use stcn::nn::Init;
 use stcn::train::Config;
 use stcn::train::checkpoint::{Checkpoint, FORMAT, MAGIC};
@@ -132,13 +131,27 @@ pub fn safetensors(header: &[u8], numbers: &[u8]) -> Vec<u8> {
 pub fn texts() -> Vec<String> {
     let small = "[model]\nchannels = 1\nlatents = [1]\nblocks_per_latent = 1\nlatent_layers = 1\n\
                  output_layers = 1\nmixtures = 1\n";
-    let kinds = ["kind = 'stcn'", "kind = 'wavenet-dense'", "head = 'bigmm'", "decoder = 'gated'"];
-    let mut texts: Vec<_> = kinds.iter().map(|kind| format!("{small}{kind}\n")).collect();
+    let more = ["kind = 'stcn'", "head = 'bigmm'", "decoder = 'gated'"];
+    let mut texts: Vec<_> = more.iter().map(|more| format!("{small}{more}\n")).collect();
     texts.push(format!("preset = 'music-small'\n{small}input = 2\n"));
+    texts.extend(smallest());
     texts.push(Config::default().to_toml());
     // What takes the most memory for its length: numbers of one digit.
     texts.push(format!("model.latents = [{}]\n", "1,".repeat(2000)));
     texts
+}
+
+/// One of every model whose sizes are all 1.
+fn smallest() -> impl Iterator<Item = String> {
+    models::ALL.into_iter().map(|kind| {
+        let config = ModelConfig::preset(kind, models::Preset::InkTiny, None);
+        let sizes = config.keys().into_iter().filter_map(|(key, value)| match key.name {
+            "input" => None,
+            "latents" => Some("latents = [1]\n".to_string()),
+            name => value.is_integer().then(|| format!("{name} = 1\n")),
+        });
+        format!("[model]\nkind = '{kind}'\n{}", sizes.collect::<String>())
+    })
 }
 
 /// Parameters beyond which a model is no use as an input.

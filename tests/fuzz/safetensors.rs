@@ -5,10 +5,10 @@
 
 #![no_main]
 
-use stcn::models::Registry;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
-use stcn::train::{Config, safetensors};
+use stcn::models::Registry;
+use stcn::train::{Config, exchange};
 use std::path::Path;
 
 fuzz_target!(
@@ -46,8 +46,10 @@ fn beside_tensors(about: &str) -> Vec<u8> {
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![];
     for text in stcn_fuzz::texts() {
-        let config = Config::from_toml(&text, Path::new("x"), &Registry::default()).unwrap_or_default();
-        let (mean, std) = (vec![0; config.model.input], vec![1; config.model.input]);
+        let config = Config::from_toml(&text, Path::new("x"), &Registry::default());
+        let config = config.unwrap_or_default();
+        let channels = config.model.obs.input;
+        let (mean, std) = (vec![0; channels], vec![1; channels]);
         let about = json!({ "config": text, "step": 3, "mean": mean, "std": std });
         seeds.push([&[2][..], about.to_string().as_bytes()].concat());
         if stcn_fuzz::shapes(&text).is_some() {

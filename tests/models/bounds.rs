@@ -3,11 +3,12 @@
 //! The exact value is an implementation of its own: stcn.md §3–5 in f64 on the model's parameters, read by
 //! path, and its contexts; z² and z¹ on a grid. Nothing of the model's own prior, decoder or head is used.
 
-use super::{batch, masked_sums, model, name, tiny};
+use super::{batch, has, is_dense, masked_sums, model, name, new_stcn, size, tiny, with};
 use stcn::data::Batch;
-use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, Precision, Task};
-use stcn::models::{Kl, SequenceModel, Stcn, parameters};
-use stcn::nn::{Init, Module};
+use stcn::models::config::{HeadKind, ModelConfig, Task};
+use stcn::models::stcn::{Config, Draws, Precision};
+use stcn::models::{Kl, ModelKind, STCN, STCN_DENSE, SWAVENET, SequenceModel, parameters};
+use stcn::nn::Module;
 use stcn::noise::Noise;
 use stcn::{Tape, Tensor};
 use std::collections::BTreeMap;
@@ -66,8 +67,8 @@ fn grid(n: usize) -> Vec<(f64, f64)> {
 /// `p(x_t | x_{<t})` by the trapezoid rule over ±8σ of every latent. For a smooth integrand a step of ¼σ is
 /// exact to f64; a rectifier's kink leaves at most step²/8 of its change of slope there: 10⁻³ and less.
 fn exact(oracle: &Oracle, config: &ModelConfig, d: [&[f64]; 2], x: f64) -> f64 {
-    let dense = config.kind == ModelKind::StcnDense;
-    let two_draws = dense && config.draws == Draws::Fresh;
+    let dense = is_dense(config.kind);
+    let two_draws = dense && config.own::<Config>().draws == Draws::Fresh;
     let grid = grid(if two_draws { 65 } else { 129 });
     let (m2, s2) = oracle.latent("prior.2", d[1]);
     let mut total = 0.;
@@ -107,7 +108,7 @@ fn iwae(log_w: &[Vec<f64>; STEPS], s: usize) -> (f64, f64) {
 }
 
 fn assert_bounds(config: &ModelConfig) {
-    let mut stcn = Stcn::new(&mut Init::new(0), config);
+    let mut stcn = new_stcn(0, config);
     // An estimate much wider than its prior, so that q has the tails that a weight of finite variance wants.
     let lively = model(config);
     let values: BTreeMap<String, Tensor> = parameters(&*lively)
@@ -134,7 +135,7 @@ fn assert_bounds(config: &ModelConfig) {
     let contexts = stcn.contexts(tape.constant(one.x.clone()));
     let contexts: Vec<Vec<f64>> =
         contexts.iter().map(|d| d.value().data().iter().map(|&d| f64::from(d)).collect()).collect();
-    let width = config.channels;
+    let width = size(config, "channels");
     let at = |t: usize| [0, 1].map(|l| &contexts[l][t * width..][..width]); // row t of s is the step before x_{t+1}
     let exact: f64 = (0..STEPS).map(|t| exact(&oracle, config, at(t), x[t]).ln()).sum();
 
@@ -143,7 +144,7 @@ fn assert_bounds(config: &ModelConfig) {
         lengths: vec![STEPS; COPIES],
         samples: (0..COPIES as u64).collect(),
     };
-    let two_draws = config.draws == Draws::Fresh && config.kind == ModelKind::StcnDense;
+    let two_draws = config.own::<Config>().draws == Draws::Fresh && is_dense(config.kind);
     let values = (0..DRAWS as u64).flat_map(|draw| {
         let tape = Tape::inference();
         let elbo = stcn.elbo(&tape, &copies, &Noise::new(1, "elbo").at(draw), Kl::Analytic);
@@ -183,49 +184,45 @@ fn assert_bounds(config: &ModelConfig) {
 }
 
 fn config(kind: ModelKind, draws: Draws, precision: Precision) -> ModelConfig {
-    ModelConfig {
-        input: 1,
-        channels: 4,
-        latents: vec![1, 1],
-        blocks_per_latent: 1,
-        latent_layers: 1,
-        output_layers: 1,
-        decoder: Decoder::Pointwise,
-        draws,
-        precision,
-        ..tiny(kind, (Task::Speech, HeadKind::Normal))
-    }
+    let mut config = tiny(kind, (Task::Speech, HeadKind::Normal));
+    config.obs.input = 1;
+    let config = with(&with(&config, "channels", 4), "latents", vec![1, 1]);
+    let layers = ["blocks_per_latent", "latent_layers", "output_layers"];
+    let config = layers.iter().fold(config, |config, key| with(&config, key, 1));
+    let config = with(&config, "decoder", "pointwise");
+    with(&with(&config, "draws", draws.name()), "precision", precision.name())
 }
 
 #[test]
 fn the_elbo_and_the_weights_bound_the_likelihood_of_stcn() {
-    assert_bounds(&config(ModelKind::Stcn, Draws::Shared, Precision::Product));
-    assert_bounds(&config(ModelKind::Stcn, Draws::Fresh, Precision::Product));
+    assert_bounds(&config(STCN, Draws::Shared, Precision::Product));
+    assert_bounds(&config(STCN, Draws::Fresh, Precision::Product));
 }
 
 #[test]
 fn the_elbo_and_the_weights_bound_the_likelihood_of_dense_stcn() {
-    assert_bounds(&config(ModelKind::StcnDense, Draws::Shared, Precision::Product));
+    assert_bounds(&config(STCN_DENSE, Draws::Shared, Precision::Product));
 }
 
 #[test]
 fn charged_for_both_draws_the_released_objective_bounds_the_two_draw_model() {
-    assert_bounds(&config(ModelKind::StcnDense, Draws::Fresh, Precision::Product));
+    assert_bounds(&config(STCN_DENSE, Draws::Fresh, Precision::Product));
 }
 
 #[test]
 fn the_released_spread_gives_a_bound_too() {
-    assert_bounds(&config(ModelKind::Stcn, Draws::Fresh, Precision::AsReleased));
-    assert_bounds(&config(ModelKind::StcnDense, Draws::Shared, Precision::AsReleased));
+    assert_bounds(&config(STCN, Draws::Fresh, Precision::AsReleased));
+    assert_bounds(&config(STCN_DENSE, Draws::Shared, Precision::AsReleased));
 }
 
 /// So that copies of the data can each have draws of their own.
 #[test]
 fn a_draw_has_the_noise_of_so_many_steps_later() {
-    for kind in [ModelKind::StcnDense, ModelKind::Swavenet] {
+    for kind in [STCN_DENSE, SWAVENET] {
         let config = tiny(kind, (Task::Speech, HeadKind::Normal));
-        let latents = config.latents[..1].to_vec();
-        let config = ModelConfig { latents, decoder: Decoder::Pointwise, ..config };
+        let config = with(&config, "latents", vec![3]);
+        let pointwise = || with(&config, "decoder", "pointwise");
+        let config = if has(&config, "decoder") { pointwise() } else { config };
         let (model, batch) = (model(&config), batch(&config, &[5, 3]));
         let weights = |step, draws| {
             model.importance_weights(&batch, &Noise::new(3, "iwae").at(step), draws).unwrap()

@@ -2,11 +2,9 @@
 //! direction. Run with `--features f64`.
 #![cfg(feature = "f64")]
 
-use super::{Model, batch, every, model, name, noise};
+use super::{Model, batch, every, model, name, noise, switched, with_those_of};
 use stcn::models::Kl;
-use stcn::models::config::{
-    AuxiliaryTarget, DenseTaps, Draws, FirstStep, Floors, ModelConfig, Precision,
-};
+use stcn::models::config::ModelConfig;
 use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
@@ -43,8 +41,8 @@ fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor
 /// of 10 and more; a rectifier within h of its kink would show, and there is none at these seeds.
 fn check(config: &ModelConfig) {
     // Differences do not stop at anything.
-    let target = AuxiliaryTarget::Full;
-    let config = &ModelConfig { auxiliary_target: target, state_weight: 0.1, ..config.clone() };
+    let full = "auxiliary_target = 'full'\nstate_weight = 0.1".parse().unwrap();
+    let config = &with_those_of(config, &full);
     let mut model = model(config);
     let mut direction = vec![];
     model.visit(&mut |p| direction.push(normals(p.path(), p.value.shape())));
@@ -72,22 +70,11 @@ fn every_models_gradient_is_that_of_its_loss() {
 
 #[test]
 fn every_switch_between_paper_and_release_has_its_gradient() {
+    let switches = ["draws", "precision", "floors", "dense_taps", "gate_act", "gate_kind"];
     for config in every() {
-        if !config.kind.has_latents() {
-            check(&ModelConfig {
-                first_step: FirstStep::Skipped,
-                dense_taps: DenseTaps::Release,
-                floors: Floors::AsReleased,
-                ..config
-            });
-            continue;
-        }
-        for draws in [Draws::Shared, Draws::Fresh] {
-            for precision in [Precision::Product, Precision::AsReleased] {
-                for floors in [Floors::Exact, Floors::AsReleased] {
-                    check(&ModelConfig { draws, precision, floors, ..config.clone() });
-                }
-            }
-        }
+        let all = switches.iter().fold(vec![config], |all, key| {
+            all.iter().flat_map(|config| switched(config, key)).collect()
+        });
+        all.iter().for_each(check);
     }
 }

@@ -1,37 +1,40 @@
 //! LadderRNN: counts, its contexts, its output.
 
-use super::{batch, model, noise, row, tiny};
-use stcn::models::config::*;
-use stcn::models::{Bound, Stcn, count, shapes};
-use stcn::nn::Init;
+use super::{batch, is_dense, model, new_stcn, noise, row, tiny, with};
+use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
+use stcn::models::stcn::{Decoder, LadderConfig};
+use stcn::models::{Bound, LADDER_RNN, LADDER_RNN_DENSE, ModelKind, count, shapes};
 use stcn::tape::{Keep, Tape};
-use stcn::train::config::Config;
 use stcn::{Real, Tensor};
 
-const KINDS: [ModelKind; 2] = [ModelKind::LadderRnn, ModelKind::LadderRnnDense];
+const KINDS: [ModelKind; 2] = [LADDER_RNN, LADDER_RNN_DENSE];
+
+/// 5x512 instead of 25x256.
+fn five_wide_cells(config: &ModelConfig) -> ModelConfig {
+    with(&with(config, "hidden_size", 512), "cells_per_latent", 1)
+}
 
 #[test]
 fn the_papers_sizes_have_the_parameter_counts_of_the_table() {
     // stcn.md §9: 25x256 as the presets are, 5x512 by two keys.
     for (preset, deep, wide) in [
         (
-            "ink",
+            Preset::Ink,
             [[15_872_765, 15_897_437], [15_880_445, 15_905_117]],
             [[13_763_325, 13_787_997], [13_771_005, 13_795_677]],
         ),
         (
-            "speech",
+            Preset::Speech,
             [[16_894_544, 18_852_884], [16_955_984, 18_914_324]],
             [[14_986_832, 16_945_172], [15_048_272, 17_006_612]],
         ),
     ] {
         for (i, kind) in KINDS.into_iter().enumerate() {
             for (j, head) in [HeadKind::Normal, HeadKind::Gmm].into_iter().enumerate() {
-                let config = Config::preset(preset, Some(kind.name()), Some(head.name()));
-                let model = config.unwrap().model;
-                assert_eq!(count(&model).unwrap(), deep[i][j], "{kind} {preset} {head}");
-                let model = ModelConfig { channels: 512, blocks_per_latent: 1, ..model };
-                assert_eq!(count(&model).unwrap(), wide[i][j], "5x512 {kind} {preset} {head}");
+                let config = ModelConfig::preset(kind, preset, Some(head));
+                assert_eq!(count(&config).unwrap(), deep[i][j], "{kind} {preset} {head}");
+                let config = five_wide_cells(&config);
+                assert_eq!(count(&config).unwrap(), wide[i][j], "5x512 {kind} {preset} {head}");
             }
         }
     }
@@ -40,11 +43,11 @@ fn the_papers_sizes_have_the_parameter_counts_of_the_table() {
 #[test]
 fn stack_latent_nets_and_decoder_have_the_counts_of_the_table() {
     for (preset, want) in [
-        ("ink", [[12_873_728, 2_726_136, 279_296], [9_453_568, 4_036_856, 279_296]]),
-        ("speech", [[13_075_456, 3_387_328, 390_400], [9_857_024, 4_698_048, 390_400]]),
+        (Preset::Ink, [[12_873_728, 2_726_136, 279_296], [9_453_568, 4_036_856, 279_296]]),
+        (Preset::Speech, [[13_075_456, 3_387_328, 390_400], [9_857_024, 4_698_048, 390_400]]),
     ] {
-        let deep = Config::preset(preset, Some("ladder-rnn-dense"), None).unwrap().model;
-        let wide = ModelConfig { channels: 512, blocks_per_latent: 1, ..deep.clone() };
+        let deep = ModelConfig::preset(LADDER_RNN_DENSE, preset, None);
+        let wide = five_wide_cells(&deep);
         for (config, want) in [deep, wide].into_iter().zip(want) {
             let shapes = shapes(&config).unwrap();
             let sum = |parts: &[&str]| -> usize {
@@ -60,8 +63,8 @@ fn stack_latent_nets_and_decoder_have_the_counts_of_the_table() {
 
 #[test]
 fn contexts_are_the_outputs_of_every_k_th_cell_and_see_all_of_the_past() {
-    let config = tiny(ModelKind::LadderRnn, (Task::Ink, HeadKind::Normal));
-    let model = Stcn::new(&mut Init::new(2), &config);
+    let config = tiny(LADDER_RNN, (Task::Ink, HeadKind::Normal));
+    let model = new_stcn(2, &config);
     let tape = Tape::new();
     let x = tape.input(batch(&config, &[30]).x, "x");
     let d = model.contexts(x);
@@ -86,8 +89,8 @@ fn contexts_are_the_outputs_of_every_k_th_cell_and_see_all_of_the_past() {
 #[test]
 fn the_last_step_has_a_posterior_context_of_its_own() {
     // A stack that stopped at row T − 1 would leave zeros there: stcn.md §2.
-    let config = tiny(ModelKind::LadderRnnDense, (Task::Speech, HeadKind::Normal));
-    let model = Stcn::new(&mut Init::new(2), &config);
+    let config = tiny(LADDER_RNN_DENSE, (Task::Speech, HeadKind::Normal));
+    let model = new_stcn(2, &config);
     let (x, tape) = (batch(&config, &[4]).x, Tape::inference());
     let d = model.contexts(tape.constant(x.clone()));
     let moved = model.contexts(tape.constant(moved_last(&x)));
@@ -107,16 +110,13 @@ fn moved_last(x: &Tensor) -> Tensor {
 #[test]
 fn the_output_network_has_a_width_of_its_own() {
     for kind in KINDS {
-        let config = ModelConfig {
-            embedding: 9,
-            latent_hidden: 7,
-            ..tiny(kind, (Task::Ink, HeadKind::Gmm))
-        };
+        let config = tiny(kind, (Task::Ink, HeadKind::Gmm));
+        let config = with(&with(&config, "output_size", 9), "latent_hidden", 7);
         let shapes = shapes(&config).unwrap();
         let shape = |wanted: &str| {
             shapes.iter().find(|(path, _)| path == wanted).map(|(_, shape)| shape.clone()).unwrap()
         };
-        let y = if kind.is_dense() { 3 + 2 } else { 3 };
+        let y = if is_dense(kind) { 3 + 2 } else { 3 };
         assert_eq!(shape("output.1.weight"), [y, 9]);
         assert_eq!(shape("output.2.weight"), [9, 9]);
         assert_eq!(shape("head.mean.weight"), [9, 2 * 3]);
@@ -127,12 +127,11 @@ fn the_output_network_has_a_width_of_its_own() {
 
 #[test]
 fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
-    for (kind, precision, want) in [
-        (ModelKind::LadderRnn, Precision::Product, 5.987563),
-        (ModelKind::LadderRnnDense, Precision::AsReleased, 38.422437),
-    ] {
+    for (kind, precision, want) in
+        [(LADDER_RNN, "product", 5.987563), (LADDER_RNN_DENSE, "as-released", 38.422437)]
+    {
         let config = tiny(kind, (Task::Ink, HeadKind::Gmm));
-        let config = ModelConfig { latents: vec![32, 16, 8, 4, 2], precision, ..config };
+        let config = with(&with(&config, "latents", vec![32, 16, 8, 4, 2]), "precision", precision);
         let mut model = model(&config);
         model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
         let mut batch = batch(&config, &[3]);
@@ -149,10 +148,10 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
 #[test]
 fn steps_have_weights_of_their_own_on_speech_too() {
     for kind in KINDS {
-        let preset = Config::preset("speech-small", Some(kind.name()), None).unwrap().model;
-        assert_eq!(preset.decoder, Decoder::Pointwise);
+        let preset = ModelConfig::preset(kind, Preset::SpeechSmall, None);
+        assert_eq!(preset.own::<LadderConfig>().decoder, Decoder::Pointwise);
         let config = tiny(kind, (Task::Speech, HeadKind::Normal));
-        let config = ModelConfig { decoder: Decoder::Pointwise, ..config };
+        let config = with(&config, "decoder", "pointwise");
         let model = model(&config);
         assert_eq!(model.bound(), Bound::Lower);
         let weights = model.importance_weights(&batch(&config, &[4]), &noise(), 2).unwrap();
@@ -163,8 +162,8 @@ fn steps_have_weights_of_their_own_on_speech_too() {
 
 #[test]
 fn no_dilation_limits_how_many_cells_a_level_may_have() {
-    let config = tiny(ModelKind::LadderRnn, (Task::Ink, HeadKind::Gmm));
-    ModelConfig { blocks_per_latent: 24, ..config.clone() }.validate().unwrap();
-    let said = ModelConfig { blocks_per_latent: 25, ..config }.validate().unwrap_err().to_string();
-    assert_eq!(said, "model.blocks_per_latent is 25: choose a number from 1 to 24");
+    let config = tiny(LADDER_RNN, (Task::Ink, HeadKind::Gmm));
+    with(&config, "cells_per_latent", 24).validate().unwrap();
+    let said = with(&config, "cells_per_latent", 25).validate().unwrap_err().to_string();
+    assert_eq!(said, "model.cells_per_latent is 25: choose a number from 1 to 24");
 }

@@ -1,9 +1,9 @@
 //! Learning: slow, so asked for by `make slow`.
 
-use super::{Model, batch, every, loss, model, name, noise, tiny};
+use super::{Model, batch, every, has, loss, model, name, noise, tiny, wide, with};
 use stcn::data::Batch;
-use stcn::models::Kl;
-use stcn::models::config::{Decoder, HeadKind, ModelConfig, ModelKind, Task};
+use stcn::models::config::{HeadKind, ModelConfig, Task};
+use stcn::models::{self, Kl};
 use stcn::noise::Noise;
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape};
@@ -72,7 +72,7 @@ fn two_modes(config: &ModelConfig, step: u64) -> Batch {
     let x = stcn::tensor::zip([&coins, &noise.normal_tensor("x", &samples, t, 1)], |[coin, e]| {
         0.1 * e + if coin < 0.5 { -1. } else { 1. }
     });
-    assert_eq!(config.input, 1);
+    assert_eq!(config.obs.input, 1);
     Batch { x, lengths: vec![t; b], samples }
 }
 
@@ -80,13 +80,12 @@ fn two_modes(config: &ModelConfig, step: u64) -> Batch {
 #[ignore = "seconds long: make slow"]
 fn where_steps_have_two_modes_latents_beat_one_gaussian() {
     let mean = |losses: &[Real]| losses.iter().sum::<Real>() / losses.len() as Real;
-    let learnt = ModelKind::ALL.iter().map(|&kind| {
-        let config = ModelConfig {
-            input: 1,
-            channels: 16,
-            decoder: Decoder::Pointwise,
-            ..tiny(kind, (Task::Speech, HeadKind::Normal))
-        };
+    let learnt = models::ALL.into_iter().map(|kind| {
+        let mut config = wide(&tiny(kind, (Task::Speech, HeadKind::Normal)), 16);
+        config.obs.input = 1;
+        if has(&config, "decoder") {
+            config = with(&config, "decoder", "pointwise");
+        }
         let mut model = model(&config);
         let losses = train(&mut *model, 600, 3e-3, |step| two_modes(&config, step));
         let (first, last) = (mean(&losses[..20]), mean(&losses[losses.len() - 50..]));
@@ -113,7 +112,7 @@ fn where_steps_have_two_modes_latents_beat_one_gaussian() {
 #[ignore = "seconds long: make slow"]
 fn every_model_learns_one_batch_by_heart() {
     for config in every() {
-        let config = ModelConfig { channels: 12, ..config };
+        let config = wide(&config, 12);
         let mut model = model(&config);
         let batch = batch(&config, &[8, 6]);
         let losses = train(&mut *model, 400, 5e-3, |_| batch.clone());

@@ -1,61 +1,40 @@
 //! SRNN: counts, what its posterior sees, and that a step is a step of the whole.
 
-use super::{batch, masked_sums, model, noise, row, tiny};
-use stcn::models::config::*;
-use stcn::models::{Kl, SequenceModel, Srnn, StepModel, count};
+use super::{batch, generative, masked_sums, model, noise, row, tiny};
+use stcn::models::config::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
+use stcn::models::srnn::{Config, Paper, Srnn};
+use stcn::models::{Kl, ModelKind, SRNN, SRNN_FILTER, SequenceModel, StepModel, count};
 use stcn::nn::{Init, Module};
 use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
 use stcn::{Real, Tensor};
 use std::cell::RefCell;
 
-const KINDS: [ModelKind; 2] = [ModelKind::Srnn, ModelKind::SrnnFilter];
+const KINDS: [ModelKind; 2] = [SRNN, SRNN_FILTER];
 
 #[test]
 fn the_papers_sizes_have_their_parameter_counts() {
     // rivals.md §4
-    let speech = ModelConfig {
-        kind: ModelKind::Srnn,
-        task: Task::Speech,
-        head: HeadKind::Normal,
-        input: 200,
-        channels: 1024,
-        embedding: 512,
-        latent_hidden: 512,
-        latents: vec![256],
-        output_layers: 2,
-        ..ModelConfig::default()
+    let of = |smooth, preset, head, sizes: [usize; 5]| {
+        let [hidden_size, embedding_size, latent_size, latent_hidden_size, layers] = sizes;
+        let own = Config { hidden_size, embedding_size, latent_size, latent_hidden_size, layers };
+        let obs = ObservationConfig::preset(preset, Some(head));
+        let paper = if smooth { &Paper { smooth: true } } else { &Paper { smooth: false } };
+        count(&ModelConfig::new(paper, obs, &own)).unwrap()
     };
-    assert_eq!(count(&speech).unwrap(), 17_227_152);
-    let filter = ModelConfig { kind: ModelKind::SrnnFilter, ..speech.clone() };
-    assert_eq!(count(&filter).unwrap(), 11_983_248);
-    let blizzard =
-        ModelConfig { channels: 2048, embedding: 1024, latent_hidden: 1024, ..speech.clone() };
-    assert_eq!(count(&blizzard).unwrap(), 65_910_160);
-    let music = ModelConfig {
-        task: Task::Music,
-        head: HeadKind::Bernoulli,
-        input: 88,
-        channels: 300,
-        embedding: 500,
-        latent_hidden: 500,
-        latents: vec![100],
-        output_layers: 1,
-        ..speech
-    };
-    assert_eq!(count(&music).unwrap(), 3_003_288);
+    let speech = |smooth, sizes| of(smooth, Preset::Speech, HeadKind::Normal, sizes);
+    assert_eq!(speech(true, [1024, 512, 256, 512, 2]), 17_227_152);
+    assert_eq!(speech(false, [1024, 512, 256, 512, 2]), 11_983_248);
+    assert_eq!(speech(true, [2048, 1024, 256, 1024, 2]), 65_910_160);
+    let music = of(true, Preset::MusicSmall, HeadKind::Bernoulli, [300, 500, 100, 500, 1]);
+    assert_eq!(music, 3_003_288);
 }
 
 #[test]
 fn the_generative_part_has_as_many_parameters_as_the_table_says() {
     // rivals.md §9: what draws needs neither a_t nor the posterior's nets.
-    for (preset, want) in [("ink-small", 239_103), ("speech-small", 498_287)] {
-        let config = stcn::train::Config::preset(preset, Some("srnn"), None).unwrap().model;
-        let shapes = stcn::models::shapes(&config).unwrap().into_iter();
-        let drawing = shapes
-            .filter(|(path, _)| !["smooth", "infer"].iter().any(|part| path.starts_with(part)));
-        let drawing: usize = drawing.map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        assert_eq!(drawing, want, "{preset}");
+    for (preset, want) in [(Preset::InkSmall, 239_103), (Preset::SpeechSmall, 498_287)] {
+        assert_eq!(generative(&ModelConfig::preset(SRNN, preset, None)), want, "{preset}");
     }
 }
 
@@ -63,7 +42,7 @@ fn the_generative_part_has_as_many_parameters_as_the_table_says() {
 fn a_new_posterior_and_its_prior_are_next_to_standard_normals() {
     for kind in KINDS {
         let config = tiny(kind, (Task::Speech, HeadKind::Normal));
-        let model = Srnn::new(&mut Init::new(7), &config);
+        let model = Srnn::new(&mut Init::new(7), &config.own(), &config.obs, kind.looks_ahead());
         let (mut weights, mut largest) = (0, 0.);
         model.visit(&mut |p| {
             let latents = p.path().starts_with("prior") || p.path().starts_with("infer");
@@ -91,13 +70,12 @@ fn with_fixed_latents(model: &dyn StepModel, x: &Tensor, lengths: &[usize]) -> V
     let step = |t| {
         let means = RefCell::new(vec![]);
         let at = |x: &Var<'_>| tape.constant(stcn::ops::slice_time(*x, t, 1).value());
-        let step =
-            model.step(&context.iter().map(at).collect::<Vec<_>>(), at(&x), &state, &|name, q| {
-                means.borrow_mut().push(q.mean.value());
-                let mut z = Tensor::zeros(q.mean.value().shape());
-                latents.normals(name, 0, 100 * t as u64, z.data_mut());
-                tape.constant(z)
-            });
+        let step = model.step(&context.map(at), at(&x), &state, &|name, q| {
+            means.borrow_mut().push(q.mean.value());
+            let mut z = Tensor::zeros(q.mean.value().shape());
+            latents.normals(name, 0, 100 * t as u64, z.data_mut());
+            tape.constant(z)
+        });
         state = step.state;
         [step.log_px.value(), means.into_inner().remove(0)]
     };
@@ -111,7 +89,7 @@ fn the_posterior_of_the_smoother_sees_every_later_step_and_nothing_else_does() {
         let config = tiny(kind, (Task::Speech, HeadKind::Normal));
         let (model, batch) = (model(&config), batch(&config, &[steps, steps]));
         let mut other = batch.x.clone();
-        other.data_mut()[(steps + j) * config.input] += 1.; // x_j of the second sequence
+        other.data_mut()[(steps + j) * config.obs.input] += 1.; // x_j of the second sequence
         let walk = |x| with_fixed_latents(model.steps().unwrap(), x, &batch.lengths);
         let (before, after) = (walk(&batch.x), walk(&other));
         for t in 0..steps {
@@ -119,7 +97,7 @@ fn the_posterior_of_the_smoother_sees_every_later_step_and_nothing_else_does() {
             let sees = |a, b| row(a, 1, 0) != row(b, 1, 0);
             // Of z_t and d_t alone: at j because x_j is what is scored, behind it because d_t has read it.
             assert_eq!(sees(px, px_after), t >= j, "{kind} {t}: likelihood");
-            let backwards = t >= j || kind.sees_future();
+            let backwards = t >= j || kind.looks_ahead();
             assert_eq!(sees(mean, mean_after), backwards, "{kind} {t}: posterior");
             assert_eq!(row(px, 0, 0), row(px_after, 0, 0), "{kind} {t}: the other sequence");
             assert_eq!(row(mean, 0, 0), row(mean_after, 0, 0), "{kind} {t}: the other sequence");
@@ -128,14 +106,14 @@ fn the_posterior_of_the_smoother_sees_every_later_step_and_nothing_else_does() {
         let d = |x: &Tensor| {
             let tape = Tape::inference();
             let steps = model.steps().unwrap();
-            steps.context(tape.constant(x.clone()), &batch.lengths)[0].value()
+            steps.context(tape.constant(x.clone()), &batch.lengths).past[0].value()
         };
         let (d, d_after) = (d(&batch.x), d(&other));
         (0..steps).for_each(|t| {
             assert_eq!(row(&d, 1, t) != row(&d_after, 1, t), t > j, "{kind} {t}: units");
         });
     }
-    assert!(ModelKind::Srnn.sees_future() && !ModelKind::SrnnFilter.sees_future());
+    assert!(SRNN.looks_ahead() && !SRNN_FILTER.looks_ahead());
 }
 
 #[test]
@@ -151,7 +129,7 @@ fn a_step_at_a_time_gives_what_one_pass_gives_to_the_bit() {
             steps.start(2).into_iter().map(|start| tape.constant(start)).collect();
         for t in 0..7 {
             let at = |x: Var<'_>| tape.constant(stcn::ops::slice_time(x, t, 1).value());
-            let context: Vec<Var> = context.iter().map(|&x| at(x)).collect();
+            let context = context.map(|&x| at(x));
             let step = steps.step(&context, at(x), &state, &|name, q| {
                 q.rsample_from(t, &noise(), name, &batch.samples, 1.)
             });

@@ -1,21 +1,26 @@
 //! What is particular to STCN: receptive fields, the numbers of a network of zeros, fresh and shared draws.
 
-use super::{assert_close, batch, every, masked_sums, model, name, noise, tiny};
+use super::{
+    assert_close, batch, every, is_dense, masked_sums, model, name, new_stcn, noise, switched,
+    tiny, with,
+};
 use stcn::data::Batch;
-use stcn::models::config::{Decoder, Draws, HeadKind, ModelConfig, ModelKind, Precision, Task};
-use stcn::models::{Bound, Kl, SequenceModel, Stcn, build};
+use stcn::models::config::{HeadKind, Task};
+use stcn::models::stcn::{Config, Decoder, Draws, Stcn};
+use stcn::models::{Bound, Kl, ModelKind, STCN, STCN_DENSE, SequenceModel, build};
 use stcn::nn::{Init, Module};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
 
-const KINDS: [ModelKind; 2] = [ModelKind::Stcn, ModelKind::StcnDense];
+const KINDS: [ModelKind; 2] = [STCN, STCN_DENSE];
 
 /// By gradients, not by perturbation: what the first row adds to the last is 10⁻¹⁵ of it after 30 blocks,
 /// invisible in a sum, but a gradient has an exponent of its own.
-fn assert_fields(blocks_per_latent: usize, want: [usize; 5]) {
-    let config = tiny(ModelKind::Stcn, (Task::Ink, HeadKind::Normal));
-    let config = ModelConfig { channels: 2, latents: vec![1; 5], blocks_per_latent, ..config };
-    let model = Stcn::new(&mut Init::new(2), &config);
+fn assert_fields(blocks: u32, want: [usize; 5]) {
+    let config = tiny(STCN, (Task::Ink, HeadKind::Normal));
+    let config = with(&with(&config, "channels", 2), "latents", vec![1; 5]);
+    let config = with(&config, "blocks_per_latent", blocks);
+    let model = new_stcn(2, &config);
     let steps = want[4] + 6;
     for (l, field) in want.into_iter().enumerate() {
         let tape = Tape::new();
@@ -43,8 +48,8 @@ fn the_contexts_on_speech_see_32_63_94_125_156_rows() {
 
 #[test]
 fn the_first_context_is_the_answer_to_a_row_of_zeros() {
-    let config = tiny(ModelKind::Stcn, (Task::Ink, HeadKind::Normal));
-    let model = Stcn::new(&mut Init::new(2), &config);
+    let config = tiny(STCN, (Task::Ink, HeadKind::Normal));
+    let model = new_stcn(2, &config);
     let tape = Tape::new();
     let x = batch(&config, &[5, 3]).x;
     let d = model.contexts(tape.constant(x.clone()));
@@ -69,17 +74,13 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
         (Task::Speech, HeadKind::Normal, speech),
         (Task::Speech, HeadKind::Gmm, speech),
     ] {
-        for (kind, precision, want_kl) in [
-            (ModelKind::Stcn, Precision::Product, 5.987563),
-            (ModelKind::StcnDense, Precision::AsReleased, 38.422437),
-        ] {
-            let config = tiny(kind, (task, head));
-            let config = ModelConfig {
-                input: if task == Task::Ink { 3 } else { 200 },
-                latents: vec![32, 16, 8, 4, 2],
-                precision,
-                ..config
-            };
+        for (kind, precision, want_kl) in
+            [(STCN, "product", 5.987563), (STCN_DENSE, "as-released", 38.422437)]
+        {
+            let latents = [32, 16, 8, 4, 2];
+            let config = with(&tiny(kind, (task, head)), "precision", precision);
+            let mut config = with(&config, "latents", latents.to_vec());
+            config.obs.input = if task == Task::Ink { 3 } else { 200 };
             let mut model = model(&config);
             model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
             let mut batch = batch(&config, &[3]);
@@ -92,8 +93,8 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
                 let kl: f64 = elbo.kl.iter().map(|&kl| at(kl)).sum();
                 assert_close(kl, want_kl, tolerance(want_kl), &name(&config));
                 // Each level's share is its width: 0.0965736 or 0.6197167 for a dimension.
-                for (&kl, &width) in elbo.kl.iter().zip(&config.latents) {
-                    let want = want_kl * width as f64 / 62.;
+                for (&kl, width) in elbo.kl.iter().zip(latents) {
+                    let want = want_kl * f64::from(width) / 62.;
                     assert_close(at(kl), want, tolerance(want_kl), &name(&config));
                 }
             }
@@ -140,15 +141,12 @@ fn the_prior_of_a_step_does_not_see_it_and_its_posterior_does() {
 #[test]
 fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
     for kind in KINDS {
-        for precision in [Precision::Product, Precision::AsReleased] {
+        for config in switched(&tiny(kind, (Task::Ink, HeadKind::Gmm)), "precision") {
             let tapes = [Tape::new(), Tape::new()];
-            let config = tiny(kind, (Task::Ink, HeadKind::Gmm));
-            let config = ModelConfig { precision, ..config };
             let batch = batch(&config, &[9, 4]);
             let [shared, fresh] =
-                [(&tapes[0], Draws::Shared), (&tapes[1], Draws::Fresh)].map(|(tape, draws)| {
-                    let config = ModelConfig { draws, ..config.clone() };
-                    model(&config)
+                [(&tapes[0], "shared"), (&tapes[1], "fresh")].map(|(tape, draws)| {
+                    model(&with(&config, "draws", draws))
                         .elbo(tape, &batch, &noise(), Kl::Analytic)
                         .kl
                         .iter()
@@ -174,9 +172,10 @@ fn fresh_draws_change_nothing_at_the_top_nor_the_prior_below_it() {
 #[test]
 fn only_the_released_dense_objective_is_no_bound() {
     for config in every().filter(|config| config.kind.has_latents()) {
-        for draws in [Draws::Shared, Draws::Fresh] {
-            let config = ModelConfig { draws, ..config.clone() };
-            let objective = config.kind.is_dense() && draws == Draws::Fresh;
+        for config in switched(&config, "draws") {
+            let fresh =
+                config.table().get("draws").is_some_and(|draws| draws.as_str() == Some("fresh"));
+            let objective = is_dense(config.kind) && fresh;
             let want = if objective { Bound::Objective } else { Bound::Lower };
             assert_eq!(build(&config, Init::new(1)).unwrap().bound(), want);
         }
@@ -186,9 +185,8 @@ fn only_the_released_dense_objective_is_no_bound() {
 #[test]
 fn coupled_steps_have_no_weight_each() {
     for kind in KINDS {
-        for (decoder, none) in [(Decoder::Gated, true), (Decoder::Pointwise, false)] {
-            let config = tiny(kind, (Task::Speech, HeadKind::Normal));
-            let config = ModelConfig { decoder, ..config };
+        for (decoder, none) in [("gated", true), ("pointwise", false)] {
+            let config = with(&tiny(kind, (Task::Speech, HeadKind::Normal)), "decoder", decoder);
             let weights = model(&config).importance_weights(&batch(&config, &[4]), &noise(), 2);
             assert_eq!(weights.is_none(), none);
             if let Some(weights) = weights {
@@ -207,8 +205,9 @@ fn before_softplus(std: f64) -> Real {
 /// stcn.md §0: prior z² ~ N(0, 1), z¹ = z² (but for σ = 10⁻³, the clip), x ~ N((z¹ + z²)/2, s²), and the
 /// Gaussian q that is best for the released objective: variance v = 1/(1 + s⁻²/2), mean x/(1 + s²).
 fn toy(draws: Draws, x: f64, s: f64) -> Stcn {
-    let config = ModelConfig {
-        input: 1,
+    let mut config = tiny(STCN_DENSE, (Task::Speech, HeadKind::Normal));
+    config.obs.input = 1;
+    let own = Config {
         channels: 2,
         latents: vec![1, 1],
         blocks_per_latent: 1,
@@ -216,9 +215,9 @@ fn toy(draws: Draws, x: f64, s: f64) -> Stcn {
         output_layers: 1,
         decoder: Decoder::Pointwise,
         draws,
-        ..tiny(ModelKind::StcnDense, (Task::Speech, HeadKind::Normal))
+        ..config.own()
     };
-    let mut toy = Stcn::new(&mut Init::new(1), &config);
+    let mut toy = Stcn::new(&mut Init::new(1), &own, &config.obs, true);
     let (v, m) = (1. / (1. + 0.5 / (s * s)), x / (1. + s * s));
     let estimate = 1. / (1. / v - 1.); // σ̂², so that precisions add up to 1/v
     let [pass, pass_half]: [&[Real]; 2] = [&[1., -1.], &[0.5, -0.5, 0.5, -0.5]]; // relu(z), relu(−z)

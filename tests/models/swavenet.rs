@@ -1,53 +1,58 @@
 //! SWaveNet: counts, who sees what, and steps that are those of the whole.
 
 use super::bounds::mean_and_error;
-use super::{HEADS, assert_close, batch, masked_sums, model, noise, reached, row, steps, tiny};
+use super::{
+    HEADS, assert_close, batch, generative, masked_sums, model, noise, reached, row, steps,
+    switched, tiny, with,
+};
 use stcn::data::Batch;
-use stcn::models::config::*;
-use stcn::models::{Bound, Kl, SequenceModel, StepModel, count, generate, shapes};
+use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
+use stcn::models::swavenet::{Config, GateKind};
+use stcn::models::{Bound, Kl, SWAVENET, SequenceModel, StepModel, count, generate};
 use stcn::noise::Noise;
 use stcn::tape::Tape;
-use stcn::train::config::Config;
 use stcn::{Real, Tensor, Var};
 use std::cell::RefCell;
 
 fn config(task: Task, head: HeadKind) -> ModelConfig {
-    tiny(ModelKind::Swavenet, (task, head))
+    tiny(SWAVENET, (task, head))
 }
 
 /// One layer with a latent behind one without: dilations 1 and 2.
 fn single() -> ModelConfig {
-    ModelConfig { latents: vec![2], ..config(Task::Speech, HeadKind::Normal) }
+    with(&config(Task::Speech, HeadKind::Normal), "latents", vec![2])
 }
 
-fn preset(name: &str, head: &str) -> ModelConfig {
-    Config::preset(name, Some("swavenet"), Some(head)).unwrap().model
+fn preset(preset: Preset, head: HeadKind) -> ModelConfig {
+    ModelConfig::preset(SWAVENET, preset, Some(head))
 }
 
 #[test]
 fn the_papers_sizes_are_its_counts_without_batch_norm() {
     // rivals.md §7, no dead gate, less three batch norms of 2E in every block; on ink ρ is not in our Normal.
-    assert_eq!(count(&preset("speech", "normal")).unwrap(), 71_763_344 - 8 * 6 * 1024);
-    assert_eq!(count(&preset("ink", "normal")).unwrap(), 2_137_406 - 7 * 6 * 200 - 201);
+    assert_eq!(
+        count(&preset(Preset::Speech, HeadKind::Normal)).unwrap(),
+        71_763_344 - 8 * 6 * 1024
+    );
+    assert_eq!(
+        count(&preset(Preset::Ink, HeadKind::Normal)).unwrap(),
+        2_137_406 - 7 * 6 * 200 - 201
+    );
 }
 
 #[test]
 fn small_presets_have_their_counts_and_their_generative_parts() {
     // rivals.md §9. What draws needs neither the blocks that read backwards nor the posterior's gates.
-    for (name, head, total, generative) in [
-        ("ink-small", "gmm", 591_583, 493_235),
-        ("ink-small", "normal", 585_343, 493_235 - 6_240),
-        ("speech-small", "gmm", 909_753, 580_409),
-        ("speech-small", "normal", 754_068, 580_409 - 155_685),
-        ("music-small", "bernoulli", 600_088, 600_088 - 98_348),
+    for (name, head, total, drawing) in [
+        (Preset::InkSmall, HeadKind::Gmm, 591_583, 493_235),
+        (Preset::InkSmall, HeadKind::Normal, 585_343, 493_235 - 6_240),
+        (Preset::SpeechSmall, HeadKind::Gmm, 909_753, 580_409),
+        (Preset::SpeechSmall, HeadKind::Normal, 754_068, 580_409 - 155_685),
+        (Preset::MusicSmall, HeadKind::Bernoulli, 600_088, 600_088 - 98_348),
     ] {
         let config = preset(name, head);
         assert_eq!(count(&config).unwrap(), total, "{name} {head}");
-        let inference = ["back.", "look.", "infer."];
-        let drawing = shapes(&config).unwrap().into_iter();
-        let drawing = drawing.filter(|(path, _)| !inference.iter().any(|p| path.starts_with(p)));
-        let found: usize = drawing.map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        assert_eq!(found, generative, "{name} {head}");
+        assert_eq!(generative(&config), drawing, "{name} {head}");
     }
 }
 
@@ -68,7 +73,7 @@ fn posteriors(model: &dyn StepModel, batch: &Batch) -> Vec<Vec<Tensor>> {
     let mut state: Vec<Var> = start.map(|start| tape.constant(start)).collect();
     let one = |t: usize| {
         let at = |x: &Var<'_>| tape.constant(stcn::ops::slice_time(*x, t, 1).value());
-        let context: Vec<Var> = context.iter().map(at).collect();
+        let context = context.map(at);
         let means = RefCell::new(vec![]);
         let step = model.step(&context, at(&x), &state, &|_, q| {
             means.borrow_mut().push(q.mean.value());
@@ -120,7 +125,7 @@ fn priors_see_no_step_from_their_own_on() {
         let tape = Tape::inference();
         let context =
             model.steps().unwrap().context(tape.constant(batch.x.clone()), &batch.lengths);
-        context[..2].iter().map(|c| c.value()).collect()
+        context.past.iter().map(|c| c.value()).collect()
     };
     let (before, after) = (below(&batch), below(&moved(&batch, 1, j)));
     for (before, after) in before.iter().zip(&after) {
@@ -136,7 +141,7 @@ fn every_posterior_sees_the_future_where_its_dilations_lead() {
     // v² looks δ = 4 ahead, v¹ 2 ahead of that; and g^l has read the past.
     let (count, j) = (20, 12);
     let config = config(Task::Speech, HeadKind::Normal);
-    assert!(config.kind.sees_future());
+    assert!(config.kind.looks_ahead());
     let (model, batch) = (model(&config), batch(&config, &[count, count]));
     let walk = |batch: &Batch| posteriors(model.steps().unwrap(), batch);
     let (before, after) = (walk(&batch), walk(&moved(&batch, 1, j)));
@@ -159,7 +164,7 @@ fn reverse_streams_begin_at_the_end_of_each_sequence_whatever_is_behind() {
         let tape = Tape::inference();
         let context =
             model.steps().unwrap().context(tape.constant(batch.x.clone()), &batch.lengths);
-        context[2..].iter().map(|r| r.value()).collect()
+        context.seen.iter().map(|r| r.value()).collect()
     };
     let [short, whole, junk] = [&short, &whole, &junk].map(streams);
     assert_eq!(short.len(), 2);
@@ -175,7 +180,7 @@ fn reverse_streams_begin_at_the_end_of_each_sequence_whatever_is_behind() {
 fn a_walk_of_single_steps_is_the_pass_over_all() {
     for head in HEADS {
         for latents in [vec![2], vec![3, 2], vec![2, 1, 3]] {
-            let config = ModelConfig { latents, ..tiny(ModelKind::Swavenet, head) };
+            let config = with(&tiny(SWAVENET, head), "latents", latents);
             let (model, batch) = (model(&config), batch(&config, &[14, 9]));
             let tape = Tape::inference();
             let elbo = model.elbo(&tape, &batch, &noise(), Kl::Sampled);
@@ -222,7 +227,7 @@ fn with_one_layer_alone_steps_have_weights_of_their_own() {
 #[test]
 fn the_weights_of_a_step_have_its_probability_as_their_mean() {
     // The exact value by the trapezoid rule over z_t, ±8σ in steps of 1/8, a row of the step model each.
-    let config = ModelConfig { latents: vec![1], ..single() };
+    let config = with(&single(), "latents", vec![1]);
     let model = model(&config);
     let one = batch(&config, &[5]);
     let n = 129;
@@ -238,7 +243,7 @@ fn the_weights_of_a_step_have_its_probability_as_their_mean() {
     let context = steps.context(x, &rows.lengths);
     let t = 3;
     let at = |x: &Var<'_>| tape.constant(stcn::ops::slice_time(*x, t, 1).value());
-    let context: Vec<Var> = context.iter().map(at).collect();
+    let context = context.map(at);
     let q = RefCell::new(vec![]);
     let step = steps.step(&context, at(&x), &[], &|_, from| {
         let z = tape.constant(Tensor::new(&[n, 1, 1], grid.clone()));
@@ -314,9 +319,8 @@ fn only_given_steps_ask_what_reads_backwards_and_the_posterior() {
 
 #[test]
 fn no_gate_is_dead_and_the_likelihood_teaches_all_but_priors() {
-    for gate_kind in [GateKind::TwoLayer, GateKind::PreReluLinear] {
-        let base = config(Task::Ink, HeadKind::Gmm);
-        let config = ModelConfig { gate_kind, latent_hidden: 8, ..base };
+    for config in switched(&config(Task::Ink, HeadKind::Gmm), "gate_kind") {
+        let config = with(&config, "gate_hidden_size", 8);
         let (model, batch) = (model(&config), batch(&config, &[14, 12]));
         let mut parts: Vec<String> = vec![];
         model.visit(&mut |p| parts.push(p.path().to_string()));
@@ -336,24 +340,28 @@ fn no_gate_is_dead_and_the_likelihood_teaches_all_but_priors() {
 
 #[test]
 fn gates_and_what_blocks_multiply_with_are_as_chosen() {
-    let value = |change: &dyn Fn(&mut ModelConfig)| {
-        let mut config = config(Task::Speech, HeadKind::Normal);
-        change(&mut config);
+    let value = |config: ModelConfig| {
         let (model, batch) = (model(&config), batch(&config, &[6]));
         let tape = Tape::inference();
         let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
         masked_sums(&elbo.log_px.value(), &[6])[0]
     };
+    let config = config(Task::Speech, HeadKind::Normal);
+    let linear = with(&config, "gate_act", "linear-as-released");
     let [plain, released, flat] = [
-        value(&|_| ()),
-        value(&|c| *c = c.clone().as_released()),
-        value(&|c| c.gate_kind = GateKind::PreReluLinear),
+        value(config.clone()),
+        value(config.clone().as_released()),
+        value(with(&config, "gate_kind", "pre-relu-linear")),
     ];
     assert!(plain != released && plain != flat && flat.is_finite());
-    assert_eq!(released, value(&|c| c.gate_act = GateAct::LinearAsReleased));
-    assert_eq!(preset("ink", "normal").gate_kind, GateKind::PreReluLinear);
-    assert_eq!(preset("ink-small", "normal").gate_kind, GateKind::TwoLayer);
-    assert_eq!(preset("speech", "normal").gate_kind, GateKind::TwoLayer);
+    assert_eq!(released, value(linear));
+    for (name, want) in [
+        (Preset::Ink, GateKind::PreReluLinear),
+        (Preset::InkSmall, GateKind::TwoLayer),
+        (Preset::Speech, GateKind::TwoLayer),
+    ] {
+        assert_eq!(preset(name, HeadKind::Normal).own::<Config>().gate_kind, want, "{name}");
+    }
 }
 
 #[test]
@@ -362,7 +370,8 @@ fn a_network_of_zeros_gives_the_numbers_of_the_heads_and_no_divergence() {
         (Task::Ink, HeadKind::Gmm, 3, -1.7979984),
         (Task::Speech, HeadKind::Normal, 200, -110.4851225),
     ] {
-        let config = ModelConfig { input, ..config(task, head) };
+        let mut config = config(task, head);
+        config.obs.input = input;
         let mut model = model(&config);
         model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
         let mut batch = batch(&config, &[3]);

@@ -1,40 +1,39 @@
 //! Variational Bi-LSTM: counts, what each part sees, draws of the backward state, and auxiliary terms.
 
-use super::z_forcing::{generative, moved};
-use super::{Model, batch, model, noise, reached, row, steps, tiny};
-use stcn::models::config::*;
-use stcn::models::{Kl, count};
+use super::z_forcing::moved;
+use super::{Model, batch, generative, model, noise, reached, row, size, steps, tiny, with};
+use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
+use stcn::models::var_bilstm::Config;
+use stcn::models::{Kl, VAR_BILSTM, count};
 use stcn::tape::{Keep, Tape};
-use stcn::train::config::Config;
 use stcn::{Real, Tensor};
 
 fn config() -> ModelConfig {
-    tiny(ModelKind::VarBilstm, (Task::Speech, HeadKind::Normal))
+    tiny(VAR_BILSTM, (Task::Speech, HeadKind::Normal))
 }
 
-fn preset(name: &str, head: &str) -> ModelConfig {
-    Config::preset(name, Some("var-bilstm"), Some(head)).unwrap().model
+fn preset(preset: Preset, head: HeadKind) -> ModelConfig {
+    ModelConfig::preset(VAR_BILSTM, preset, Some(head))
 }
-
-const REST: [&str; 3] = ["infer", "backward", "tell_state"];
 
 #[test]
 fn small_presets_have_their_parameter_counts() {
-    let ink = preset("ink-small", "gmm");
-    assert_eq!((count(&ink).unwrap(), generative(&ink, &REST)), (600_149, 374_077));
-    assert_eq!(count(&preset("ink-small", "normal")).unwrap(), 593_909);
-    let speech = preset("speech-small", "gmm");
-    assert_eq!((count(&speech).unwrap(), generative(&speech, &REST)), (899_509, 629_909));
-    assert_eq!(count(&preset("speech-small", "normal")).unwrap(), 743_824);
-    assert_eq!(count(&preset("music-small", "bernoulli")).unwrap(), 604_744);
+    let ink = preset(Preset::InkSmall, HeadKind::Gmm);
+    assert_eq!((count(&ink).unwrap(), generative(&ink)), (600_149, 374_077));
+    assert_eq!(count(&preset(Preset::InkSmall, HeadKind::Normal)).unwrap(), 593_909);
+    let speech = preset(Preset::SpeechSmall, HeadKind::Gmm);
+    assert_eq!((count(&speech).unwrap(), generative(&speech)), (899_509, 629_909));
+    assert_eq!(count(&preset(Preset::SpeechSmall, HeadKind::Normal)).unwrap(), 743_824);
+    assert_eq!(count(&preset(Preset::MusicSmall, HeadKind::Bernoulli)).unwrap(), 604_744);
 }
 
 #[test]
 fn the_papers_sizes_differ_from_its_count_by_the_layer_before_the_units() {
     // rivals.md §6: there frames of 200 samples go to the units as they are.
-    let ours = preset("speech", "normal");
-    let (units, width) = (ours.channels, ours.embedding);
-    assert_eq!((units, width, ours.latent_width(), ours.latents[0]), (2048, 1024, 1024, 128));
+    let ours = preset(Preset::Speech, HeadKind::Normal);
+    let own = ours.own::<Config>();
+    let (units, width) = (own.hidden_size, own.embedding_size);
+    assert_eq!([units, width, own.latent_hidden_size, own.latent_size], [2048, 1024, 1024, 128]);
     assert_eq!(count(&ours).unwrap(), 86_367_120);
     let layer = 200 * width + width;
     assert_eq!(86_367_120 - layer - 2 * 4 * units * (width - 200), 72_660_880);
@@ -67,7 +66,7 @@ fn a_network_that_reads_backwards_has_read_the_step_before_and_what_comes() {
     let read = |batch: &stcn::data::Batch| -> Tensor {
         let tape = Tape::inference();
         let x = tape.constant(batch.x.clone());
-        model.steps().unwrap().context(x, &batch.lengths)[1].value()
+        model.steps().unwrap().context(x, &batch.lengths).seen[0].value()
     };
     let (before, after) = (read(&batch), read(&moved(&batch, 0, j)));
     for t in 0..count {
@@ -80,7 +79,7 @@ fn a_network_that_reads_backwards_has_read_the_step_before_and_what_comes() {
 #[test]
 fn a_walk_of_single_steps_is_the_pass_over_all() {
     for head in super::HEADS {
-        let config = tiny(ModelKind::VarBilstm, head);
+        let config = tiny(VAR_BILSTM, head);
         let (model, batch) = (model(&config), batch(&config, &[8, 5]));
         let tape = Tape::inference();
         let elbo = model.elbo(&tape, &batch, &noise(), Kl::Sampled);
@@ -102,7 +101,7 @@ fn the_units_hear_a_draw_of_the_backward_state_with_noise_of_its_own() {
     let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
     let of = |label: &str| tape.find(label).expect("a node of that name").value();
     let (z, b) = (of("noise.z.1"), of("noise.b.drawn"));
-    assert_eq!((z.cols(), b.cols()), (config.latents[0], config.channels));
+    assert_eq!((z.cols(), b.cols()), (size(&config, "latent_size"), size(&config, "hidden_size")));
     assert_ne!(row(&z, 0, 0)[0], row(&b, 0, 0)[0]);
     // What it is drawn from learns from the likelihood, of which it is a part.
     for part in ["tell_back.1", "tell_back.mean", "tell_back.log_var"] {
@@ -124,8 +123,8 @@ fn deaf(config: &ModelConfig) -> Box<dyn Model> {
 
 #[test]
 fn what_is_to_be_told_is_taken_as_given() {
-    for (target, leads) in [(AuxiliaryTarget::Stop, false), (AuxiliaryTarget::Full, true)] {
-        let config = ModelConfig { auxiliary_target: target, state_weight: 1., ..config() };
+    for (target, leads) in [("stop", false), ("full", true)] {
+        let config = with(&with(&config(), "auxiliary_target", target), "state_weight", 1);
         let (model, batch) = (deaf(&config), batch(&config, &[6, 6]));
         let tape = Tape::new();
         let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
@@ -141,7 +140,7 @@ fn what_is_to_be_told_is_taken_as_given() {
 #[test]
 fn auxiliary_terms_are_of_training_alone() {
     for head in super::HEADS {
-        let config = tiny(ModelKind::VarBilstm, head);
+        let config = tiny(VAR_BILSTM, head);
         let (model, batch) = (model(&config), batch(&config, &[6, 4]));
         let (tape, training) = (Tape::inference(), Tape::new());
         let known = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
@@ -160,8 +159,8 @@ fn auxiliary_terms_are_of_training_alone() {
 #[test]
 fn a_term_of_weight_zero_teaches_nothing_and_every_parameter_has_a_gradient() {
     let terms = |weight: f64| -> Vec<Tensor> {
-        let config =
-            ModelConfig { auxiliary_weight: weight, state_weight: 2. * weight, ..config() };
+        let config = with(&config(), "auxiliary_weight", weight);
+        let config = with(&config, "state_weight", 2. * weight);
         let (model, batch) = (model(&config), batch(&config, &[6, 4]));
         let tape = Tape::new();
         let loss = super::loss(&*model, &tape, &batch, &noise());
@@ -187,10 +186,10 @@ fn steps_given_after_a_draw_go_on_from_there() {
     let given = batch(&config, &[4]).x;
     let steps = |at: [usize; 3]| Tensor::new(&[1, 3, 2], at.map(|t| row(&given, 0, t)).concat());
     let draw = |middle: usize| -> [Tensor; 2] {
-        let mut generator = model.generator(&[3]);
-        let first = generator.draw(&noise(), 1.);
-        generator.observe(&steps([0, middle, 2]), &noise());
-        [first, generator.draw(&noise(), 1.)]
+        let mut sampler = model.sampler(&[3]);
+        let first = sampler.draw(&noise(), 1.);
+        sampler.observe(&steps([0, middle, 2]), &noise());
+        [first, sampler.draw(&noise(), 1.)]
     };
     let ([first, a], [again, b]) = (draw(1), draw(3));
     assert_eq!(first, again);

@@ -1,9 +1,9 @@
 //! What is particular to WaveNet.
 
-use super::{assert_close, batch, masked_sums, model, noise, row, tiny};
+use super::{assert_close, batch, masked_sums, model, noise, row, size, tiny, with};
 use stcn::Tensor;
-use stcn::models::config::{DenseTaps, FirstStep, HeadKind, ModelConfig, ModelKind, Task};
-use stcn::models::{Bound, Kl, build};
+use stcn::models::config::{HeadKind, ModelConfig, Task};
+use stcn::models::{Bound, Kl, WAVENET, WAVENET_DENSE, build};
 use stcn::nn::Init;
 use stcn::tape::{Keep, Tape};
 
@@ -16,7 +16,7 @@ fn log_px(config: &ModelConfig, x: &Tensor) -> Tensor {
 #[test]
 fn a_prediction_sees_as_many_rows_as_the_dilations_add_up_to() {
     // 1 + (k−1)(1 + Σδ) with Σδ = 2·(1+2): 8 rows, the last of them x_{t−1}.
-    for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
+    for kind in [WAVENET, WAVENET_DENSE] {
         let config = tiny(kind, (Task::Speech, HeadKind::Normal));
         let field = 8;
         let x = batch(&config, &[20]).x;
@@ -33,41 +33,26 @@ fn a_prediction_sees_as_many_rows_as_the_dilations_add_up_to() {
 }
 
 #[test]
-fn a_skipped_first_step_leaves_all_others_as_they_were() {
-    for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
-        let scored = tiny(kind, (Task::Ink, HeadKind::Gmm));
-        let skipped = ModelConfig { first_step: FirstStep::Skipped, ..scored.clone() };
-        let x = batch(&scored, &[6]).x;
-        let (scored, skipped) = (log_px(&scored, &x), log_px(&skipped, &x));
-        assert_ne!(row(&scored, 0, 0), [0.]);
-        assert_eq!(row(&skipped, 0, 0), [0.]);
-        (1..6).for_each(|t| assert_eq!(row(&scored, 0, t), row(&skipped, 0, t)));
-    }
-}
-
-#[test]
 fn the_released_taps_are_levels_one_three_and_five() {
-    let config = tiny(ModelKind::WavenetDense, (Task::Speech, HeadKind::Normal));
-    let config = ModelConfig { latents: vec![1; 5], ..config };
+    let config = tiny(WAVENET_DENSE, (Task::Speech, HeadKind::Normal));
+    let config = with(&config, "levels", 5);
+    let channels = size(&config, "channels");
     let width = |dense_taps| {
         let mut inputs = 0;
-        let model = build(&ModelConfig { dense_taps, ..config.clone() }, Init::new(1)).unwrap();
+        let model = build(&with(&config, "dense_taps", dense_taps), Init::new(1)).unwrap();
         model.visit(&mut |p| {
             if p.path() == "output.1.weight" {
                 inputs = p.value.shape()[0];
             }
         });
-        inputs / config.channels
+        inputs / channels
     };
-    assert_eq!(width(DenseTaps::EveryLevel), 5);
-    assert_eq!(width(DenseTaps::Release), 3);
+    assert_eq!(width("every-level"), 5);
+    assert_eq!(width("release"), 3);
     // An even number of levels ends in a tap too: found on 2026-11-22 as a level that learnt nothing.
+    let config = with(&config, "dense_taps", "release");
     for levels in 1..5 {
-        let config = ModelConfig {
-            latents: vec![1; levels],
-            dense_taps: DenseTaps::Release,
-            ..config.clone()
-        };
+        let config = with(&config, "levels", levels);
         let model = model(&config);
         let tape = Tape::new();
         let loss = super::loss(&*model, &tape, &batch(&config, &[6]), &noise());
@@ -76,13 +61,12 @@ fn the_released_taps_are_levels_one_three_and_five() {
     }
     // Whether they are the right three: zero what the output network makes of a tap, and see which blocks
     // still matter. Block 10, the end of level 5, is heard through the third tap alone.
-    let config = ModelConfig { dense_taps: DenseTaps::Release, ..config };
     let x = batch(&config, &[6]).x;
     let value = |deaf: Option<usize>, broken: &str| {
         let mut model = model(&config);
         model.visit_mut(&mut |p| {
             if let (Some(tap), "output.1.weight") = (deaf, p.path()) {
-                let n = config.channels * config.channels;
+                let n = channels * channels;
                 p.value.data_mut()[tap * n..][..n].fill(0.);
             }
             if p.path().starts_with(broken) {
@@ -102,7 +86,7 @@ fn the_released_taps_are_levels_one_three_and_five() {
 
 #[test]
 fn the_likelihood_is_exact_whatever_the_noise() {
-    let config = tiny(ModelKind::Wavenet, (Task::Ink, HeadKind::Bigmm));
+    let config = tiny(WAVENET, (Task::Ink, HeadKind::Bigmm));
     let (model, batch) = (model(&config), batch(&config, &[9, 4]));
     assert_eq!(model.bound(), Bound::Exact);
     let elbo = |noise| model.elbo(&Tape::inference(), &batch, &noise, Kl::Analytic).log_px.value();
@@ -120,9 +104,9 @@ fn a_network_of_zeros_gives_the_numbers_of_the_specification() {
         (Task::Speech, HeadKind::Normal, -110.4851225),
         (Task::Speech, HeadKind::Gmm, -110.4851225),
     ] {
-        for kind in [ModelKind::Wavenet, ModelKind::WavenetDense] {
-            let input = if task == Task::Ink { 3 } else { 200 };
-            let config = ModelConfig { input, ..tiny(kind, (task, head)) };
+        for kind in [WAVENET, WAVENET_DENSE] {
+            let mut config = tiny(kind, (task, head));
+            config.obs.input = if task == Task::Ink { 3 } else { 200 };
             let mut model = model(&config);
             model.visit_mut(&mut |p| p.value.data_mut().fill(0.));
             let mut batch = batch(&config, &[5]);

@@ -1,48 +1,40 @@
 //! Z-forcing: counts, what each part sees, and auxiliary terms.
 
-use super::{Model, batch, model, noise, reached, row, steps, tiny};
+use super::{Model, batch, generative, model, noise, reached, row, size, steps, tiny, with};
 use stcn::data::Batch;
-use stcn::models::config::*;
-use stcn::models::{Kl, count, shapes};
+use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
+use stcn::models::z_forcing::Config;
+use stcn::models::{Kl, Z_FORCING, count};
 use stcn::tape::{Keep, Tape};
-use stcn::train::config::Config;
 use stcn::{Real, Tensor};
 
 fn config() -> ModelConfig {
-    tiny(ModelKind::ZForcing, (Task::Speech, HeadKind::Normal))
+    tiny(Z_FORCING, (Task::Speech, HeadKind::Normal))
 }
 
-fn preset(name: &str, head: &str) -> ModelConfig {
-    Config::preset(name, Some("z-forcing"), Some(head)).unwrap().model
+fn preset(preset: Preset, head: HeadKind) -> ModelConfig {
+    ModelConfig::preset(Z_FORCING, preset, Some(head))
 }
-
-/// Parameters of what generates: without `rest`, which the posterior and training alone have.
-pub fn generative(config: &ModelConfig, rest: &[&str]) -> usize {
-    let shapes = shapes(config).unwrap();
-    let kept = shapes.iter().filter(|(path, _)| !rest.iter().any(|part| path.starts_with(part)));
-    kept.map(|(_, shape)| shape.iter().product::<usize>()).sum()
-}
-
-const REST: [&str; 3] = ["infer", "backward", "auxiliary"];
 
 #[test]
 fn small_presets_have_their_parameter_counts() {
-    let ink = preset("ink-small", "gmm");
-    assert_eq!((count(&ink).unwrap(), generative(&ink, &REST)), (597_406, 307_957));
-    assert_eq!(count(&preset("ink-small", "normal")).unwrap(), 591_166);
-    assert_eq!(count(&preset("ink-small", "bigmm")).unwrap(), 597_406 + 1_300);
-    let speech = preset("speech-small", "gmm");
-    assert_eq!((count(&speech).unwrap(), generative(&speech, &REST)), (904_801, 531_293));
-    assert_eq!(count(&preset("speech-small", "normal")).unwrap(), 749_116);
-    assert_eq!(count(&preset("music-small", "bernoulli")).unwrap(), 619_016);
+    let ink = preset(Preset::InkSmall, HeadKind::Gmm);
+    assert_eq!((count(&ink).unwrap(), generative(&ink)), (597_406, 307_957));
+    assert_eq!(count(&preset(Preset::InkSmall, HeadKind::Normal)).unwrap(), 591_166);
+    assert_eq!(count(&preset(Preset::InkSmall, HeadKind::Bigmm)).unwrap(), 597_406 + 1_300);
+    let speech = preset(Preset::SpeechSmall, HeadKind::Gmm);
+    assert_eq!((count(&speech).unwrap(), generative(&speech)), (904_801, 531_293));
+    assert_eq!(count(&preset(Preset::SpeechSmall, HeadKind::Normal)).unwrap(), 749_116);
+    assert_eq!(count(&preset(Preset::MusicSmall, HeadKind::Bernoulli)).unwrap(), 619_016);
 }
 
 #[test]
 fn the_papers_sizes_differ_from_its_count_by_a_layer_and_second_biases() {
     // rivals.md §5: the release has two biases in each LSTM, and its outputs sit on h_t.
-    let ours = preset("speech", "normal");
-    let (units, width, lin) = (ours.channels, ours.embedding, |i, o| i * o + o);
-    assert_eq!((units, width, ours.latent_width(), ours.latents[0]), (1024, 512, 512, 256));
+    let ours = preset(Preset::Speech, HeadKind::Normal);
+    let own = ours.own::<Config>();
+    let (units, width, lin) = (own.hidden_size, own.embedding_size, |i, o| i * o + o);
+    assert_eq!([units, width, own.latent_hidden_size, own.latent_size], [1024, 512, 512, 256]);
     assert_eq!(count(&ours).unwrap(), 19_868_448);
     let outputs = lin(units, width) + 2 * lin(width, 200);
     assert_eq!(19_868_448 - outputs + 2 * lin(units, 200) + 2 * 4 * units, 19_556_640);
@@ -84,7 +76,7 @@ fn a_network_that_reads_backwards_has_read_a_step_and_what_comes() {
     let read = |batch: &Batch| -> Tensor {
         let tape = Tape::inference();
         let x = tape.constant(batch.x.clone());
-        model.steps().unwrap().context(x, &batch.lengths)[1].value()
+        model.steps().unwrap().context(x, &batch.lengths).seen[0].value()
     };
     let (before, after) = (read(&batch), read(&moved(&batch, 0, j)));
     for t in 0..count {
@@ -97,7 +89,7 @@ fn a_network_that_reads_backwards_has_read_a_step_and_what_comes() {
 #[test]
 fn a_walk_of_single_steps_is_the_pass_over_all() {
     for head in super::HEADS {
-        let config = tiny(ModelKind::ZForcing, head);
+        let config = tiny(Z_FORCING, head);
         let (model, batch) = (model(&config), batch(&config, &[8, 5]));
         let tape = Tape::inference();
         let elbo = model.elbo(&tape, &batch, &noise(), Kl::Sampled);
@@ -117,7 +109,7 @@ fn deaf(config: &ModelConfig) -> Box<dyn Model> {
     let mut model = model(config);
     model.visit_mut(&mut |p| {
         if p.path() == "infer.1.weight" {
-            let (half, width) = (config.channels, p.value.cols());
+            let (half, width) = (size(config, "hidden_size"), p.value.cols());
             p.value.data_mut()[half * width..].fill(0.);
         }
     });
@@ -127,8 +119,8 @@ fn deaf(config: &ModelConfig) -> Box<dyn Model> {
 #[test]
 fn what_is_to_be_told_is_taken_as_given() {
     let reads = &["backward.input", "backward.recurrent"][..];
-    for (target, leads) in [(AuxiliaryTarget::Stop, false), (AuxiliaryTarget::Full, true)] {
-        let config = ModelConfig { auxiliary_target: target, ..config() };
+    for (target, leads) in [("stop", false), ("full", true)] {
+        let config = with(&config(), "auxiliary_target", target);
         let (model, batch) = (deaf(&config), batch(&config, &[6, 6]));
         let tape = Tape::new();
         let elbo = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
@@ -143,7 +135,7 @@ fn what_is_to_be_told_is_taken_as_given() {
 #[test]
 fn auxiliary_terms_are_of_training_alone() {
     for head in super::HEADS {
-        let config = tiny(ModelKind::ZForcing, head);
+        let config = tiny(Z_FORCING, head);
         let (model, batch) = (model(&config), batch(&config, &[6, 4]));
         let (tape, training) = (Tape::inference(), Tape::new());
         let known = model.elbo(&tape, &batch, &noise(), Kl::Analytic);
@@ -166,8 +158,8 @@ fn auxiliary_terms_are_of_training_alone() {
 #[test]
 fn a_term_of_weight_zero_teaches_nothing_and_every_parameter_has_a_gradient() {
     let terms = |weight: f64| -> Vec<Tensor> {
-        let config =
-            ModelConfig { auxiliary_weight: weight, backward_weight: 2. * weight, ..config() };
+        let config = with(&config(), "auxiliary_weight", weight);
+        let config = with(&config, "backward_weight", 2. * weight);
         let (model, batch) = (model(&config), batch(&config, &[6, 4]));
         let tape = Tape::new();
         let loss = super::loss(&*model, &tape, &batch, &noise());
@@ -196,16 +188,16 @@ fn given_steps_are_heard_through_the_posterior_also_after_a_draw() {
     model.visit_mut(&mut |p| {
         if p.path() == "lstm.input.weight" {
             let columns = p.value.cols();
-            p.value.data_mut()[..config.embedding * columns].fill(0.);
+            p.value.data_mut()[..size(&config, "embedding_size") * columns].fill(0.);
         }
     });
     let given = batch(&config, &[4]).x;
     let steps = |at: [usize; 3]| Tensor::new(&[1, 3, 2], at.map(|t| row(&given, 0, t)).concat());
     let draws = |middle: usize| -> [Tensor; 2] {
-        let mut generator = model.generator(&[3]);
-        let first = generator.draw(&noise(), 1.);
-        generator.observe(&steps([0, middle, 2]), &noise());
-        [first, generator.draw(&noise(), 1.)]
+        let mut sampler = model.sampler(&[3]);
+        let first = sampler.draw(&noise(), 1.);
+        sampler.observe(&steps([0, middle, 2]), &noise());
+        [first, sampler.draw(&noise(), 1.)]
     };
     let ([first, a], [again, b]) = (draws(1), draws(3));
     assert_eq!(first, again);

@@ -1,10 +1,12 @@
 //! The laws of rivals.md §11.3 on models that go a step at a time: all that say they do.
 
-use super::{assert_close, batch, every, masked_sums, model, name, noise, rearranged, row};
+use super::{
+    assert_close, batch, every, masked_sums, model, name, noise, rearranged, row, switched,
+};
 use stcn::data::Batch;
 use stcn::dist::Normal;
 use stcn::kernel::reduce::log_mean;
-use stcn::models::config::{Decoder, Draws, ModelConfig};
+use stcn::models::config::{HeadKind, ModelConfig};
 use stcn::models::{Bound, Kl, SequenceModel, StepModel};
 use stcn::ops::{gather_rows, rsample, slice_time};
 use stcn::train::bounds::{fivo, increments, iwae};
@@ -15,14 +17,9 @@ const NEVER: (Resample, Ancestors) = (Resample::Never, Ancestors::Multinomial);
 
 /// Every model with latents, both kinds of draws and both decoders.
 fn with_latents() -> impl Iterator<Item = ModelConfig> {
-    every().filter(|config| config.kind.has_latents()).flat_map(|config| {
-        let other = match config.decoder {
-            Decoder::Gated => Decoder::Pointwise,
-            Decoder::Pointwise => Decoder::Gated,
-        };
-        let fresh = ModelConfig { draws: Draws::Fresh, ..config.clone() };
-        [ModelConfig { decoder: other, ..config.clone() }, fresh, config]
-    })
+    let latents = every().filter(|config| config.kind.has_latents());
+    let decoders = latents.flat_map(|config| switched(&config, "decoder"));
+    decoders.flat_map(|config| switched(&config, "draws"))
 }
 
 /// `check` on every model that has steps.
@@ -145,7 +142,7 @@ fn two_that_meet(steps: &dyn StepModel, batch: &Batch, index: &[usize]) -> Vec<[
     let mut state: Vec<Var> = steps.start(2).into_iter().map(|s| tape.constant(s)).collect();
     let mut found = vec![];
     for t in 0..7 {
-        let context: Vec<Var> = context.iter().map(|&c| now(c, t)).collect();
+        let context = context.map(|&c| now(c, t));
         let step = steps.step(&context, now(x, t), &state, &|name, q| draw(t, name, q));
         state = step.state;
         if t == 2 {
@@ -191,7 +188,7 @@ fn particles_may_stand_in_any_order() {
 #[test]
 fn the_divergence_of_the_draws_is_the_integral_in_the_mean() {
     // Of one sequence in 1024 copies. Given what was drawn before, each term's mean is the integral's term.
-    for config in with_latents().filter(|c| c.head != stcn::models::config::HeadKind::Gmm) {
+    for config in with_latents().filter(|config| config.obs.head != HeadKind::Gmm) {
         let model = model(&config);
         if model.bound() != Bound::Lower {
             continue;
