@@ -4,7 +4,7 @@
 //! back to a pool when the last tensor that shares them is dropped, so that a training step touches no
 //! fresh pages. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
 
-use crate::kernel::{reduce, simd::vectorise};
+use crate::kernel::{pointwise, simd::vectorise};
 use crate::parallel;
 use ndarray::{ArcArray, Array, ArrayViewD, IxDyn};
 use std::collections::BTreeMap;
@@ -156,7 +156,7 @@ impl Tensor {
         assert_eq!(self.shape(), other.shape(), "add: shapes differ");
         let other = other.data();
         parallel::chunks([self.data_mut()], |range, [sum]| {
-            reduce::add(sum, &other[range]);
+            pointwise::add(sum, &other[range]);
         });
     }
 

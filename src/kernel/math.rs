@@ -17,6 +17,9 @@ pub use double::*;
 #[cfg(not(feature = "f64"))]
 pub use single::*;
 
+/// ½ ln 2π
+pub const HALF_LN_TWO_PI: Real = 0.918_938_533_204_672_8;
+
 /// `c₀ + c₁x + c₂x² + …` by Horner's rule, each product rounded.
 macro_rules! polynomial {
     ($x:expr; $c:expr) => { $c };
@@ -182,19 +185,6 @@ mod double {
     /// `ln(1 + eˣ)`.
     pub fn softplus(x: f64) -> f64 {
         x.max(0.) + (-x.abs()).exp().ln_1p()
-    }
-}
-
-vectorised! {
-    /// The gated unit on pre-activations, in place: `filter ← a = tanh(filter)`, `gate ← s = σ(gate)`,
-    /// `y ← a·s`. All of one length. 0.4 ns an element on AVX-512, 0.8 on AVX2.
-    pub fn gated(filter: &mut [Real], gate: &mut [Real], y: &mut [Real]) {
-        assert!(filter.len() == y.len() && gate.len() == y.len(), "gated: lengths differ");
-        for ((filter, gate), y) in filter.iter_mut().zip(gate).zip(y) {
-            *filter = tanh(*filter);
-            *gate = sigmoid(*gate);
-            *y = *filter * *gate;
-        }
     }
 }
 

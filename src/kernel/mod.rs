@@ -4,8 +4,12 @@
 
 pub mod causal_conv;
 pub mod gemm;
+pub mod gru;
+pub mod lstm;
 pub mod math;
+pub mod mixture;
 pub mod orthogonal;
+pub mod pointwise;
 pub mod recurrent;
 pub mod reduce;
 pub mod simd;

@@ -5,8 +5,9 @@
 //! the inputs, and the gradient of U, are done for all steps at once, by others. Not here: which gates a cell
 //! has (`ops::lstm`, `ops::gru`).
 
+use super::causal_conv::CausalConv;
 use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
-use crate::parallel;
+use crate::parallel::{self, Work};
 use crate::tensor::{Real, Tensor};
 use std::ops::Range;
 
@@ -199,6 +200,16 @@ impl Recurrence {
                 carries[n] = carry;
             }
         }
+    }
+
+    /// `ū += Σ_t h_{t−1}ᵀ v̄_t` for `v_t = h_{t−1} U`, one product over the steps of all sequences; stores instead
+    /// of adding if it is the `first` to come.   h: (B, T, H), gv: (B, T, G·H), gu: (H, G·H)
+    pub fn grad_u(&self, h: &Tensor, gv: &Tensor, gu: &mut [Real], first: bool) {
+        let before = self.delayed(h);
+        let layer = CausalConv::linear(h.rows(), self.units, gv.cols());
+        let mut work = Work::new();
+        layer.queue_grad_w(&mut work, before.data(), gv.data(), gu, first);
+        work.run();
     }
 
     /// h_{t−1} in the place of h_t.   (B, T, H)

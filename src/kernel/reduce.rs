@@ -1,8 +1,8 @@
-//! Sums in an order that shapes decide.
+//! Sums over rows and columns, in an order that shapes decide.
 
 use super::math::{exp_f64, ln_f64};
-use crate::parallel::Work;
-use crate::tensor::Real;
+use crate::parallel::{self, PIECE, Work};
+use crate::tensor::{Real, Tensor};
 use crate::vectorised;
 
 /// Rows of one partial sum.
@@ -41,11 +41,26 @@ vectorised! {
     }
 }
 
-vectorised! {
-    /// `sum += x`, elementwise, on the calling thread.
-    pub fn add(sum: &mut [Real], x: &[Real]) {
-        sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
-    }
+/// Sums of the last axis, in order.   x: (B, T, C), result: (B, T)
+#[track_caller]
+pub fn channel_sums(x: &Tensor) -> Tensor {
+    let (b, t, c) = x.btc("sum over channels");
+    let mut y = Tensor::scratch(&[b, t]);
+    parallel::rows([y.data_mut()], [1], (PIECE / c.max(1)).max(1), |range, [y]| {
+        let rows = x.data()[range.start * c..].chunks_exact(c);
+        y.iter_mut().zip(rows).for_each(|(y, row)| *y = row.iter().fold(0., |sum, x| sum + x));
+    });
+    y
+}
+
+/// `x_{r,c} · k g_r`: every row of x times k times its number of g.
+pub fn scale_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
+    let c = x.cols();
+    parallel::rows([x.data_mut()], [c], (PIECE / c.max(1)).max(1), |range, [x]| {
+        let rows = x.chunks_exact_mut(c).zip(&g.data()[range]);
+        rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
+    });
+    x
 }
 
 /// `ln (1/K) Σ_k e^{x_k}` of K numbers, shifted by the largest; −∞ where all are.

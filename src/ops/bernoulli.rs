@@ -1,7 +1,7 @@
 //! Log-probability of zeros and ones.
 
-use super::reduce::{channel_sums, times_rows};
 use crate::kernel::math::{ln, sigmoid, softplus};
+use crate::kernel::reduce::{channel_sums, scale_rows};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, zip};
 
@@ -29,7 +29,7 @@ pub fn bernoulli_log_prob<'t>(e: Var<'t>, logits: Var<'t>, floor: Real) -> Var<'
     logits.tape().record(&RULE, [logits], y, move |gy, [gl]| {
         gl.add(|| {
             let slope = |[e, l]: [Real; 2]| if floored(l, e) { 0. } else { e - sigmoid(l) };
-            times_rows(zip([&e, &l], slope), &gy, 1.)
+            scale_rows(zip([&e, &l], slope), &gy, 1.)
         })
     })
 }

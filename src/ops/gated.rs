@@ -2,11 +2,10 @@
 
 use super::conv::{queue_layer, sizes};
 use super::one_shape;
-use crate::kernel::math;
+use crate::kernel::{math, pointwise};
 use crate::parallel::{self, Work};
 use crate::tape::{Rule, Var};
-use crate::tensor::{Real, Tensor, zip};
-use crate::vectorised;
+use crate::tensor::{Tensor, zip};
 
 /// `y = tanh(x) ⊙ σ(g)`: the gated unit.
 ///
@@ -56,13 +55,13 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         for (w, bias, sums) in [(&wf, &bf, &mut *a), (&wg, &bg, &mut *s)] {
             conv.forward(xs.data(), w.data(), bias.data(), tile, sums);
         }
-        math::gated(a, s, y);
+        pointwise::gated(a, s, y);
     });
     let inputs = [x, filter.0, filter.1, gate.0, gate.1];
     x.tape().record(&RULE, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
         let mut gg = Tensor::scratch(&shape);
         parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
-            gated_gradients(&a.data()[range.clone()], &s.data()[range], gf, gg);
+            pointwise::gated_grad(&a.data()[range.clone()], &s.data()[range], gf, gg);
         });
         let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
         let mut work = Work::new();
@@ -74,17 +73,4 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         }
         work.run();
     })
-}
-
-vectorised! {
-    /// `f̄ = ȳ s(1 − a²)` in the place of ȳ, `ḡ = ȳ a s(1 − s)`, elementwise.
-    fn gated_gradients(a: &[Real], s: &[Real], gf: &mut [Real], gg: &mut [Real]) {
-        let n = a.len();
-        let (s, gf, gg) = (&s[..n], &mut gf[..n], &mut gg[..n]);
-        for i in 0..n {
-            let ys = gf[i] * s[i];
-            gf[i] = ys * (1. - a[i] * a[i]);
-            gg[i] = ys * a[i] * (1. - s[i]);
-        }
-    }
 }

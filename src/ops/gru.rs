@@ -1,11 +1,9 @@
 //! Gated recurrent unit: all steps at once, and one step of the cell alone.
 
-use super::recurrent_gradient;
-use crate::kernel::math::{sigmoid, tanh};
+use crate::kernel::gru::{backward, forward};
 use crate::kernel::recurrent::{Ahead, Back, Recurrence};
 use crate::tape::{Rule, Var};
-use crate::tensor::{Real, Tensor};
-use crate::vectorised;
+use crate::tensor::Tensor;
 
 /// `h_t = (1 − u) h_{t−1} + u c` with `r, u = σ(x_t + h_{t−1} U)` and `c = tanh(x_t + r (h_{t−1} U))`, each
 /// with its own columns of x and U, from `h_0 = 0`: the reset gate after the product, u on the new value.
@@ -31,7 +29,7 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         if let Some(before) = before {
             h.copy_from_slice(&before[sums.len() + h.len()..]);
         }
-        forward_cell(gates, sums, h);
+        forward(gates, sums, h);
         state.copy_from_slice(h);
     });
     let states = h.clone();
@@ -43,9 +41,11 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
             let Back { saved, h_before, gh, carry, gx, gsums, .. } = step;
             let v = &saved[gx.len()..][..gh.len()];
             gx.copy_from_slice(&saved[..gx.len()]);
-            backward_cell(gx, gsums, [v, h_before, gh], carry);
+            backward(gx, gsums, v, h_before, gh, carry);
         });
-        recurrent_gradient(&sizes, &states, &sums, gu);
+        if let Some((gu, first)) = gu.target() {
+            sizes.grad_u(&states, &sums, gu, first);
+        }
         gx.add(|| inputs);
     })
 }
@@ -70,7 +70,7 @@ pub fn gru_cell<'t>(x: Var<'t>, v: Var<'t>, h: Var<'t>) -> Var<'t> {
     let mut y = before.clone();
     let rows = gates.data_mut().chunks_exact_mut(3 * n).zip(sums.data().chunks_exact(3 * n));
     for ((gates, sums), y) in rows.zip(y.data_mut().chunks_exact_mut(n)) {
-        forward_cell(gates, sums, y);
+        forward(gates, sums, y);
     }
     x.tape().record(&RULE, [x, v, h], y, move |gy, [gx, gv, gh]| {
         let (mut inputs, mut gsums) = (gates.clone(), Tensor::scratch(gates.shape()));
@@ -81,55 +81,10 @@ pub fn gru_cell<'t>(x: Var<'t>, v: Var<'t>, h: Var<'t>) -> Var<'t> {
         let known = sums.data().chunks_exact(3 * n).zip(before.data().chunks_exact(n));
         let known = known.zip(gy.data().chunks_exact(n));
         for (((inputs, gsums), direct), ((sums, before), gy)) in out.zip(known) {
-            backward_cell(inputs, gsums, [&sums[2 * n..], before, gy], direct);
+            backward(inputs, gsums, &sums[2 * n..], before, gy, direct);
         }
         gx.add(|| inputs);
         gv.add(|| gsums);
         gh.add(|| direct);
     })
-}
-
-vectorised! {
-    /// Gates in the place of what they see beside `sums`; h' in the place of h.
-    fn forward_cell(gates: &mut [Real], sums: &[Real], h: &mut [Real]) {
-        let n = h.len();
-        let (r, gates) = gates.split_at_mut(n);
-        let (u, c) = gates.split_at_mut(n);
-        let (c, sums) = (&mut c[..n], &sums[..3 * n]);
-        let (vr, vu, vc) = (&sums[..n], &sums[n..2 * n], &sums[2 * n..]);
-        for j in 0..n {
-            (r[j], u[j]) = (sigmoid(r[j] + vr[j]), sigmoid(u[j] + vu[j]));
-            c[j] = tanh(c[j] + r[j] * vc[j]);
-            h[j] = (1. - u[j]) * h[j] + u[j] * c[j];
-        }
-    }
-}
-
-vectorised! {
-    /// x̄ in the place of the gates, v̄, and in `carry` what of h̄ does not come by v̄; in there before it is
-    /// what h̄' has beside `gh`. Of v_c, h, h̄'.
-    fn backward_cell(
-        gates: &mut [Real],
-        gsums: &mut [Real],
-        known: [&[Real]; 3],
-        carry: &mut [Real],
-    ) {
-        let [v, before, gh] = known;
-        let n = gh.len();
-        let (r, gates) = gates.split_at_mut(n);
-        let (u, c) = gates.split_at_mut(n);
-        let (vr, gsums) = gsums.split_at_mut(n);
-        let (vu, vc) = gsums.split_at_mut(n);
-        let (c, vc, carry) = (&mut c[..n], &mut vc[..n], &mut carry[..n]);
-        let (v, before) = (&v[..n], &before[..n]);
-        for j in 0..n {
-            let gh = gh[j] + carry[j];
-            carry[j] = gh * (1. - u[j]);
-            let new = gh * u[j] * (1. - c[j] * c[j]);
-            u[j] = gh * (c[j] - before[j]) * u[j] * (1. - u[j]);
-            vc[j] = new * r[j];
-            r[j] = new * v[j] * r[j] * (1. - r[j]);
-            (c[j], vr[j], vu[j]) = (new, r[j], u[j]);
-        }
-    }
 }

@@ -3,12 +3,12 @@
 use super::conv;
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::gemm::{CHAIN, Mat, Onto, SKINNY_ROWS};
+use crate::kernel::pointwise::{self, relu, relu_grad};
 use crate::kernel::reduce;
 use crate::kernel::skinny_gemm::ReusedWeight;
 use crate::parallel::{self, Work};
 use crate::tape::{Deferred, Rule, Slot, Var};
 use crate::tensor::{Real, Tensor};
-use crate::vectorised;
 use std::rc::Rc;
 
 /// `y = x W + b`.
@@ -38,27 +38,13 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
         vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
     };
     let layer = Linear::new(RULE.name, x, w, bias);
-    let y = layer.forward(|_, y| rectify(y));
+    let y = layer.forward(|_, y| relu(y));
     let outputs = y.clone();
     x.tape().record(&RULE, [x, w, bias], y, move |mut gu: Tensor, slots| {
         let y = outputs.data();
-        parallel::chunks([gu.data_mut()], |range, [gu]| mask(gu, &y[range]));
+        parallel::chunks([gu.data_mut()], |range, [gu]| relu_grad(gu, &y[range]));
         layer.backward(&gu, slots.each_mut());
     })
-}
-
-vectorised! {
-    /// `g [y > 0]`, elementwise.
-    fn mask(g: &mut [Real], y: &[Real]) {
-        g.iter_mut().zip(y).for_each(|(g, &y)| *g = if y > 0. { *g } else { 0. });
-    }
-}
-
-vectorised! {
-    /// `max(y, 0)`, elementwise.
-    fn rectify(y: &mut [Real]) {
-        y.iter_mut().for_each(|y| *y = if *y > 0. { *y } else { 0. });
-    }
 }
 
 /// `y = h + (x W + b)`: fused, so that a residual layer leaves one value, not two.
@@ -79,7 +65,7 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
         before.cols() == o && before.rows() == rows,
         "linear_residual: h is {found:?}, y ({rows}, {o})"
     );
-    let y = layer.forward(|at, y| reduce::add(y, &before.data()[at..at + y.len()]));
+    let y = layer.forward(|at, y| pointwise::add(y, &before.data()[at..at + y.len()]));
     x.tape().record(&RULE, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
         gh.add(|| gy.clone());
         layer.backward(&gy, [gx, gw, gb]);

@@ -1,12 +1,10 @@
 //! Long short-term memory: all steps at once, and one step of the cell alone.
 
-use super::recurrent_gradient;
-use crate::kernel::math::{sigmoid, tanh};
+use crate::kernel::lstm::{backward, forward};
+use crate::kernel::pointwise::add;
 use crate::kernel::recurrent::{Ahead, Back, Recurrence};
-use crate::kernel::reduce;
 use crate::tape::{Rule, Var};
-use crate::tensor::{Real, Tensor};
-use crate::vectorised;
+use crate::tensor::Tensor;
 
 /// `c_t = f c_{t−1} + i g`, `h_t = o tanh c_t` with `i, f, o = σ(·)` and `g = tanh(·)` of `x_t + h_{t−1} U`,
 /// from `h_0 = c_0 = 0`: a layer whose products with the inputs are done already, for all steps at once.
@@ -27,9 +25,9 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
     let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
         let Ahead { sums, before, saved, h } = step;
         let (gates, c) = saved.split_at_mut(sums.len());
-        reduce::add(gates, sums);
+        add(gates, sums);
         c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is zeros as yet
-        forward_cell(gates, c, h);
+        forward(gates, c, h);
     });
     let states = h.clone();
     x.tape().record(&RULE, [x, u], h, move |gy, [gx, gu]| {
@@ -41,9 +39,11 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
             gx.copy_from_slice(gates);
             let zeros = vec![0.; gh.len()];
             let before = before.map_or(&zeros[..], |before| &before[gx.len()..]);
-            backward_cell(gx, [before, c, gh], carry);
+            backward(gx, before, c, gh, carry);
         });
-        recurrent_gradient(&sizes, &states, &gates, gu);
+        if let Some((gu, first)) = gu.target() {
+            sizes.grad_u(&states, &gates, gu, first);
+        }
         gx.add(|| gates);
     })
 }
@@ -71,7 +71,7 @@ pub fn lstm_cell<'t>(x: Var<'t>, c: Var<'t>) -> Var<'t> {
     for ((gates, before), y) in rows.zip(y.data_mut().chunks_exact_mut(2 * n)) {
         let (c, h) = y.split_at_mut(n);
         c.copy_from_slice(before);
-        forward_cell(gates, c, h);
+        forward(gates, c, h);
     }
     let states = y.clone();
     x.tape().record(&RULE, [x, c], y, move |gy, [gx, gc]| {
@@ -81,48 +81,9 @@ pub fn lstm_cell<'t>(x: Var<'t>, c: Var<'t>) -> Var<'t> {
         let before = before.data().chunks_exact(n);
         for (((gates, carry), (state, gy)), before) in rows.zip(states).zip(before) {
             carry.copy_from_slice(&gy[..n]);
-            backward_cell(gates, [before, &state[..n], &gy[n..]], carry);
+            backward(gates, before, &state[..n], &gy[n..], carry);
         }
         gx.add(|| g);
         gc.add(|| carries);
     })
-}
-
-vectorised! {
-    /// Gates in the place of what they see; c' in the place of c; h'.
-    fn forward_cell(gates: &mut [Real], c: &mut [Real], h: &mut [Real]) {
-        let n = h.len();
-        let (i, gates) = gates.split_at_mut(n);
-        let (f, gates) = gates.split_at_mut(n);
-        let (g, o) = gates.split_at_mut(n);
-        let (o, c) = (&mut o[..n], &mut c[..n]);
-        for j in 0..n {
-            (i[j], f[j]) = (sigmoid(i[j]), sigmoid(f[j]));
-            (g[j], o[j]) = (tanh(g[j]), sigmoid(o[j]));
-            c[j] = f[j] * c[j] + i[j] * g[j];
-            h[j] = o[j] * tanh(c[j]);
-        }
-    }
-}
-
-vectorised! {
-    /// x̄ in the place of the gates, c̄ in the place of c̄'; of c, c', h̄'.
-    fn backward_cell(gates: &mut [Real], known: [&[Real]; 3], carry: &mut [Real]) {
-        let [before, c, gh] = known;
-        let n = gh.len();
-        let (i, gates) = gates.split_at_mut(n);
-        let (f, gates) = gates.split_at_mut(n);
-        let (g, o) = gates.split_at_mut(n);
-        let (o, carry, before, c) = (&mut o[..n], &mut carry[..n], &before[..n], &c[..n]);
-        for j in 0..n {
-            let squashed = tanh(c[j]);
-            let gc = carry[j] + gh[j] * o[j] * (1. - squashed * squashed);
-            carry[j] = gc * f[j];
-            f[j] = gc * before[j] * f[j] * (1. - f[j]);
-            o[j] = gh[j] * squashed * o[j] * (1. - o[j]);
-            let (input, new) = (i[j], g[j]);
-            i[j] = gc * new * input * (1. - input);
-            g[j] = gc * input * (1. - new * new);
-        }
-    }
 }

@@ -20,9 +20,6 @@ mod reduce;
 mod shape;
 mod unary;
 
-use crate::kernel::{causal_conv::CausalConv, recurrent::Recurrence};
-use crate::parallel::Work;
-use crate::tape::Slot;
 use crate::tensor::Tensor;
 
 pub use arith::{affine, clip};
@@ -50,14 +47,4 @@ fn one_shape<const N: usize>(op: &str, inputs: [&Tensor; N]) {
     for x in inputs {
         assert_eq!(x.shape(), inputs[0].shape(), "{op}: shapes differ");
     }
-}
-
-/// `ū += Σ_t h_{t−1}ᵀ v̄_t`: one product over the steps of all sequences.
-fn recurrent_gradient(sizes: &Recurrence, h: &Tensor, gsums: &Tensor, gu: &mut Slot) {
-    let Some((gu, first)) = gu.target() else { return };
-    let delayed = sizes.delayed(h);
-    let layer = CausalConv::linear(h.rows(), sizes.units, gsums.cols());
-    let mut work = Work::new();
-    layer.queue_grad_w(&mut work, delayed.data(), gsums.data(), gu, first);
-    work.run();
 }

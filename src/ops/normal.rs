@@ -3,13 +3,10 @@
 //! `std` is a standard deviation, always.
 
 use super::one_shape;
-use super::reduce::{channel_sums, times_rows};
-use crate::kernel::math::{ln, ln_1p};
+use crate::kernel::math::{HALF_LN_TWO_PI, ln, ln_1p};
+use crate::kernel::reduce::{channel_sums, scale_rows};
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, zip};
-
-/// ½ ln 2π
-pub(super) const HALF_LN_TWO_PI: Real = 0.918_938_533_204_672_8;
 
 /// `y = Σ_c −½ ln 2π − ln σ_c − ½((x_c − μ_c)/σ_c)²`: log-density, summed over channels.
 ///
@@ -34,8 +31,8 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
     );
     x.tape().record(&RULE, [x, mean, std], channel_sums(&log_prob), move |gy, [gx, gm, gs]| {
         let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
-        gm.add(|| times_rows(zip([&xs, &m, &s], slope), &gy, 1.));
-        gx.add(|| times_rows(zip([&xs, &m, &s], slope), &gy, -1.));
+        gm.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, 1.));
+        gx.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, -1.));
         gs.add(|| {
             let slope = zip(
                 [&xs, &m, &s],
@@ -45,7 +42,7 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
                     (u * u - 1.) / s
                 },
             );
-            times_rows(slope, &gy, 1.)
+            scale_rows(slope, &gy, 1.)
         });
     })
 }
@@ -204,8 +201,8 @@ pub fn combined_kl<'t>(
             let w = weights(s, ps).0;
             w * w * (m - pm) / (ps * ps)
         };
-        gm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.));
-        gpm.add(|| times_rows(zip([&m, &s, &pm, &ps], slope), &gy, -1.));
+        gm.add(|| scale_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.));
+        gpm.add(|| scale_rows(zip([&m, &s, &pm, &ps], slope), &gy, -1.));
         gs.add(|| {
             let slope = |[m, s, pm, ps]: [Real; 4]| {
                 let (w, r) = weights(s, ps);
@@ -214,7 +211,7 @@ pub fn combined_kl<'t>(
                 let spread = if released { (g - 1. / g) * 2. * g * w } else { -w * w };
                 (spread - 2. * r * moved * moved) / s
             };
-            times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
+            scale_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
         });
         gps.add(|| {
             let slope = |[m, s, pm, ps]: [Real; 4]| {
@@ -224,7 +221,7 @@ pub fn combined_kl<'t>(
                 let spread = if released { (g - 1. / g) * g * (1. - 2. * w) } else { w * w };
                 (spread + moved * moved * (2. * r - 1.)) / ps
             };
-            times_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
+            scale_rows(zip([&m, &s, &pm, &ps], slope), &gy, 1.)
         });
     })
 }

@@ -1,6 +1,6 @@
 //! Sums, in an order that shapes decide.
 
-use crate::parallel::{self, PIECE};
+use crate::kernel::reduce::channel_sums;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -68,25 +68,4 @@ pub fn sum_masked<'t>(x: Var<'t>, lengths: &[usize], weights: &[Real]) -> Var<'t
             gx
         })
     })
-}
-
-/// Sums of the last axis, in order.
-pub(super) fn channel_sums(x: &Tensor) -> Tensor {
-    let (b, t, c) = x.btc("sum over channels");
-    let mut y = Tensor::scratch(&[b, t]);
-    parallel::rows([y.data_mut()], [1], (PIECE / c.max(1)).max(1), |range, [y]| {
-        let rows = x.data()[range.start * c..].chunks_exact(c);
-        y.iter_mut().zip(rows).for_each(|(y, row)| *y = row.iter().fold(0., |sum, x| sum + x));
-    });
-    y
-}
-
-/// `x_{t,c} · k g_t`
-pub(super) fn times_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
-    let c = x.cols();
-    parallel::rows([x.data_mut()], [c], (PIECE / c.max(1)).max(1), |range, [x]| {
-        let rows = x.chunks_exact_mut(c).zip(&g.data()[range]);
-        rows.for_each(|(row, g)| row.iter_mut().for_each(|x| *x *= k * g));
-    });
-    x
 }

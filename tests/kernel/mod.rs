@@ -2,8 +2,12 @@
 
 mod causal_conv;
 mod gemm;
+mod gru;
+mod lstm;
 mod math;
+mod mixture;
 mod orthogonal;
+mod pointwise;
 mod recurrent;
 mod reduce;
 mod simd;

@@ -1,9 +1,9 @@
-//! Sums over rows.
+//! Sums over rows and columns.
 
 use crate::ops::numbers;
-use stcn::Real;
-use stcn::kernel::reduce::{add, log_mean, queue_add_columns};
+use stcn::kernel::reduce::{channel_sums, log_mean, queue_add_columns, scale_rows};
 use stcn::parallel::Work;
+use stcn::{Real, Tensor};
 
 #[test]
 fn columns_are_added_in_partials_of_256_rows() {
@@ -33,13 +33,6 @@ fn no_columns_are_no_work() {
 }
 
 #[test]
-fn add_adds_elementwise() {
-    let mut sum: Vec<Real> = (0..37).map(|i| i as Real).collect();
-    add(&mut sum, &[1.; 37]);
-    assert!(sum.iter().enumerate().all(|(i, &x)| x == i as Real + 1.));
-}
-
-#[test]
 fn a_mean_of_numbers_given_by_their_logarithms() {
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * b.abs().max(1.), "{a} and {b}");
     close(log_mean(&[2_f64.ln(), 4_f64.ln(), 9_f64.ln()]), 5_f64.ln());
@@ -47,4 +40,21 @@ fn a_mean_of_numbers_given_by_their_logarithms() {
     close(log_mean(&[f64::NEG_INFINITY, 0.]), -2_f64.ln());
     assert_eq!(log_mean(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
     assert!(log_mean(&[f64::NAN; 2]).is_nan() && log_mean(&[f64::NAN, 0.]).is_nan());
+}
+
+#[test]
+fn channels_are_summed_in_order_and_rows_are_scaled() {
+    for shape @ [b, t, c] in [[1, 1, 1], [2, 3, 7], [1, 300, 130], [2, 2, 0]] {
+        let (x, g) = (numbers(&shape, 1), numbers(&[b, t], 2));
+        let rows = |f: &dyn Fn(usize) -> Real| (0..b * t).map(f).collect();
+        let at = |r: usize, c_: usize| x.data()[r * c + c_];
+        let want = rows(&|r| (0..c).fold(0., |sum, c| sum + at(r, c)));
+        if c > 0 {
+            assert_eq!(channel_sums(&x), Tensor::new(&[b, t], want));
+            let scaled = scale_rows(x.clone(), &g, -2.);
+            for (i, (found, x)) in scaled.data().iter().zip(x.data()).enumerate() {
+                assert_eq!(*found, x * (-2. * g.data()[i / c]));
+            }
+        }
+    }
 }
