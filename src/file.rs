@@ -1,11 +1,11 @@
-//! Files written whole or not at all, whatever happens in between.
+//! Files written whole or not at all, whatever happens in between, and opened only if they are files.
 //!
 //! Not here: what is in them, and files that grow line by line (`train::metrics`, `train::events`).
 
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by what `write` writes: at any moment, kill and full disk included, the whole old file
@@ -101,4 +101,34 @@ fn sync_directory(path: &Path) -> io::Result<()> {
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
+}
+
+/// Opens a file for reading; `wanted` ends the sentence if it is none. A device has no end, and a pipe waits
+/// for another program, so neither is opened.
+pub fn open_regular(path: impl AsRef<Path>, wanted: &str) -> Result<File> {
+    let path = path.as_ref();
+    if !fs::metadata(path).map_err(Error::read(path))?.is_file() {
+        return Err(Error::invalid(path, format!("is not a file, want {wanted}")));
+    }
+    File::open(path).map_err(Error::read(path))
+}
+
+/// The bytes of a file, if it is one and no longer than `most`: to read a file larger than memory is to be
+/// killed.
+pub fn read_whole(path: impl AsRef<Path>, most: u64, wanted: &str) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let file = open_regular(path, wanted)?;
+    let found = file.metadata().map_err(Error::read(path))?.len();
+    let mut bytes = vec![];
+    if found <= most {
+        // It may have grown meanwhile, or have no length before it is read.
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::read(path))?;
+    }
+    match found.max(bytes.len() as u64) {
+        found if found > most => Err(Error::invalid(
+            path,
+            format!("has {found} bytes, more than any such file ({most}): want {wanted}"),
+        )),
+        _ => Ok(bytes),
+    }
 }

@@ -9,12 +9,12 @@
 
 use super::samples::{Disk, Kind, Samples, read_once};
 use super::unzip::{Archive, Content};
-use crate::error::{Error, Result};
-use crate::file::write_whole;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{open_regular, write_whole};
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::Path;
 use zip::CompressionMethod;
@@ -67,20 +67,15 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
 }
 
-/// The file, if it is one.
+/// The file, if there is one.
 fn open_file(path: &Path) -> Result<File> {
-    let about = fs::metadata(path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Error::invalid(
+    open_regular(path, "an .npz: give the path of one").map_err(|e| match e.kind() {
+        ErrorKind::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::invalid(
             path,
             "there is no such file; give the path of an .npz, or make one with `stcn data prepare`",
         ),
-        _ => Error::read(path)(e),
-    })?;
-    // A device has no end, and a pipe cannot be read twice.
-    if !about.is_file() {
-        return Err(Error::invalid(path, "is not a file, wanted an .npz; give the path of one"));
-    }
-    File::open(path).map_err(Error::read(path))
+        _ => e,
+    })
 }
 
 /// Reads the arrays from anything that can seek; `path` is for the messages.

@@ -17,7 +17,7 @@
 //! Not here: which numbers a resumed run needs beyond these (none: noise and order follow from seed and step).
 
 use crate::error::{Error, Result};
-use crate::file::write_whole;
+use crate::file::{read_whole, write_whole};
 use crate::models::MOST_PARAMETERS;
 use crate::tensor::{Real, Tensor};
 use bincode::Options;
@@ -263,21 +263,6 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// No checkpoint is longer: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
 pub(super) const LONGEST: u64 = 12 * MOST_PARAMETERS as u64 + (1 << 24);
-
-/// The bytes of a file, if it is one and no longer than `most`: a device has no end, and to read a file
-/// larger than memory is to be killed.
-pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>> {
-    let about = fs::metadata(path).map_err(Error::read(path))?;
-    if !about.is_file() {
-        return Err(Error::invalid(path, format!("is not a file, want {wanted}")));
-    }
-    if about.len() > most {
-        let found = about.len();
-        let what = format!("has {found} bytes, more than any such file ({most}): want {wanted}");
-        return Err(Error::invalid(path, what));
-    }
-    fs::read(path).map_err(Error::read(path))
-}
 
 /// Name and length in front of a payload.
 fn frame(name: &str, length: u64) -> [u8; 16] {

@@ -5,10 +5,10 @@
 //! column. No key may be absent: 0 or "" means off or none, as each key's page says.
 //! Not here: sizes of the presets (`presets`), switches of the models (`models::config`).
 
-use super::checkpoint::read_whole;
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
 use crate::error::{Error, Result, nearest};
+use crate::file::read_whole;
 use crate::models::config::{HeadKind, ModelConfig, ModelKind, Task, within};
 use crate::optim::schedule::Schedule;
 use serde::{Deserialize, Serialize};

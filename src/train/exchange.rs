@@ -4,9 +4,10 @@
 //! Whatever else the file holds is passed over. Not here: writing one (`inspect::dump`), the run that is
 //! made of it (`cli::exchange`).
 
-use super::checkpoint::{Checkpoint, Header, LONGEST, Named, read_whole};
+use super::checkpoint::{Checkpoint, Header, LONGEST, Named};
 use super::config::Config;
 use crate::error::{Error, Result};
+use crate::file::read_whole;
 use crate::models;
 use crate::tensor::{Real, Tensor};
 use safetensors::{Dtype, SafeTensors};

@@ -197,7 +197,7 @@ fn a_missing_file_is_named_with_the_cure() {
 fn a_folder_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let said = refusal(npz::read(folder.path()));
-    let wanted = "is not a file, wanted an .npz; give the path of one";
+    let wanted = "is not a file, want an .npz: give the path of one";
     assert_eq!(said, format!("{}: {wanted}", folder.path().display()));
     // Without an end, it would be read for ever.
     #[cfg(unix)]

@@ -109,7 +109,7 @@ pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
     };
     let pair = PARTS.map(|part| one.with_file_name(name.replace(PARTS[own], part)));
     for (path, part) in pair.iter().zip(PARTS) {
-        if !path.is_file() {
+        if !path.exists() {
             let what = format!(
                 "is not there, wanted the {part} file beside the other, for without both there is \
                  nothing to train on or to choose by; download it too"

@@ -10,6 +10,7 @@ use super::tree;
 use crate::choice::choice;
 use crate::data::{Split, Writer};
 use crate::error::{Error, Result};
+use crate::file::read_whole;
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -191,6 +192,9 @@ type Take<'a> = &'a mut dyn FnMut(&Path, &[u8]) -> Result<()>;
 /// A file longer than this is none of the database's, whose longest lines take 100 kB.
 const LONGEST: usize = 1 << 22;
 
+/// A list longer than this is none of the database's, whose longest takes 8 kB.
+const LONGEST_LIST: u64 = 1 << 16;
+
 /// Of a form's strokes only what stands before them is read.
 const HEAD: usize = 1 << 16;
 
@@ -280,7 +284,7 @@ impl Found {
 }
 
 fn read_list(path: &Path) -> Result<Vec<String>> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
+    let bytes = read_whole(path, LONGEST_LIST, "a list of forms, one a line")?;
     let text = latin1(&bytes);
     let forms: Vec<String> =
         text.lines().map(str::trim).filter(|form| !form.is_empty()).map(String::from).collect();

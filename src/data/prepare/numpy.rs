@@ -7,6 +7,7 @@ use super::pickle::{Item, Pickle, Value};
 use crate::data::npz::read_header;
 use crate::data::unzip::Archive;
 use crate::error::{Error, Result};
+use crate::file::open_regular;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -36,13 +37,7 @@ struct Array {
 
 impl Npz {
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.is_file() {
-            return Err(Error::invalid(
-                path,
-                "is no file that is there, wanted an .npz; give its path",
-            ));
-        }
-        let file = File::open(path).map_err(Error::read(path))?;
+        let file = open_regular(path, "an .npz: give its path")?;
         let zip = Archive::new(BufReader::new(file)).map_err(|e| {
             let what = format!("cannot be read as an .npz ({e}); download it again");
             Error::invalid(path, what)
