@@ -15,6 +15,7 @@ mod streams;
 mod timit;
 mod tree;
 mod wav;
+mod xml;
 
 /// Every importer in a folder where a pipe stands for one of its files, which it would wait at for ever.
 #[cfg(unix)]
