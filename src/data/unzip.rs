@@ -3,7 +3,7 @@
 //! Here: the directory at the file's end, zip64 too, stored and deflated members, their checksums. The crate
 //! that writes ours also reads, but it looks for a directory wherever one might begin and reads each to its
 //! first mistake, which takes time in the square of a hostile file's size. Here there is one directory, members may
-//! not overlap, and what is allocated is what the file holds.
+//! not overlap, none says that it unpacks to more than it can, and what is allocated is what the file holds.
 //! Not here: what the members mean ([`super::npz`]). Layout: PKWARE's APPNOTE 6.3.10, §4.3.
 
 use flate2::Crc;
@@ -34,6 +34,9 @@ const END64: usize = 56;
 const LOCATOR64: usize = 20;
 const ENTRY: usize = 46;
 const HEADER: usize = 30;
+
+/// Bytes that deflate makes of one at most: 258 of two bits.
+const MOST_OF_ONE: u64 = 1032;
 
 /// Zip has no more room for the comment at its end.
 const LONGEST_COMMENT: u64 = 0xffff;
@@ -83,6 +86,12 @@ impl<R: Read + Seek> Archive<R> {
         }
         if member.encrypted {
             return Err(Error::other("it is encrypted"));
+        }
+        // What says more is damaged or a lie, and room is made for what it says.
+        let most = member.packed.saturating_mul(if member.method == 8 { MOST_OF_ONE } else { 1 });
+        if member.size > most {
+            let (size, packed) = (member.size, member.packed);
+            return Err(Error::other(format!("{packed} bytes cannot unpack to {size}")));
         }
         let header = read_at(&mut self.reader, member.start, HEADER)?;
         if !header.starts_with(b"PK\x03\x04") {

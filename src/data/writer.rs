@@ -10,7 +10,7 @@ use super::samples::Kind;
 use super::set::{DataSet, Summary};
 use super::split::Split;
 use super::stored::StoredZip;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::Unfinished;
 use std::ffi::OsString;
 use std::fs::File;
@@ -161,7 +161,10 @@ impl Writer {
         };
         let written = write().and_then(|()| zip.finish());
         file.sync(written.map_err(Error::write(file.path()))?)?;
-        let (flat, fingerprint) = npz::open(file.temporary(), 0)?;
+        let (flat, fingerprint) = npz::open(file.temporary(), 0).map_err(|e| match e.kind() {
+            ErrorKind::Invalid { what, .. } => Error::invalid(file.path(), what),
+            _ => e,
+        })?;
         let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
         let (scalar, channels) = figures(&set)?;
         // Last the .npz: where it is, everything is.

@@ -169,7 +169,7 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
     let said = refused(&[1., f32::NAN], Split::Train);
     says(&said, &[&file, ": sequence 1, step 2, channel 1 of `samples` is NaN, wanted finite"]);
     says(&refused(&[1.], Split::Test), &[&file, "`split` has no sequence with 0 (train)"]);
-    says(&refused(&[], Split::Train), &[&file, "`lengths` gives sequence 1 0 steps"]);
+    says(&refused(&[], Split::Train), &[&file, "`lengths` has 1 entries, more than the 0 steps"]);
     says(&refusal(begin().finish()), &[&file, "`lengths` is empty, wanted at least one sequence"]);
     assert_eq!(names(folder.path()), ["x.npz"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "older");
