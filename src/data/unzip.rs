@@ -111,13 +111,15 @@ impl<R: Read + Seek> Archive<R> {
         };
         let as_it_is = member.method == 0 && member.packed == member.size;
         let stored_at = as_it_is.then_some(start);
-        Ok(Content { unpacked, size: member.size, crc: member.crc, read: Crc::new(), stored_at })
+        let Member { packed, size, crc, .. } = *member;
+        Ok(Content { unpacked, packed, size, crc, read: Crc::new(), stored_at })
     }
 }
 
 /// A member under way. At its end its checksum has to hold, or that last read fails.
 pub struct Content<'a, R> {
     unpacked: Unpacked<'a, R>,
+    packed: u64,
     size: u64,
     crc: u32,
     read: Crc,
@@ -133,6 +135,11 @@ impl<R> Content<'_, R> {
     /// How many bytes the directory says it unpacks to.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How many bytes it takes in the file.
+    pub fn packed(&self) -> u64 {
+        self.packed
     }
 
     /// What the checksum of all its bytes has to be.
