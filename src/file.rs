@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,12 @@ pub fn write_whole(
 }
 
 /// A file under a temporary name beside its own, which it takes once it is whole. If it never is, nothing is
-/// left of it.
+/// left of it, unless the program was killed.
 pub struct Unfinished {
     path: PathBuf,
     temporary: PathBuf,
+    /// Locked as long as the program is at it; the system frees it however that ends.
+    _lock: Option<File>,
 }
 
 impl Unfinished {
@@ -33,18 +35,21 @@ impl Unfinished {
         Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
     }
 
-    /// The same where another program may be at it: it is then refused.
+    /// The same where another program may be at it: it is then refused. What one left that was killed has to be
+    /// [removed](remove_dead) before.
     pub fn create_alone(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         let path = path.as_ref();
-        let temporary = temporary(path);
-        if temporary.exists() {
-            let what = format!(
-                "is being written by another run, or one was killed; wait for it, or remove {}",
-                temporary.display()
-            );
-            return Err(Error::invalid(path, what));
+        if temporary(path).exists() {
+            return Err(taken(path));
         }
-        Self::open(path, OpenOptions::new().write(true).create_new(true))
+        let (mut file, out) = Self::open(path, OpenOptions::new().write(true).create_new(true))?;
+        let lock = out.get_ref().try_clone().map_err(Error::write(path))?;
+        // Where nothing can be locked, the name alone keeps others off.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(taken(path));
+        }
+        file._lock = Some(lock);
+        Ok((file, out))
     }
 
     fn open(path: &Path, how: &OpenOptions) -> Result<(Self, BufWriter<File>)> {
@@ -53,7 +58,8 @@ impl Unfinished {
         }
         let temporary = temporary(path);
         let file = how.open(&temporary).map_err(Error::write(path))?;
-        Ok((Self { path: path.into(), temporary }, BufWriter::with_capacity(1 << 16, file)))
+        let unfinished = Self { path: path.into(), temporary, _lock: None };
+        Ok((unfinished, BufWriter::with_capacity(1 << 16, file)))
     }
 
     /// Where it will stand.
@@ -84,6 +90,39 @@ impl Drop for Unfinished {
         // Renamed already, or of no use to anybody.
         let _ = fs::remove_file(&self.temporary);
     }
+}
+
+/// Removes what a program left of the file at `path` that was killed while it was [alone](Unfinished::create_alone)
+/// at it, and gives its name; refused if one is at it still.
+pub fn remove_dead(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
+    let (path, temporary) = (path.as_ref(), temporary(path.as_ref()));
+    let file = match OpenOptions::new().write(true).open(&temporary) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(Error::write(&temporary))?,
+    };
+    if file.try_lock().is_err() {
+        return Err(taken(path));
+    }
+    // Whoever wrote it may have ended just now, and given it its name.
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        removed => removed.map(|()| Some(temporary.clone())).map_err(Error::write(&temporary)),
+    }
+}
+
+fn taken(path: &Path) -> Error {
+    let what = "is being written by another run: wait for it, or name another file";
+    Error::invalid(path, what)
+}
+
+/// Removes the file at `path`, if there is one, so that no power cut brings it back.
+pub fn remove(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_directory(path)),
+    }
+    .map_err(Error::write(path))
 }
 
 /// `.latest.stcn.tmp` beside `latest.stcn`: the same directory, or a rename would be a copy.

@@ -1,5 +1,5 @@
 use crate::common::says;
-use stcn::file::{open_regular, read_whole, write_whole};
+use stcn::file::{Unfinished, open_regular, read_whole, remove, remove_dead, write_whole};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -92,4 +92,34 @@ fn a_file_is_read_whole_up_to_the_length_that_it_may_have() {
         &read_whole("/proc/self/status", 9, "a list").unwrap_err().to_string(),
         &["has 10 bytes, more than any such file (9)"],
     );
+}
+
+#[test]
+fn what_a_killed_program_left_is_removed_and_what_a_living_one_writes_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    assert_eq!(remove_dead(&path).unwrap(), None);
+    let (file, out) = Unfinished::create_alone(&path).unwrap();
+    let refused = "x.npz: is being written by another run: wait for it, or name another file";
+    let both = || {
+        says(&remove_dead(&path).unwrap_err().to_string(), &[refused]);
+        says(&Unfinished::create_alone(&path).map(drop).unwrap_err().to_string(), &[refused]);
+    };
+    both();
+    file.sync(out).unwrap();
+    both(); // it is whole and being checked, perhaps for minutes
+    let temporary = file.temporary().to_path_buf();
+    // As if it were killed: its file stays, its lock does not.
+    fs::hard_link(&temporary, dir.path().join("saved")).unwrap();
+    drop(file);
+    fs::rename(dir.path().join("saved"), &temporary).unwrap();
+    assert_eq!(remove_dead(&path).unwrap(), Some(temporary));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    let (file, out) = Unfinished::create_alone(&path).unwrap();
+    file.sync(out).unwrap();
+    file.put().unwrap();
+    remove(&path).unwrap();
+    remove(&path).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    says(&remove(dir.path()).unwrap_err().to_string(), &["cannot write "]);
 }

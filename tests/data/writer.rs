@@ -176,6 +176,34 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
 }
 
 #[test]
+fn words_of_a_set_that_found_no_place_stand_beside_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, meta) = (folder.path().join("x.npz"), folder.path().join("x.npz.meta.csv"));
+    fs::write(&meta, "older").unwrap();
+    let mut writer = Writer::create(&path, 1, &["text"]).unwrap();
+    writer.push(&[1.], Split::Train, &["a"]).unwrap();
+    fs::create_dir(&path).unwrap(); // so that the set cannot take its name
+    says(&refusal(writer.finish()), &["cannot write ", "x.npz: "]);
+    assert_eq!(names(folder.path()), ["x.npz"]);
+}
+
+#[test]
+fn what_a_killed_program_left_of_both_files_is_swept_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let left = [".x.npz.tmp", ".x.npz.meta.csv.tmp"].map(|name| folder.path().join(name));
+    for columns in [&["text"][..], &[]] {
+        left.iter().for_each(|path| fs::write(path, "half").unwrap());
+        let writer = Writer::create(&path, 1, columns).unwrap();
+        assert_eq!(writer.leftovers(), left);
+        assert_eq!(names(folder.path()).len(), 1 + columns.len());
+        drop(writer);
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+    assert_eq!(Writer::create(&path, 1, &[]).unwrap().leftovers(), [""; 0].map(Path::new));
+}
+
+#[test]
 fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
     let folder = tempfile::tempdir().unwrap();
     for x in [0.5, 32768., -32769., f32::NAN, f32::INFINITY] {
