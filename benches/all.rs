@@ -103,7 +103,8 @@ fn steps(c: &mut Criterion) {
         group.bench_function(format!("training step, {kind}"), |bench| {
             bench.iter(|| {
                 step += 1;
-                update(&mut *model, &mut adam, &batch, &config.train, config.seed, step).expect("finite")
+                update(&mut *model, &mut adam, &batch, &config.train, config.seed, step)
+                    .expect("finite")
             })
         });
         generation(&mut group, &*model, kind);

@@ -1,6 +1,8 @@
-use stcn::file::write_whole;
-use std::fs;
+use crate::common::says;
+use stcn::file::{AtomicFile, open_regular, read_whole, remove, remove_dead, write_whole};
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 
 #[test]
 fn a_file_is_replaced_by_the_whole_new_one_and_nothing_is_left_beside() {
@@ -50,4 +52,74 @@ fn until_it_is_whole_the_old_file_stands_under_the_name() {
 fn a_folder_that_is_not_there_is_told_by_the_name_that_was_asked_for() {
     let message = write_whole("/no/such/folder/x.csv", |_| Ok(())).unwrap_err().to_string();
     assert!(message.starts_with("cannot write /no/such/folder/x.csv: "), "{message}");
+}
+
+#[test]
+fn what_is_no_file_is_never_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = |path: &Path| {
+        let opened = open_regular(path, "a list: name one").unwrap_err().to_string();
+        assert_eq!(read_whole(path, 10, "a list: name one").unwrap_err().to_string(), opened);
+        opened
+    };
+    let place = dir.path().display();
+    assert_eq!(said(dir.path()), format!("{place}: is not a file, want a list: name one"));
+    let missing = dir.path().join("missing");
+    says(&said(&missing), &["cannot read ", "/missing: No such file"]);
+    #[cfg(unix)]
+    {
+        // To open it would be to wait for somebody who writes, to read the other for ever.
+        let pipe = crate::common::pipe(&dir.path().join("pipe"));
+        says(&said(&pipe), &["/pipe: is not a file, want a list: name one"]);
+        says(&said(Path::new("/dev/zero")), &["/dev/zero: is not a file"]);
+    }
+}
+
+#[test]
+fn a_file_is_read_whole_up_to_the_length_that_it_may_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list");
+    fs::write(&path, "0123456789").unwrap();
+    assert_eq!(read_whole(&path, 10, "a list").unwrap(), b"0123456789");
+    let said = read_whole(&path, 9, "a list").unwrap_err().to_string();
+    says(&said, &["list: has 10 bytes, more than any such file (9): want a list"]);
+    File::create(&path).unwrap().set_len(1 << 40).unwrap(); // of holes
+    let said = read_whole(&path, 9, "a list").unwrap_err().to_string();
+    says(&said, &["has 1099511627776 bytes, more than any such file (9)"]);
+    // The system says that this one is empty, before it is read.
+    #[cfg(target_os = "linux")]
+    says(
+        &read_whole("/proc/self/status", 9, "a list").unwrap_err().to_string(),
+        &["has 10 bytes, more than any such file (9)"],
+    );
+}
+
+#[test]
+fn what_a_killed_program_left_is_removed_and_what_a_living_one_writes_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    assert_eq!(remove_dead(&path).unwrap(), None);
+    let (file, out) = AtomicFile::create_alone(&path).unwrap();
+    let refused = "x.npz: is being written by another run: wait for it, or name another file";
+    let both = || {
+        says(&remove_dead(&path).unwrap_err().to_string(), &[refused]);
+        says(&AtomicFile::create_alone(&path).map(drop).unwrap_err().to_string(), &[refused]);
+    };
+    both();
+    file.sync(out).unwrap();
+    both(); // it is whole and being checked, perhaps for minutes
+    let temporary = file.temporary().to_path_buf();
+    // As if it were killed: its file stays, its lock does not.
+    fs::hard_link(&temporary, dir.path().join("saved")).unwrap();
+    drop(file);
+    fs::rename(dir.path().join("saved"), &temporary).unwrap();
+    assert_eq!(remove_dead(&path).unwrap(), Some(temporary));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    let (file, out) = AtomicFile::create_alone(&path).unwrap();
+    file.sync(out).unwrap();
+    file.commit().unwrap();
+    remove(&path).unwrap();
+    remove(&path).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    says(&remove(dir.path()).unwrap_err().to_string(), &["cannot write "]);
 }

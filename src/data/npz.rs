@@ -3,18 +3,19 @@
 //! `<i2`, 16-bit whole numbers, is for sound, in half the bytes; both are f32 once they are read.
 //! Here: the container, so .npy headers, dtypes and sizes. Headers are read by our own few lines,
 //! because a message must say which cure, and because nothing may be allocated on a header's word alone:
-//! what is kept is what was really unpacked, and deflate makes a byte into 1032 at most.
+//! header and directory must agree, and what a member can unpack to is bounded by the bytes it has.
 //! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]),
 //! files written piece by piece ([`super::Writer`]).
 
 use super::samples::{Disk, Kind, Samples, read_once};
+use super::set;
 use super::unzip::{Archive, Content};
-use crate::error::{Error, Result};
-use crate::file::write_whole;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{open_regular, write_whole};
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::Path;
 use zip::CompressionMethod;
@@ -34,67 +35,77 @@ pub struct Flat<S = Vec<f32>> {
     pub split: Option<Vec<i8>>,
 }
 
-/// Reads the file and the SHA-256 of its bytes, in hex.
-pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
-    let path = path.as_ref();
-    let mut file = open_file(path)?;
-    let fingerprint = fingerprint(&mut file).map_err(Error::read(path))?;
-    file.rewind().map_err(Error::read(path))?;
-    Ok((parse(BufReader::new(file), path)?, fingerprint))
-}
-
-/// As [`read`], but `samples` that are stored, not deflated, and would take more than `most_bytes` of memory
-/// stay where they are. They are read once here, for their checksum and the file's fingerprint together.
+/// Reads the file, and the SHA-256 of its bytes in hex.
+///
+/// Nothing is unpacked but headers before all sizes agree, and no samples before the lengths add up to them.
+/// Samples that would take more than `most_bytes` of memory stay where they are if they are stored in C order, and
+/// are read once here, for their checksum and the file's fingerprint together; packed ones are refused.
 pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, String)> {
     let path = path.as_ref();
-    let file = open_file(path)?;
+    let mut file = &open_file(path)?;
     let opened = file.metadata().map_err(Error::read(path))?; // what changes from here on is noticed
-    let mut npz = NpzFile::new(BufReader::new(&file), path)?;
-    let found = npz.find(&SAMPLES)?;
-    let (start, crc, size) = (found.member.stored_at(), found.member.crc(), found.member.size());
-    let (channels, kind) = (found.shape[1], Kind::of(found.descr));
-    let (numbers, header) = (found.shape[0] * channels, found.header_bytes);
-    let Some(start) = start.filter(|_| (numbers as u64).saturating_mul(4) > most_bytes) else {
-        let (Flat { channels, samples, lengths, split }, fingerprint) = read(path)?;
-        return Ok((Flat { channels, samples: samples.into(), lengths, split }, fingerprint));
+    let mut npz = NpzFile::new(BufReader::new(file), path)?;
+    let (about, lengths, split) = npz.all_but_samples()?;
+    let (channels, numbers) = (about.shape[1], about.shape[0] * about.shape[1]);
+    let bytes = (numbers as u64).saturating_mul(4);
+    if bytes <= most_bytes {
+        let fingerprint = file.rewind().and_then(|()| fingerprint(&mut file));
+        let fingerprint = fingerprint.map_err(Error::read(path))?;
+        let samples = npz.samples()?.into();
+        return Ok((Flat { channels, samples, lengths, split }, fingerprint));
+    }
+    let start = match (about.stored_at, about.fortran) {
+        (Some(start), false) => start,
+        (stored_at, _) => {
+            let (why, cure) = match stored_at {
+                None => ("are packed", "write them with np.savez, not np.savez_compressed"),
+                _ => ("are in Fortran order", "turn them round with np.ascontiguousarray(samples)"),
+            };
+            let what = format!(
+                "`samples` would take {} MiB of memory, more than the {} that data.in_memory allows, and \
+                 cannot stay on the disk because they {why}; {cure}, or raise data.in_memory",
+                bytes.div_ceil(1 << 20),
+                most_bytes >> 20
+            );
+            return Err(Error::invalid(path, what));
+        }
     };
-    let (lengths, split) = npz.lengths_and_split()?;
-    let (fingerprint, found) = read_once(&file, start..start + size).map_err(Error::read(path))?;
-    if found != crc {
+    let member = start..start + about.header_bytes + about.bytes;
+    let (fingerprint, found) = read_once(file, member).map_err(Error::read(path))?;
+    if found != about.crc {
         return Err(damaged(path, SAMPLES.name, "Invalid checksum"));
     }
-    let disk = Disk::new(file, opened, path, start + header, numbers, kind);
+    let kind = Kind::of(about.descr);
+    let file = file.try_clone().map_err(Error::read(path))?;
+    let disk = Disk::new(file, opened, path, start + about.header_bytes, numbers, kind);
     Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
 }
 
-/// The file, if it is one.
+/// As [`open`], with all in memory, however much that is.
+pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
+    let (Flat { channels, samples, lengths, split }, fingerprint) = open(path, u64::MAX)?;
+    let Samples::Memory(samples) = samples else {
+        unreachable!("no samples are beyond all memory")
+    };
+    Ok((Flat { channels, samples, lengths, split }, fingerprint))
+}
+
+/// The file, if there is one.
 fn open_file(path: &Path) -> Result<File> {
-    let about = fs::metadata(path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Error::invalid(
+    open_regular(path, "an .npz: give the path of one").map_err(|e| match e.kind() {
+        ErrorKind::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::invalid(
             path,
             "there is no such file; give the path of an .npz, or make one with `stcn data prepare`",
         ),
-        _ => Error::read(path)(e),
-    })?;
-    // A device has no end, and a pipe cannot be read twice.
-    if !about.is_file() {
-        return Err(Error::invalid(path, "is not a file, wanted an .npz; give the path of one"));
-    }
-    File::open(path).map_err(Error::read(path))
+        _ => e,
+    })
 }
 
 /// Reads the arrays from anything that can seek; `path` is for the messages.
 pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let mut file = NpzFile::new(reader, path)?;
-    let found = file.find(&SAMPLES)?;
-    let channels = found.shape[1];
-    let samples = match Kind::of(found.descr) {
-        Kind::F4 => found.numbers(path, f32::from_le_bytes)?,
-        Kind::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes)))?,
-        Kind::U1 => found.numbers(path, |[byte]| f32::from(byte))?,
-    };
-    let (lengths, split) = file.lengths_and_split()?;
-    Ok(Flat { channels, samples, lengths, split })
+    let (about, lengths, split) = file.all_but_samples()?;
+    Ok(Flat { channels: about.shape[1], samples: file.samples()?, lengths, split })
 }
 
 /// Writes the arrays, deflated; the file appears under its name only once it is complete.
@@ -209,12 +220,22 @@ struct NpzFile<'a, R> {
 /// An entry whose header makes sense, before its numbers.
 struct Found<'a, R> {
     member: Content<'a, R>,
+    about: About,
+}
+
+/// What is known of it.
+struct About {
     name: &'static str,
     shape: Vec<usize>,
     descr: &'static str,
+    /// Whether the first axis runs fastest.
+    fortran: bool,
     /// Of the header, and of the numbers.
     header_bytes: u64,
     bytes: u64,
+    /// Where the header begins in the file, if nothing is packed.
+    stored_at: Option<u64>,
+    crc: u32,
 }
 
 impl<'p, R: Read + Seek> NpzFile<'p, R> {
@@ -230,14 +251,38 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         Ok(Self { zip, path })
     }
 
-    fn lengths_and_split(&mut self) -> Result<(Vec<i64>, Option<Vec<i8>>)> {
+    /// What is known of the samples, and what stands beside them, checked against each other.
+    fn all_but_samples(&mut self) -> Result<(About, Vec<i64>, Option<Vec<i8>>)> {
         let path = self.path;
-        let lengths = self.find(&LENGTHS)?.numbers(path, i64::from_le_bytes)?;
-        let split = match self.has(&SPLIT) {
-            true => Some(self.find(&SPLIT)?.numbers(path, i8::from_le_bytes)?),
-            false => None,
-        };
-        Ok((lengths, split))
+        let wrong = |what: String| Error::invalid(path, what);
+        let about = self.find(&SAMPLES)?.about;
+        let (steps, channels) = (about.shape[0], about.shape[1]);
+        set::check_channels(channels).map_err(wrong)?;
+        let found = self.find(&LENGTHS)?;
+        let sequences = found.about.shape[0];
+        if sequences > steps {
+            return Err(wrong(format!(
+                "`lengths` has {sequences} entries, more than the {steps} steps of `samples`; write \
+                 lengths=np.array([len(s) for s in seqs], '<i8')"
+            )));
+        }
+        let lengths = found.numbers(path, i64::from_le_bytes)?;
+        set::offsets(&lengths, channels, steps * channels).map_err(wrong)?;
+        if !self.has(&SPLIT) {
+            return Ok((about, lengths, None));
+        }
+        let found = self.find(&SPLIT)?;
+        set::check_count(found.about.shape[0], sequences).map_err(wrong)?;
+        Ok((about, lengths, Some(found.numbers(path, i8::from_le_bytes)?)))
+    }
+
+    fn samples(&mut self) -> Result<Vec<f32>> {
+        let (path, found) = (self.path, self.find(&SAMPLES)?);
+        match Kind::of(found.about.descr) {
+            Kind::F4 => found.numbers(path, f32::from_le_bytes),
+            Kind::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes))),
+            Kind::U1 => found.numbers(path, |[byte]| f32::from(byte)),
+        }
     }
 
     fn has(&self, entry: &Entry) -> bool {
@@ -277,7 +322,10 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
             )));
         }
         let shape = shape.into_iter().map(|n| n as usize).collect();
-        Ok(Found { member, name, shape, descr, header_bytes, bytes: held })
+        let (stored_at, crc, fortran) = (member.stored_at(), member.crc(), header.fortran_order);
+        let about =
+            About { name, shape, descr, fortran, header_bytes, bytes: held, stored_at, crc };
+        Ok(Found { member, about })
     }
 
     fn missing(&self, entry: &Entry) -> String {
@@ -287,22 +335,27 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         }
         let holds = if names.is_empty() { "nothing".into() } else { names.join(", ") };
         format!(
-            "has no `{}` (it holds {holds}), wanted `samples`, `lengths` and perhaps `split`; \
-             write it with {HOW_TO_WRITE}",
-            entry.name
+            "has no `{}` (it holds {holds}), wanted `samples.npy`, `lengths.npy` and perhaps \
+             `split.npy`; write it with {HOW_TO_WRITE}",
+            entry.member()
         )
     }
 }
 
 impl<R: Read> Found<'_, R> {
-    /// All of them; `path` is for the messages.
-    fn numbers<const W: usize, T>(
+    /// All of them in C order; `path` is for the messages. Nothing else is held but a buffer.
+    fn numbers<const W: usize, T: Clone + Default>(
         mut self,
         path: &Path,
         from_le: fn([u8; W]) -> T,
     ) -> Result<Vec<T>> {
-        read_numbers(&mut self.member, self.bytes, from_le)
-            .map_err(|e| damaged(path, self.name, &e.to_string()))
+        let About { name, shape, fortran, bytes, .. } = &self.about;
+        let turned = match shape.as_slice() {
+            &[rows, columns] if *fortran => Some((rows, columns)),
+            _ => None,
+        };
+        read_numbers(&mut self.member, *bytes, turned, from_le)
+            .map_err(|e| damaged(path, name, &e.to_string()))
     }
 }
 
@@ -314,9 +367,8 @@ fn damaged(path: &Path, name: &str, said: &str) -> Error {
     Error::invalid(path, what)
 }
 
-/// An entry's name as messages show it: without `.npy`, and no longer than a name.
+/// An entry's name as messages show it: no longer than a name.
 fn quoted(name: &[u8]) -> String {
-    let name = name.strip_suffix(b".npy").unwrap_or(name);
     format!("`{}`", String::from_utf8_lossy(&name[..name.len().min(100)]).escape_debug())
 }
 
@@ -349,35 +401,38 @@ impl Entry {
                 header.shape_words()
             ));
         }
-        if header.fortran_order {
-            return Err(format!(
-                "`{name}` is in Fortran order, wanted C order; turn it round with \
-                 np.ascontiguousarray({name}) before np.savez"
-            ));
-        }
         Ok((header.shape.clone(), descr))
     }
 }
 
-/// Little-endian numbers, exactly `bytes` of them; memory grows with what is really there.
-fn read_numbers<const W: usize, T>(
+/// Little-endian numbers, exactly `bytes` of them, which the member says it can hold; those of `turned` rows and
+/// columns lie column by column.
+fn read_numbers<const W: usize, T: Clone + Default>(
     member: &mut impl Read,
     bytes: u64,
+    turned: Option<(usize, usize)>,
     from_le: fn([u8; W]) -> T,
 ) -> io::Result<Vec<T>> {
-    let mut numbers = Vec::new();
+    let mut numbers = vec![T::default(); bytes as usize / W];
     let mut buffer = vec![0; 1 << 16];
-    let mut left = bytes;
-    while left > 0 {
-        let n = left.min(buffer.len() as u64) as usize;
-        if let Err(e) = member.read_exact(&mut buffer[..n]) {
+    let mut done = 0;
+    while done < numbers.len() {
+        let n = (numbers.len() - done).min(buffer.len() / W);
+        let piece = &mut buffer[..n * W];
+        if let Err(e) = member.read_exact(piece) {
             return Err(match e.kind() {
                 io::ErrorKind::UnexpectedEof => io::Error::other("it ends too early"),
                 _ => e,
             });
         }
-        numbers.extend(buffer[..n].as_chunks().0.iter().map(|&chunk| from_le(chunk)));
-        left -= n as u64;
+        let piece = piece.as_chunks().0.iter().map(|&chunk| from_le(chunk));
+        match turned {
+            None => numbers[done..].iter_mut().zip(piece).for_each(|(number, x)| *number = x),
+            Some((rows, columns)) => piece.zip(done..).for_each(|(x, i)| {
+                numbers[i % rows * columns + i / rows] = x;
+            }),
+        }
+        done += n;
     }
     // The checksum is compared only when the end is met.
     match member.read(&mut [0])? {

@@ -68,8 +68,8 @@ impl DataSet {
 
     /// Reads an .npz. `missing` is what to do if the file has no `split`; if it has, that one holds.
     ///
-    /// Stored samples (not deflated ones) that would take more than [`IN_MEMORY`](Self::IN_MEMORY) stay on the
-    /// disk, and their rows are read when they are asked for.
+    /// Samples that would take more than [`IN_MEMORY`](Self::IN_MEMORY) stay on the disk, and their rows are read
+    /// when they are asked for; that takes stored ones, and packed ones are refused.
     pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
         Self::open_within(path, missing, Self::IN_MEMORY)
     }
@@ -107,12 +107,7 @@ impl DataSet {
         let wrong = |what: String| Error::invalid(&name, what);
         let Flat { channels, samples, lengths, split } = flat;
         let samples = samples.into();
-        if channels == 0 {
-            return Err(wrong(
-                "`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
-                    .into(),
-            ));
-        }
+        check_channels(channels).map_err(wrong)?;
         let offsets = offsets(&lengths, channels, samples.len()).map_err(wrong)?;
         let split = match (split, missing) {
             (Some(split), _) => checked_split(&split, lengths.len()).map_err(wrong)?,
@@ -380,8 +375,23 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Whether `samples` has any.
+pub(super) fn check_channels(channels: usize) -> Result<(), String> {
+    match channels {
+        0 => {
+            Err("`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where sequences begin in the flat numbers, if they fill them exactly.
-fn offsets(lengths: &[i64], channels: usize, numbers: usize) -> Result<Vec<usize>, String> {
+pub(super) fn offsets(
+    lengths: &[i64],
+    channels: usize,
+    numbers: usize,
+) -> Result<Vec<usize>, String> {
     if lengths.is_empty() {
         return Err("`lengths` is empty, wanted at least one sequence; put data into it".into());
     }
@@ -409,15 +419,20 @@ fn offsets(lengths: &[i64], channels: usize, numbers: usize) -> Result<Vec<usize
     Ok(std::iter::once(0).chain(ends).collect())
 }
 
+/// Whether `split` has an entry for each sequence.
+pub(super) fn check_count(found: usize, sequences: usize) -> Result<(), String> {
+    match found == sequences {
+        true => Ok(()),
+        false => Err(format!(
+            "`split` has {found} entries, wanted one for each of the {sequences} sequences; write \
+             split=np.array(split, 'i1')"
+        )),
+    }
+}
+
 /// A file's `split`, if it is one.
 fn checked_split(split: &[i8], sequences: usize) -> Result<Vec<Split>, String> {
-    if split.len() != sequences {
-        return Err(format!(
-            "`split` has {} entries, wanted one for each of the {sequences} sequences; write \
-             split=np.array(split, 'i1')",
-            split.len()
-        ));
-    }
+    check_count(split.len(), sequences)?;
     let named = |(i, &n): (usize, &i8)| {
         let found = usize::try_from(n).ok().and_then(|n| Split::ALL.get(n).copied());
         found.ok_or_else(|| unknown_split(i, n.into()))

@@ -3,7 +3,7 @@
 //! Here: the directory at the file's end, zip64 too, stored and deflated members, their checksums. The crate
 //! that writes ours also reads, but it looks for a directory wherever one might begin and reads each to its
 //! first mistake, which takes time in the square of a hostile file's size. Here there is one directory, members may
-//! not overlap, and what is allocated is what the file holds.
+//! not overlap, none says that it unpacks to more than it can, and what is allocated is what the file holds.
 //! Not here: what the members mean ([`super::npz`]). Layout: PKWARE's APPNOTE 6.3.10, §4.3.
 
 use flate2::Crc;
@@ -34,6 +34,9 @@ const END64: usize = 56;
 const LOCATOR64: usize = 20;
 const ENTRY: usize = 46;
 const HEADER: usize = 30;
+
+/// Bytes that deflate makes of one at most: 258 of two bits.
+const MOST_OF_ONE: u64 = 1032;
 
 /// Zip has no more room for the comment at its end.
 const LONGEST_COMMENT: u64 = 0xffff;
@@ -84,6 +87,12 @@ impl<R: Read + Seek> Archive<R> {
         if member.encrypted {
             return Err(Error::other("it is encrypted"));
         }
+        // What says more is damaged or a lie, and room is made for what it says.
+        let most = member.packed.saturating_mul(if member.method == 8 { MOST_OF_ONE } else { 1 });
+        if member.size > most {
+            let (size, packed) = (member.size, member.packed);
+            return Err(Error::other(format!("{packed} bytes cannot unpack to {size}")));
+        }
         let header = read_at(&mut self.reader, member.start, HEADER)?;
         if !header.starts_with(b"PK\x03\x04") {
             return Err(Error::other("it is not where the directory says"));
@@ -102,13 +111,15 @@ impl<R: Read + Seek> Archive<R> {
         };
         let as_it_is = member.method == 0 && member.packed == member.size;
         let stored_at = as_it_is.then_some(start);
-        Ok(Content { unpacked, size: member.size, crc: member.crc, read: Crc::new(), stored_at })
+        let Member { packed, size, crc, .. } = *member;
+        Ok(Content { unpacked, packed, size, crc, read: Crc::new(), stored_at })
     }
 }
 
 /// A member under way. At its end its checksum has to hold, or that last read fails.
 pub struct Content<'a, R> {
     unpacked: Unpacked<'a, R>,
+    packed: u64,
     size: u64,
     crc: u32,
     read: Crc,
@@ -124,6 +135,11 @@ impl<R> Content<'_, R> {
     /// How many bytes the directory says it unpacks to.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How many bytes it takes in the file.
+    pub fn packed(&self) -> u64 {
+        self.packed
     }
 
     /// What the checksum of all its bytes has to be.

@@ -10,8 +10,8 @@ use super::samples::Kind;
 use super::set::{DataSet, Summary};
 use super::split::Split;
 use super::stored::StoredZip;
-use crate::error::{Error, Result};
-use crate::file::AtomicFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{AtomicFile, remove, remove_dead};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -28,9 +28,9 @@ pub struct Writer {
     lengths: Vec<i64>,
     split: Vec<i8>,
     columns: usize,
+    meta: PathBuf,
     about: Option<(AtomicFile, BufWriter<File>)>,
-    /// What an older set of this name may have left, if this one has no such file.
-    other_meta: Option<PathBuf>,
+    leftovers: Vec<PathBuf>,
 }
 
 /// What a data set that was just written holds.
@@ -70,11 +70,12 @@ impl Writer {
     ) -> Result<Self> {
         let path = path.into();
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
+        let dead = [remove_dead(&path)?, remove_dead(&meta)?];
         let (file, out) = AtomicFile::create_alone(&path)?;
         let mut zip = StoredZip::new(out);
         zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
         let about = (!columns.is_empty()).then(|| AtomicFile::create_alone(&meta)).transpose()?;
-        let other_meta = about.is_none().then_some(meta);
+        let leftovers = dead.into_iter().flatten().collect();
         let (lengths, split, columns) = (vec![], vec![], columns.len());
         let mut writer = Self {
             file,
@@ -85,8 +86,9 @@ impl Writer {
             lengths,
             split,
             columns,
+            meta,
             about,
-            other_meta,
+            leftovers,
         };
         writer.tell(&format!("index,split,steps,{head}\n"))?;
         Ok(writer)
@@ -132,6 +134,11 @@ impl Writer {
         std::iter::once(&self.file).chain(about).map(|file| file.temporary().into()).collect()
     }
 
+    /// The files that a program left which was killed while it wrote this set; they are gone now.
+    pub fn leftovers(&self) -> &[PathBuf] {
+        &self.leftovers
+    }
+
     /// How many sequences so far.
     pub fn len(&self) -> usize {
         self.lengths.len()
@@ -142,12 +149,10 @@ impl Writer {
         self.len() == 0
     }
 
-    /// Checks the set, and puts the file in its place. The numbers are read again three times: for their
+    /// Checks the set, and puts the files in their places, the .npz before what is known of it. The numbers are read again three times: for their
     /// checksum, and twice for their figures.
     pub fn finish(self) -> Result<Written> {
-        let Self {
-            file, mut zip, kind, channels, total, lengths, split, about, other_meta, ..
-        } = self;
+        let Self { file, mut zip, kind, channels, total, lengths, split, meta, about, .. } = self;
         let shape = format!("({total}, {channels})");
         let mut write = || {
             zip.end(&header(kind.descr(), &shape))?;
@@ -161,20 +166,22 @@ impl Writer {
         };
         let written = write().and_then(|()| zip.finish());
         file.sync(written.map_err(Error::write(file.path()))?)?;
-        let (flat, fingerprint) = npz::open(file.temporary(), 0)?;
+        let (flat, fingerprint) = npz::open(file.temporary(), 0).map_err(|e| match e.kind() {
+            ErrorKind::Invalid { what, .. } => Error::invalid(file.path(), what),
+            _ => e,
+        })?;
         let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
         let (scalar, channels) = figures(&set)?;
-        // Last the .npz: where it is, everything is.
         let mut files = vec![file.path().to_path_buf()];
-        if let Some((about, out)) = about {
-            about.sync(out)?;
-            files.push(about.path().to_path_buf());
-            about.commit()?;
-        }
-        if let Some(path) = other_meta.filter(|path| path.exists()) {
-            std::fs::remove_file(&path).map_err(Error::write(&path))?; // it is another set's
-        }
+        let about = about.map(|(about, out)| about.sync(out).map(|()| about)).transpose()?;
+        // Two files cannot change at once. Whenever this is cut off, the words beside a set are its own, or
+        // there are none: older ones go first, new ones come last.
+        remove(&meta)?;
         file.commit()?;
+        if let Some(about) = about {
+            about.commit()?;
+            files.push(meta);
+        }
         Ok(Written {
             splits: Split::ALL.into_iter().filter_map(|split| set.summary(split)).collect(),
             scalar,

@@ -17,7 +17,7 @@
 //! noise and the order of batches follow from seed and step.
 
 use crate::error::{Error, Result};
-use crate::file::write_whole;
+use crate::file::{read_whole, write_whole};
 use crate::models::MOST_PARAMETERS;
 use crate::tensor::{Real, Tensor};
 use bincode::Options;
@@ -265,21 +265,6 @@ pub fn sha256_of(path: &Path) -> Result<String> {
 
 /// The longest checkpoint: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
 pub(super) const LONGEST: u64 = 12 * MOST_PARAMETERS as u64 + (1 << 24);
-
-/// The bytes of a file; refused if it is no regular file or longer than `most`, since reading a device may never
-/// end, and reading a file larger than memory gets the process killed.
-pub(super) fn read_whole(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>> {
-    let about = fs::metadata(path).map_err(Error::read(path))?;
-    if !about.is_file() {
-        return Err(Error::invalid(path, format!("is not a file, want {wanted}")));
-    }
-    if about.len() > most {
-        let found = about.len();
-        let what = format!("has {found} bytes, more than any such file ({most}): want {wanted}");
-        return Err(Error::invalid(path, what));
-    }
-    fs::read(path).map_err(Error::read(path))
-}
 
 /// The name and length before a payload.
 fn frame(name: &str, length: u64) -> [u8; 16] {

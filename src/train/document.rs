@@ -1,7 +1,7 @@
 //! A TOML file as the list of its leaves, each with its line and column for the errors.
 
-use super::checkpoint::read_whole;
 use crate::error::{Error, Result};
+use crate::file::read_whole;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value, de::DeTable};

@@ -3,8 +3,9 @@
 //! Also the only clock below `cli`. Not here: which numbers (`fit`), TensorBoard (`events`).
 
 use crate::error::{Error, Result};
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use crate::file::open_regular;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,11 +34,11 @@ impl Metrics {
     /// The file of a run resumed after `step`: rows of later steps, and a row that a kill cut short, are dropped,
     /// since the run will write them again. A missing file is created.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
-        let text = if path.exists() {
-            fs::read_to_string(path).map_err(Error::read(path))?
-        } else {
-            String::new()
-        };
+        let mut text = String::new();
+        if path.exists() {
+            let mut file = open_regular(path, "the metrics.csv of a run")?;
+            file.read_to_string(&mut text).map_err(Error::read(path))?;
+        }
         if !text.contains('\n') && header(columns).starts_with(&text) {
             return Self::create(path, columns); // missing, or cut short in its header
         }

@@ -4,9 +4,10 @@
 //! Anything else in the file is ignored. Not here: writing one (`inspect::dump`), the run directory made from it
 //! (`cli::safetensors`).
 
-use super::checkpoint::{Checkpoint, Header, LONGEST, Named, read_whole};
+use super::checkpoint::{Checkpoint, Header, LONGEST, Named};
 use super::config::Config;
 use crate::error::{Error, Result};
+use crate::file::read_whole;
 use crate::models;
 use crate::models::Registry;
 use crate::tensor::{Real, Tensor};

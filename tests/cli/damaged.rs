@@ -51,7 +51,7 @@ fn a_data_file_that_is_a_directory_is_refused() {
     std::fs::create_dir(lab.path("x.npz")).unwrap();
     says(
         &lab.refused("data show x.npz"),
-        &["x.npz: is not a file, wanted an .npz; give the path of one"],
+        &["x.npz: is not a file, want an .npz: give the path of one"],
     );
 }
 

@@ -116,6 +116,13 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// A named pipe, whose path it gives back: who opens it to read waits for somebody who writes.
+#[cfg(unix)]
+pub fn pipe(path: &Path) -> PathBuf {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    path.into()
+}
+
 /// The one line on stderr, without its `error: `.
 #[track_caller]
 pub fn sentence(output: &Output) -> String {

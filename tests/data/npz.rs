@@ -197,7 +197,7 @@ fn a_missing_file_is_named_with_the_cure() {
 fn a_folder_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let said = refusal(npz::read(folder.path()));
-    let wanted = "is not a file, wanted an .npz; give the path of one";
+    let wanted = "is not a file, want an .npz: give the path of one";
     assert_eq!(said, format!("{}: {wanted}", folder.path().display()));
     // Without an end, it would be read for ever.
     #[cfg(unix)]
@@ -256,15 +256,20 @@ fn a_missing_entry_is_named_beside_those_that_are_there() {
     let members = [("data.npy", samples()), ("n\n.npy", lengths())];
     let said = refusal(parse(&zip_of(&members, CompressionMethod::Stored)));
     assert!(
-        said.starts_with("x.npz: has no `samples` (it holds `data`, `n\\n`), wanted `samples`,"),
+        said.starts_with(
+            "x.npz: has no `samples.npy` (it holds `data.npy`, `n\\n.npy`), wanted `samples.npy`,"
+        ),
         "{said}"
     );
     assert!(said.ends_with("lengths=np.array([len(s) for s in seqs], '<i8'))"), "{said}");
 
     let said = refusal(parse(&zip_of(&[("samples.npy", samples())], CompressionMethod::Stored)));
-    assert!(said.contains("has no `lengths` (it holds `samples`)"), "{said}");
+    assert!(said.contains("has no `lengths.npy` (it holds `samples.npy`)"), "{said}");
     let said = refusal(parse(&zip_of(&[], CompressionMethod::Stored)));
-    assert!(said.contains("has no `samples` (it holds nothing)"), "{said}");
+    assert!(said.contains("has no `samples.npy` (it holds nothing)"), "{said}");
+    // As zip programs pack what is no .npy: what it holds must not read like what is wanted.
+    let said = refusal(parse(&zip_of(&[("samples", samples())], CompressionMethod::Stored)));
+    assert!(said.contains("has no `samples.npy` (it holds `samples`)"), "{said}");
 }
 
 #[test]
@@ -303,15 +308,40 @@ fn objects_are_refused_because_they_run_code() {
     );
 }
 
+/// [`samples`] column by column, as NumPy saves what np.concatenate makes of such pieces.
+fn turned() -> Vec<u8> {
+    let mut bytes = vec![];
+    let samples = Array2::from_shape_vec((3, 2).f(), vec![1_f32, 3., 5., 2., 4., 6.]).unwrap();
+    samples.write_npy(&mut bytes).unwrap();
+    assert!(bytes.windows(21).any(|w| w == b"'fortran_order': True"));
+    bytes
+}
+
 #[test]
-fn fortran_order_is_refused_with_the_cure() {
-    let mut bytes = Vec::new();
-    Array2::<f32>::zeros((3, 2).f()).write_npy(&mut bytes).unwrap();
-    assert_eq!(
-        refused_samples(bytes),
-        "x.npz: `samples` is in Fortran order, wanted C order; turn it round with \
-         np.ascontiguousarray(samples) before np.savez"
-    );
+fn fortran_order_is_turned_round_for_every_dtype() {
+    for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+        let members = [("samples.npy", turned()), ("lengths.npy", lengths())];
+        let flat = parse(&zip_of(&members, method)).unwrap();
+        assert_eq!(flat, Flat { split: None, ..good_flat() });
+    }
+    let header = |descr: &str, shape: &str| {
+        format!("{{'descr': '{descr}', 'fortran_order': True, 'shape': {shape}, }}")
+    };
+    // More than a buffer of each width, in columns of odd lengths.
+    let (rows, columns) = (70_001, 3);
+    let value = |row: usize, column: usize| ((row * 5 + column * 7) % 97) as u8;
+    let by_column: Vec<u8> =
+        (0..columns).flat_map(|c| (0..rows).map(move |r| value(r, c))).collect();
+    let by_row: Vec<f32> =
+        (0..rows).flat_map(|r| (0..columns).map(move |c| f32::from(value(r, c)))).collect();
+    let lengths = || npy_of_version(1, &header("<i8", "(1,)"), &i8s(&[rows as i64]));
+    let wide: Vec<u8> = by_column.iter().flat_map(|&x| i16::from(x).to_le_bytes()).collect();
+    for (descr, numbers) in [("|u1", by_column), ("<i2", wide)] {
+        let samples = npy_of_version(1, &header(descr, "(70001, 3)"), &numbers);
+        let members = [("samples.npy", samples), ("lengths.npy", lengths())];
+        let flat = parse(&zip_of(&members, CompressionMethod::Deflated)).unwrap();
+        assert!(flat.samples == by_row, "{descr}");
+    }
 }
 
 #[test]
@@ -364,7 +394,91 @@ fn a_directory_that_lies_with_the_header_allocates_only_what_is_there() {
     let mut bytes = zip_of(&members, CompressionMethod::Deflated);
     lie_about_size(&mut bytes, real, claimed);
     let said = refusal(parse(&bytes));
+    let lie = format!("({} bytes cannot unpack to {claimed})", packed_size(&bytes));
+    assert!(said.contains(&format!("`samples` cannot be unpacked {lie}")), "{said}");
+    // What it could unpack to, but does not.
+    let claimed = npy("'<f4'", "(42, 3)", &[1; 24]);
+    let (real, whole) = (claimed.len() as u32, claimed.len() as u32 - 24 + 42 * 12);
+    let lengths = npy("'<i8'", "(1,)", &i8s(&[42]));
+    let members = [("samples.npy", claimed), ("lengths.npy", lengths)];
+    let mut bytes = zip_of(&members, CompressionMethod::Deflated);
+    lie_about_size(&mut bytes, real, whole);
+    let said = refusal(parse(&bytes));
     assert!(said.contains("`samples` cannot be unpacked (it ends too early)"), "{said}");
+}
+
+/// The bytes that the first member takes in the file.
+fn packed_size(bytes: &[u8]) -> u32 {
+    let at = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap() + 20;
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// A zip of samples whose packed bytes are damaged behind their header, and these lengths and split.
+fn damaged_behind_the_header(lengths: Vec<u8>, split: Option<Vec<u8>>) -> Vec<u8> {
+    // Numbers that hardly pack, so that the header comes out of the first bytes alone.
+    let mut numbers = vec![0; 120_000];
+    numbers.iter_mut().fold(1_u32, |x, byte| {
+        let next = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (next >> 24) as u8;
+        next
+    });
+    let mut members =
+        vec![("samples.npy", npy("'<f4'", "(10000, 3)", &numbers)), ("lengths.npy", lengths)];
+    members.extend(split.map(|split| ("split.npy", split)));
+    let mut bytes = zip_of(&members, CompressionMethod::Deflated);
+    bytes[60_000..80_000].fill(0xff);
+    bytes
+}
+
+#[test]
+fn no_samples_are_unpacked_before_everything_beside_them_agrees() {
+    let said = |lengths: &[i64], split: Option<&[u8]>| {
+        let (n, m) = (lengths.len(), split.unwrap_or_default().len());
+        let lengths = npy("'<i8'", &format!("({n},)"), &i8s(lengths));
+        let split = split.map(|split| npy("'|i1'", &format!("({m},)"), split));
+        refusal(parse(&damaged_behind_the_header(lengths, split)))
+    };
+    let unpacked = said(&[10_000], Some(&[0]));
+    assert!(unpacked.contains("`samples` cannot be unpacked ("), "{unpacked}");
+    let sum = said(&[9_999], None);
+    assert!(sum.contains("`lengths` add up to 9999, wanted the 10000 steps"), "{sum}");
+    let split = said(&[10_000], Some(&[0, 1]));
+    assert!(split.contains("`split` has 2 entries, wanted one for each of the 1 seq"), "{split}");
+    let many = said(&vec![1; 10_001], None);
+    assert!(many.contains("`lengths` has 10001 entries, more than the 10000 steps"), "{many}");
+}
+
+#[test]
+fn samples_beyond_the_memory_that_they_may_take_are_refused_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let open = |bytes: Vec<u8>, most| {
+        fs::write(&path, bytes).unwrap();
+        npz::open(&path, most).map(|(flat, _)| flat.samples.read(0..6).unwrap().into_owned())
+    };
+    let damaged = || damaged_behind_the_header(npy("'<i8'", "(1,)", &i8s(&[10_000])), None);
+    let said = refusal(open(damaged(), 119_999));
+    assert!(
+        said.ends_with(
+            "`samples` would take 1 MiB of memory, more than the 0 that data.in_memory allows, and cannot \
+             stay on the disk because they are packed; write them with np.savez, not \
+             np.savez_compressed, or raise data.in_memory"
+        ),
+        "{said}"
+    );
+    assert!(refusal(open(damaged(), 120_000)).contains("cannot be unpacked"));
+    assert_eq!(open(good(CompressionMethod::Deflated), 24).unwrap(), good_flat().samples);
+    assert_eq!(open(good(CompressionMethod::Stored), 23).unwrap(), good_flat().samples);
+    let turned = [("samples.npy", turned()), ("lengths.npy", lengths())];
+    let turned = |method| zip_of(&turned, method);
+    assert_eq!(open(turned(CompressionMethod::Stored), 24).unwrap(), good_flat().samples);
+    let said = refusal(open(turned(CompressionMethod::Stored), 23));
+    assert!(
+        said.contains("because they are in Fortran order; turn them round with np.asc"),
+        "{said}"
+    );
+    let said = refusal(open(turned(CompressionMethod::Deflated), 23));
+    assert!(said.contains("because they are packed"), "{said}");
 }
 
 #[test]

@@ -64,7 +64,9 @@ fn only_stored_samples_beyond_the_limit_stay_on_the_disk() {
         DataSet::open_within(path, rule, most).unwrap().bytes_in_memory() >= 4000
     };
     npz::write(&path, &flat).unwrap();
-    assert!(in_memory(&path, 0), "deflated");
+    assert!(in_memory(&path, 4000));
+    let said = refusal(DataSet::open_within(&path, rule, 3999));
+    says(&said, &["data.in_memory allows, and cannot stay on the disk because they are packed"]);
     let mut writer = Writer::create(&path, 1, &[]).unwrap();
     writer.push(&flat.samples, Split::Train, &[]).unwrap();
     writer.finish().unwrap();

@@ -195,9 +195,22 @@ fn sizes_and_places_beyond_the_file_are_refused_before_anything_is_allocated() {
         bytes[at..at + 8].fill(255);
         assert_eq!(read(&bytes, "b").unwrap_err(), said);
     }
-    // A size that lies makes nothing: the content ends where it ends.
+    // A size that cannot be, of a stored member and of a packed one.
     let bytes = spoilt(|p| p.directory[47 + 24..47 + 28].fill(254));
-    assert_eq!(read(&bytes, "b").unwrap(), b"second");
+    assert_eq!(read(&bytes, "b").unwrap_err(), "6 bytes cannot unpack to 4278124286");
+    let bytes = spoilt(|p| p.directory[47 + 24] = 5);
+    assert_eq!(read(&bytes, "b").unwrap(), b"second", "what is less is the reader's to judge");
+    let mut bytes = written(CompressionMethod::Deflated, false);
+    let entry = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    let packed = u32::from_le_bytes(bytes[entry + 20..entry + 24].try_into().unwrap());
+    for (size, possible) in [(1032 * packed, true), (1032 * packed + 1, false)] {
+        bytes[entry + 24..entry + 28].copy_from_slice(&size.to_le_bytes());
+        let said = format!("{packed} bytes cannot unpack to {size}");
+        assert_eq!(
+            read(&bytes, "a"),
+            if possible { Ok("first ".repeat(40).into()) } else { Err(said) }
+        );
+    }
 }
 
 #[test]

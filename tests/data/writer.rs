@@ -169,10 +169,38 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
     let said = refused(&[1., f32::NAN], Split::Train);
     says(&said, &[&file, ": sequence 1, step 2, channel 1 of `samples` is NaN, wanted finite"]);
     says(&refused(&[1.], Split::Test), &[&file, "`split` has no sequence with 0 (train)"]);
-    says(&refused(&[], Split::Train), &[&file, "`lengths` gives sequence 1 0 steps"]);
+    says(&refused(&[], Split::Train), &[&file, "`lengths` has 1 entries, more than the 0 steps"]);
     says(&refusal(begin().finish()), &[&file, "`lengths` is empty, wanted at least one sequence"]);
     assert_eq!(names(folder.path()), ["x.npz"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "older");
+}
+
+#[test]
+fn words_of_a_set_that_found_no_place_stand_beside_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, meta) = (folder.path().join("x.npz"), folder.path().join("x.npz.meta.csv"));
+    fs::write(&meta, "older").unwrap();
+    let mut writer = Writer::create(&path, 1, &["text"]).unwrap();
+    writer.push(&[1.], Split::Train, &["a"]).unwrap();
+    fs::create_dir(&path).unwrap(); // so that the set cannot take its name
+    says(&refusal(writer.finish()), &["cannot write ", "x.npz: "]);
+    assert_eq!(names(folder.path()), ["x.npz"]);
+}
+
+#[test]
+fn what_a_killed_program_left_of_both_files_is_swept_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let left = [".x.npz.tmp", ".x.npz.meta.csv.tmp"].map(|name| folder.path().join(name));
+    for columns in [&["text"][..], &[]] {
+        left.iter().for_each(|path| fs::write(path, "half").unwrap());
+        let writer = Writer::create(&path, 1, columns).unwrap();
+        assert_eq!(writer.leftovers(), left);
+        assert_eq!(names(folder.path()).len(), 1 + columns.len());
+        drop(writer);
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+    assert_eq!(Writer::create(&path, 1, &[]).unwrap().leftovers(), [""; 0].map(Path::new));
 }
 
 #[test]

@@ -80,6 +80,9 @@ fn write(
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
     let mut writer = Writer::create_as(kind, &files.output, channels, columns)?;
+    for file in writer.leftovers() {
+        eprintln!("removed {}, which a run had left that was killed", file.display());
+    }
     let temporaries = writer.temporaries();
     // Fails where a handler is set already, which then does the same.
     let _ = ctrlc::set_handler(move || {

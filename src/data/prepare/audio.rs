@@ -6,9 +6,12 @@
 use super::header::{Coding, Header};
 use super::{riff, sphere};
 use crate::error::{Error, Result};
+use crate::file::open_regular;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+const WANTED: &str = "a recording: name its file";
 
 /// The rates that are read.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
@@ -28,12 +31,12 @@ pub struct Audio<R = File> {
 impl Audio {
     /// Opens a file and checks its header against its size.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::new(File::open(path).map_err(Error::read(path))?, path)
+        Self::new(open_regular(path, WANTED)?, path)
     }
 
     /// Opens a file that may have no header: then it is 16 bits, little-endian, mono, at 16 kHz.
     pub fn open_raw(path: &Path) -> Result<Self> {
-        let mut reader = File::open(path).map_err(Error::read(path))?;
+        let mut reader = open_regular(path, WANTED)?;
         let mut magic = vec![];
         reader.by_ref().take(7).read_to_end(&mut magic).map_err(Error::read(path))?;
         if magic.starts_with(b"RIFF") || magic == b"NIST_1A" {

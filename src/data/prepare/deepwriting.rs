@@ -7,7 +7,7 @@
 //! Source: Aksan, Pece and Hilliges 2018, "DeepWriting".
 
 use super::numpy::{self, Npz};
-use super::pickle::{Item, Pickle};
+use super::pickle::{Item, Pickle, Value};
 use super::tree;
 use crate::data::{Split, Writer};
 use crate::error::{Error, Result};
@@ -21,6 +21,9 @@ pub struct Report {
     /// Whether every sequence began with a row of nothing, which was dropped.
     pub dropped: bool,
 }
+
+/// Rows of a sequence at most, of which chunks have some 300.
+const MOST_STEPS: u64 = 1 << 20;
 
 /// The columns that [`import`] tells of each sequence.
 pub const COLUMNS: [&str; 2] = ["subject", "text"];
@@ -109,7 +112,7 @@ pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
     };
     let pair = PARTS.map(|part| one.with_file_name(name.replace(PARTS[own], part)));
     for (path, part) in pair.iter().zip(PARTS) {
-        if !path.is_file() {
+        if !path.exists() {
             let what = format!(
                 "is not there, wanted the {part} file beside the other, for without both there is \
                  nothing to train on or to choose by; download it too"
@@ -154,11 +157,12 @@ impl Part {
         if count == 0 {
             return Err(npz.wrong(strokes, "no array of sequences"));
         }
-        let subjects = npz.words("subject_labels", count)?;
-        let texts = npz.words("texts", count)?;
+        let (subjects, texts) = (vec![], vec![]);
         let part = Self { path: path.into(), strokes, pickle, standardised, subjects, texts };
         part.check_size()?;
-        Ok(part)
+        let subjects = npz.words("subject_labels", count)?;
+        let texts = npz.words("texts", count)?;
+        Ok(Self { subjects, texts, ..part })
     }
 
     fn version(&self) -> u8 {
@@ -182,11 +186,13 @@ impl Part {
 
     /// Raw rows of sequence `i`: `[steps, 3]`.
     fn rows(&self, i: usize, item: Item) -> Result<Vec<f64>> {
+        if let Value::Array { shape, .. } = item.value()
+            && !matches!(*shape, [1..=MOST_STEPS, 3])
+        {
+            return Err(self.wrong(i, &format!("an array of shape {shape:?}")));
+        }
         let numbers = numpy::pickled_numbers(item).map_err(|found| self.wrong(i, &found))?;
         let mut rows = numbers.values;
-        if numbers.shape.len() != 2 || numbers.shape[0] == 0 || numbers.shape[1] != 3 {
-            return Err(self.wrong(i, &format!("an array of shape {:?}", numbers.shape)));
-        }
         for (t, row) in rows.chunks_exact_mut(3).enumerate() {
             if let Some(pairs) = self.standardised {
                 for (x, (mean, std)) in row.iter_mut().zip(pairs) {

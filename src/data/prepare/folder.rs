@@ -18,16 +18,13 @@ pub struct Found {
     pub bytes: u64,
 }
 
-/// Every file whose name ends in one of `extensions`, in any letter case, by [`natural`] order of names.
+/// Everything but folders whose name ends in one of `extensions`, in any letter case, by [`natural`] order of names.
 ///
 /// Names that begin with a dot are left out, and links to folders are not followed, which may lead in
 /// circles.
 pub fn recordings(folder: &Path, extensions: &[&str]) -> Result<Vec<Found>> {
     if !fs::metadata(folder).map_err(Error::read(folder))?.is_dir() {
-        return Err(Error::invalid(
-            folder,
-            "is a file, wanted a folder of recordings; name its folder",
-        ));
+        return Err(Error::invalid(folder, "is no folder, wanted one of recordings; name it"));
     }
     let wanted = |path: &Path| {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
@@ -46,7 +43,7 @@ pub fn recordings(folder: &Path, extensions: &[&str]) -> Result<Vec<Found>> {
                 folders.push((path, format!("{prefix}{name}/")));
             } else if wanted(&path) {
                 let about = fs::metadata(&path).map_err(Error::read(&path))?;
-                if about.is_file() {
+                if !about.is_dir() {
                     found.push(Found { path, name: format!("{prefix}{name}"), bytes: about.len() });
                 }
             }

@@ -6,11 +6,12 @@
 //! wait in memory, 6 bytes a step. Not here: how files are found and unpacked (`tree`).
 //! Source: Liwicki and Bunke 2005, "IAM-OnDB - an On-Line English Sentence Database".
 
-use super::tree;
+use super::{tree, xml};
 use crate::choice::choice;
 use crate::data::{Split, Writer};
 use crate::error::{Error, Result};
-use roxmltree::{Document, Node, ParsingOptions};
+use crate::file::read_whole;
+use roxmltree::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,7 +127,20 @@ pub fn import(
     };
     let form = |name: &str| name.strip_suffix(".txt").map(String::from);
     let wanted = |name: &str| form(name).is_some_and(|form| places.contains_key(form.as_str()));
-    each(&texts, LONGEST, &wanted, &mut |path, bytes| {
+    let within = |kept: [usize; 3]| {
+        let most = format!("{} lines, {} steps or {} bytes of text", MOST[0], MOST[1], MOST[2]);
+        let what = format!(
+            "has more than {most}, some ten times the whole database; name the folder of one copy of it"
+        );
+        match kept.iter().zip(MOST).all(|(&kept, most)| kept <= most) {
+            true => Ok(()),
+            false => Err(Error::invalid(folder, what)),
+        }
+    };
+    let mut text_bytes = 0;
+    each(&texts, LONGEST_TEXT, &wanted, &mut |path, bytes| {
+        text_bytes += bytes.len();
+        within([0, 0, text_bytes])?;
         written.extend(form(tree::name(path)).map(|form| (form, transcription(bytes))));
         Ok(())
     })?;
@@ -142,6 +156,8 @@ pub fn import(
         let list = place.map_or(LISTS, |place| place.0);
         forms[list].insert(form.into());
         counts[list].lines += 1;
+        let sum = |of: fn(&Count) -> usize| counts.iter().map(of).sum::<usize>();
+        within([sum(|count| count.lines), sum(|count| count.steps), 0])?;
         let Some(&(list, place)) = place else { return Ok(()) };
         let mut rows = rows(bytes).map_err(|what| Error::invalid(path, what))?;
         counts[list].steps += rows.len();
@@ -189,7 +205,17 @@ type Wanted<'a> = &'a dyn Fn(&str) -> bool;
 type Take<'a> = &'a mut dyn FnMut(&Path, &[u8]) -> Result<()>;
 
 /// A file longer than this is none of the database's, whose longest lines take 100 kB.
-const LONGEST: usize = 1 << 22;
+const LONGEST: usize = xml::LONGEST;
+
+/// Likewise of what a form says, in a kB or two.
+const LONGEST_TEXT: usize = 1 << 14;
+
+/// All that is kept until the last line is read, some ten times what the whole database has: lines, their steps,
+/// and bytes of text.
+const MOST: [usize; 3] = [1 << 17, 1 << 26, 1 << 24];
+
+/// A list longer than this is none of the database's, whose longest takes 8 kB.
+const LONGEST_LIST: u64 = 1 << 16;
 
 /// Of a form's strokes only what stands before them is read.
 const HEAD: usize = 1 << 16;
@@ -280,7 +306,7 @@ impl Found {
 }
 
 fn read_list(path: &Path) -> Result<Vec<String>> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
+    let bytes = read_whole(path, LONGEST_LIST, "a list of forms, one a line")?;
     let text = latin1(&bytes);
     let forms: Vec<String> =
         text.lines().map(str::trim).filter(|form| !form.is_empty()).map(String::from).collect();
@@ -319,23 +345,22 @@ fn transcription(bytes: &[u8]) -> Vec<String> {
 fn form_and_writer(head: &[u8]) -> Option<(String, String)> {
     let text = latin1(head);
     let (start, end) = (text.find("<General")?, text.find("</General>")?);
-    let xml = Document::parse(text.get(start..end + "</General>".len())?).ok()?;
+    let xml = xml::parse(text.get(start..end + "</General>".len())?).ok()?;
     let form = xml.descendants().find(|node| node.has_tag_name("Form"))?;
-    Some((form.attribute("id")?.into(), form.attribute("writerID")?.into()))
+    let hand = form.attribute("writerID")?.chars().take(100).collect(); // of five digits
+    Some((form.attribute("id")?.into(), hand))
 }
 
 /// The rows (dx, dy, pen) of a line's XML; the error is the rest of a sentence about the file.
 ///
-/// Memory: some hundred bytes for each of `bytes`, which may be 4 MiB at most.
+/// Memory: some hundred bytes for each of `bytes`, which may be 1 MiB at most.
 pub fn rows(bytes: &[u8]) -> Result<Vec<[i16; 3]>, String> {
     const CURE: &str = "take the file from the archive again";
     if bytes.len() > LONGEST {
-        return Err(format!("is longer than 4 MiB, wanted a line of some 30 kB; {CURE}"));
+        return Err(format!("is longer than 1 MiB, wanted a line of some 30 kB; {CURE}"));
     }
     let text = latin1(bytes);
-    // No document types, so no entities that grow; elements are read without recursion.
-    let options = ParsingOptions { allow_dtd: false, ..ParsingOptions::default() };
-    let xml = Document::parse_with_options(&text, options)
+    let xml = xml::parse(&text)
         .map_err(|e| format!("cannot be read as XML ({e}), wanted a line of strokes; {CURE}"))?;
     let mut sets = xml.root_element().children().filter(|node| node.has_tag_name("StrokeSet"));
     let Some(set) = sets.next() else {

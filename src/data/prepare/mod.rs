@@ -20,3 +20,4 @@ pub mod streams;
 pub mod timit;
 mod tree;
 pub mod wav;
+pub mod xml;

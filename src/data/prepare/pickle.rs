@@ -98,7 +98,12 @@ impl Pickle {
     /// Reads a pickle; the error says in a few words what was met. Memory grows with the bytes alone, at
     /// most 160 for each.
     pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
-        let (root, nodes) = Machine::run_all(&bytes)?;
+        Self::read_within(bytes, usize::MAX)
+    }
+
+    /// The same of a pickle of up to `most` instructions, which take that memory.
+    pub fn read_within(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
+        let (root, nodes) = Machine::run_all(&bytes, most)?;
         let pickle = Self { bytes, nodes, root };
         pickle.check_shape()?;
         Ok(pickle)
@@ -180,6 +185,18 @@ impl<'a> Item<'a> {
                 fortran: array.fortran,
             },
             Node::Function(_) | Node::Dtype(_) => Value::Part,
+        }
+    }
+
+    /// How many bytes its text, or its own and its array's bytes lie in; none for what has neither.
+    pub fn size(self) -> usize {
+        match self.node() {
+            Node::Bytes(range) | Node::Latin1(range) | Node::Text(range) => range.len(),
+            Node::Array(_) => self.items().next().map_or(0, |data| match data.node() {
+                Node::Array(_) => 0,
+                _ => data.size(),
+            }),
+            _ => 0,
         }
     }
 

@@ -1,8 +1,7 @@
 //! RIFF/WAVE: chunks, of which `fmt ` says what the samples in `data` are.
 //!
-//! Walked by our own few lines: hound, which writes our wav files, skips no padding byte after an odd chunk
-//! and ends with an error where `data` claims more than the file has. Not here: the samples
-//! ([`super::audio`]).
+//! Walked by our own few lines: hound, which writes our wav files, skips no padding byte after an odd chunk.
+//! Not here: the samples ([`super::audio`]).
 
 use super::header::{Coding, Header};
 use crate::error::{Error, Result};
@@ -41,6 +40,13 @@ pub fn header(reader: &mut (impl Read + Seek), length: u64, path: &Path) -> Resu
                     ));
                 };
                 let there = length.saturating_sub(start);
+                if size > there {
+                    return Err(wrong(&format!(
+                        "says that its samples take {size} bytes, but has {there}, so it was cut short, or \
+                         written by a program that could not know its end: copy it again, or mend it with \
+                         `sox --ignore-length in.wav out.wav`"
+                    )));
+                }
                 // What is there may be a chunk of words behind an empty recording.
                 let chunk = |next: &[u8]| next.iter().all(u8::is_ascii_graphic);
                 if size == 0 && there > 0 && !(there >= 8 && chunk(&read(start, 4)?)) {
@@ -50,7 +56,7 @@ pub fn header(reader: &mut (impl Read + Seek), length: u64, path: &Path) -> Resu
                     ));
                 }
                 let (rate, channels, coding) = kind(&format).map_err(|what| wrong(&what))?;
-                let samples = size.min(there) / (channels * coding.bytes()) as u64;
+                let samples = size / (channels * coding.bytes()) as u64;
                 return Ok(Header { rate, channels, coding, start, samples, extremes: None });
             }
             _ => {}

@@ -11,9 +11,9 @@ use super::streams::Joined;
 use crate::data::split::Split;
 use crate::data::writer::Writer;
 use crate::error::{Error, Result};
+use crate::file::read_whole;
 use crate::noise::Noise;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// D: samples of a frame.
@@ -260,9 +260,12 @@ fn listed(lists: &Lists, files: &BTreeMap<String, Found>) -> Result<BTreeMap<Str
     Ok(splits)
 }
 
+/// A list longer than this is none: all of TIMIT takes half a MiB, with long paths a few.
+const LONGEST_LIST: u64 = 1 << 24;
+
 /// The keys of a list, each with its line from 1; blank lines are none.
 fn keys(list: &Path) -> Result<Vec<(usize, String)>> {
-    let text = fs::read(list).map_err(Error::read(list))?;
+    let text = read_whole(list, LONGEST_LIST, "a list with a path a line")?;
     let text = String::from_utf8_lossy(&text);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let key = |(i, line): (usize, &str)| match key(line) {

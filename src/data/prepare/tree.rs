@@ -4,12 +4,15 @@
 //! Not here: what the files hold.
 
 use crate::error::{Error, Result};
+use crate::file::open_regular;
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use tar::Archive;
+
+const WANTED: &str = "one of the data set: give it back its own";
 
 /// What lies in a folder, by name, so that the order is the same on every disk.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -19,13 +22,13 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Adds every file below `folder`, by name, at most `depth` folders down: a link may lead back up.
+/// Adds everything but folders below `folder`, by name, at most `depth` folders down: a link may lead back up.
 pub(super) fn files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     for path in entries(folder)? {
-        if path.is_file() {
-            found.push(path);
-        } else if path.is_dir() && depth > 0 {
-            files(&path, depth - 1, found)?;
+        match path.is_dir() {
+            false => found.push(path),
+            true if depth > 0 => files(&path, depth - 1, found)?,
+            true => {}
         }
     }
     Ok(())
@@ -51,16 +54,16 @@ pub(super) fn each(
     read: &mut dyn FnMut(u64),
     found: &mut dyn FnMut(&Path, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let file = File::open(path).map_err(Error::read(path))?;
     let mut content = vec![];
     if !is_archive(name(path)) {
         if wanted(name(path)) {
-            let mut start = file.take(most as u64 + 1);
+            let mut start = open_regular(path, WANTED)?.take(most as u64 + 1);
             start.read_to_end(&mut content).map_err(Error::read(path))?;
             found(path, &content)?;
         }
         return Ok(());
     }
+    let file = open_regular(path, WANTED)?;
     let damaged = |said: String| {
         let what = format!(
             "cannot be read to its end ({said}), so it was cut short or damaged; download it again"

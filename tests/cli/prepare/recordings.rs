@@ -115,10 +115,72 @@ fn a_set_takes_the_place_of_an_older_one_with_all_that_was_told_of_it() {
 #[test]
 fn another_run_at_the_same_file_is_not_disturbed_and_a_folder_is_none() {
     let lab = timit();
-    lab.write(".x.npz.tmp", "another's");
-    let said = lab.refused("data prepare timit --input TIMIT --output x.npz");
-    says(&said, &["x.npz: is being written by another run", "or remove .x.npz.tmp"]);
+    let words = "data prepare timit --input TIMIT --output x.npz";
+    for name in [".x.npz.tmp", ".x.npz.meta.csv.tmp"] {
+        let another = fs::File::create(lab.path(name)).unwrap();
+        another.lock().unwrap();
+        let said = lab.refused(words);
+        says(&said, &["is being written by another run: wait for it, or name another file"]);
+        // The other one is killed, and what it left is nobody's.
+        drop(another);
+        let output = lab.stcn(words).output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(
+            stderr(&output),
+            format!("removed {name}, which a run had left that was killed\n")
+        );
+        assert!(!lab.path(name).exists());
+    }
     fs::create_dir(lab.path("y.npz")).unwrap();
     let said = lab.refused("data prepare timit --input TIMIT --output y.npz");
     says(&said, &["y.npz: is a folder; name a file in it"]);
+}
+
+/// Killed at the n-th call of each system call that gives files their names and places, from the first to the last.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_set_killed_at_any_call_has_its_own_words_beside_it_or_none() {
+    use std::process::Command;
+    // A program that makes no such call must run through: else strace may not trace here.
+    let probe = ["-o", "/dev/null", "-e", "inject=rename:signal=SIGKILL:when=1", "true"];
+    if !Command::new("strace").args(probe).output().is_ok_and(|output| output.status.success()) {
+        return println!("skipped: no strace that may kill at a chosen system call");
+    }
+    let lab = timit();
+    let words = "data prepare timit --input TIMIT --output x.npz";
+    let files = ["x.npz", "x.npz.meta.csv"];
+    lab.ok(&format!("{words} --segment 20"));
+    let old = files.map(|name| lab.read(name));
+    lab.ok(words);
+    let new = files.map(|name| lab.read(name));
+    assert!(old[0] != new[0] && old[1] != new[1]);
+    let mut kills = 0;
+    for call in ["rename", "unlink", "fsync"] {
+        for n in 1.. {
+            assert!(n < 100, "{call}: killed without end");
+            files.iter().zip(&old).for_each(|(name, bytes)| lab.write(name, bytes));
+            let mut strace = Command::new("strace");
+            strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+            strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={n}")]);
+            strace.arg(env!("CARGO_BIN_EXE_stcn")).args(words.split_whitespace());
+            let output = strace.current_dir(lab.path("")).output().unwrap();
+            if output.status.success() {
+                break;
+            }
+            kills += 1;
+            let set = [&old, &new].into_iter().find(|files| files[0] == lab.read("x.npz"));
+            let set =
+                set.unwrap_or_else(|| panic!("{call} {n}: x.npz is neither the old nor the new"));
+            let words_beside =
+                lab.path("x.npz.meta.csv").exists().then(|| lab.read("x.npz.meta.csv"));
+            let own = words_beside.is_none_or(|words| words == set[1]);
+            assert!(own, "{call} {n}: the words of one set beside the other");
+            // The next run finishes what it cannot know of, and sweeps.
+            lab.ok(words);
+            assert!(files.map(|name| lab.read(name)) == new, "{call} {n}");
+            assert!(!lab.files("").keys().any(|path| path.extension().is_some_and(|e| e == "tmp")));
+        }
+    }
+    println!("{kills} kills");
+    assert!(kills >= 5, "{kills} kills");
 }

@@ -203,6 +203,54 @@ fn one_array_named_many_times_is_refused() {
     says(&said, &["the same array many times over"]);
 }
 
+#[test]
+fn what_does_not_suit_the_strokes_is_not_unpacked() {
+    // Two million numbers in the place of three texts, whose packed bytes are damaged: nobody looks at them.
+    let mut numbers = vec![0; 8_000_000];
+    numbers
+        .iter_mut()
+        .step_by(50)
+        .zip(1_u32..)
+        .for_each(|(byte, i)| *byte = (i.wrapping_mul(i) >> 3) as u8);
+    let mut train = with(V1, "texts", &npy("<f4", "(2000000,)", &numbers));
+    let (header, middle) = (train.windows(9).position(|w| w == b"texts.npy").unwrap(), 50_000);
+    train[header + middle..header + middle + 1000].fill(0xff);
+    let (_, _out, path) = imported(&[(NAMES[0], &train), (NAMES[1], V1_VALID)]).unwrap();
+    let words = words_of(&path);
+    assert!(words[..3].iter().all(|words| words.ends_with(",\"\"")), "{words:?}");
+    // As many as there are strokes have to be whole.
+    let train = with(V1, "texts", &npy("<f4", "(3,)", &[0; 16]));
+    says(&refused(&train, V1_VALID), &["`texts` is an array of shape [3] with 16 bytes"]);
+}
+
+#[test]
+fn a_few_kilobytes_cannot_ask_for_gigabytes() {
+    let said = |name: &str, array: Vec<u8>| refused(&with(V1, name, &array), V1_VALID);
+    let object = |pickle: Vec<u8>| npy("|O", "(3,)", &[b"\x80\x02".to_vec(), pickle].concat());
+    // A pickle that is too long for its packed bytes, one that makes too much of them, and numbers without end.
+    let parts = ["`strokes` is an array of 6000003 bytes, wanted 4", " at most"];
+    says(&said("strokes", object([vec![b']'; 6_000_000], vec![b'.']].concat())), &parts);
+    let parts = ["`strokes` is a pickle with more than 1", " instructions"];
+    says(&said("strokes", object([vec![b']'; 2_000_000], vec![b'.']].concat())), &parts);
+    let zeros = npy("<f4", "(100000,)", &[0; 400_000]);
+    says(&said("mean", zeros), &["`mean` is an array of 400000 bytes, wanted 65536 at most"]);
+    // One word, handed to four thousand sequences that are one and empty.
+    let array = b"\x80\x02](cnumpy.core.numeric\n_frombuffer\n(C\0cnumpy\ndtype\nU\x02f4\x85RK\0K\x03\x86U\x01CtRq\0";
+    let many = [&array[..], &b"h\0".repeat(3999), b"e."].concat();
+    let strokes = with(V1, "strokes", &npy("|O", "(4000,)", &many));
+    let word = [b"\x80\x02](X\xe8\x03\0\0".to_vec(), vec![b'a'; 1000], b"q\0".to_vec()].concat();
+    let words = [word, b"h\0".repeat(3999), b"e.".to_vec()].concat();
+    let both = with(&strokes, "texts", &npy("|O", "(4000,)", &words));
+    let said = refused(&both, V1_VALID);
+    says(&said, &["`texts` is words of more than 10", " bytes in all"]);
+    // A text of a megabyte each, of which no more is read than is shown.
+    let texts = [b"b\0\0\0".repeat(3), vec![0; 3 << 22]].concat();
+    let width = texts.len() / 12;
+    let train = with(V1, "texts", &npy(&format!("<U{width}"), "(3,)", &texts));
+    let (_, _out, path) = imported(&[(NAMES[0], &train), (NAMES[1], V1_VALID)]).unwrap();
+    assert!(words_of(&path)[0].ends_with(",\"bbb\""));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -191,6 +191,25 @@ fn values_that_hold_themselves_or_lie_too_deep_are_refused() {
 }
 
 #[test]
+fn a_long_text_is_not_read_again_for_each_that_names_it() {
+    // Each naming is a few bytes, and would take time in the length of the text.
+    let text = [b"\x80\x02X\xe8\x03\0\0".to_vec(), vec![b'a'; 1000], b"q\0".to_vec()].concat();
+    let encode = b"c_codecs\nencode\nh\0X\x06\0\0\0latin1\x86R";
+    let times = |n| [text.clone(), encode.repeat(n), b".".to_vec()].concat();
+    assert!(Pickle::read(times(1)).is_ok());
+    assert_eq!(met(&times(3)), "the same text as bytes again and again");
+    let dtype = [text, b"cnumpy\ndtype\nh\0\x85R.".to_vec()].concat();
+    assert_eq!(met(&dtype), "a call of Dtype with 1 arguments that do not suit");
+}
+
+#[test]
+fn a_pickle_may_have_as_many_instructions_as_are_allowed() {
+    let bytes = b"\x80\x02]q\0K\x01a.".to_vec();
+    assert!(Pickle::read_within(bytes.clone(), 6).is_ok());
+    assert_eq!(Pickle::read_within(bytes, 5).unwrap_err(), "more than 5 instructions");
+}
+
+#[test]
 fn a_bomb_of_memos_stays_as_small_as_its_bytes() {
     // Each list holds the one before twice: 2⁴⁰ at the end, if they were copied.
     let mut bytes = b"\x80\x02]q\0".to_vec();

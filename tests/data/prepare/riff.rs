@@ -42,14 +42,22 @@ fn what_follows_the_samples_is_none_of_them() {
 }
 
 #[test]
-fn data_that_claims_more_than_the_file_has_is_clipped_to_it() {
+fn a_recording_cut_short_anywhere_is_refused() {
     let good = wav(16_000, &[1, 2, 3]);
+    for length in 44..good.len() {
+        let there = format!("samples take 6 bytes, but has {}, so it was cut short", length - 44);
+        let said = refusal(read(&good[..length]));
+        says(&said, &[&there, "copy it again", "`sox --ignore-length in.wav out.wav`"]);
+    }
+    // What recorders write that do not know how long it will be: there is no way to tell whether all is there.
     for claimed in [8_u32, 0x7fff_ffff, u32::MAX] {
         let mut bytes = good.clone();
         bytes[40..44].copy_from_slice(&claimed.to_le_bytes());
-        assert_eq!(read(&bytes).unwrap().samples, 3, "{claimed} bytes");
+        says(&refusal(read(&bytes)), &[&format!("take {claimed} bytes, but has 6")]);
     }
-    assert_eq!(read(&good[..good.len() - 1]).unwrap().samples, 2, "no half samples");
+    // Words behind the samples are none of them, so those may be cut.
+    let words = riff(&[(b"fmt ", mono()), (b"data", little(&[1, 2, 3])), (b"LIST", vec![7; 9])]);
+    assert_eq!(read(&words[..words.len() - 5]).unwrap().samples, 3);
 }
 
 #[test]

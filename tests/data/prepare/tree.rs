@@ -119,3 +119,24 @@ fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
     };
     says(&said, &["lineStrokes-all.tar.gz/lineStrokes/c03-000-03.xml: cannot be read as XML"]);
 }
+
+#[test]
+fn an_archive_of_a_few_kilobytes_cannot_ask_for_gigabytes() {
+    // Lines without end, and the words of a form again and again.
+    let line = tar(&[("lineStrokes/q01-000-01.xml".into(), vec![])]);
+    let long = [b"CSR:\n".to_vec(), vec![b'a'; 1 << 14]].concat();
+    let text = tar(&[("ascii/c03-000.txt".into(), long)]);
+    for (kind, entry, count) in [("lineStrokes", &line, (1 << 17) + 1), ("ascii", &text, 1 << 10)] {
+        let entry = &entry[..entry.len() - 1024]; // without its end
+        let mut files = database();
+        files.retain(|file| !file.0.starts_with(kind));
+        let mut packed = GzEncoder::new(vec![], Compression::fast());
+        (0..count).for_each(|_| packed.write_all(entry).unwrap());
+        packed.write_all(&[0; 1024]).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 1 << 20, "{}", packed.len());
+        files.push((format!("{kind}-all.tar.gz"), packed));
+        let said = refusal(imported(unpacked(&files).path(), Protocol::Vrnn));
+        says(&said, &["has more than 131072 lines, 67108864 steps or", "one copy of it"]);
+    }
+}

@@ -3,7 +3,7 @@
 use outsider::{DRIFT, layer::Unit, op::swish, registry};
 use stcn::data::Split;
 use stcn::models::config::Preset;
-use stcn::models::{Kl, SequenceModel, build};
+use stcn::models::{Kl, build};
 use stcn::nn::{Init, Module};
 use stcn::{Real, Tape, Tensor};
 use std::path::Path;
@@ -141,6 +141,7 @@ fn the_model_draws_the_same_whoever_stands_beside_it() {
     let (both, one) = (draw(&[3, 5]), draw(&[3]));
     assert_eq!(&both.data()[..12], one.data());
     let batch = stcn::data::Batch { x: both, lengths: vec![4, 4], samples: vec![3, 5] };
-    let elbo = model.elbo(&Tape::inference(), &batch, &noise, Kl::Analytic);
+    let tape = Tape::inference();
+    let elbo = model.elbo(&tape, &batch, &noise, Kl::Analytic);
     assert_eq!(elbo.kl.len(), 1);
 }

@@ -45,19 +45,21 @@ pub(super) struct Machine<'a> {
     stack: Vec<u32>,
     marks: Vec<usize>,
     memo: BTreeMap<u32, u32>,
+    /// Bytes of texts that stood for bytes.
+    encoded: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// Runs a pickle; gives the index of the value that is left, and all values.
-    pub fn run_all(bytes: &'a [u8]) -> Result<(usize, Vec<Node>), String> {
+    /// Runs a pickle of up to so many instructions; gives the index of the value that is left, and all values.
+    pub fn run_all(bytes: &'a [u8], most: usize) -> Result<(usize, Vec<Node>), String> {
         let mut machine = Self { bytes, ..Self::default() };
-        let root = machine.run()? as usize;
+        let root = machine.run(most)? as usize;
         Ok((root, machine.nodes))
     }
 
     /// To the end; gives the value that is left.
-    fn run(&mut self) -> Result<u32, String> {
-        loop {
+    fn run(&mut self, most: usize) -> Result<u32, String> {
+        for _ in 0..most {
             let op = self.number(1)? as u8;
             let node = match op {
                 b'.' => return self.pop(),
@@ -147,7 +149,15 @@ impl<'a> Machine<'a> {
                 }
                 b'R' => {
                     let (arguments, called) = (self.pop()?, self.pop()?);
-                    self.call(called, arguments)?
+                    let made = self.call(called, arguments)?;
+                    // numpy writes each text out once; a file could name a long one again and again.
+                    if let Node::Latin1(range) = &made {
+                        self.encoded += range.len();
+                        if self.encoded > self.bytes.len() {
+                            return Err("the same text as bytes again and again".into());
+                        }
+                    }
+                    made
                 }
                 other => return Err(refused(other)),
             };
@@ -155,6 +165,7 @@ impl<'a> Machine<'a> {
             self.nodes.push(node);
             self.stack.push(at);
         }
+        Err(format!("more than {most} instructions"))
     }
 
     fn take(&mut self, n: usize) -> Result<Range<usize>, String> {
@@ -230,11 +241,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Where a text or a Python 2 text lies, if it is one in UTF-8.
+    /// Where a text or a short Python 2 text lies, if it is one in UTF-8.
     fn word_range(&self, at: u32) -> Option<Range<usize>> {
         match &self.nodes[at as usize] {
             Node::Text(range) => Some(range.clone()),
-            Node::Bytes(range) => {
+            Node::Bytes(range) if range.len() <= 64 => {
                 str::from_utf8(&self.bytes[range.clone()]).ok().map(|_| range.clone())
             }
             _ => None,
@@ -283,7 +294,10 @@ impl<'a> Machine<'a> {
                 let array = |dtype| Array { dtype, shape: vec![], fortran: false, data };
                 dtype.map(|dtype| Node::Array(Box::new(array(dtype))))
             }
-            (Function::Dtype, &[code, ..]) => self.word_range(code).map(Node::Dtype),
+            // `f4` and the like: a file could name a longer one again and again.
+            (Function::Dtype, &[code, ..]) => {
+                self.word_range(code).filter(|code| code.len() <= 64).map(Node::Dtype)
+            }
             (Function::Encode, &[text, coding]) => self.encode(text, coding)?,
             (Function::Bytes, &[]) => Some(Node::Bytes(0..0)),
             _ => None,
