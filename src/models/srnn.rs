@@ -263,11 +263,11 @@ impl StepModel for Srnn {
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
         let (d, a, before) = (context[0], context[1], state[0]);
-        let p = self.prior.forward(d, before);
-        let q = self.posterior(p, a, before);
+        let p = self.prior.forward(d, before).named("p.1");
+        let q = self.posterior(p, a, before).named("q.1");
         let z = draw("z.1", q);
         Step {
-            log_px: self.output(d, z).log_prob(x),
+            log_px: self.output(d, z).named("head").log_prob(x).named("log_px"),
             log_ratio: p.log_prob(z) - q.log_prob(z),
             state: vec![z],
         }

@@ -165,11 +165,12 @@ impl StepModel for Vrnn {
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
         let (e, h) = (context[0], state[0]);
-        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[e, h])));
+        let p = self.prior.forward(h).named("p.1");
+        let q = self.infer.forward(concat(&[e, h])).named("q.1");
         let z = draw("z.1", q);
         let u = self.embed_latent.forward(z);
         Step {
-            log_px: self.output(u, h).log_prob(x),
+            log_px: self.output(u, h).named("head").log_prob(x).named("log_px"),
             log_ratio: p.log_prob(z) - q.log_prob(z),
             state: self.lstm.step(concat(&[e, u]), [state[0], state[1]]).into(),
         }

@@ -234,11 +234,12 @@ impl StepModel for ZForcing {
         draw: &dyn Fn(&str, Normal<'t>) -> Var<'t>,
     ) -> Step<'t> {
         let (e, b, h) = (context[0], context[1], state[0]);
-        let (p, q) = (self.prior.forward(h), self.infer.forward(concat(&[h, b])));
+        let p = self.prior.forward(h).named("p.1");
+        let q = self.infer.forward(concat(&[h, b])).named("q.1");
         let z = draw("z.1", q);
         let state = self.advance(e, z, [h, state[1]]);
         Step {
-            log_px: self.output(state[0]).log_prob(x),
+            log_px: self.output(state[0]).named("head").log_prob(x).named("log_px"),
             log_ratio: p.log_prob(z) - q.log_prob(z),
             state: state.into(),
         }
