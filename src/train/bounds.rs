@@ -180,6 +180,9 @@ impl Cloud {
         else {
             return (a, state);
         };
+        let rows = from.iter().map(|&row| row as Real).collect();
+        let rows = a.tape().constant(Tensor::new(&[from.len()], rows));
+        rows.named(&format!("ancestors.{}", t + 1)); // for whoever looks at the tape
         (a, state.into_iter().map(|x| gather_rows(x, &from)).collect())
     }
 
