@@ -6,10 +6,11 @@ SECONDS ?= 60
 STCN   := cargo run --quiet --release --
 MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
 ARM    := aarch64-unknown-linux-gnu
+PYTHON ?= python3
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck deny slow repro repro-arm fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow repro repro-arm fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
 
 help: ## this list
@@ -35,8 +36,13 @@ check: ## format, lints, docs, tests and gradients: before every commit that mat
 	$(MAKE) test gradcheck deny
 
 gradcheck: ## every op and every model's parameters against finite differences, in f64
-	cargo test --features f64 --test all -- ops:: tape:: dist:: nn:: models::
+	cargo test --features f64 --test all -- ops:: tape:: dist:: nn:: models:: oracle::
 	cargo run --features f64 -- gradcheck
+
+oracle: ## every model in PyTorch: the golden files made again, fresh passes of the binary compared, where torch is there
+	@if $(PYTHON) -c "import torch, numpy, safetensors" 2> /dev/null; then cargo build --release && \
+	$(PYTHON) tests/oracle/live.py target/release/stcn; \
+	else echo "skipped: wants $(PYTHON) with torch, numpy, safetensors (pip install torch numpy safetensors)"; fi
 
 deny: ## licences and advisories of what we depend on, where cargo-deny is installed
 	@if cargo deny --version > /dev/null 2>&1; then cargo deny check; \

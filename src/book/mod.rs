@@ -1,6 +1,7 @@
 //! The book: pages without code of their own, for readers.
 //!
-//! So far it holds [`same_bits`], a chapter of small programs, [`where_the_time_goes`], and the [`decisions`].
+//! So far it holds [`same_bits`], a chapter of small programs, [`where_the_time_goes`], [`dump`], the layout of a
+//! dumped pass, and the [`decisions`].
 //! What a module is for stands at the head of the module.
 
 #[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]
@@ -12,6 +13,9 @@ pub mod same_bits {}
 
 #[doc = include_str!("where-the-time-goes.md")]
 pub mod where_the_time_goes {}
+
+#[doc = include_str!("dump.md")]
+pub mod dump {}
 
 pub mod decisions {
     //! Why things are as they are: one page each, the question first, and what would change our mind last.

@@ -90,9 +90,23 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let mut dump = Dump::default();
         dump.add("input.x", &batch.x);
         dump.add("input.mask", &batch.mask());
-        dump.add_pass(&tape, &grads);
-        let loss = f64::from(loss.value().item());
-        let mut about = json!({ "config": config, "loss": loss, "kl_weight": weight });
+        dump.add_pass(&tape, &grads, &*trained.model);
+        let draws = match config.train.objective {
+            Objective::Elbo => 1,
+            Objective::Iwae | Objective::Fivo => config.train.particles,
+        };
+        let mut about = json!({
+            "config": config,
+            "step": trained.step,
+            // As `data show` and --prime count them.
+            "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
+            "lengths": batch.lengths,
+            "draws": draws,
+            "mean": trained.normalisation.mean,
+            "std": trained.normalisation.std,
+            "kl_weight": weight,
+            "loss": f64::from(loss.value().item()),
+        });
         // With other objectives a row is a draw or a particle, not a sequence.
         if config.train.objective == Objective::Elbo {
             let total =

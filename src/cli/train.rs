@@ -123,7 +123,7 @@ fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
         // From 1, as `data show` and --prime count them.
         "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
     });
-    dump.add_pass(&tape, &tape.backward(loss, Keep::All));
+    dump.add_pass(&tape, &tape.backward(loss, Keep::All), trainer.model());
     if let Some(node) = tape.first_non_finite() {
         about["first"] = node.ranges().into();
         dump.add("first.value", &node.value());

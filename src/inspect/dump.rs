@@ -1,11 +1,14 @@
 //! A finished pass as safetensors, for anyone to recompute in another framework and compare.
+//!
+//! What stands in the file and how it lies is a page of the [book](crate::book::dump).
 
 use crate::error::{Error, Result};
 use crate::file::write_whole;
+use crate::nn::Module;
 use crate::tape::{Grads, Tape};
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -22,22 +25,32 @@ impl Dump {
         self.tensors.insert(name.into(), (value.shape().to_vec(), bytes));
     }
 
-    /// Adds a pass: `param.<path>` and `grad.<path>` of every parameter, `noise.<label>` of every draw,
-    /// `value.<label>` of every other labelled node.
-    pub fn add_pass(&mut self, tape: &Tape, grads: &Grads) {
+    /// Adds a pass: `param.<path>` and `grad.<path>` of every parameter of the model (zeros if the loss does not
+    /// depend on it), `noise.<label>` of every draw, `value.<label>` of every other labelled node. A label that
+    /// several nodes have, one per step, is numbered in their order: `<label>.1`, `<label>.2`, …
+    pub fn add_pass(&mut self, tape: &Tape, grads: &Grads, model: &dyn Module) {
+        let mut parameters = BTreeSet::new();
+        model.visit(&mut |p| {
+            parameters.insert(p.path());
+            self.add(format!("param.{}", p.path()), &p.value);
+            let zeros = || Tensor::zeros(p.value.shape());
+            self.add(format!("grad.{}", p.path()), &grads.find(p).cloned().unwrap_or_else(zeros));
+        });
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        tape.each(|node| *count.entry(node.label.clone()).or_default() += 1);
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         tape.each(|node| {
-            let parameter = node.tracked && node.inputs.is_empty();
-            match node.label.as_str() {
-                "" => (),
-                label if parameter => {
-                    self.add(format!("param.{label}"), &node.value);
-                    if let Some(grad) = grads.at(node.id) {
-                        self.add(format!("grad.{label}"), grad);
-                    }
-                }
-                label if label.starts_with("noise.") => self.add(label, &node.value),
-                label => self.add(format!("value.{label}"), &node.value),
+            if node.label.is_empty() || parameters.contains(node.label.as_str()) {
+                return;
             }
+            let kind = if node.label.starts_with("noise.") { "" } else { "value." };
+            let mut name = format!("{kind}{}", node.label);
+            if count[&node.label] > 1 {
+                let number = seen.entry(node.label.clone()).or_default();
+                *number += 1;
+                name = format!("{name}.{number}");
+            }
+            self.add(name, &node.value);
         });
     }
 

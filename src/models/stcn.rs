@@ -329,6 +329,14 @@ struct Level<'t> {
     to_output: Var<'t>,
 }
 
+impl Level<'_> {
+    /// Puts their names on prior and posterior of level `l`, from 0.
+    fn name(&self, l: usize) {
+        self.prior.named(&format!("p.{}", l + 1));
+        self.posterior.named(&format!("q.{}", l + 1));
+    }
+}
+
 impl Stcn {
     /// An STCN with fresh parameters.
     pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, dense: bool) -> Self {
@@ -509,8 +517,7 @@ impl SequenceModel for Stcn {
         let x = tape.constant(batch.x.clone()).named("x");
         let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
         let of_level = |(l, level): (usize, &Level<'t>)| {
-            level.prior.named(&format!("p.{}", l + 1));
-            level.posterior.named(&format!("q.{}", l + 1));
+            level.name(l);
             let kl = match kl {
                 Kl::Analytic => level.estimate.combined_kl(level.prior, self.sizes.combine),
                 Kl::Sampled => {
@@ -600,6 +607,7 @@ impl StepModel for Stcn {
         draw: Draw<'_, 't>,
     ) -> Step<'t> {
         let levels = self.descend_by(|l| [c.past[l], c.seen[l]], draw);
+        levels.iter().enumerate().for_each(|(l, level)| level.name(l));
         let kls: Vec<Var> =
             levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level)).collect();
         let kl = kls[1..].iter().fold(kls[0], |sum, &kl| sum + kl);
@@ -607,11 +615,11 @@ impl StepModel for Stcn {
         let seen = state.first().map_or(y, |&before| concat_time(&[before, y]));
         let rows = seen.value().shape()[1];
         let h = self.output.forward(seen);
-        let px = self.head.forward(slice_time(h, rows - 1, 1));
+        let px = self.head.forward(slice_time(h, rows - 1, 1)).named("head");
         let kept = rows.min(self.sizes.output_layers); // blocks of two taps, one step apart
         let last = |_: &Var<'t>| slice_time(seen, rows - kept, kept);
         Step {
-            log_px: px.log_prob(x),
+            log_px: px.log_prob(x).named("log_px"),
             log_ratio: affine(kl, -1., 0.),
             state: state.iter().map(last).collect(),
         }

@@ -257,11 +257,13 @@ impl<M: Stepwise> StepModel for M {
     ) -> Step<'t> {
         let s = Steps::one(state.to_vec());
         let mean = self.prior_mean(&c.past, &s);
-        let (p, q) = (self.prior(&c.past, &s, mean), self.posterior(c, &s, mean));
+        let p = self.prior(&c.past, &s, mean).named("p.1");
+        let q = self.posterior(c, &s, mean).named("q.1");
         let z = draw("z.1", q);
         let h = Steps::one(self.latent(&c.past, &s, z, draw));
+        let px = self.output(&c.past, &s, &h).named("head");
         Step {
-            log_px: self.output(&c.past, &s, &h).log_prob(x),
+            log_px: px.log_prob(x).named("log_px"),
             log_ratio: p.log_prob(z) - q.log_prob(z),
             state: self.advance(&c.seen, &s, &h),
         }

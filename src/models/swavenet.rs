@@ -240,9 +240,10 @@ impl SWaveNet {
         self.head.forward(self.output[1].forward(h))
     }
 
-    /// Prior and posterior of z^l, from g^l and r^l.
+    /// Prior and posterior of z^l, from g^l and r^l; l from 0.
     pub fn latent<'t>(&self, l: usize, g: Var<'t>, r: Var<'t>) -> (Normal<'t>, Normal<'t>) {
-        (self.prior[l].forward(g), self.infer[l].forward(concat(&[g, r])))
+        let (p, q) = (self.prior[l].forward(g), self.infer[l].forward(concat(&[g, r])));
+        (p.named(&format!("p.{}", l + 1)), q.named(&format!("q.{}", l + 1)))
     }
 
     /// r^1 … r^L, which begin at the last step of each sequence.   m: (B, T, E)
@@ -282,9 +283,7 @@ impl SWaveNet {
         let draw = |l: usize, g, r| {
             let (p, q) = self.latent(l, g, r);
             let z = q.rsample(noise, &format!("z.{}", l + 1), samples);
-            let l = l + 1;
-            let (q, p) = (q.named(&format!("q.{l}")), p.named(&format!("p.{l}")));
-            kls.push(kl.of(q, p, z).named(&format!("kl.{l}")));
+            kls.push(kl.of(q, p, z).named(&format!("kl.{}", l + 1)));
             z
         };
         let px = self.predict(context, draw).named("head");
@@ -377,7 +376,8 @@ impl StepModel for SWaveNet {
         };
         let px = self.climb([c.past[0], c.past[1]], draw, |block, s| rows.run(block, s));
         let log_ratio = log_ratio.expect("a model has a latent");
-        Step { log_px: px.log_prob(x), log_ratio, state: rows.after }
+        let log_px = px.named("head").log_prob(x).named("log_px");
+        Step { log_px, log_ratio, state: rows.after }
     }
 }
 

@@ -101,6 +101,9 @@ impl Particles {
         else {
             return (a, state);
         };
+        let rows = from.iter().map(|&row| row as Real).collect();
+        let rows = a.tape().constant(Tensor::new(&[from.len()], rows));
+        rows.named(&format!("ancestors.{}", t + 1)); // to be looked at
         (a, state.into_iter().map(|x| gather_rows(x, &from)).collect())
     }
 

@@ -32,7 +32,21 @@ fn the_table_has_every_named_node() {
     let table = lab.ok("inspect run --table");
     says(&table, &["node", "op", "label", "shape", "inputs", "rms value", "rms gradient"]);
     let labels: Vec<&str> = table.split_whitespace().collect();
-    for label in ["x", "d.1", "d.2", "z.1", "z.2", "kl.1", "kl.2", "noise.z.1", "log_px", "loss"] {
+    for label in [
+        "x",
+        "d.1",
+        "d.2",
+        "z.1",
+        "z.2",
+        "kl.1",
+        "kl.2",
+        "noise.z.1",
+        "log_px",
+        "loss",
+        "p.1.mean",
+        "q.2.std",
+        "head.logits",
+    ] {
         assert!(labels.contains(&label), "{label} in\n{table}");
     }
     assert_eq!(lab.ok("inspect run"), table, "the table is the default");
@@ -102,6 +116,31 @@ fn the_dump_has_all_that_recomputes_the_pass_and_its_numbers_add_up() {
     let steps: f64 = mask.iter().map(|&m| f64::from(m)).sum();
     close((weight * kl - masked("value.log_px")) / steps, &about["loss"]);
     close(f64::from(tensors["value.loss"].1[0]), &about["loss"]);
+    for l in ["1", "2"] {
+        // z = μ + σ ε, and the KL of q and p, to the digits of f32.
+        let value = |name: &str| &tensors[&format!("value.{name}")].1;
+        let [m, s, pm, ps] =
+            ["q.#.mean", "q.#.std", "p.#.mean", "p.#.std"].map(|name| value(&name.replace('#', l)));
+        let (z, noise) = (value(&format!("z.{l}")), &tensors[&format!("noise.z.{l}")].1);
+        let mut kl = vec![0.; 3 * 14];
+        let channels = z.len() / kl.len();
+        for i in 0..z.len() {
+            assert!((m[i] + s[i] * noise[i] - z[i]).abs() < 1e-5, "z.{l} {i}");
+            let spread = (s[i].powi(2) + (m[i] - pm[i]).powi(2)) / (2. * ps[i].powi(2));
+            kl[i / channels] += (ps[i] / s[i]).ln() + spread - 0.5;
+        }
+        let pairs = kl.iter().zip(value(&format!("kl.{l}")));
+        pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-4, "kl.{l}: {a} and {b}"));
+    }
+    for part in ["logits", "mean", "std", "bits"] {
+        assert_eq!(shape(&format!("value.head.{part}"))[..2], [3, 14], "{part}");
+    }
+    assert_eq!(about["sequences"], serde_json::json!([1, 2, 3]));
+    assert_eq!(about["lengths"], serde_json::json!([12, 14, 14]));
+    assert_eq!((&about["draws"], &about["step"]), (&1.into(), &3.into()));
+    let norm = |key: &str| about[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap());
+    assert_eq!((norm("mean").last(), norm("std").last()), (Some(0.), Some(1.)), "the pen");
+    assert_ne!(norm("std").next(), Some(1.));
     assert_eq!(about["config"]["model"]["kind"], "stcn-dense");
     assert_eq!(about["config"]["model"]["latents"], serde_json::json!([2, 1]));
 }
@@ -147,12 +186,34 @@ fn data_with_nothing_to_look_at_is_refused() {
 fn the_pass_is_that_of_the_bound_that_the_run_learns_from() {
     let lab = Lab::new();
     for (objective, node) in [("iwae", "log_mean_exp"), ("fivo", "gather_rows")] {
-        let bound = format!("--set train.objective={objective} --set train.particles=2");
+        let bound = format!(
+            "--set train.objective={objective} --set train.particles=4 --set train.kl_anneal=0"
+        );
         lab.ok(&format!(
             "train --data ink.npz --out {objective} --steps 1 {bound} {}",
             tiny("vrnn")
         ));
         says(&lab.ok(&format!("inspect {objective} --steps 20")), &["log_mean_exp", node, "bound"]);
-        lab.ok(&format!("inspect {objective} --steps 20 --dump {objective}.safetensors"));
+        lab.ok(&format!("inspect {objective} --steps 40 --dump {objective}.safetensors"));
+    }
+    // Draw k of sequence b is row k·B + b.
+    let (tensors, about) = dump(&lab, "iwae.safetensors");
+    assert_eq!(about["draws"], 4);
+    let rows = 4 * about["sequences"].as_array().unwrap().len();
+    assert_eq!(tensors["value.log_px"].0[0], rows);
+    // Of a filter each step stands by itself, and the rows that particles go on from where they were drawn anew.
+    let (tensors, _) = dump(&lab, "fivo.safetensors");
+    for name in ["p.1.mean.3", "q.1.std.20", "z.1.5", "log_px.20", "head.logits.1"] {
+        assert_eq!(tensors[&format!("value.{name}")].0[..1], [rows], "{name}");
+    }
+    let ancestors = tensors.iter().filter(|(name, _)| name.starts_with("value.ancestors."));
+    let ancestors: Vec<_> = ancestors.collect();
+    assert!(!ancestors.is_empty(), "nothing was drawn anew");
+    for (name, (shape, from)) in ancestors {
+        assert_eq!(shape, &[rows], "{name}");
+        let of_its_sequence = |(row, &from): (usize, &f32)| {
+            row % (rows / 4) == from as usize % (rows / 4) && (from as usize) < rows
+        };
+        assert!(from.iter().enumerate().all(of_its_sequence), "{name}: {from:?}");
     }
 }
