@@ -3,6 +3,7 @@
 //! A [`DataSet`] is raw, unpadded and checked; a [`Batch`] is normalised and padded, and its order
 //! depends on a seed alone. Not here: models, drawings.
 
+mod agreement;
 pub mod batch;
 pub mod dequantise;
 pub mod handwriting;

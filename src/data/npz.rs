@@ -7,8 +7,8 @@
 //! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]),
 //! files written piece by piece ([`super::Writer`]).
 
+use super::agreement::{check_channels, check_count, offsets};
 use super::samples::{Disk, Kind, Samples, read_once};
-use super::set;
 use super::unzip::{Archive, Content};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};
@@ -257,7 +257,7 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         let wrong = |what: String| Error::invalid(path, what);
         let about = self.find(&SAMPLES)?.about;
         let (steps, channels) = (about.shape[0], about.shape[1]);
-        set::check_channels(channels).map_err(wrong)?;
+        check_channels(channels).map_err(wrong)?;
         let found = self.find(&LENGTHS)?;
         let sequences = found.about.shape[0];
         if sequences > steps {
@@ -267,12 +267,12 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
             )));
         }
         let lengths = found.numbers(path, i64::from_le_bytes)?;
-        set::offsets(&lengths, channels, steps * channels).map_err(wrong)?;
+        offsets(&lengths, channels, steps * channels).map_err(wrong)?;
         if !self.has(&SPLIT) {
             return Ok((about, lengths, None));
         }
         let found = self.find(&SPLIT)?;
-        set::check_count(found.about.shape[0], sequences).map_err(wrong)?;
+        check_count(found.about.shape[0], sequences).map_err(wrong)?;
         Ok((about, lengths, Some(found.numbers(path, i8::from_le_bytes)?)))
     }
 

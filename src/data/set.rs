@@ -4,6 +4,7 @@
 //! on them. Messages count sequences, steps and channels from 1. Not here: the file's container
 //! ([`super::npz`]).
 
+use super::agreement::{check_channels, check_count, offsets};
 use super::npz::{self, Flat};
 use super::samples::Samples;
 use super::split::{MissingSplit, Split};
@@ -372,61 +373,6 @@ impl fmt::Display for Summary {
             "{split:<5} {sequences} sequences, {steps} steps, lengths {shortest} to {longest}, \
              median {median}"
         )
-    }
-}
-
-/// Whether `samples` has any.
-pub(super) fn check_channels(channels: usize) -> Result<(), String> {
-    match channels {
-        0 => {
-            Err("`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
-                .into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Where sequences begin in the flat numbers, if they fill them exactly.
-pub(super) fn offsets(
-    lengths: &[i64],
-    channels: usize,
-    numbers: usize,
-) -> Result<Vec<usize>, String> {
-    if lengths.is_empty() {
-        return Err("`lengths` is empty, wanted at least one sequence; put data into it".into());
-    }
-    if let Some(i) = lengths.iter().position(|&length| length < 1) {
-        return Err(format!(
-            "`lengths` gives sequence {} {} steps, wanted at least 1; drop the sequence before \
-             np.savez",
-            i + 1,
-            lengths[i]
-        ));
-    }
-    // No number of lengths below 2⁶³ that fits into memory overflows 128 bits.
-    let sum = lengths.iter().map(|&length| length.unsigned_abs() as u128).sum::<u128>();
-    let total = numbers / channels;
-    if sum != total as u128 {
-        return Err(format!(
-            "`lengths` add up to {sum}, wanted the {total} steps of `samples`; write \
-             lengths=np.array([len(s) for s in seqs], '<i8')"
-        ));
-    }
-    let ends = lengths.iter().scan(0, |end, &length| {
-        *end += length as usize * channels; // at most `numbers`, as the sum has shown
-        Some(*end)
-    });
-    Ok(std::iter::once(0).chain(ends).collect())
-}
-
-/// Whether `split` has an entry for each sequence.
-pub(super) fn check_count(found: usize, sequences: usize) -> Result<(), String> {
-    match found == sequences {
-        true => Ok(()),
-        false => Err(format!(
-            "`split` has {found} entries, wanted one for each of the {sequences} sequences; write \
-             split=np.array(split, 'i1')"
-        )),
     }
 }
 

@@ -11,14 +11,17 @@ fn wide() -> Lab {
     lab
 }
 
-const WIDE: &str = "--data wide.npz --set model.channels=16 --set model.latents=[4,2] \
-                    --set model.blocks_per_latent=2 --set train.batch=5 --set train.eval_every=10";
+const WIDE: &str =
+    "--data wide.npz --set model.channels=16 --set train.batch=5 --set train.eval_every=10";
 
 #[test]
 fn thirty_steps_give_the_same_checkpoint_on_1_2_3_and_8_threads_and_cut_in_two() {
-    for (model, head) in [("stcn-dense", "gmm"), ("wavenet", "normal")] {
+    let of_stcn = "--set model.latents=[4,2] --set model.blocks_per_latent=2";
+    let of_wavenet = "--set model.levels=2 --set model.blocks_per_level=2";
+    for (model, head, sizes) in [("stcn-dense", "gmm", of_stcn), ("wavenet", "normal", of_wavenet)]
+    {
         let lab = wide();
-        let choice = format!("--model {model} --head {head} {WIDE}");
+        let choice = format!("--model {model} --head {head} {WIDE} {sizes}");
         let run = |out: &str, steps: u64, threads: u64| {
             let words = format!("train {choice} --out {out} --steps {steps} --threads {threads}");
             sha256(&lab, &words)

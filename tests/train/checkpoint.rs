@@ -95,7 +95,7 @@ fn the_layout_of_the_file_is_what_it_was() {
     let mut checkpoint = small();
     checkpoint.header.crate_version = "0.1.0".into();
     checkpoint.header.arithmetic = 1;
-    assert_eq!(FORMAT, 1);
+    assert_eq!(FORMAT, 2);
     assert_eq!(
         hex::encode(Sha256::digest(checkpoint.to_bytes())),
         "6f98aad554ceef60c6a9957bc2af92bede6ea21d42030d37e51cfa758519b0a0"
@@ -193,10 +193,16 @@ fn another_kind_of_file_is_refused() {
 #[test]
 fn a_newer_format_asks_for_an_upgrade() {
     let mut bytes = small().to_bytes();
-    bytes[8] = 2;
+    bytes[8] = 3;
     assert_eq!(
         complaint(&bytes),
-        "was written by a newer stcn (format 2; this one reads 1): upgrade"
+        "was written by a newer stcn (format 3; this one reads 2): upgrade"
+    );
+    bytes[8] = 1;
+    assert_eq!(
+        complaint(&bytes),
+        "was written by stcn 0.1, whose configs have other keys: evaluate it with that version, or train the \
+         model again"
     );
     bytes[8] = 0;
     assert_eq!(complaint(&bytes), "is damaged (format 0): take another copy");
