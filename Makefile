@@ -27,17 +27,19 @@ demo: ## train on the embedded handwriting, evaluate, draw: start here
 	@echo "Next: make inspect OUT=runs/demo (every node of a pass, with its gradient), make train MODEL=wavenet"
 	@echo "(another model, same data), stcn train --resume runs/demo --steps 3000 (longer), make book (how it works)."
 
-test: ## laws, twins, same bits, the house itself, doctests
-	cargo test
+test: ## laws, twins, same bits, the oracle, a crate of somebody else's, the house itself, doctests
+	cargo test --workspace
 
 check: ## format, lints, docs, tests and gradients: before every commit that matters
-	cargo fmt --check && cargo clippy --all-targets -- -D warnings
+	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) test gradcheck deny
 
 gradcheck: ## every op and every model's parameters against finite differences, in f64
 	cargo test --features f64 --test all -- ops:: tape:: dist:: nn:: models:: oracle::
 	cargo run --features f64 -- gradcheck
+	cargo run --package outsider --features f64 -- gradcheck --model drift
+	cargo test --package outsider --features f64 op
 
 oracle: ## every model in PyTorch: the golden files made again, fresh passes of the binary compared, where torch is there
 	@if $(PYTHON) -c "import torch, numpy, safetensors" 2> /dev/null; then cargo build --release && \

@@ -17,6 +17,9 @@ pub mod where_the_time_goes {}
 #[doc = include_str!("dump.md")]
 pub mod dump {}
 
+#[doc = include_str!("your-own.md")]
+pub mod your_own {}
+
 pub mod decisions {
     //! Why things are as they are: one page each, the question first, and what would change our mind last.
     //!

@@ -26,17 +26,16 @@ choice! {
 }
 
 choice! {
-    /// Which bound is learnt from. Updates that are paid for by K draws show `ln p(x | z)` and KL as means
-    /// over the draws (with the divergence of the draws, even for K = 1), or not at all of a filter; checks
-    /// on the validation part are made in the same bound, and beside it the ELBO.
+    /// The bound that is maximised. With `iwae`, `ln p(x | z)` and KL of an update are means over the K draws, the KL
+    /// estimated by them, even for K = 1; with `fivo` they are not defined. Checks on the validation part use the
+    /// same bound, and show the ELBO too. Auxiliary terms of a paper are part of the ELBO objective alone.
     Objective, "objective":
     /// `ln p(x | z) − KL` of one draw, the divergence as an integral.
     Elbo = "elbo",
-    /// The logarithm of the mean weight of `particles` draws: at each step where steps are independent,
-    /// else of whole sequences.
+    /// The logarithm of the mean importance weight of `particles` draws: per step where steps are independent,
+    /// else of whole sequences (Burda et al. 2016).
     Iwae = "iwae",
-    /// What a filter of `particles` particles says, as `evaluate --fivo`; nothing that a paper adds to the
-    /// ELBO is part of it.
+    /// The estimate of a particle filter of `particles` particles, as `evaluate --fivo` (Maddison et al. 2017).
     Fivo = "fivo",
 }
 
@@ -58,15 +57,15 @@ pub struct Config {
     pub seed: u64,
     /// The preset that the sizes came from.
     pub preset: Preset,
-    /// What is learnt from.
+    /// `[data]`: the data set, and how it is brought to the model.
     pub data: DataConfig,
-    /// What is built.
+    /// `[model]`: the model, its sizes and switches.
     pub model: ModelConfig,
-    /// How it is trained.
+    /// `[train]`: how it is trained.
     pub train: TrainConfig,
 }
 
-/// What is learnt from.
+/// The data set, and how it is brought to the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -121,7 +120,7 @@ pub struct TrainConfig {
     pub grad_clip: f64,
     /// Updates over which the weight of the KL rises to 1; 0: always 1.
     pub kl_anneal: u64,
-    /// Which bound is learnt from.
+    /// The bound that is maximised.
     pub objective: Objective,
     /// `iwae`, `fivo`: K, draws of the latents of each sequence, at most 256; memory and time grow by it.
     pub particles: usize,

@@ -108,10 +108,7 @@ pub fn forward<'t>(
             let per_step = has_weights_per_step(model, batch.x.cols());
             let ends = |&n: &usize| if per_step { (1..=n).collect() } else { vec![n] };
             let ends: Vec<Vec<usize>> = lengths.iter().map(ends).collect();
-            let loss = of_bound(increments(&elbo, weight), &ends);
-            let of_each = scaled(-1. / train.particles as f64).repeat(train.particles);
-            let add = |loss, &term: &Var<'t>| loss + sum_masked(term, &tiled.lengths, &of_each);
-            let loss = elbo.auxiliary.iter().fold(loss, add).named("loss");
+            let loss = of_bound(increments(&elbo, weight), &ends).named("loss");
             Pass { loss, terms: Some(terms(elbo.log_px, &elbo.kl, &tiled.lengths)) }
         }
         Objective::Fivo => {

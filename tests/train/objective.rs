@@ -353,3 +353,23 @@ fn bounds_by_draws_want_latents_and_weights() {
     says(&said, &["train.objective is fivo", "is not offered", "choose elbo or iwae"]);
     check(&*model(&fresh), stcn::train::config::Objective::Iwae).unwrap();
 }
+
+#[test]
+fn auxiliary_terms_are_part_of_the_elbo_objective_alone() {
+    // With weights of 0 nothing is added: where the loss is the same with large ones, no term is in it.
+    for kind in ["z-forcing", "var-bilstm"] {
+        for objective in ["elbo", "iwae", "fivo"] {
+            let loss = |weight: &str| {
+                let auxiliary = format!("model.auxiliary_weight={weight}");
+                let objective = format!("train.objective={objective}");
+                let config = config(kind, "pointwise", &[&auxiliary, &objective]);
+                let (model, tape) = (model(&config), Tape::new());
+                let noise = Noise::new(1, "train");
+                let pass = forward(&*model, &tape, &batch(), &noise, 1., &config.train);
+                pass.loss.value().item()
+            };
+            let added = loss("0") != loss("100");
+            assert_eq!(added, objective == "elbo", "{kind} by {objective}");
+        }
+    }
+}

@@ -145,3 +145,23 @@ fn the_model_draws_the_same_whoever_stands_beside_it() {
     let elbo = model.elbo(&tape, &batch, &noise, Kl::Analytic);
     assert_eq!(elbo.kl.len(), 1);
 }
+
+/// The code of a file of this crate, without the words on top where the chapter has its own.
+fn code(file: &'static str) -> &'static str {
+    let (_, code) = file.split_once("\n\n").expect("a head, then code");
+    code.trim()
+}
+
+#[test]
+fn the_chapter_of_the_book_quotes_this_crate() {
+    let chapter = include_str!("../../../src/book/your-own.md");
+    for file in [
+        include_str!("../src/op.rs"),
+        include_str!("../src/layer.rs"),
+        include_str!("../src/drift.rs"),
+        include_str!("../src/lib.rs"),
+        include_str!("../src/main.rs"),
+    ] {
+        assert!(chapter.contains(code(file)), "the chapter has other code than:\n{file}");
+    }
+}
