@@ -96,6 +96,7 @@ fn names_parse_back_to_their_values() {
         assert_eq!(format!("[{kind:>17}]"), format!("[{:>17}]", kind.name()));
     }
     assert_eq!(registry.models(), models::ALL);
+    assert!(registry.find("wave").is_err() && registry.find("").is_err());
     for &head in HeadKind::ALL {
         assert_eq!(HeadKind::parse(&head.to_string()).unwrap(), head);
     }

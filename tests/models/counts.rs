@@ -1,11 +1,13 @@
 //! Parameter counts, to the unit: stcn.md §9 and the small partners of rivals.md §9.
 
-use super::{size, with, with_those_of};
+use super::{HEADS, size, with, with_those_of};
 use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::{
-    self, ModelKind, STCN, STCN_DENSE, SWAVENET, WAVENET, WAVENET_DENSE, build, shapes,
+    self, MOST_PARAMETERS, ModelKind, STCN, STCN_DENSE, SWAVENET, WAVENET, WAVENET_DENSE, build,
+    shapes,
 };
 use stcn::nn::{Head, Init, Module};
+use std::collections::BTreeSet;
 use toml::Table;
 
 const INK: [u32; 5] = [32, 16, 8, 4, 2];
@@ -181,6 +183,43 @@ fn shapes_and_counts_are_those_of_the_model_that_is_built() {
         model.visit(&mut |p| built.push((p.path().to_string(), p.value.shape().to_vec())));
         assert_eq!(shapes(&config).unwrap(), built, "{}", super::name(&config));
         assert_eq!(models::count(&config).unwrap(), model.parameter_count());
+    }
+}
+
+#[test]
+fn models_of_a_small_preset_have_the_same_number_of_parameters_within_three_per_cent() {
+    let small = [Preset::InkTiny, Preset::InkSmall, Preset::MusicSmall, Preset::SpeechSmall];
+    for preset in small {
+        let count = |kind| models::count(&ModelConfig::preset(kind, preset, None)).unwrap();
+        let mut counts = models::ALL.map(count);
+        counts.sort();
+        let middle = counts[counts.len() / 2] as f64;
+        for kind in models::ALL {
+            let off = count(kind) as f64 / middle - 1.;
+            assert!(off.abs() < 0.03, "{preset} {kind}: {off:+.4}");
+        }
+    }
+}
+
+#[test]
+fn every_preset_has_sizes_for_every_model_and_every_head_that_suits_its_data() {
+    for (kind, &preset) in
+        models::ALL.iter().flat_map(|&kind| Preset::ALL.iter().map(move |p| (kind, p)))
+    {
+        for &head in HeadKind::ALL {
+            let config = ModelConfig::preset(kind, preset, Some(head));
+            let suits = HEADS.contains(&(config.obs.task, head));
+            assert_eq!(config.validate().is_ok(), suits, "{kind} {preset} {head}");
+            if !suits {
+                continue;
+            }
+            for config in [config.clone().as_released(), config] {
+                let shapes = shapes(&config).unwrap();
+                let paths: BTreeSet<&String> = shapes.iter().map(|(path, _)| path).collect();
+                assert_eq!(paths.len(), shapes.len(), "{kind} {preset} {head}: a path twice");
+                assert!(models::count(&config).unwrap() < MOST_PARAMETERS);
+            }
+        }
     }
 }
 

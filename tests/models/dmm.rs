@@ -48,6 +48,19 @@ fn the_papers_sizes_on_music_have_the_count_of_its_equations() {
 }
 
 #[test]
+fn small_presets_have_their_parameter_counts() {
+    for (preset, want) in [
+        (Preset::InkTiny, (112_749, 23_333)),
+        (Preset::InkSmall, (595_491, 79_333)),
+        (Preset::MusicSmall, (602_484, 77_656)),
+        (Preset::SpeechSmall, (901_752, 324_949)),
+    ] {
+        let config = ModelConfig::preset(DMM, preset, None);
+        assert_eq!((count(&config).unwrap(), generative(&config)), want, "{preset}");
+    }
+}
+
+#[test]
 fn only_the_posterior_is_left_behind_when_it_draws() {
     let parts = |generates: bool| {
         let mut parts: Vec<String> = vec![];
@@ -215,6 +228,32 @@ fn the_posterior_sees_a_step_and_what_comes_and_nothing_before_but_through_its_l
         found[..7].iter().map(|[_, mean]| row(mean, 1, 0).to_vec()).collect()
     };
     assert_eq!(of_lengths(&padding), of_lengths(&before), "it has read padding");
+}
+
+#[test]
+fn given_its_latent_neither_a_step_nor_the_next_latent_depends_on_what_was_before() {
+    let config = config();
+    let (model, batch, tape) = (model(&config), batch(&config, &[6]), Tape::inference());
+    // Two walks whose latents differ before step 3, counted from 0.
+    let walk = |early: Real| -> Vec<[Tensor; 2]> {
+        let (steps, x) = (model.steps().unwrap(), tape.constant(batch.x.clone()));
+        let context = steps.context(x, &batch.lengths);
+        let mut state = vec![tape.constant(Tensor::zeros(&[1, 1, 3]))];
+        let step = |t: usize| {
+            let at = |x: &Var<'_>| tape.constant(slice_time(*x, t, 1).value());
+            let z = if t < 3 { early } else { 0.3 * t as Real };
+            let z = tape.constant(Tensor::new(&[1, 1, 3], vec![z; 3]));
+            let step = steps.step(&context.map(at), at(&x), &state, &|_, _| z);
+            state = step.state;
+            [step.log_px.value(), step.log_ratio.value()]
+        };
+        (0..6).map(step).collect()
+    };
+    let (one, two) = (walk(0.2), walk(-0.7));
+    for t in 0..6 {
+        assert_eq!(one[t][0] == two[t][0], t >= 3, "x_{t}");
+        assert_eq!(one[t][1] == two[t][1], t >= 4, "z_{t}");
+    }
 }
 
 #[test]

@@ -175,3 +175,35 @@ fn keys_and_pens_are_zeros_and_ones_and_a_threshold_draws_no_chance() {
         }
     }
 }
+
+#[test]
+fn drawing_reads_every_parameter_but_those_of_inference() {
+    for config in every() {
+        let mut model = model(&config);
+        let draw = |model: &dyn Model| grown(model, &nothing(&config, 3), &SAMPLES);
+        let before = draw(&*model);
+        let mut read = vec![];
+        model.visit_mut(&mut |p| match config.kind.generates_with(p.path()) {
+            true => read.push(p.path().to_string()),
+            false => p.value.data_mut().fill(Real::NAN),
+        });
+        assert!(draw(&*model) == before, "{} reads what only inference has", name(&config));
+        // Keys may stay as they are while their θ moves a little.
+        let may_hide = |path: &str| config.obs.task == Task::Music && !path.starts_with("head.");
+        for path in read.into_iter().filter(|path| !may_hide(path)) {
+            let swap = |model: &mut dyn Model, value: &mut Tensor| {
+                model.visit_mut(&mut |p| {
+                    if p.path() == path {
+                        std::mem::swap(&mut p.value, value);
+                    }
+                });
+            };
+            let mut value = Tensor::zeros(&[0]);
+            swap(&mut *model, &mut value);
+            let mut other = value.map(|_| Real::NAN);
+            swap(&mut *model, &mut other);
+            assert!(draw(&*model) != before, "{} does not read {path}", name(&config));
+            swap(&mut *model, &mut value);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 use super::{lively, normals, step};
 use stcn::Tape;
 use stcn::nn::{Gru, Module};
+use stcn::ops::slice_time;
 
 #[test]
 fn a_step_is_a_row_of_the_whole_to_the_bit() {
@@ -15,6 +16,19 @@ fn a_step_is_a_row_of_the_whole_to_the_bit() {
             assert_eq!(h, step(&whole, t), "{inputs}→{units} step {t}");
         }
     }
+}
+
+#[test]
+fn a_pass_from_a_state_is_the_rest_of_the_whole_to_the_bit() {
+    let layer = lively(|init| Gru::new(init, 3, 6));
+    let tape = Tape::inference();
+    let x = tape.constant(normals(&[2, 9, 3]));
+    let whole = layer.forward(x);
+    assert_eq!(layer.forward_from(x, None).value(), whole.value());
+    let zeros = tape.constant(layer.start(2));
+    assert_eq!(layer.forward_from(x, Some(zeros)).value(), whole.value());
+    let rest = layer.forward_from(slice_time(x, 4, 5), Some(slice_time(whole, 3, 1)));
+    assert_eq!(rest.value(), slice_time(whole, 4, 5).value());
 }
 
 #[test]

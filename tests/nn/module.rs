@@ -68,6 +68,27 @@ fn a_change_in_one_layer_reseeds_no_other() {
 }
 
 #[test]
+fn a_layer_may_fill_a_parameter_in_a_way_of_its_own() {
+    let built = |init: &mut Init| {
+        init.scope("own", |init| {
+            init.param("diagonal", &[2, 2], |noise, path, value| {
+                assert_eq!((path, &*value), ("own.diagonal", &[0.; 4][..]));
+                noise.normals(path, 0, 0, &mut value[..1]);
+            })
+        })
+    };
+    let init = &mut Init::new(3);
+    Linear::new(init, 2, 2);
+    let param = built(init);
+    assert_eq!((param.path(), param.number()), ("own.diagonal", 2));
+    assert_eq!(param.value, built(&mut Init::new(3)).value, "its stream is its own");
+    assert!(param.value.data()[0] != 0. && param.value.data()[1..] == [0.; 3]);
+    let mut unfilled = Init::unfilled();
+    unfilled.param("p", &[2, 3], |_, _, _| panic!("filled"));
+    assert_eq!(unfilled.into_shapes(), [("p".to_string(), vec![2, 3])]);
+}
+
+#[test]
 fn weights_fill_the_glorot_interval_evenly_and_biases_are_zero() {
     let tcn = Tcn::new(&mut Init::new(3), "tcn", (40, 40), (1, 1), 2);
     tcn.visit(&mut |p| {
