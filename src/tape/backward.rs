@@ -78,8 +78,31 @@ impl Slot {
 }
 
 /// A term of a gradient that is better added together with others of its type than alone. A weight that every
-/// step of a recurrence uses gets a small product from each; its op defers them ([`Slot::defer`]) and makes a few
-/// large products of them in the end.
+/// step of a recurrence uses gets a small product from each; its op defers them ([`Slot::defer`]) and computes a
+/// few large products in the end.
+///
+/// ```
+/// # use stcn::{Real, Tape, Tensor, tape::{Deferred, Keep, Rule, Slot, Var}};
+/// /// A term of the gradient of a scalar.
+/// struct Term(Real);
+///
+/// impl Deferred for Term {
+///     fn add_all(terms: Vec<Self>, slot: &mut Slot) {
+///         slot.add(|| Tensor::scalar(terms.iter().map(|term| term.0).sum()));
+///     }
+/// }
+///
+/// fn times(w: Var, x: Real) -> Var {
+///     static RULE: Rule = Rule { name: "times", forward: "y = w x", vjp: "w̄ = ȳ x" };
+///     let y = w.value().map(|w| w * x);
+///     w.tape().record(&RULE, [w], y, move |gy, [gw]| gw.defer(|| Term(gy.item() * x)))
+/// }
+///
+/// let tape = Tape::new();
+/// let w = tape.input(Tensor::scalar(5.), "w");
+/// let grads = tape.backward(times(w, 2.) + times(w, 3.), Keep::Leaves);
+/// assert_eq!(grads.wrt(w).unwrap().item(), 5.);
+/// ```
 pub trait Deferred: Sized + 'static {
     /// Adds all terms of one gradient to its slot; they come in the order in which their ops were recorded.
     fn add_all(terms: Vec<Self>, slot: &mut Slot);

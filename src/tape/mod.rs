@@ -34,7 +34,7 @@ mod rule;
 
 pub use backward::{Deferred, Grads, Keep, Slot, Term};
 pub use param::Param;
-pub use rule::Rule;
+pub use rule::{Rule, rule};
 
 use crate::tensor::Tensor;
 use std::any::Any;
