@@ -54,6 +54,7 @@ const AT_THE_ROOT: [(&str, &str); 9] = [
     ("Real", "tensor"),
     ("Tensor", "tensor"),
     ("vectorised", "kernel"),
+    ("rule", "tape"),
     ("module", "nn"),
     ("settings", "models"),
 ];
@@ -559,14 +560,28 @@ fn climbing(sources: &[Source]) -> Vec<String> {
     found
 }
 
-/// Names of the rules in `src/ops`, in order of files.
+/// Names of the rules in `src/ops`, in order of files: of `rule! { SUM: "sum", … }`, and of the rows of tables, which
+/// begin with `tanh(` or `Add::add`.
 fn rules(sources: &[Source]) -> Vec<(String, String)> {
     let mut found = vec![];
     for source in sources.iter().filter(|source| source.module() == "ops") {
-        for at in find(&source.code, "Rule {") {
-            let name =
-                source.text[at..].split_once("name: \"").and_then(|(_, name)| name.split_once('"'));
-            found.push((source.place(at), name.map_or("", |(name, _)| name).to_string()));
+        for at in find(&source.code, "rule! {") {
+            let name = source.text[at..].split('"').nth(1).unwrap_or("");
+            found.push((source.place(at), name.to_string()));
+        }
+        for table in ["functions! {", "operators! {"] {
+            let Some(start) = find(&source.code, table).next() else { continue };
+            let end = start + source.code[start..].find("\n}").unwrap_or(0);
+            let mut at = start;
+            for line in source.code[start..end].lines() {
+                let row = line.strip_prefix("    ").unwrap_or("").trim_end();
+                let name = row.strip_suffix(')').map_or(row, |row| row.split('(').next().unwrap());
+                let name = name.split("::").last().unwrap_or(name);
+                if !name.is_empty() && name.bytes().all(is_word) {
+                    found.push((source.place(at), name.to_string()));
+                }
+                at += line.len() + 1;
+            }
         }
     }
     found
@@ -882,15 +897,20 @@ mod seen_red {
     #[test]
     fn a_rule_without_a_check_and_a_check_without_a_rule() {
         let op = |name: &str| {
-            let text =
-                format!("static RULE: Rule =\n    Rule {{\n name: \"{name}\", vjp: \"\" }};");
+            let text = format!("rule! {{ RULE: \"{name}\",\n    forward: \"\", vjp: \"\" }}");
             Source::new("ops/op.rs", text)
         };
         let checks = || Source::new("ops/check.rs", "check(\"sum\", &ab); // check(\"max\", &ab)");
         assert_eq!(unchecked(&[op("sum"), checks()]), [""; 0]);
         let found = unchecked(&[op("max"), checks()]);
-        assert_eq!(found[0], "src/ops/op.rs:2: rule `max` is in no gradient check");
+        assert_eq!(found[0], "src/ops/op.rs:1: rule `max` is in no gradient check");
         assert_eq!(found[1], "src/ops/check.rs: no rule is called `sum`");
+        let table = "functions! {\n    /// Its example.\n    max(k)\n        \"y = k\" |x| k;\n\n    sum()\n}";
+        let found = unchecked(&[Source::new("ops/table.rs", table), checks()]);
+        assert_eq!(found, ["src/ops/table.rs:3: rule `max` is in no gradient check"]);
+        let table = "operators! {\n    Max::max\n        \"z = x\" |x, y| x;\n    Sum::sum\n}";
+        let found = unchecked(&[Source::new("ops/table.rs", table), checks()]);
+        assert_eq!(found, ["src/ops/table.rs:2: rule `max` is in no gradient check"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::gemm::{CHAIN, Mat, Onto, Packed, Right, fill, mul_add_each, mul_add_o
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
-/// Numbers in one tile of x or y: they stay in a core's second cache.
+/// Elements of one tile of x or y: a tile stays in the second-level cache of a core.
 const TILE: usize = 1 << 15;
 
 /// Weights of a tap below this are packed by one thread: waking another takes longer.
@@ -36,7 +36,7 @@ impl CausalConv {
         Self { batch: 1, time: rows, inputs, outputs, taps: 1, dilation: 1 }
     }
 
-    /// Steps of one tile: no bit depends on the cut, so there may be a few for each thread.
+    /// Steps of one tile. No bit depends on the cut, so it may follow the number of threads.
     fn rows_per_tile(&self) -> usize {
         let most = TILE / self.inputs.max(self.outputs).max(1);
         let share = (self.batch * self.time).div_ceil(4 * parallel::threads());
@@ -49,7 +49,7 @@ impl CausalConv {
     }
 
     /// The plain loop: calls `visit(index into x, into w, into y)` for every product in the sum, in
-    /// the order of the sum. The oracle of the three functions below.
+    /// the order of the sum. The oracle of the functions below.
     pub fn terms(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let Self { batch, time, inputs, outputs, taps, .. } = *self;
         for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
@@ -64,7 +64,7 @@ impl CausalConv {
         }
     }
 
-    /// One tile of y: `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`, whatever y held.
+    /// One tile of y: `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`. What y held is not read.
     ///
     /// x, w, bias: whole; y: only the tile's rows.
     pub fn forward(&self, x: &[Real], w: &[Real], bias: &[Real], tile: &Tile, y: &mut [Real]) {
@@ -135,7 +135,7 @@ impl CausalConv {
     }
 
     /// Queues the gradient of x from several (ȳ, w), in order: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ`; stores instead of
-    /// adding if it is the `first` to come.
+    /// adding if this is the `first` term of x̄.
     pub fn queue_grad_x<'a, const N: usize>(
         &self,
         work: &mut Work<'a>,
@@ -148,33 +148,40 @@ impl CausalConv {
             parallel::cut([gx], [self.inputs], (self.batch, self.time), self.rows_per_tile())
         {
             work.add(move || {
-                let mut known = if first { 0 } else { tile.time.len() };
-                from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx, &mut known));
+                let mut written = if first { 0 } else { tile.time.len() };
+                from.iter().for_each(|(gy, w)| conv.grad_x(gy, w, &tile, gx, &mut written));
             });
         }
     }
 
-    /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`. Rows from `known` on hold
-    /// nothing yet; in the end all hold something.
-    fn grad_x(&self, gy: &[Real], w: &PackedTaps, tile: &Tile, gx: &mut [Real], known: &mut usize) {
+    /// Adds to one tile of x̄: `x̄_s += Σⱼ ȳ_{s+rⱼ} wⱼᵀ` for the steps of `tile`. Only the first `written` rows
+    /// hold a sum so far; the others are stored.
+    fn grad_x(
+        &self,
+        gy: &[Real],
+        w: &PackedTaps,
+        tile: &Tile,
+        gx: &mut [Real],
+        written: &mut usize,
+    ) {
         let (i, o) = (self.inputs, self.outputs);
         let gy = &gy[tile.batch * self.time * o..][..self.time * o];
         for (j, w) in w.0.iter().enumerate() {
             let from = tile.time.start + self.reach(j);
-            let rows = tile.time.len().min(self.time.saturating_sub(from)); // ever more: reaches fall
-            for (rows, onto) in [(0..rows.min(*known), Onto::C), (*known..rows, Onto::Zero)] {
+            let rows = tile.time.len().min(self.time.saturating_sub(from)); // grows as the reach shrinks
+            for (rows, onto) in [(0..rows.min(*written), Onto::C), (*written..rows, Onto::Zero)] {
                 if !rows.is_empty() {
                     let gy = Mat::new(&gy[(from + rows.start) * o..], rows.len(), o);
                     let gx = &mut gx[rows.start * i..rows.end * i];
                     mul_add_onto(gy, Right::Packed(w), onto, gx);
                 }
             }
-            *known = rows.max(*known);
+            *written = rows.max(*written);
         }
     }
 
     /// Queues `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`: rectangles of w̄, each over the sequences in index order;
-    /// stores instead of adding if it is the `first` to come.
+    /// stores instead of adding if this is the `first` term of w̄.
     pub fn queue_grad_w<'a>(
         &self,
         work: &mut Work<'a>,
@@ -184,7 +191,7 @@ impl CausalConv {
         first: bool,
     ) {
         let conv = *self;
-        // Every rectangle reads all of x and ȳ: few of them. No bit depends on the cut, so it may follow
+        // Every rectangle reads all of x and ȳ, so there are few. No bit depends on the cut, so it may follow
         // the number of threads.
         let rows = self.inputs.div_ceil(parallel::threads().div_ceil(self.taps));
         for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
@@ -192,11 +199,11 @@ impl CausalConv {
         }
     }
 
-    /// The rectangle of w̄ that `tile` names: a tap as its batch, rows of wⱼ as its time.
+    /// The rectangle of w̄ given by `tile`, whose batch is a tap j and whose time are rows of wⱼ.
     fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real], first: bool) {
         let Self { batch, time, inputs: i, outputs: o, .. } = *self;
         let reach = self.reach(tile.batch);
-        let steps = time.saturating_sub(reach); // of x, whose y lies inside the sequence too
+        let steps = time.saturating_sub(reach); // of x whose y is inside the sequence too
         let starts = (0..batch).flat_map(|b| (0..steps).step_by(CHAIN).map(move |t| (b, t)));
         let terms = starts.map(|(b, t)| {
             let rows = CHAIN.min(steps - t);

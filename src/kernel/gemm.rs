@@ -1,11 +1,11 @@
 //! Matrix products, `C += A·B`, with one definition of every element on every machine.
 //!
 //! Each element is `c += Σ` over groups of 256 terms, each group one chain of fused multiply-adds from
-//! zero, in order: [`element`]. matrixmultiply makes the same chain, and gave our f32 products until a
-//! kernel of our own, which packs weights once a step and reads the other side where it lies, made it
-//! faster (decision 0010). It still gives the products of the f64 build and the oracle of the tests.
+//! zero, in order: [`element`]. matrixmultiply computes the same chain, but our own
+//! kernel, which packs weights once a step and reads the other side in place, is faster (decision 0010). It
+//! still computes the products of the f64 build, and is the oracle of the tests.
 //!
-//! Here stand the definition, what products are made of, and the checks; the loops are in `single`.
+//! Here: the definition, the operands of a product, and their checks. The loops are in `single`.
 
 use crate::tensor::{Real, Tensor};
 
@@ -19,7 +19,7 @@ pub const PANEL_COLUMNS: usize = 32;
 /// memory, and threads share its columns rather than its rows.
 pub const SKINNY_ROWS: usize = 64;
 
-/// One element of `C += A·B`: the definition that every kernel has to meet, to the bit.
+/// One element of `C += A·B`: the definition that every kernel meets, to the bit.
 #[cfg(not(feature = "f64"))]
 pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
     let chain = |terms: std::ops::Range<usize>| {
@@ -28,7 +28,7 @@ pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> 
     (0..k).step_by(CHAIN).fold(c, |c, start| c + chain(start..k.min(start + CHAIN)))
 }
 
-/// A matrix that lies in a slice with any strides.
+/// A matrix in a slice, with any strides.
 #[derive(Clone, Copy)]
 pub struct Mat<'a> {
     data: &'a [Real],
@@ -66,7 +66,7 @@ impl<'a> Mat<'a> {
         Self { data, cols: range.len(), ..self }
     }
 
-    /// One row becomes `rows` of them, each `stride` numbers behind the one before.
+    /// `rows` rows as wide as this one, each `stride` elements after the one before.
     #[track_caller]
     pub fn repeated(self, rows: usize, stride: usize) -> Self {
         assert_eq!(self.rows, 1, "Mat: want one row to repeat, got {}", self.rows);
@@ -89,12 +89,12 @@ pub struct Packed {
     panels: Tensor,
 }
 
-/// What stands on the right of a product.
+/// The right-hand side of a product.
 #[derive(Clone, Copy)]
 pub enum Right<'a> {
     /// Packed before: weights.
     Packed(&'a Packed),
-    /// Row-major where it lies: used once or by few rows.
+    /// Row-major, read in place: used once or by few rows.
     Rows(Mat<'a>),
 }
 
@@ -114,7 +114,7 @@ pub enum Onto<'a> {
     C,
     /// The same row for every row of C, such as a bias; what C held is not read.
     Row(&'a [Real]),
-    /// Zeros, likewise.
+    /// Zeros; what C held is not read.
     Zero,
 }
 
@@ -126,7 +126,7 @@ pub fn mul_add(a: Mat<'_>, b: Right<'_>, c: &mut [Real]) {
     mul_add_onto(a, b, Onto::C, c);
 }
 
-/// `C = onto + A·B`: the bits of [`mul_add`] on a C that was filled before, without the filling.
+/// `C = onto + A·B`: the bits of [`mul_add`] after [`fill`], without a pass over C.
 #[track_caller]
 pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
     check(a, b, onto, c.len());
@@ -137,8 +137,8 @@ pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
     }
 }
 
-/// `C = onto + A₀·B₀ + A₁·B₁ + …`: the bits of [`mul_add`] with each in turn. While one is multiplied, the
-/// next is fetched from memory: for factors that are used once.
+/// `C = onto + A₀·B₀ + A₁·B₁ + …`: the bits of [`mul_add`] with each in turn. While one product is computed, the
+/// factors of the next are fetched from memory: for factors that are used once.
 #[track_caller]
 pub fn mul_add_each<'a>(
     terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
@@ -158,7 +158,7 @@ pub fn mul_add_each<'a>(
     }
 }
 
-/// What the loops rely on: A, B, C and a row under it hold every element of the product.
+/// Panics unless A, B, C and a row to add to hold every element of the product: the loops rely on it.
 #[track_caller]
 fn check(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, size: usize) {
     let (k, n) = b.shape();
@@ -179,7 +179,7 @@ fn check(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, size: usize) {
     }
 }
 
-/// Puts what a product is to be added to into C.
+/// Fills C with what a product is added to.
 pub fn fill(onto: Onto<'_>, c: &mut [Real]) {
     match onto {
         Onto::C => (),
@@ -190,7 +190,7 @@ pub fn fill(onto: Onto<'_>, c: &mut [Real]) {
     }
 }
 
-/// `C += A·B`, row-major, by our kernel or by matrixmultiply's: for `bench` to find the machine's roof.
+/// `C += A·B`, row-major, by our kernel or by matrixmultiply's: `bench` measures the machine's roof with it.
 pub fn roof(a: &[Real], b: &[Real], c: &mut [Real], (m, k, n): (usize, usize, usize), ours: bool) {
     use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
     let (left, right) = (Mat::new(a, m, k), Mat::new(b, k, n));

@@ -1,4 +1,4 @@
-//! Functions on slices: each file has the plain loop (the oracle), then the fast one.
+//! Loops over numbers. A fast loop has a plain one as its oracle, in its file or in its test.
 //!
 //! Everything whose bits could depend on the machine lives here and nowhere else.
 

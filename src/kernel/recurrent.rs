@@ -1,9 +1,8 @@
-//! Recurrence over time: one product of the last state per step, the gates beside it while they are in cache.
+//! Recurrence over time: at each step one product of the last state, then the gates while its sums are in cache.
 //!
 //! `sums_{t,g} = h_{t−1} U_g` for every gate g, from `h_0 = 0`; the rest of a cell is elementwise and comes as
-//! a closure. Threads share the units, so that each keeps its columns of U in its own cache; the products of
-//! the inputs, and the gradient of U, are done for all steps at once, by others. Not here: which gates a cell
-//! has (`ops::lstm`, `ops::gru`).
+//! a closure. Threads share the units, so that each keeps its columns of U in its own cache. Not here: the products
+//! of the inputs, which ops do for all steps at once, and which gates a cell has (`lstm`, `gru`).
 
 use super::causal_conv::CausalConv;
 use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
@@ -19,47 +18,47 @@ pub struct Recurrence {
     pub time: usize,
     pub units: usize,
     pub gates: usize,
-    /// Quantities of a unit that are saved for the walk back, at least as many as gates.
+    /// Quantities of a unit that are saved for the backward pass, at least as many as gates.
     pub saved: usize,
 }
 
-/// A block's part of one step, forward. Every slice holds (batch, width of the block) for each of its
-/// quantities, one after another.
-pub struct Ahead<'a> {
+/// One step of a block of units. Every slice holds one quantity after another, each (batch, width of the block).
+pub struct ForwardStep<'a> {
     /// `h_{t−1} U_g` of every gate.
     pub sums: &'a [Real],
     /// What the step before saved; none before the first.
     pub before: Option<&'a [Real]>,
-    /// The gates' inputs, in the place of what is to be saved.
+    /// What this step saves. It begins with the gates' inputs, to be overwritten.
     pub saved: &'a mut [Real],
     /// The new state.
     pub h: &'a mut [Real],
 }
 
-/// The same on the walk back.
-pub struct Back<'a> {
+/// One step of a block of units in the backward pass.
+pub struct BackwardStep<'a> {
     /// What the step before saved; none before the first.
     pub before: Option<&'a [Real]>,
     /// What this step saved.
     pub saved: &'a [Real],
     /// h_{t−1}; zeros before the first.
     pub h_before: &'a [Real],
-    /// h̄_t, but for what comes by `carry`.
+    /// h̄_t without the part in `carry`.
     pub gh: &'a [Real],
-    /// A gradient of the cell's own that goes from step to step, as c̄ does: from the step after, to the one
-    /// before.
+    /// A gradient that the cell passes from each step to the one before, as c̄: as the step after has left it, to be
+    /// overwritten.
     pub carry: &'a mut [Real],
     /// The gradients of the gates' inputs.
     pub gx: &'a mut [Real],
-    /// The gradients of `sums`; not looked at where they are those of the inputs.
+    /// The gradients of `sums`; not read where they equal those of the inputs.
     pub gsums: &'a mut [Real],
 }
 
-/// What a walk forward leaves for the walk back: by step, then by block of units.
+/// What the forward pass saves for the backward pass: by step, then by block of units.
 pub struct Saved(Vec<Vec<Tensor>>);
 
 impl Recurrence {
-    /// Of x (batch, time, gates · units) and u (units, gates · units); a panic, `op` first, if they do not fit.
+    /// From the shapes of x, (batch, time, gates · units), and u, (units, gates · units). Panics in the name of `op` if
+    /// they do not fit.
     #[track_caller]
     pub fn new(
         op: &str,
@@ -85,7 +84,7 @@ impl Recurrence {
         Mat::new(&x[t * cols..], 1, cols).repeated(self.batch, self.time * cols)
     }
 
-    /// Where the units of `block` of gate `g` begin in row (b, t) of the gates' inputs.
+    /// The index of the first unit of `block`, gate `g`, in row (b, t) of the gates' inputs.
     fn at(&self, b: usize, t: usize, g: usize, block: &Range<usize>) -> usize {
         ((b * self.time + t) * self.gates + g) * self.units + block.start
     }
@@ -96,7 +95,7 @@ impl Recurrence {
         x: &[Real],
         u: &[Real],
         h: &mut [Real],
-        cell: impl Fn(Ahead) + Sync,
+        cell: impl Fn(ForwardStep) + Sync,
     ) -> Saved {
         let Self { batch, time, units, gates, saved } = *self;
         let blocks = self.blocks();
@@ -129,7 +128,7 @@ impl Recurrence {
                 }
                 let mut h = vec![0.; size];
                 let before = before.map(|before| before[n].data());
-                cell(Ahead { sums: &sums, before, saved: now.data_mut(), h: &mut h });
+                cell(ForwardStep { sums: &sums, before, saved: now.data_mut(), h: &mut h });
                 (now, h)
             });
             for (block, (_, new)) in blocks.iter().zip(&new) {
@@ -143,7 +142,7 @@ impl Recurrence {
         Saved(steps)
     }
 
-    /// The walk back: fills `gx`, and `gsums` where the cell has other gradients for them.
+    /// Every step in turn, from the last to the first: fills `gx`, and `gsums` where they differ from `gx`.
     ///
     /// u: (H, G·H), h, gh: (B, T, H), gx, gsums: (B, T, G·H)
     pub fn backward(
@@ -152,7 +151,7 @@ impl Recurrence {
         saved: &Saved,
         gx: &mut [Real],
         mut gsums: Option<&mut [Real]>,
-        cell: impl Fn(Back) + Sync,
+        cell: impl Fn(BackwardStep) + Sync,
     ) {
         let Self { batch, time, units, gates, .. } = *self;
         let blocks = self.blocks();
@@ -181,7 +180,7 @@ impl Recurrence {
                 let mut carry = carries[n].clone();
                 let mut gx = vec![0.; gates * size];
                 let mut gsums = vec![0.; gates * size];
-                cell(Back {
+                cell(BackwardStep {
                     before: (t > 0).then(|| saved.0[t - 1][n].data()),
                     saved: saved.0[t][n].data(),
                     h_before: &h_before,
@@ -203,7 +202,7 @@ impl Recurrence {
     }
 
     /// `ū += Σ_t h_{t−1}ᵀ v̄_t` for `v_t = h_{t−1} U`, one product over the steps of all sequences; stores instead
-    /// of adding if it is the `first` to come.   h: (B, T, H), gv: (B, T, G·H), gu: (H, G·H)
+    /// of adding if this is the `first` term of ū.   h: (B, T, H), gv: (B, T, G·H), gu: (H, G·H)
     pub fn grad_u(&self, h: &Tensor, gv: &Tensor, gu: &mut [Real], first: bool) {
         let before = self.delayed(h);
         let layer = CausalConv::linear(h.rows(), self.units, gv.cols());
@@ -212,7 +211,7 @@ impl Recurrence {
         work.run();
     }
 
-    /// h_{t−1} in the place of h_t.   (B, T, H)
+    /// h_{t−1} where h has h_t, and zeros at t = 0.   (B, T, H)
     pub fn delayed(&self, h: &Tensor) -> Tensor {
         let row = self.time * self.units;
         let mut y = Tensor::scratch(h.shape());
@@ -224,7 +223,7 @@ impl Recurrence {
         y
     }
 
-    /// Puts a block's gates of step `t` in their places.
+    /// Copies a block's gates of step `t` to their places in (B, T, G·H).
     fn put(&self, new: &[Real], t: usize, block: &Range<usize>, to: &mut [Real]) {
         for (i, new) in new.chunks_exact(block.len()).enumerate() {
             let at = self.at(i % self.batch, t, i / self.batch, block);

@@ -1,4 +1,4 @@
-//! Which instructions this CPU has, and the vectors that the products are written in.
+//! The instruction set of this CPU, and the vectors that products are written in.
 //!
 //! One of the three files that may use `unsafe` (`gemm::single` and `parallel::crew` are the others):
 //! intrinsics and functions compiled for a CPU feature are only reached after [`isa`] has seen that
@@ -22,7 +22,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// As `STCN_ISA` spells it.
+    /// Its spelling in `STCN_ISA`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Avx512 => "avx512",

@@ -1,7 +1,7 @@
 //! Products of a skinny matrix, one of few rows, with a weight: one step of every sequence of a batch.
 //!
 //! A recurrent model multiplies the same weight at every step, so it is packed once, in blocks of columns that
-//! threads share out. Not here: weights that are used once, which are read where they lie
+//! threads share out. Not here: weights that are used once, which are read in place
 //! ([`CausalConv::step`](super::causal_conv::CausalConv::step)), and many rows, whose tiles are shared out.
 
 use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
@@ -86,7 +86,7 @@ impl ReusedWeight {
     }
 
     /// W for `x W`, `None` at the first call: packing a weight that is used once, as in generation, takes longer
-    /// than reading it where it lies.
+    /// than reading it in place.
     pub fn packed(&self) -> Option<&Blocks> {
         let again = self.used.replace(true);
         again.then(|| self.packed.get_or_init(|| Blocks::new(self.matrix())))

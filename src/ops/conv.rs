@@ -3,27 +3,37 @@
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::reduce;
 use crate::parallel::Work;
-use crate::tape::{Rule, Slot, Var};
+use crate::tape::{Slot, Var, rule};
 use crate::tensor::Tensor;
 
-/// `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` with the reach `rⱼ = (K−1−j)·dilation`, zeros before t = 0.
-///
+rule! { CAUSAL_CONV1D: "causal_conv1d",
+    forward: "y_t = b + Σⱼ x_{t−rⱼ} wⱼ   rⱼ = (K−1−j)·dilation",
+    vjp: "x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ   w̄ⱼ = Σ x_{t−rⱼ}ᵀȳ_t   b̄ = Σ ȳ",
+}
+
+/// A dilated causal convolution of K taps: tap j looks back by its reach rⱼ, the last one at the present; before
+/// t = 0 there are zeros.
+#[doc = CAUSAL_CONV1D!()]
 /// x: (B, T, I)   w: (K, I, O)   bias: (O)   y: (B, T, O)
-/// vjp: `x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ`, `w̄ⱼ = Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`, `b̄ = Σ_{b,t} ȳ_t`.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::causal_conv1d};
+/// # let tape = Tape::new();
+/// let x = tape.constant(Tensor::new(&[1, 4, 1], vec![1., 2., 3., 4.]));
+/// let w = tape.input(Tensor::new(&[2, 1, 1], vec![10., 1.]), "w");
+/// let bias = tape.input(Tensor::zeros(&[1]), "bias");
+/// let y = causal_conv1d(x, w, bias, 2); // 10 x_{t−2} + x_t
+/// assert_eq!(y.value().data(), [1., 2., 13., 24.]);
+/// ```
 #[track_caller]
 pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "causal_conv1d",
-        forward: "y_t = b + Σⱼ x_{t−rⱼ} wⱼ",
-        vjp: "x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ   w̄ⱼ = Σ x_{t−rⱼ}ᵀȳ_t   b̄ = Σ ȳ",
-    };
     let (xs, ws, bs) = (x.value(), w.value(), bias.value());
-    let conv = sizes(RULE.name, &xs, &ws, &bs, dilation);
+    let conv = sizes(CAUSAL_CONV1D.name, &xs, &ws, &bs, dilation);
     let mut y = Tensor::scratch(&[conv.batch, conv.time, conv.outputs]);
     conv.tiles([y.data_mut()], conv.outputs, |tile, [y]| {
         conv.forward(xs.data(), ws.data(), bs.data(), tile, y);
     });
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, [gx, gw, gb]| {
+    x.tape().record(&CAUSAL_CONV1D, [x, w, bias], y, move |gy, [gx, gw, gb]| {
         backward(&conv, &xs, &ws, &gy, gx, gw, gb);
     })
 }

@@ -4,26 +4,32 @@ use super::conv::{queue_layer, sizes};
 use super::one_shape;
 use crate::kernel::{math, pointwise};
 use crate::parallel::{self, Work};
-use crate::tape::{Rule, Var};
+use crate::tape::{Var, rule};
 use crate::tensor::{Tensor, zip};
 
-/// `y = tanh(x) ⊙ σ(g)`: the gated unit.
-///
+rule! { GATED_TANH: "gated_tanh",
+    forward: "y = a s   a = tanh(x)   s = σ(g)",
+    vjp: "x̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)",
+}
+
+/// The gated unit.
+#[doc = GATED_TANH!()]
 /// x, g, y: same shape
-/// vjp: `x̄ = ȳ ⊙ s(1 − a²)`, `ḡ = ȳ ⊙ a s(1 − s)` with `a = tanh x`, `s = σ(g)`.
 /// Source: van den Oord et al. 2016 (WaveNet), eq. 2.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::gated_tanh};
+/// # let tape = Tape::new();
+/// let [x, g] = [1., -100.].map(|x| tape.input(Tensor::scalar(x), ""));
+/// assert!(gated_tanh(x, g).value().item() < 1e-30); // a closed gate
+/// ```
 #[track_caller]
 pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "gated_tanh",
-        forward: "y = tanh(x) σ(g)",
-        vjp: "x̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)",
-    };
-    one_shape(RULE.name, [&x.value(), &g.value()]);
+    one_shape(GATED_TANH.name, [&x.value(), &g.value()]);
     let a = x.value().map(math::tanh);
     let s = g.value().map(math::sigmoid);
     let y = zip([&a, &s], |[a, s]| a * s);
-    x.tape().record(&RULE, [x, g], y, move |gy, [gx, gg]| {
+    x.tape().record(&GATED_TANH, [x, g], y, move |gy, [gx, gg]| {
         gx.add(|| zip([&gy, &a, &s], |[gy, a, s]| gy * s * (1. - a * a)));
         gg.add(|| zip([&gy, &a, &s], |[gy, a, s]| gy * a * s * (1. - s)));
     })
@@ -32,21 +38,29 @@ pub fn gated_tanh<'t>(x: Var<'t>, g: Var<'t>) -> Var<'t> {
 /// Weight and bias of one of the two convolutions.
 type Layer<'t> = (Var<'t>, Var<'t>);
 
-/// `y = tanh(W_f ∗ x + b_f) ⊙ σ(W_g ∗ x + b_g)`: [`gated_tanh`] of two causal convolutions, fused, so
-/// that a tile goes through products and gate while it is in cache and the sums before the gate are
-/// never kept.
-///
+rule! { GATED_CONV: "gated_conv",
+    forward: "y = a s   a = tanh(W_f∗x + b_f)   s = σ(W_g∗x + b_g)",
+    vjp: "f̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)   then as causal_conv1d",
+}
+
+/// [`gated_tanh`] of two causal convolutions, fused: a tile passes through products and gate while it is in cache,
+/// and what the gate is computed from is not kept.
+#[doc = GATED_CONV!()]
 /// x: (B, T, I)   W: (K, I, O)   b: (O)   y: (B, T, O)
-/// vjp: of [`gated_tanh`], then of [`causal_conv1d`](super::causal_conv1d) for filter and gate.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::{causal_conv1d, gated_conv, gated_tanh}};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 3, 1], vec![1., 2., 3.]), "x");
+/// let [wf, wg] = [0.5, -1.].map(|w| tape.input(Tensor::new(&[2, 1, 1], vec![w, 1.]), ""));
+/// let b = tape.input(Tensor::zeros(&[1]), "b");
+/// let composed = gated_tanh(causal_conv1d(x, wf, b, 1), causal_conv1d(x, wg, b, 1));
+/// assert_eq!(gated_conv(x, (wf, b), (wg, b), 1).value(), composed.value());
+/// ```
 #[track_caller]
 pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: usize) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "gated_conv",
-        forward: "y = a s   a = tanh(W_f∗x + b_f)   s = σ(W_g∗x + b_g)",
-        vjp: "f̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)   then as causal_conv1d",
-    };
     let (xs, [wf, bf, wg, bg]) = (x.value(), [filter.0, filter.1, gate.0, gate.1].map(Var::value));
-    let conv = sizes(RULE.name, &xs, &wf, &bf, dilation);
+    let conv = sizes(GATED_CONV.name, &xs, &wf, &bf, dilation);
     let (filter_shapes, gate_shapes) = ([wf.shape(), bf.shape()], [wg.shape(), bg.shape()]);
     assert_eq!(filter_shapes, gate_shapes, "gated_conv: filter and gate differ in shape");
     let (o, shape) = (conv.outputs, [conv.batch, conv.time, conv.outputs]);
@@ -58,7 +72,7 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         pointwise::gated(a, s, y);
     });
     let inputs = [x, filter.0, filter.1, gate.0, gate.1];
-    x.tape().record(&RULE, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
+    x.tape().record(&GATED_CONV, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
         let mut gg = Tensor::scratch(&shape);
         parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
             pointwise::gated_grad(&a.data()[range.clone()], &s.data()[range], gf, gg);

@@ -1,28 +1,37 @@
 //! Gated recurrent unit: all steps at once, and one step of the cell alone.
 
 use crate::kernel::gru::{backward, forward};
-use crate::kernel::recurrent::{Ahead, Back, Recurrence};
-use crate::tape::{Rule, Var};
+use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
+use crate::tape::{Var, rule};
 use crate::tensor::Tensor;
 
-/// `h_t = (1 − u) h_{t−1} + u c` with `r, u = σ(x_t + h_{t−1} U)` and `c = tanh(x_t + r (h_{t−1} U))`, each
-/// with its own columns of x and U, from `h_0 = 0`: the reset gate after the product, u on the new value.
+rule! { GRU: "gru",
+    forward: "h_t = (1−u) h_{t−1} + u c   r, u = σ(x_t + v_t)   c = tanh(x_t + r v_t)   v_t = h_{t−1}U",
+    vjp: "h̄_{t−1} += v̄_t Uᵀ   ū = Σ h_{t−1}ᵀ v̄_t   x̄_t, v̄_t as gru_cell",
+}
+
+/// A layer of gated recurrent units over all steps, from `h_0 = 0`. The products with the inputs are done already:
+/// x is what r, u and c see of them, each in its own columns, as of v.
 ///
+/// The reset gate r comes after the product with U, and u weighs the new value.
+#[doc = GRU!()]
 /// x: (B, T, 3H), in the order r, u, c   u: (H, 3H)   h: (B, T, H)
-/// vjp: [`gru_cell`]'s from the last step to the first; then `ū = Σ_t h_{t−1}ᵀ v̄_t` for `v_t = h_{t−1} U`.
-/// Source: Cho et al. 2014, in the form of Fraccaro et al. 2016 (rivals.md §1.2).
+/// Source: Cho et al. 2014, in the form of Fraccaro et al. 2016.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::gru};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 2, 3], vec![0., 0., 100., 0., 0., 100.]), "x"); // u = ½, c = 1
+/// let h = gru(x, tape.input(Tensor::zeros(&[1, 3]), "u"));
+/// assert_eq!(h.value().data(), [0.5, 0.75]);
+/// ```
 #[track_caller]
 pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "gru",
-        forward: "h_t = (1−u) h_{t−1} + u c   r,u = σ(x_t + v_t)   c = tanh(x_t + r v_t)   v_t = h_{t−1}U",
-        vjp: "h̄_{t−1} += v̄_t Uᵀ   ū = Σ h_{t−1}ᵀ v̄_t   x̄_t, v̄_t as gru_cell",
-    };
     let (xs, us) = (x.value(), u.value());
-    let sizes = Recurrence::new(RULE.name, xs.btc(RULE.name), us.shape(), 3, 5);
+    let sizes = Recurrence::new(GRU.name, xs.btc(GRU.name), us.shape(), 3, 5);
     let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
     let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
-        let Ahead { sums, before, saved, h } = step;
+        let ForwardStep { sums, before, saved, h } = step;
         let (gates, kept) = saved.split_at_mut(sums.len());
         let (v, state) = kept.split_at_mut(h.len());
         v.copy_from_slice(&sums[2 * h.len()..]);
@@ -33,12 +42,12 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         state.copy_from_slice(h);
     });
     let states = h.clone();
-    x.tape().record(&RULE, [x, u], h, move |gy, [gx, gu]| {
+    x.tape().record(&GRU, [x, u], h, move |gy, [gx, gu]| {
         let [mut inputs, mut sums] = std::array::from_fn(|_| Tensor::scratch(xs.shape()));
         let data = (us.data(), states.data(), gy.data());
         let gsums = Some(sums.data_mut());
         sizes.backward(data, &saved, inputs.data_mut(), gsums, |step| {
-            let Back { saved, h_before, gh, carry, gx, gsums, .. } = step;
+            let BackwardStep { saved, h_before, gh, carry, gx, gsums, .. } = step;
             let v = &saved[gx.len()..][..gh.len()];
             gx.copy_from_slice(&saved[..gx.len()]);
             backward(gx, gsums, v, h_before, gh, carry);
@@ -50,18 +59,24 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
     })
 }
 
-/// One step of [`gru`] that sees x, and `v = h U`.
+rule! { GRU_CELL: "gru_cell",
+    forward: "h' = (1−u) h + u c   r, u = σ(x + v)   c = tanh(x + r v)",
+    vjp: "ā = h̄' u (1−c²)   x̄ = [ā v_c r(1−r), h̄' (c−h) u(1−u), ā]   v̄ = x̄ but v̄_c = ā r   h̄ = h̄' (1−u)",
+}
+
+/// One step of [`gru`], given `v = h U`.
+#[doc = GRU_CELL!()]
+/// x, v: (…, 3H), in the order r, u, c   h, result: (…, H)
 ///
-/// x, v: (…, 3H)   h, result: (…, H)
-/// vjp: `ā = h̄' u (1 − c²)`, `x̄ = v̄ = [ā v_c r(1 − r), h̄' (c − h) u(1 − u), ā]`, but `v̄_c = ā r`;
-/// `h̄ = h̄' (1 − u)`.
+/// ```
+/// # use stcn::{Tape, Tensor, ops::gru_cell};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 3], vec![0., -100., 100.]), "x"); // u is closed: nothing new
+/// let [v, h] = [vec![0.; 3], vec![0.75]].map(|x| tape.constant(Tensor::new(&[1, x.len()], x)));
+/// assert_eq!(gru_cell(x, v, h).value().item(), 0.75);
+/// ```
 #[track_caller]
 pub fn gru_cell<'t>(x: Var<'t>, v: Var<'t>, h: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "gru_cell",
-        forward: "h' = (1−u) h + u c   r,u = σ(x + v)   c = tanh(x + r v)",
-        vjp: "ā = h̄' u (1−c²)   x̄ = [ā v_c r', h̄' (c−h) u', ā]   v̄ = x̄, v̄_c = ā r   h̄ = h̄' (1−u)",
-    };
     let (mut gates, sums, before) = (x.value(), v.value(), h.value());
     let n = before.cols();
     let fits = gates.cols() == 3 * n && gates.rows() == before.rows();
@@ -72,7 +87,7 @@ pub fn gru_cell<'t>(x: Var<'t>, v: Var<'t>, h: Var<'t>) -> Var<'t> {
     for ((gates, sums), y) in rows.zip(y.data_mut().chunks_exact_mut(n)) {
         forward(gates, sums, y);
     }
-    x.tape().record(&RULE, [x, v, h], y, move |gy, [gx, gv, gh]| {
+    x.tape().record(&GRU_CELL, [x, v, h], y, move |gy, [gx, gv, gh]| {
         let (mut inputs, mut gsums) = (gates.clone(), Tensor::scratch(gates.shape()));
         let mut direct = Tensor::zeros(before.shape());
         let out = inputs.data_mut().chunks_exact_mut(3 * n);

@@ -7,58 +7,84 @@ use crate::kernel::pointwise::{self, relu, relu_grad};
 use crate::kernel::reduce;
 use crate::kernel::skinny_gemm::ReusedWeight;
 use crate::parallel::{self, Work};
-use crate::tape::{Deferred, Rule, Slot, Var};
+use crate::tape::{Deferred, Slot, Var, rule};
 use crate::tensor::{Real, Tensor};
 use std::rc::Rc;
 
-/// `y = x W + b`.
-///
-/// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
-/// vjp: `x̄ = ȳ Wᵀ`, `w̄ = Σ xᵀ ȳ`, `b̄ = Σ ȳ`, sums over all rows.
-#[track_caller]
-pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
-    static RULE: Rule =
-        Rule {
-            name: "linear", forward: "y = x W + b", vjp: "x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ"
-        };
-    let layer = Linear::new(RULE.name, x, w, bias);
-    let y = layer.forward(|_, _| ());
-    x.tape().record(&RULE, [x, w, bias], y, move |gy, slots| layer.backward(&gy, slots.each_mut()))
+rule! { LINEAR: "linear",
+    forward: "y = x W + b",
+    vjp: "x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
 }
 
-/// `y = max(x W + b, 0)`: fused, so that only y is kept for the walk back.
-///
+/// A linear layer over the last axis.
+#[doc = LINEAR!()]
 /// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
-/// vjp: that of [`linear`] with `ȳ ⊙ [y > 0]` for ȳ.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::linear};
+/// # let tape = Tape::new();
+/// let x = tape.constant(Tensor::new(&[1, 2], vec![1., 2.]));
+/// let w = tape.input(Tensor::new(&[2, 1], vec![3., 4.]), "w");
+/// let bias = tape.input(Tensor::new(&[1], vec![0.5]), "bias");
+/// assert_eq!(linear(x, w, bias).value().item(), 11.5);
+/// ```
+#[track_caller]
+pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
+    let layer = Linear::new(LINEAR.name, x, w, bias);
+    let y = layer.forward(|_, _| ());
+    x.tape()
+        .record(&LINEAR, [x, w, bias], y, move |gy, slots| layer.backward(&gy, slots.each_mut()))
+}
+
+rule! { LINEAR_RELU: "linear_relu",
+    forward: "y = max(x W + b, 0)",
+    vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
+}
+
+/// [`linear`] and a rectifier, fused: only y is kept for the walk back.
+#[doc = LINEAR_RELU!()]
+/// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::linear_relu};
+/// # let tape = Tape::new();
+/// let x = tape.constant(Tensor::new(&[1, 1], vec![2.]));
+/// let w = tape.input(Tensor::new(&[1, 2], vec![3., -3.]), "w");
+/// let bias = tape.input(Tensor::zeros(&[2]), "bias");
+/// assert_eq!(linear_relu(x, w, bias).value().data(), [6., 0.]);
+/// ```
 #[track_caller]
 pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "linear_relu",
-        forward: "y = max(x W + b, 0)",
-        vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
-    };
-    let layer = Linear::new(RULE.name, x, w, bias);
+    let layer = Linear::new(LINEAR_RELU.name, x, w, bias);
     let y = layer.forward(|_, y| relu(y));
     let outputs = y.clone();
-    x.tape().record(&RULE, [x, w, bias], y, move |mut gu: Tensor, slots| {
+    x.tape().record(&LINEAR_RELU, [x, w, bias], y, move |mut gu: Tensor, slots| {
         let y = outputs.data();
         parallel::chunks([gu.data_mut()], |range, [gu]| relu_grad(gu, &y[range]));
         layer.backward(&gu, slots.each_mut());
     })
 }
 
-/// `y = h + (x W + b)`: fused, so that a residual layer leaves one value, not two.
-///
+rule! { LINEAR_RESIDUAL: "linear_residual",
+    forward: "y = h + (x W + b)",
+    vjp: "h̄ = ȳ   x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
+}
+
+/// [`linear`] added to a residual h, fused: a residual layer leaves one value on the tape, not two.
+#[doc = LINEAR_RESIDUAL!()]
 /// x: (…, I)   w: (I, O)   bias: (O)   h, y: (…, O)
-/// vjp: `h̄ = ȳ`, the others as those of [`linear`].
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::linear_residual};
+/// # let tape = Tape::new();
+/// let [x, h] = [2., 100.].map(|x| tape.constant(Tensor::new(&[1, 1], vec![x])));
+/// let w = tape.input(Tensor::new(&[1, 1], vec![3.]), "w");
+/// let bias = tape.input(Tensor::zeros(&[1]), "bias");
+/// assert_eq!(linear_residual(x, w, bias, h).value().item(), 106.);
+/// ```
 #[track_caller]
 pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "linear_residual",
-        forward: "y = h + x W + b",
-        vjp: "h̄ = ȳ   x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
-    };
-    let (layer, before) = (Linear::new(RULE.name, x, w, bias), h.value());
+    let (layer, before) = (Linear::new(LINEAR_RESIDUAL.name, x, w, bias), h.value());
     let (rows, o) = (layer.conv.time, layer.conv.outputs);
     let found = before.shape();
     assert!(
@@ -66,23 +92,29 @@ pub fn linear_residual<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, h: Var<'t>) ->
         "linear_residual: h is {found:?}, y ({rows}, {o})"
     );
     let y = layer.forward(|at, y| pointwise::add(y, &before.data()[at..at + y.len()]));
-    x.tape().record(&RULE, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
+    x.tape().record(&LINEAR_RESIDUAL, [x, w, bias, h], y, move |gy, [gx, gw, gb, gh]| {
         gh.add(|| gy.clone());
         layer.backward(&gy, [gx, gw, gb]);
     })
 }
 
-/// `y = h + x W`: what a recurrent layer's gates see beside their inputs.
+/// `y = h + x W`: [`linear_residual`] without a bias, as for the gates of a recurrent layer.
 ///
 /// x: (…, I)   w: (I, O)   h, y: (…, O)
-/// vjp: that of [`linear_residual`] without a bias.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::linear_onto};
+/// # let tape = Tape::new();
+/// let [x, w, h] = [2., 3., 100.].map(|x| tape.input(Tensor::new(&[1, 1], vec![x]), ""));
+/// assert_eq!(linear_onto(x, w, h).value().item(), 106.);
+/// ```
 #[track_caller]
 pub fn linear_onto<'t>(x: Var<'t>, w: Var<'t>, h: Var<'t>) -> Var<'t> {
     let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
     linear_residual(x, w, no_bias, h)
 }
 
-/// What both ops share: the values and the sizes.
+/// The values and sizes of one layer.
 struct Linear {
     x: Tensor,
     w: Tensor,
@@ -104,7 +136,7 @@ impl Linear {
         Self { x, w, bias, conv, reused }
     }
 
-    /// `finish(at, piece)` runs on every piece of y, which begins at number `at`, once its sums are complete.
+    /// Runs `finish(at, piece)` on every piece of y, which begins at element `at`, once its sums are complete.
     fn forward(&self, finish: impl Fn(usize, &mut [Real]) + Sync) -> Tensor {
         let (conv, rows, o) = (self.conv, self.conv.time, self.conv.outputs);
         let mut shape = self.x.shape().to_vec();
@@ -145,14 +177,14 @@ impl Linear {
     }
 }
 
-/// `xᵀ ȳ`, a term of w̄ from few rows, beside which w̄ itself is long to read and write.
+/// `xᵀ ȳ`, a term of w̄. From few rows it is cheap to compute, but all of w̄ has to be read and written for it.
 struct Product {
     x: Tensor,
     gy: Tensor,
 }
 
 impl Deferred for Product {
-    /// In order, up to [`CHAIN`] rows as one product: shapes alone decide the groups.
+    /// In order, up to [`CHAIN`] rows in one product: shapes alone decide the groups.
     fn add_all(products: Vec<Self>, gw: &mut Slot) {
         let mut products = products.into_iter().peekable();
         while let Some(first) = products.next() {

@@ -2,39 +2,46 @@
 
 use crate::kernel::lstm::{backward, forward};
 use crate::kernel::pointwise::add;
-use crate::kernel::recurrent::{Ahead, Back, Recurrence};
-use crate::tape::{Rule, Var};
+use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
+use crate::tape::{Var, rule};
 use crate::tensor::Tensor;
 
-/// `c_t = f c_{t−1} + i g`, `h_t = o tanh c_t` with `i, f, o = σ(·)` and `g = tanh(·)` of `x_t + h_{t−1} U`,
-/// from `h_0 = c_0 = 0`: a layer whose products with the inputs are done already, for all steps at once.
-///
+rule! { LSTM: "lstm",
+    forward: "c_t = f c_{t−1} + i g   h_t = o tanh c_t   i, f, g, o of x_t + h_{t−1}U as lstm_cell",
+    vjp: "h̄_{t−1} += x̄_t Uᵀ   ū = Σ h_{t−1}ᵀ x̄_t   x̄_t, c̄_{t−1} as lstm_cell",
+}
+
+/// A layer of LSTM cells over all steps, from `h_0 = c_0 = 0`. The products with the inputs are done already: x is
+/// what the gates see of them.
+#[doc = LSTM!()]
 /// x: (B, T, 4H), gates in the order i, f, g, o   u: (H, 4H)   h: (B, T, H)
-/// vjp: [`lstm_cell`]'s from the last step to the first; then `ū = Σ_t h_{t−1}ᵀ x̄_t`, one product.
 /// Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::lstm};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::zeros(&[2, 5, 12]), "x"); // two sequences of five steps
+/// let u = tape.input(Tensor::zeros(&[3, 12]), "u");
+/// assert_eq!(lstm(x, u).value(), Tensor::zeros(&[2, 5, 3])); // three units: half of tanh 0
+/// ```
 #[track_caller]
 pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "lstm",
-        forward: "c_t = f c_{t−1} + i g   h_t = o tanh c_t   i, f, g, o of x_t + h_{t−1}U",
-        vjp: "h̄_{t−1} += x̄_t Uᵀ   ū = Σ h_{t−1}ᵀ x̄_t   x̄_t, c̄_{t−1} as lstm_cell",
-    };
     let (xs, us) = (x.value(), u.value());
-    let sizes = Recurrence::new(RULE.name, xs.btc(RULE.name), us.shape(), 4, 5);
+    let sizes = Recurrence::new(LSTM.name, xs.btc(LSTM.name), us.shape(), 4, 5);
     let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
     let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
-        let Ahead { sums, before, saved, h } = step;
+        let ForwardStep { sums, before, saved, h } = step;
         let (gates, c) = saved.split_at_mut(sums.len());
         add(gates, sums);
-        c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is zeros as yet
+        c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is still zeros
         forward(gates, c, h);
     });
     let states = h.clone();
-    x.tape().record(&RULE, [x, u], h, move |gy, [gx, gu]| {
+    x.tape().record(&LSTM, [x, u], h, move |gy, [gx, gu]| {
         let mut gates = Tensor::scratch(xs.shape());
         let data = (us.data(), states.data(), gy.data());
         sizes.backward(data, &saved, gates.data_mut(), None, |step| {
-            let Back { before, saved, gh, carry, gx, .. } = step;
+            let BackwardStep { before, saved, gh, carry, gx, .. } = step;
             let (gates, c) = saved.split_at(gx.len());
             gx.copy_from_slice(gates);
             let zeros = vec![0.; gh.len()];
@@ -48,18 +55,24 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
     })
 }
 
-/// One step of [`lstm`] whose gates see x: `[c', h']`.
+rule! { LSTM_CELL: "lstm_cell",
+    forward: "[c', h']   c' = f c + i g   h' = o tanh c'   i, f, o = σ(x)   g = tanh(x)",
+    vjp: "γ = c̄' + h̄' o(1 − tanh² c')   c̄ = γ f   x̄: γ g i(1−i), γ c f(1−f), γ i(1−g²), h̄' tanh(c') o(1−o)",
+}
+
+/// One step of an LSTM: x is what the gates see of inputs and state together.
+#[doc = LSTM_CELL!()]
+/// x: (…, 4H), gates in the order i, f, g, o   c: (…, H)   result: (…, 2H)
 ///
-/// x: (…, 4H)   c: (…, H)   result: (…, 2H)
-/// vjp: `γ = c̄' + h̄' o (1 − tanh² c')`, `x̄ = [γ g i(1 − i), γ c f(1 − f), γ i (1 − g²), h̄' tanh c' o(1 − o)]`,
-/// `c̄ = γ f`.
+/// ```
+/// # use stcn::{Tape, Tensor, ops::lstm_cell};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 4], vec![-100., 100., 0., -100.]), "x"); // only the forget gate is open
+/// let c = tape.input(Tensor::new(&[1, 1], vec![0.75]), "c");
+/// assert_eq!(lstm_cell(x, c).value().data()[0], 0.75);
+/// ```
 #[track_caller]
 pub fn lstm_cell<'t>(x: Var<'t>, c: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "lstm_cell",
-        forward: "[c', h']   c' = f c + i g   h' = o tanh c'   i, f, g, o of x",
-        vjp: "γ = c̄' + h̄' o (1 − tanh² c')   c̄ = γ f   x̄: γ g i', γ c f', γ i g', h̄' tanh c' o'",
-    };
     let (mut gates, before) = (x.value(), c.value());
     let n = before.cols();
     let fits = gates.cols() == 4 * n && gates.rows() == before.rows();
@@ -74,7 +87,7 @@ pub fn lstm_cell<'t>(x: Var<'t>, c: Var<'t>) -> Var<'t> {
         forward(gates, c, h);
     }
     let states = y.clone();
-    x.tape().record(&RULE, [x, c], y, move |gy, [gx, gc]| {
+    x.tape().record(&LSTM_CELL, [x, c], y, move |gy, [gx, gc]| {
         let (mut g, mut carries) = (gates.clone(), Tensor::scratch(before.shape()));
         let rows = g.data_mut().chunks_exact_mut(4 * n).zip(carries.data_mut().chunks_exact_mut(n));
         let states = states.data().chunks_exact(2 * n).zip(gy.data().chunks_exact(2 * n));

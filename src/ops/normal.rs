@@ -1,26 +1,33 @@
-//! Diagonal normals: density, draw, and the posterior that weighs a prior in.
+//! Diagonal normals: density, sample, and the posterior combined from an estimate and a prior.
 //!
 //! `std` is a standard deviation, always.
 
 use super::one_shape;
 use crate::kernel::math::{HALF_LN_TWO_PI, ln, ln_1p};
 use crate::kernel::reduce::{channel_sums, scale_rows};
-use crate::tape::{Rule, Var};
+use crate::tape::{Var, rule};
 use crate::tensor::{Real, zip};
 
-/// `y = Σ_c −½ ln 2π − ln σ_c − ½((x_c − μ_c)/σ_c)²`: log-density, summed over channels.
-///
+rule! { NORMAL_LOG_PROB: "normal_log_prob",
+    forward: "y = Σ_c −½ ln 2π − ln σ − ½u²   u = (x − μ)/σ",
+    vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
+}
+
+/// Log-density, summed over channels.
+#[doc = NORMAL_LOG_PROB!()]
 /// x, μ, σ: (B, T, C)   y: (B, T)
-/// vjp with `u = (x − μ)/σ`: `μ̄ = ȳ u/σ`, `x̄ = −μ̄`, `σ̄ = ȳ (u² − 1)/σ`.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::normal_log_prob, tape::Keep};
+/// # let tape = Tape::new();
+/// let [x, mean, std] = [3., 1., 2.].map(|x| tape.input(Tensor::new(&[1, 1, 1], vec![x]), ""));
+/// let y = normal_log_prob(x, mean, std); // u = 1
+/// assert_eq!(tape.backward(y, Keep::Leaves).wrt(mean).unwrap().item(), 0.5);
+/// ```
 #[track_caller]
 pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "normal_log_prob",
-        forward: "y = Σ_c −½ ln 2π − ln σ − ½u²   u = (x − μ)/σ",
-        vjp: "μ̄ = ȳ u/σ   x̄ = −μ̄   σ̄ = ȳ (u² − 1)/σ",
-    };
     let [xs, m, s] = [x, mean, std].map(Var::value);
-    one_shape(RULE.name, [&xs, &m, &s]);
+    one_shape(NORMAL_LOG_PROB.name, [&xs, &m, &s]);
     let log_prob = zip(
         [&xs, &m, &s],
         #[inline(always)]
@@ -29,45 +36,58 @@ pub fn normal_log_prob<'t>(x: Var<'t>, mean: Var<'t>, std: Var<'t>) -> Var<'t> {
             -HALF_LN_TWO_PI - ln(s) - 0.5 * u * u
         },
     );
-    x.tape().record(&RULE, [x, mean, std], channel_sums(&log_prob), move |gy, [gx, gm, gs]| {
-        let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
-        gm.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, 1.));
-        gx.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, -1.));
-        gs.add(|| {
-            let slope = zip(
-                [&xs, &m, &s],
-                #[inline(always)]
-                |[x, m, s]| {
-                    let u = (x - m) / s;
-                    (u * u - 1.) / s
-                },
-            );
-            scale_rows(slope, &gy, 1.)
-        });
-    })
+    x.tape().record(
+        &NORMAL_LOG_PROB,
+        [x, mean, std],
+        channel_sums(&log_prob),
+        move |gy, [gx, gm, gs]| {
+            let slope = |[x, m, s]: [Real; 3]| (x - m) / (s * s);
+            gm.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, 1.));
+            gx.add(|| scale_rows(zip([&xs, &m, &s], slope), &gy, -1.));
+            gs.add(|| {
+                let slope = zip(
+                    [&xs, &m, &s],
+                    #[inline(always)]
+                    |[x, m, s]| {
+                        let u = (x - m) / s;
+                        (u * u - 1.) / s
+                    },
+                );
+                scale_rows(slope, &gy, 1.)
+            });
+        },
+    )
 }
 
-/// `z = μ + σ ⊙ ε`: a draw that a gradient can pass.   μ, σ, ε, z: same shape
-///
-/// vjp: `μ̄ = z̄`, `σ̄ = z̄ ε`, `ε̄ = z̄ σ`.
+rule! { RSAMPLE: "rsample",
+    forward: "z = μ + σ ε",
+    vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ",
+}
+
+/// A reparameterised sample: one that passes gradients to mean and standard deviation.
+#[doc = RSAMPLE!()]
+/// μ, σ, ε, z: same shape
 /// Source: Kingma & Welling 2014.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::rsample};
+/// # let tape = Tape::new();
+/// let [mean, std, noise] = [1., 2., -0.5].map(|x| tape.input(Tensor::scalar(x), ""));
+/// assert_eq!(rsample(mean, std, noise).value().item(), 0.);
+/// ```
 #[track_caller]
 pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
-    static RULE: Rule =
-        Rule {
-            name: "rsample", forward: "z = μ + σ ε", vjp: "μ̄ = z̄   σ̄ = z̄ ε   ε̄ = z̄ σ"
-        };
     let [m, s, e] = [mean, std, noise].map(Var::value);
-    one_shape(RULE.name, [&m, &s, &e]);
+    one_shape(RSAMPLE.name, [&m, &s, &e]);
     let z = zip([&m, &s, &e], |[m, s, e]| m + s * e);
-    mean.tape().record(&RULE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
+    mean.tape().record(&RSAMPLE, [mean, std, noise], z, move |gz, [gm, gs, ge]| {
         gm.add(|| gz.clone());
         gs.add(|| zip([&gz, &e], |[gz, e]| gz * e));
         ge.add(|| zip([&gz, &s], |[gz, s]| gz * s));
     })
 }
 
-/// How the spread of a posterior q comes from the estimate σ̂ and the prior σ_p (Eq. 11).
+/// How the standard deviation of a posterior q follows from the estimate σ̂ and the prior σ_p (Eq. 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Combine {
     /// `σ_q = 1/√(σ̂⁻² + σ_p⁻²)`: the product of the two densities.
@@ -85,25 +105,31 @@ fn weights(estimate: Real, prior: Real) -> (Real, Real) {
     (u * r, r)
 }
 
-/// `μ_q = μ_p + w (μ̂ − μ_p)`, means weighted by precision: `w = u/(1+u)`, `u = σ_p²/σ̂²` (Eq. 11).
-///
+rule! { COMBINED_MEAN: "combined_mean",
+    forward: "μ_q = μ_p + w Δ   w = σ_p²/(σ̂² + σ_p²)   Δ = μ̂ − μ_p",
+    vjp: "μ̂: w   μ_p: 1−w   σ̂: −2w(1−w)Δ/σ̂   σ_p: 2w(1−w)Δ/σ_p   each times ȳ",
+}
+
+/// The mean of the posterior: estimate and prior weighted by their precisions (Eq. 11).
+#[doc = COMBINED_MEAN!()]
 /// All inputs and the value: same shape
-/// vjp: `μ̂̄ = w ȳ`, `μ̄_p = (1−w) ȳ`, `σ̄_p = 2w(1−w)Δ/σ_p ȳ`, `σ̂̄ = −2w(1−w)Δ/σ̂ ȳ`, `Δ = μ̂ − μ_p`.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::combined_mean};
+/// # let tape = Tape::new();
+/// let [mean, prior_mean, std] = [1., 2., 0.7].map(|x| tape.input(Tensor::scalar(x), ""));
+/// assert_eq!(combined_mean((mean, std), (prior_mean, std)).value().item(), 1.5);
+/// ```
 #[track_caller]
 pub fn combined_mean<'t>(
     (mean, std): (Var<'t>, Var<'t>),
     (prior_mean, prior_std): (Var<'t>, Var<'t>),
 ) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "combined_mean",
-        forward: "μ_q = μ_p + w Δ   w = σ_p²/(σ̂² + σ_p²)   Δ = μ̂ − μ_p",
-        vjp: "μ̂: w   μ_p: 1−w   σ̂: −2w(1−w)Δ/σ̂   σ_p: 2w(1−w)Δ/σ_p   each times ȳ",
-    };
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
-    one_shape(RULE.name, [&m, &s, &pm, &ps]);
+    one_shape(COMBINED_MEAN.name, [&m, &s, &pm, &ps]);
     let y = zip([&m, &s, &pm, &ps], |[m, s, pm, ps]| pm + weights(s, ps).0 * (m - pm));
-    mean.tape().record(&RULE, inputs, y, move |gy, [gm, gs, gpm, gps]| {
+    mean.tape().record(&COMBINED_MEAN, inputs, y, move |gy, [gm, gs, gpm, gps]| {
         gm.add(|| zip([&gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).0));
         gpm.add(|| zip([&gy, &s, &ps], |[gy, s, ps]| gy * weights(s, ps).1));
         let turn = |[gy, m, s, pm, ps]: [Real; 5]| {
@@ -115,27 +141,32 @@ pub fn combined_mean<'t>(
     })
 }
 
-/// σ_q from σ̂ and σ_p, as [`Combine`] says (Eq. 11).
+rule! { COMBINED_STD: "combined_std",
+    forward: "σ_q = σ_p √r   (as released: σ_p² r)   r = 1 − w = σ̂²/(σ̂² + σ_p²)",
+    vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
+}
+
+/// The standard deviation of the posterior (Eq. 11), as [`Combine`] says.
+#[doc = COMBINED_STD!()]
+/// Both inputs and the value: same shape
 ///
-/// Both inputs and the value: same shape. With `w = σ_p²/(σ̂²+σ_p²)`, `r = 1 − w`:
-/// Product: `σ_q = σ_p √r`, vjp `σ̄_p = ȳ r√r`, `σ̂̄ = ȳ σ_q w/σ̂`.
-/// AsReleased: `σ_q = σ_p² r`, vjp `σ̄_p = 2 ȳ σ_p r²`, `σ̂̄ = 2 ȳ σ_q w/σ̂`.
+/// ```
+/// # use stcn::{Tape, Tensor, ops::{Combine, combined_std}};
+/// # let tape = Tape::new();
+/// let std = tape.input(Tensor::scalar(1.), "std");
+/// assert_eq!(combined_std(std, std, Combine::AsReleased).value().item(), 0.5);
+/// ```
 #[track_caller]
 pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "combined_std",
-        forward: "σ_q = (σ̂⁻² + σ_p⁻²)^−½   (as released: no root)",
-        vjp: "σ̂: σ_q w/σ̂   σ_p: r√r   (as released: 2σ_q w/σ̂, 2σ_p r²)   each times ȳ",
-    };
     let (s, ps) = (std.value(), prior_std.value());
-    one_shape(RULE.name, [&s, &ps]);
+    one_shape(COMBINED_STD.name, [&s, &ps]);
     let released = combine == Combine::AsReleased;
     let value = move |s: Real, ps: Real| {
         let (_, r) = weights(s, ps);
         if released { ps * ps * r } else { ps * r.sqrt() }
     };
     let y = zip([&s, &ps], |[s, ps]| value(s, ps));
-    std.tape().record(&RULE, [std, prior_std], y, move |gy, [gs, gps]| {
+    std.tape().record(&COMBINED_STD, [std, prior_std], y, move |gy, [gs, gps]| {
         let twice = if released { 2. } else { 1. };
         gs.add(|| {
             zip([&gy, &s, &ps], |[gy, s, ps]| gy * twice * value(s, ps) * weights(s, ps).0 / s)
@@ -153,27 +184,34 @@ pub fn combined_std<'t>(std: Var<'t>, prior_std: Var<'t>, combine: Combine) -> V
     })
 }
 
-/// `KL(q ‖ p)` of the combined posterior, summed over channels, in a form that loses no digits:
-/// Product `½[ln(1+u) − w] + w²Δ²/2σ_p²`; AsReleased `−ln g + ½g² − ½ + w²Δ²/2σ_p²`, `g = σ_q/σ_p`.
-///
+rule! { COMBINED_KL: "combined_kl",
+    forward: "y = Σ_c ½[ln(1+u) − w] + w²Δ²/2σ_p²   (as released: −ln g + ½g² − ½ + …)   u = σ_p²/σ̂²   g = σ_q/σ_p",
+    vjp: "μ̂: w²Δ/σ_p²   μ_p: −μ̂   σ̂: −w²/σ̂ − 2w²rΔ²/σ_p²σ̂   σ_p: w²/σ_p + w²Δ²(2r−1)/σ_p³   each times ȳ",
+}
+
+/// `KL(q ‖ p)` of the combined posterior, summed over channels, in a form that loses no digits; w, r and Δ as for
+/// [`combined_mean`] and [`combined_std`].
+#[doc = COMBINED_KL!()]
 /// Inputs: (B, T, C)   y: (B, T)
-/// vjp: of `D = w²Δ²/2σ_p²`: `∂Δ = w²Δ/σ_p²`, `∂σ_p = w²Δ²(2r−1)/σ_p³ − …`; the lines below have each.
-/// Source: spec §3, from Aksan & Hilliges 2019, Eqs. 11 and 15.
+/// Source: Aksan & Hilliges 2019, Eqs. 11 and 15.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::{Combine, combined_kl}};
+/// # let tape = Tape::new();
+/// let [zero, one, far] = [0., 1., 1e10].map(|x| tape.input(Tensor::new(&[1, 1, 1], vec![x]), ""));
+/// let kl = combined_kl((zero, far), (zero, one), Combine::Product); // an estimate that says nothing
+/// assert!(kl.value().item() < 1e-6);
+/// ```
 #[track_caller]
 pub fn combined_kl<'t>(
     (mean, std): (Var<'t>, Var<'t>),
     (prior_mean, prior_std): (Var<'t>, Var<'t>),
     combine: Combine,
 ) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "combined_kl",
-        forward: "y = Σ_c ½[ln(1+u) − w] + w²Δ²/2σ_p²   (as released: −ln g + ½g² − ½ + …)",
-        vjp: "μ̂: w²Δ/σ_p²   μ_p: −μ̂   σ̂: −w²/σ̂ − 2w²rΔ²/σ_p²σ̂   σ_p: w²/σ_p + w²Δ²(2r−1)/σ_p³",
-    };
     let inputs = [mean, std, prior_mean, prior_std];
     let [m, s, pm, ps] = inputs.map(Var::value);
     let released = combine == Combine::AsReleased;
-    one_shape(RULE.name, [&m, &s, &pm, &ps]);
+    one_shape(COMBINED_KL.name, [&m, &s, &pm, &ps]);
     // One loop each: a branch inside would keep it from being vectorised.
     let kl = if released {
         zip(
@@ -196,7 +234,7 @@ pub fn combined_kl<'t>(
             },
         )
     };
-    mean.tape().record(&RULE, inputs, channel_sums(&kl), move |gy, [gm, gs, gpm, gps]| {
+    mean.tape().record(&COMBINED_KL, inputs, channel_sums(&kl), move |gy, [gm, gs, gpm, gps]| {
         let slope = |[m, s, pm, ps]: [Real; 4]| {
             let w = weights(s, ps).0;
             w * w * (m - pm) / (ps * ps)

@@ -1,18 +1,28 @@
 //! Particles: rows of a batch by index, and the logarithm of their mean weight.
 //!
-//! Not here: which row goes on from which, and when (`train::particles`).
+//! Not here: which particle continues from which, and when (`train::particles`).
 
 use crate::kernel::{math::exp_f64, reduce::log_mean};
-use crate::tape::{Rule, Var};
+use crate::tape::{Var, rule};
 use crate::tensor::{Real, Tensor};
 
-/// `y_r = x_{i_r}`: rows of the first axis by index, any of them any number of times.
+rule! { GATHER_ROWS: "gather_rows",
+    forward: "y_r = x_{i_r}",
+    vjp: "x̄_i = Σ_{r: i_r = i} ȳ_r",
+}
+
+/// Rows of the first axis by index i, each any number of times. The gradient's terms are added in the order of r.
+#[doc = GATHER_ROWS!()]
+/// x: (B, …)   index: R numbers below B   y: (R, …)
 ///
-/// x: (B, …), index: R numbers below B, y: (R, …). The gradient's terms are added in the order of r.
+/// ```
+/// # use stcn::{Tape, Tensor, ops::gather_rows};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[2, 1], vec![10., 20.]), "x");
+/// assert_eq!(gather_rows(x, &[1, 0, 1]).value().data(), [20., 10., 20.]);
+/// ```
 #[track_caller]
 pub fn gather_rows<'t>(x: Var<'t>, index: &[usize]) -> Var<'t> {
-    static RULE: Rule =
-        Rule { name: "gather_rows", forward: "y_r = x_{i_r}", vjp: "x̄_i = Σ_{r: i_r = i} ȳ_r" };
     let inputs = x.value();
     let mut shape = inputs.shape().to_vec();
     let width = shape[1..].iter().product::<usize>();
@@ -24,7 +34,7 @@ pub fn gather_rows<'t>(x: Var<'t>, index: &[usize]) -> Var<'t> {
     let rows = y.data_mut().chunks_exact_mut(width.max(1)).zip(index);
     rows.for_each(|(y, i)| y.copy_from_slice(&inputs.data()[i * width..][..width]));
     let index = index.to_vec();
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+    x.tape().record(&GATHER_ROWS, [x], y, move |gy, [gx]| {
         let Some(gx) = gx.zeroed_target() else { return };
         for (gy, i) in gy.data().chunks_exact(width.max(1)).zip(&index) {
             gx[i * width..][..width].iter_mut().zip(gy).for_each(|(gx, gy)| *gx += gy);
@@ -32,24 +42,35 @@ pub fn gather_rows<'t>(x: Var<'t>, index: &[usize]) -> Var<'t> {
     })
 }
 
-/// `y_b = Σ_s ln (1/K) Σ_k exp Σ_{t∈s} a_{kB+b, t}`: what weighted particles say of each sequence.
+rule! { LOG_MEAN_EXP: "log_mean_exp",
+    forward: "y_b = Σ_s ln (1/K) Σ_k exp Σ_{t∈s} a_{kB+b,t}",
+    vjp: "ā_{kB+b,t} = ȳ_b softmax_k(Σ_{t∈s} a)_k for t ∈ s, else 0",
+}
+
+/// The bound on the likelihood of each of B sequences that K weighted particles give. In f64.
+#[doc = LOG_MEAN_EXP!()]
+/// Row k·B + b of a has, step by step, the terms of the logarithm of the weight of particle k of sequence b. The
+/// `ends` of a sequence cut its steps into segments s: each goes up to an end, which is not part of it; steps from the
+/// last end on are not read. One end, the length of the sequence, gives weights of whole sequences (Burda et al.
+/// 2016, eq. 8); ends where particles were resampled give the bound of a filter (Maddison et al. 2017, eq. 6); an
+/// end after every step gives a mean at each.
 ///
-/// a: (K·B, T), the terms of the logarithm of row k·B + b's weight; y: (B, 1). `ends` of a sequence cut its
-/// steps into segments s, each up to an end and without it; steps from the last end on are not read. One end,
-/// its length: the weights of whole sequences (Burda et al. 2016, eq. 8). An end after every step: a mean at
-/// each. Ends where particles were drawn anew: the bound of a filter (Maddison et al. 2017, eq. 6). In f64.
+/// a: (K·B, T)   y: (B, 1)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::log_mean_exp};
+/// # let tape = Tape::new();
+/// let a = tape.input(Tensor::new(&[2, 2], vec![2., 3., 2., 3.]), "a"); // two particles of one sequence
+/// assert_eq!(log_mean_exp(a, 2, &[vec![2]]).value().item(), 5.);
+/// ```
 #[track_caller]
 pub fn log_mean_exp<'t>(a: Var<'t>, particles: usize, ends: &[Vec<usize>]) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "log_mean_exp",
-        forward: "y_b = Σ_s ln (1/K) Σ_k exp Σ_{t∈s} a_{kB+b,t}",
-        vjp: "ā_{kB+b,t} = ȳ_b softmax_k(Σ_{t∈s} a)_k for t ∈ s, else 0",
-    };
     let (inputs, sequences) = (a.value(), ends.len());
     let &[rows, steps] = inputs.shape() else {
         panic!("log_mean_exp: want (K·B, T), got {:?}", inputs.shape())
     };
-    assert_eq!(rows, particles * sequences, "log_mean_exp: {particles} rows a sequence");
+    let want = particles * sequences;
+    assert_eq!(rows, want, "log_mean_exp: {rows} rows, want {particles} for each of {sequences}");
     let mut shares = Tensor::zeros(&[rows, steps]); // ∂y/∂a
     let mut y = Tensor::zeros(&[sequences, 1]);
     for (b, (y, ends)) in y.data_mut().iter_mut().zip(ends).enumerate() {
@@ -70,7 +91,7 @@ pub fn log_mean_exp<'t>(a: Var<'t>, particles: usize, ends: &[Vec<usize>]) -> Va
         }
         *y = total as Real;
     }
-    a.tape().record(&RULE, [a], y, move |gy, [ga]| {
+    a.tape().record(&LOG_MEAN_EXP, [a], y, move |gy, [ga]| {
         ga.add(|| {
             let mut ga = shares.clone();
             for (row, ga) in ga.data_mut().chunks_exact_mut(steps.max(1)).enumerate() {

@@ -1,15 +1,27 @@
-//! Joining and cutting.
+//! Joining and cutting along an axis.
 
 use crate::parallel::{self, PIECE};
-use crate::tape::{Rule, Slot, Var};
+use crate::tape::{Slot, Var, rule};
 use crate::tensor::{Real, Tensor};
 use std::rc::Rc;
 
-/// `y = [x₁ … xₙ]`: joins along the last axis.   xᵢ: (…, Cᵢ), y: (…, Σ Cᵢ)
+rule! { CONCAT: "concat",
+    forward: "y = [x₁ … xₙ]",
+    vjp: "x̄ᵢ = ȳ[i]",
+}
+
+/// Joins tensors along the last axis.
+#[doc = CONCAT!()]
+/// xᵢ: (…, Cᵢ)   y: (…, Σ Cᵢ)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::concat};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[2, 1], vec![1., 2.]), "x");
+/// assert_eq!(concat(&[x, x]).value(), Tensor::new(&[2, 2], vec![1., 1., 2., 2.]));
+/// ```
 #[track_caller]
 pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
-    static RULE: Rule =
-        Rule { name: "concat", forward: "y = [x₁ … xₙ]", vjp: "x̄ᵢ = ȳ[i]" };
     let values: Vec<Tensor> = xs.iter().map(|x| x.value()).collect();
     let mut shape = values[0].shape().to_vec();
     for v in &values {
@@ -31,7 +43,7 @@ pub fn concat<'t>(xs: &[Var<'t>]) -> Var<'t> {
             at += width;
         }
     });
-    xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {
+    xs[0].tape().record_all(&CONCAT, xs, y, move |gy, slots| {
         let mut at = 0;
         for (slot, &width) in slots.iter_mut().zip(&widths) {
             copy_columns(slot, width, gy.data(), total, at);
@@ -50,7 +62,7 @@ fn copy_columns(slot: &mut Slot, width: usize, from: &[Real], total: usize, at: 
     });
 }
 
-/// Stores or adds.
+/// Stores the `first` term, adds the others.
 fn write(to: &mut [Real], from: &[Real], first: bool) {
     if first {
         to.copy_from_slice(from);
@@ -59,14 +71,23 @@ fn write(to: &mut [Real], from: &[Real], first: bool) {
     }
 }
 
-/// `y = x[…, start .. start + len]`: some of the channels.   x: (…, C), y: (…, len)
+rule! { SLICE_CHANNELS: "slice_channels",
+    forward: "y = x[…, start..start+len]",
+    vjp: "x̄[…, start..start+len] = ȳ, else 0",
+}
+
+/// Some of the channels.
+#[doc = SLICE_CHANNELS!()]
+/// x: (…, C)   y: (…, len)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::slice_channels};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 3], vec![1., 2., 3.]), "x");
+/// assert_eq!(slice_channels(x, 1, 2).value().data(), [2., 3.]);
+/// ```
 #[track_caller]
 pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
-    static RULE: Rule = Rule {
-        name: "slice_channels",
-        forward: "y = x[…, start..start+len]",
-        vjp: "x̄[…, start..start+len] = ȳ, else 0",
-    };
     let inputs = x.value();
     let (total, mut shape) = (inputs.cols(), inputs.shape().to_vec());
     assert!(start + len <= total, "slice_channels: {start}..{} of {total}", start + len);
@@ -76,7 +97,7 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
     for (y, x) in y.data_mut().chunks_exact_mut(len.max(1)).zip(rows) {
         y.copy_from_slice(&x[start..start + len]);
     }
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+    x.tape().record(&SLICE_CHANNELS, [x], y, move |gy, [gx]| {
         let Some(gx) = gx.zeroed_target() else { return };
         for (gx, gy) in gx.chunks_exact_mut(total).zip(gy.data().chunks_exact(len)) {
             write(&mut gx[start..start + len], gy, false);
@@ -84,32 +105,54 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
     })
 }
 
-/// `y = (0, x_1 … x_T)`: the start step.   x: (B, T, C), y: (B, T + 1, C)
+rule! { PREPEND_ZERO: "prepend_zero",
+    forward: "y = (0, x_1 … x_T)",
+    vjp: "x̄_t = ȳ_{t+1}",
+}
+
+/// Puts a step of zeros before the first.
+#[doc = PREPEND_ZERO!()]
+/// x: (B, T, C)   y: (B, T + 1, C)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::prepend_zero};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 2, 1], vec![1., 2.]), "x");
+/// assert_eq!(prepend_zero(x).value().data(), [0., 1., 2.]);
+/// ```
 #[track_caller]
 pub fn prepend_zero(x: Var) -> Var {
-    static RULE: Rule =
-        Rule { name: "prepend_zero", forward: "y = (0, x_1 … x_T)", vjp: "x̄_t = ȳ_{t+1}" };
     let inputs = x.value();
-    let (b, t, c) = inputs.btc(RULE.name);
+    let (b, t, c) = inputs.btc(PREPEND_ZERO.name);
     let mut y = Tensor::zeros(&[b, t + 1, c]);
     for (y, x) in y.data_mut().chunks_mut((t + 1) * c).zip(inputs.data().chunks(t * c)) {
         y[c..].copy_from_slice(x);
     }
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| gx.add(|| window(&gy, 1, t)))
+    x.tape().record(&PREPEND_ZERO, [x], y, move |gy, [gx]| gx.add(|| window(&gy, 1, t)))
 }
 
-/// `y_t = x_{start+t}`, t < len.   x: (B, T, C), y: (B, len, C)
+rule! { SLICE_TIME: "slice_time",
+    forward: "y_t = x_{start+t}, t < len",
+    vjp: "x̄_{start+t} = ȳ_t, else 0",
+}
+
+/// Some of the steps.
+#[doc = SLICE_TIME!()]
+/// x: (B, T, C)   y: (B, len, C)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::slice_time};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 3, 1], vec![1., 2., 3.]), "x");
+/// assert_eq!(slice_time(x, 1, 2).value().data(), [2., 3.]);
+/// ```
 #[track_caller]
 pub fn slice_time(x: Var, start: usize, len: usize) -> Var {
-    static RULE: Rule =
-        Rule {
-            name: "slice_time", forward: "y_t = x_{start+t}", vjp: "x̄_{start+t} = ȳ_t, else 0"
-        };
     let inputs = x.value();
-    let (_, t, c) = inputs.btc(RULE.name);
+    let (_, t, c) = inputs.btc(SLICE_TIME.name);
     assert!(start + len <= t, "slice_time: steps {start}..{} of {t}", start + len);
     let y = window(&inputs, start, len);
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+    x.tape().record(&SLICE_TIME, [x], y, move |gy, [gx]| {
         let Some((gx, first)) = gx.target() else { return };
         parallel::rows([gx], [t * c], 1, |range, [gx]| {
             let gy = &gy.data()[range.start * len * c..][..len * c];
@@ -134,23 +177,29 @@ fn window(x: &Tensor, start: usize, len: usize) -> Tensor {
     y
 }
 
-/// `y = x₁ … xₙ`, one after another in time.   xᵢ: (B, Tᵢ, C), y: (B, Σ Tᵢ, C)
+rule! { CONCAT_TIME: "concat_time",
+    forward: "y = (x₁ … xₙ), one after another in time",
+    vjp: "x̄ᵢ = ȳ at the steps of xᵢ",
+}
+
+/// Joins sequences in time.
+#[doc = CONCAT_TIME!()]
+/// xᵢ: (B, Tᵢ, C)   y: (B, Σ Tᵢ, C)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::concat_time};
+/// # let tape = Tape::new();
+/// let [x, y] = [[1., 2.], [3., 4.]].map(|x| tape.input(Tensor::new(&[2, 1, 1], x.to_vec()), ""));
+/// assert_eq!(concat_time(&[x, y]).value().data(), [1., 3., 2., 4.]);
+/// ```
 #[track_caller]
 pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
-    static RULE: Rule =
-        Rule {
-            name: "concat_time", forward: "y = x₁ … xₙ in time", vjp: "x̄ᵢ = ȳ, its steps"
-        };
     let values: Vec<Tensor> = xs.iter().map(|x| x.value()).collect();
-    let (batch, _, c) = values[0].btc(RULE.name);
+    let (batch, _, c) = values[0].btc(CONCAT_TIME.name);
     for v in &values {
-        let (b, _, channels) = v.btc(RULE.name);
-        assert!(
-            (b, channels) == (batch, c),
-            "concat_time: {:?} behind {:?}",
-            v.shape(),
-            values[0].shape()
-        );
+        let (b, _, channels) = v.btc(CONCAT_TIME.name);
+        let fits = (b, channels) == (batch, c);
+        assert!(fits, "concat_time: {:?} after {:?}", v.shape(), values[0].shape());
     }
     let steps: Vec<usize> = values.iter().map(|v| v.shape()[1]).collect();
     let total = steps.iter().sum::<usize>();
@@ -162,7 +211,7 @@ pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
             y = later;
         }
     }
-    xs[0].tape().record_all(&RULE, xs, y, move |gy, slots| {
+    xs[0].tape().record_all(&CONCAT_TIME, xs, y, move |gy, slots| {
         let mut at = 0;
         for (slot, n) in slots.iter_mut().zip(&steps) {
             if let Some((g, first)) = slot.target() {
@@ -175,21 +224,29 @@ pub fn concat_time<'t>(xs: &[Var<'t>]) -> Var<'t> {
     })
 }
 
-/// `y_t = x_{n−1−t}` for t < n, and 0 from there on, with n the true length of each sequence: what reads a
-/// sequence backwards begins at its end, not in its padding.   x, y: (B, T, C)
+rule! { REVERSE_TIME: "reverse_time",
+    forward: "y_t = x_{n−1−t} where t < n, else 0",
+    vjp: "x̄_t = ȳ_{n−1−t} where t < n, else 0",
+}
+
+/// Every sequence from its last step to its first, then zeros. n is the length of each without padding.
+#[doc = REVERSE_TIME!()]
+/// x, y: (B, T, C)   lengths: B
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::reverse_time};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 3, 1], vec![1., 2., 99.]), "x"); // two steps, and padding
+/// assert_eq!(reverse_time(x, &[2]).value().data(), [2., 1., 0.]);
+/// ```
 #[track_caller]
 pub fn reverse_time<'t>(x: Var<'t>, lengths: &[usize]) -> Var<'t> {
-    static RULE: Rule = Rule {
-        name: "reverse_time",
-        forward: "y_t = x_{n−1−t}, t < n, else 0",
-        vjp: "x̄_t = ȳ_{n−1−t}, t < n, else 0",
-    };
     let inputs = x.value();
-    let (batch, steps, _) = inputs.btc(RULE.name);
+    let (batch, steps, _) = inputs.btc(REVERSE_TIME.name);
     let fits = lengths.len() == batch && lengths.iter().all(|&n| n <= steps);
     assert!(fits, "reverse_time: lengths {lengths:?} of {batch} sequences of {steps} steps");
     let lengths: Rc<[usize]> = lengths.into();
-    x.tape().record(&RULE, [x], reversed(&inputs, &lengths), move |gy, [gx]| {
+    x.tape().record(&REVERSE_TIME, [x], reversed(&inputs, &lengths), move |gy, [gx]| {
         gx.add(|| reversed(&gy, &lengths))
     })
 }
@@ -207,7 +264,15 @@ fn reversed(x: &Tensor, lengths: &[usize]) -> Tensor {
     y
 }
 
-/// x as a leaf of its own: no gradient passes.   Same shape
+/// The value of x as a constant: no gradient passes.   Same shape
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::stop_gradient, tape::Keep};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::scalar(3.), "x");
+/// let grads = tape.backward(stop_gradient(x) * x, Keep::Leaves);
+/// assert_eq!(grads.wrt(x).unwrap().item(), 3.); // 6 without the stop
+/// ```
 pub fn stop_gradient(x: Var) -> Var {
     x.tape().constant(x.value())
 }

@@ -1,107 +1,10 @@
 //! The walk back along the tape.
 
-use super::{Event, Node, NodeId, Param, Rule, Tape, Var};
+use super::slot::{Slot, Waiting, accumulate};
+use super::{Event, NodeId, Param, Rule, Tape, Var};
 use crate::parallel;
-use crate::tensor::{Real, Tensor};
-use std::any::Any;
+use crate::tensor::Tensor;
 use std::mem::take;
-
-/// Where a vjp puts the gradient of one input: added to what other consumers of that input have put there.
-pub struct Slot {
-    grad: Option<Tensor>,
-    deferred: Vec<Waiting>,
-    shape: Vec<usize>,
-    needed: bool,
-}
-
-impl Slot {
-    fn new(input: &Node, grad: Option<Tensor>, needed: bool) -> Self {
-        Self { grad, deferred: vec![], shape: input.value.shape().to_vec(), needed }
-    }
-
-    /// Whether this gradient is wanted at all.
-    pub fn is_needed(&self) -> bool {
-        self.needed
-    }
-
-    /// Adds `grad()`, which is evaluated only if it is needed.
-    pub fn add(&mut self, grad: impl FnOnce() -> Tensor) {
-        if self.needed {
-            accumulate(&mut self.grad, grad());
-        }
-    }
-
-    /// The running sum, to be added to in place, and whether this is its first term: then its contents are
-    /// unspecified and every element must be stored. `None` if it is not needed.
-    pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
-        if !self.needed {
-            return None;
-        }
-        let first = self.grad.is_none();
-        let grad = self.grad.get_or_insert_with(|| Tensor::scratch(&self.shape));
-        Some((grad.data_mut(), first))
-    }
-
-    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, as of a bias.
-    pub fn zeroed_target(&mut self) -> Option<&mut [Real]> {
-        let (grad, first) = self.target()?;
-        if first {
-            grad.fill(0.);
-        }
-        Some(grad)
-    }
-
-    /// Leaves `term()` to be added when the walk reaches this input, together with all others of its type.
-    pub fn defer<T: Deferred>(&mut self, term: impl FnOnce() -> T) {
-        if self.needed {
-            self.deferred.push(Waiting { term: Box::new(term()), add_all: add_all::<T> });
-        }
-    }
-
-    /// Adds what was deferred, type by type. The walk meets the ops of a tape last first.
-    fn add_deferred(&mut self) {
-        while let Some(Waiting { term, add_all }) = self.deferred.last() {
-            let (add_all, kind) = (*add_all, (**term).type_id());
-            let of_kind = |waiting: &Waiting| (*waiting.term).type_id() == kind;
-            let (terms, others) = take(&mut self.deferred).into_iter().partition(of_kind);
-            self.deferred = others;
-            add_all(terms, self);
-        }
-    }
-
-    /// The sum, which `maker` has added to last.
-    fn checked(self, maker: &Node) -> Option<Tensor> {
-        let fits = self.grad.as_ref().is_none_or(|grad| grad.shape() == self.shape);
-        assert!(fits, "{maker}: wrong gradient shape for an input");
-        self.grad
-    }
-}
-
-/// A term of a gradient that is better added together with others of its type than alone. A weight that every
-/// step of a recurrence uses gets a small product from each; its op defers them ([`Slot::defer`]) and makes a few
-/// large products of them in the end.
-pub trait Deferred: Sized + 'static {
-    /// Adds all terms of one gradient to its slot; they come in the order in which their ops were recorded.
-    fn add_all(terms: Vec<Self>, slot: &mut Slot);
-}
-
-/// A deferred term of some type, and [`add_all`] for that type.
-struct Waiting {
-    term: Box<dyn Any>,
-    add_all: fn(Vec<Waiting>, &mut Slot),
-}
-
-fn add_all<T: Deferred>(terms: Vec<Waiting>, slot: &mut Slot) {
-    let terms = terms.into_iter().rev().map(|waiting| waiting.term.downcast());
-    T::add_all(terms.map(|term| *term.expect("all of this type")).collect(), slot);
-}
-
-fn accumulate(sum: &mut Option<Tensor>, term: Tensor) {
-    match sum {
-        Some(sum) => sum.add_assign(&term),
-        none => *none = Some(term),
-    }
-}
 
 /// Which gradients [`Tape::backward`] keeps. The walk and its bits are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +104,8 @@ impl Tape {
                 let mut slot = Slot::new(node, grads[i].take(), true);
                 slot.deferred = take(&mut deferred[i]);
                 slot.add_deferred();
-                grads[i] = slot.checked(node);
+                assert!(slot.fits(), "{node}: its deferred terms have another shape");
+                grads[i] = slot.grad;
                 self.notify(Event::AddedDeferred(node.rule));
             }
             let Some(vjp) = &node.vjp else { continue };
@@ -217,7 +121,8 @@ impl Tape {
             vjp(gy, &mut slots);
             for (mut slot, x) in slots.into_iter().zip(&node.inputs) {
                 deferred[x.index()].append(&mut slot.deferred);
-                if let Some(grad) = slot.checked(node) {
+                assert!(slot.fits(), "{node}: wrong gradient shape for an input");
+                if let Some(grad) = slot.grad {
                     accumulate(&mut grads[x.index()], grad);
                 }
             }

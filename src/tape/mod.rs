@@ -31,10 +31,12 @@
 mod backward;
 mod param;
 mod rule;
+mod slot;
 
-pub use backward::{Deferred, Grads, Keep, Slot, Term};
+pub use backward::{Grads, Keep, Term};
 pub use param::Param;
-pub use rule::Rule;
+pub use rule::{Rule, rule};
+pub use slot::{Deferred, Slot};
 
 use crate::tensor::Tensor;
 use std::any::Any;
@@ -95,8 +97,11 @@ pub struct Tape {
     /// The leaf of each parameter, by the parameter's number.
     params: RefCell<Vec<Option<NodeId>>>,
     inference: bool,
-    observer: Option<Box<dyn Fn(Event)>>,
+    observer: Option<Observer>,
 }
+
+/// Is told of every [`Event`], such as a profile.
+type Observer = Box<dyn Fn(Event)>;
 
 /// What a tape has just done.
 #[derive(Clone, Copy, Debug)]

@@ -83,17 +83,13 @@ fn compare<const P: usize>(
         let row = |x: &Tensor, i: usize| -> Vec<f64> {
             x.data()[i * x.cols()..][..x.cols()].iter().map(|&x| f64::from(x)).collect()
         };
-        for i in 0..rows {
+        for (i, &y) in y.iter().enumerate() {
             let inputs: Vec<_> = inputs.iter().map(|x| row(x, i)).collect();
             let (value, want) =
                 formulas(component, &inputs, f64::from(gy.data()[i]), f64::from(floor));
             // Exponents of up to some tens: their rounding by 2⁻²⁴, a few times over.
             let close = |a: f64, b: f64, size: f64| (a - b).abs() <= 2e-5 * size.max(1e-3);
-            assert!(
-                close(f64::from(y[i]), value, value.abs().max(1.)),
-                "row {i}: {} {value}",
-                y[i]
-            );
+            assert!(close(f64::from(y), value, value.abs().max(1.)), "row {i}: {y} {value}");
             for (n, (found, want)) in grads.iter().zip(want).enumerate() {
                 let size = want.iter().fold(0f64, |size, g| size.max(g.abs()));
                 for (found, want) in row(found, i).into_iter().zip(want) {

@@ -11,7 +11,8 @@ fn cases() -> impl Iterator<Item = [Vec<Real>; 4]> {
         [1, 2, 3, 4].map(|seed| {
             let x = numbers(&[n], seed);
             let sizes = [1., 1e-20, 40., 0.];
-            x.data().iter().enumerate().map(|(i, x)| x * sizes[i % 4]).collect()
+            let size = |i: usize| sizes[(i + seed as usize) % 4]; // a 0 beside another number
+            x.data().iter().enumerate().map(|(i, x)| x * size(i)).collect()
         })
     })
 }

@@ -1,7 +1,7 @@
 //! Recurrence: the same bits on any number of threads.
 
 use stcn::Tensor;
-use stcn::kernel::recurrent::{Ahead, Back, Recurrence};
+use stcn::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
 use stcn::noise::Noise;
 use stcn::parallel::with_threads;
 
@@ -17,14 +17,14 @@ fn linear_cell(batch: usize, time: usize, units: usize) -> Vec<Tensor> {
     let sizes = Recurrence::new("linear", (batch, time, units), u.shape(), 1, 1);
     let mut h = Tensor::zeros(&[batch, time, units]);
     let saved = sizes.forward(x.data(), u.data(), h.data_mut(), |step| {
-        let Ahead { sums, saved, h, .. } = step;
+        let ForwardStep { sums, saved, h, .. } = step;
         for ((h, x), sum) in h.iter_mut().zip(saved).zip(sums) {
             *h = *x + sum;
         }
     });
     let mut gx = Tensor::zeros(&[batch, time, units]);
     sizes.backward((u.data(), h.data(), gy.data()), &saved, gx.data_mut(), None, |step| {
-        let Back { gh, gx, .. } = step;
+        let BackwardStep { gh, gx, .. } = step;
         gx.copy_from_slice(gh);
     });
     vec![x, u, gy, h, gx]

@@ -44,17 +44,15 @@ fn a_mean_of_numbers_given_by_their_logarithms() {
 
 #[test]
 fn channels_are_summed_in_order_and_rows_are_scaled() {
-    for shape @ [b, t, c] in [[1, 1, 1], [2, 3, 7], [1, 300, 130], [2, 2, 0]] {
+    for shape @ [b, t, c] in [[1, 1, 1], [2, 3, 7], [1, 300, 130]] {
         let (x, g) = (numbers(&shape, 1), numbers(&[b, t], 2));
         let rows = |f: &dyn Fn(usize) -> Real| (0..b * t).map(f).collect();
         let at = |r: usize, c_: usize| x.data()[r * c + c_];
         let want = rows(&|r| (0..c).fold(0., |sum, c| sum + at(r, c)));
-        if c > 0 {
-            assert_eq!(channel_sums(&x), Tensor::new(&[b, t], want));
-            let scaled = scale_rows(x.clone(), &g, -2.);
-            for (i, (found, x)) in scaled.data().iter().zip(x.data()).enumerate() {
-                assert_eq!(*found, x * (-2. * g.data()[i / c]));
-            }
+        assert_eq!(channel_sums(&x), Tensor::new(&[b, t], want));
+        let scaled = scale_rows(x.clone(), &g, -2.);
+        for (i, (found, x)) in scaled.data().iter().zip(x.data()).enumerate() {
+            assert_eq!(*found, x * (-2. * g.data()[i / c]));
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Gradients are checked in f64 (`make gradcheck`); twins, laws and refusals in both builds.
 
-mod arith;
 mod bernoulli;
 mod conv;
+mod elementwise;
 mod gated;
 mod gru;
 mod linear;
@@ -14,7 +14,6 @@ mod normal;
 mod particles;
 mod reduce;
 mod shape;
-mod unary;
 
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape, Var};

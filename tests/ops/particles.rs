@@ -68,7 +68,7 @@ fn log_mean_exp_refuses_an_empty_segment() {
 }
 
 #[test]
-#[should_panic(expected = "log_mean_exp: 2 rows a sequence")]
+#[should_panic(expected = "log_mean_exp: 3 rows, want 2 for each of 2")]
 fn log_mean_exp_wants_as_many_rows_of_every_sequence() {
     value(&[numbers(&[3, 3], 1)], |x| log_mean_exp(x[0], 2, &[vec![3], vec![3]]));
 }

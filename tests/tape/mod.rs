@@ -3,6 +3,7 @@
 mod backward;
 mod param;
 mod rule;
+mod slot;
 
 use crate::ops::{numbers, small_network};
 use stcn::ops::*;

@@ -1,8 +1,8 @@
 //! The loops of f32 products: strips of C in registers, on AVX-512, AVX2, NEON and without any of them.
 //!
 //! One of the three files that may use `unsafe`: the loops read and write through pointers, after `gemm`
-//! has checked that every index lies inside its slice. What a strip will need next is fetched into cache while
-//! it is computed, a line a term (decision 0013): a core waits longer for memory than for its arithmetic.
+//! has checked that every index lies inside its slice. What will be needed next is fetched into cache while
+//! a strip is computed, one line with each term (decision 0013): a core waits longer for memory than for arithmetic.
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop)] // several registers share an index
 
@@ -10,8 +10,8 @@ use super::{CHAIN, Mat, Onto, Packed, Right, SKINNY_ROWS};
 use crate::kernel::simd::{Four, Isa, Simd, isa};
 use crate::tensor::Tensor;
 
-/// Most rows of C in registers at once, and vectors a row is wide: 24 accumulators of 32
-/// registers, or 12 of 16, leave room for a row of B and one broadcast.
+/// Most rows of C in registers at once, each two vectors wide: 24 accumulators of 32 registers, or 12 of 16,
+/// leave room for a row of B and one broadcast.
 #[cfg(target_arch = "x86_64")]
 const ROWS_32: usize = 12;
 #[cfg(target_arch = "x86_64")]
@@ -203,8 +203,8 @@ unsafe fn run<V: Simd, const MOST: usize>(p: Product, next: Option<&Product>) {
     }
 }
 
-/// What is fetched while a strip is computed: with its term i the lines at `from + i·step` and `other`
-/// numbers after it. A hint: it may name what is not there.
+/// What is prefetched while a strip is computed: with term i the cache lines at `from + i·step` and `other`
+/// elements after it. A hint: the address need not be valid.
 #[derive(Clone, Copy)]
 struct Ahead {
     from: *const f32,
@@ -213,13 +213,13 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// A line that is near anyhow.
+    /// Nothing new: a line that is in cache already.
     fn nothing(b: *const f32) -> Self {
         Self { from: b, step: 0, other: 0 }
     }
 }
 
-/// A strip among all, and the row where it ends.
+/// Which strip of how many, and the row where it ends.
 struct Place {
     panel: usize,
     panels: usize,
@@ -228,12 +228,12 @@ struct Place {
     end: usize,
 }
 
-/// Numbers in a line of cache.
+/// Elements of a cache line.
 const LINE: usize = 16;
 
 impl Product {
-    /// What a later strip will read and nothing has brought near: of a gradient of weights, which reads
-    /// everything once, the next term's A and B; of few rows, the next panel of B; else the next rows of A.
+    /// What a later strip will read and is not in cache yet: for a gradient of weights, which reads everything
+    /// once, A and B of the next term; for few rows, the next panel of B; else the next rows of A.
     #[inline(always)]
     fn ahead(&self, at: &Place, next: Option<&Product>) -> Ahead {
         let nothing = Ahead::nothing(self.b);
