@@ -62,8 +62,8 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
                 _ => ("are in Fortran order", "turn them round with np.ascontiguousarray(samples)"),
             };
             let what = format!(
-                "`samples` would take {} MiB of memory, more than the {} that data.in_memory allows, and \
-                 cannot stay on the disk because they {why}; {cure}, or raise data.in_memory",
+                "`samples` would take {} MiB of memory, where {} are allowed, and cannot stay on the disk \
+                 because they {why}; {cure}, or train with a larger --set data.in_memory",
                 bytes.div_ceil(1 << 20),
                 most_bytes >> 20
             );

@@ -460,9 +460,9 @@ fn samples_beyond_the_memory_that_they_may_take_are_refused_packed() {
     let said = refusal(open(damaged(), 119_999));
     assert!(
         said.ends_with(
-            "`samples` would take 1 MiB of memory, more than the 0 that data.in_memory allows, and cannot \
-             stay on the disk because they are packed; write them with np.savez, not \
-             np.savez_compressed, or raise data.in_memory"
+            "`samples` would take 1 MiB of memory, where 0 are allowed, and cannot stay on the disk because they \
+             are packed; write them with np.savez, not np.savez_compressed, or train with a larger --set \
+             data.in_memory"
         ),
         "{said}"
     );

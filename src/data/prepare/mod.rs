@@ -9,6 +9,7 @@ pub mod blizzard;
 pub mod deepwriting;
 pub mod folder;
 pub mod iam;
+pub mod mat;
 pub mod music;
 pub mod numpy;
 pub mod pattern;

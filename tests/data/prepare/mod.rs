@@ -5,6 +5,7 @@ mod blizzard;
 mod deepwriting;
 mod folder;
 pub mod iam;
+mod mat;
 pub mod music;
 mod numpy;
 mod pattern;
