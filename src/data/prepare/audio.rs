@@ -75,6 +75,9 @@ pub struct Header {
     pub extremes: Option<(i64, i64)>,
 }
 
+/// Samples of a recording that is held whole: four hours and a half at 16 kHz, a GiB.
+const MOST_HELD: u64 = 1 << 28;
+
 const WANTED: &str = "a recording: name its file";
 
 /// The rates that are read.
@@ -181,6 +184,19 @@ impl<R: Read + Seek> Audio<R> {
                     8 * coding.bytes()
                 ),
             )),
+        }
+    }
+
+    /// Whether so many of its samples, at whatever rate, may be held at once.
+    pub fn check_held(&self, samples: u64) -> Result<()> {
+        match samples <= MOST_HELD {
+            true => Ok(()),
+            false => {
+                let what = format!(
+                    "comes to {samples} samples, wanted {MOST_HELD} at most, which are held at once; cut it"
+                );
+                Err(Error::invalid(&self.path, what))
+            }
         }
     }
 
