@@ -46,7 +46,7 @@ const CIRCLES: [(&str, &str, &str); 2] = [
 ];
 
 /// What `lib.rs` re-exports at the root, and macros, which live there too.
-const AT_THE_ROOT: [(&str, &str); 9] = [
+const AT_THE_ROOT: [(&str, &str); 10] = [
     ("Error", "error"),
     ("Result", "error"),
     ("Tape", "tape"),

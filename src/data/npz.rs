@@ -45,7 +45,7 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     let mut file = &open_file(path)?;
     let opened = file.metadata().map_err(Error::read(path))?; // what changes from here on is noticed
     let mut npz = NpzFile::new(BufReader::new(file), path)?;
-    let (about, lengths, split) = npz.all_but_samples()?;
+    let (about, lengths, split) = npz.all_but_samples(most_bytes)?;
     let (channels, numbers) = (about.shape[1], about.shape[0] * about.shape[1]);
     let bytes = (numbers as u64).saturating_mul(4);
     if bytes <= most_bytes {
@@ -56,18 +56,10 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     }
     let start = match (about.stored_at, about.fortran) {
         (Some(start), false) => start,
-        (stored_at, _) => {
-            let (why, cure) = match stored_at {
-                None => ("are packed", "write them with np.savez, not np.savez_compressed"),
-                _ => ("are in Fortran order", "turn them round with np.ascontiguousarray(samples)"),
-            };
-            let what = format!(
-                "`samples` would take {} MiB of memory, more than the {} that data.in_memory allows, and \
-                 cannot stay on the disk because they {why}; {cure}, or raise data.in_memory",
-                bytes.div_ceil(1 << 20),
-                most_bytes >> 20
-            );
-            return Err(Error::invalid(path, what));
+        (None, _) => return Err(too_much(path, &SAMPLES, bytes, most_bytes, PACKED)),
+        (_, true) => {
+            let turn = ("in Fortran order", "turn them round with np.ascontiguousarray(samples)");
+            return Err(too_much(path, &SAMPLES, bytes, most_bytes, turn));
         }
     };
     let member = start..start + about.header_bytes + about.bytes;
@@ -79,6 +71,20 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     let file = file.try_clone().map_err(Error::read(path))?;
     let disk = Disk::new(file, opened, path, start + about.header_bytes, numbers, kind);
     Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
+}
+
+/// Why something cannot stay on the disk, and the cure.
+const PACKED: (&str, &str) = ("packed", "write them with np.savez, not np.savez_compressed");
+
+fn too_much(path: &Path, entry: &Entry, bytes: u64, most: u64, (why, cure): (&str, &str)) -> Error {
+    let what = format!(
+        "`{}` would take {} MiB of memory, where {} are allowed, and cannot stay on the disk because they are \
+         {why}; {cure}, or train with a larger --set data.in_memory",
+        entry.name,
+        bytes.div_ceil(1 << 20),
+        most >> 20
+    );
+    Error::invalid(path, what)
 }
 
 /// As [`open`], with all in memory, however much that is.
@@ -104,7 +110,7 @@ fn open_file(path: &Path) -> Result<File> {
 /// Reads the arrays from anything that can seek; `path` is for the messages.
 pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let mut file = NpzFile::new(reader, path)?;
-    let (about, lengths, split) = file.all_but_samples()?;
+    let (about, lengths, split) = file.all_but_samples(u64::MAX)?;
     Ok(Flat { channels: about.shape[1], samples: file.samples()?, lengths, split })
 }
 
@@ -186,6 +192,12 @@ const SPLIT: Entry = Entry {
     reshape: "split.reshape(-1)",
 };
 
+/// Bytes of memory that a sequence takes beside its samples: its length, place, split and order.
+const SEQUENCE: u64 = 40;
+
+/// Sequences that take fewer bytes are held wherever the samples are.
+const FEW_SEQUENCES: u64 = 1 << 24;
+
 const HOW_TO_WRITE: &str = "np.savez(path, samples=np.concatenate(seqs).astype('<f4'), \
                             lengths=np.array([len(s) for s in seqs], '<i8'))";
 
@@ -251,8 +263,9 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         Ok(Self { zip, path })
     }
 
-    /// What is known of the samples, and what stands beside them, checked against each other.
-    fn all_but_samples(&mut self) -> Result<(About, Vec<i64>, Option<Vec<i8>>)> {
+    /// What is known of the samples, and what stands beside them, checked against each other. Packed lengths may
+    /// make sequences of `most_bytes`.
+    fn all_but_samples(&mut self, most_bytes: u64) -> Result<(About, Vec<i64>, Option<Vec<i8>>)> {
         let path = self.path;
         let wrong = |what: String| Error::invalid(path, what);
         let about = self.find(&SAMPLES)?.about;
@@ -265,6 +278,10 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
                 "`lengths` has {sequences} entries, more than the {steps} steps of `samples`; write \
                  lengths=np.array([len(s) for s in seqs], '<i8')"
             )));
+        }
+        let (bytes, most) = (sequences as u64 * SEQUENCE, most_bytes.max(FEW_SEQUENCES));
+        if found.about.stored_at.is_none() && bytes > most {
+            return Err(too_much(path, &LENGTHS, bytes, most, PACKED));
         }
         let lengths = found.numbers(path, i64::from_le_bytes)?;
         offsets(&lengths, channels, steps * channels).map_err(wrong)?;

@@ -460,9 +460,9 @@ fn samples_beyond_the_memory_that_they_may_take_are_refused_packed() {
     let said = refusal(open(damaged(), 119_999));
     assert!(
         said.ends_with(
-            "`samples` would take 1 MiB of memory, more than the 0 that data.in_memory allows, and cannot \
-             stay on the disk because they are packed; write them with np.savez, not \
-             np.savez_compressed, or raise data.in_memory"
+            "`samples` would take 1 MiB of memory, where 0 are allowed, and cannot stay on the disk because they \
+             are packed; write them with np.savez, not np.savez_compressed, or train with a larger --set \
+             data.in_memory"
         ),
         "{said}"
     );
@@ -479,6 +479,16 @@ fn samples_beyond_the_memory_that_they_may_take_are_refused_packed() {
     );
     let said = refusal(open(turned(CompressionMethod::Deflated), 23));
     assert!(said.contains("because they are packed"), "{said}");
+    // Half a million sequences of a step: their lengths alone, packed, are a hundred times their bytes.
+    let steps = (1 << 24) / 40 + 1;
+    let ones = npy("'<i8'", &format!("({steps},)"), &i8s(&vec![1; steps]));
+    let rows = npy("'|u1'", &format!("({steps}, 1)"), &vec![7; steps]);
+    let many =
+        |method| zip_of(&[("samples.npy", rows.clone()), ("lengths.npy", ones.clone())], method);
+    let said = refusal(open(many(CompressionMethod::Deflated), 4 * steps as u64));
+    assert!(said.contains("`lengths` would take 17 MiB of memory, where 16 are allowed"), "{said}");
+    assert_eq!(open(many(CompressionMethod::Deflated), 40 * steps as u64).unwrap(), [7.; 6]);
+    assert_eq!(open(many(CompressionMethod::Stored), 0).unwrap(), [7.; 6]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn only_stored_samples_beyond_the_limit_stay_on_the_disk() {
     npz::write(&path, &flat).unwrap();
     assert!(in_memory(&path, 4000));
     let said = refusal(DataSet::open_within(&path, rule, 3999));
-    says(&said, &["data.in_memory allows, and cannot stay on the disk because they are packed"]);
+    says(&said, &["where 0 are allowed, and cannot stay on the disk because they are packed"]);
     let mut writer = Writer::create(&path, 1, &[]).unwrap();
     writer.push(&flat.samples, Split::Train, &[]).unwrap();
     writer.finish().unwrap();

@@ -21,9 +21,9 @@ fuzz_target!(
             [2, input @ ..] => packed(input, CompressionMethod::Deflated),
             _ => return,
         };
-        // Deflate makes of a byte 1032 at most, and a list grows by doubling, with the old one beside it.
+        // Deflate makes of a byte 1032 at most, and a number of one byte takes four, which are all that is held.
         // The window of inflation, a buffer for numbers and one for the end of the file are constant.
-        stcn_fuzz::within(&bytes, 3 * 1032, 1 << 18, |bytes| {
+        stcn_fuzz::within(&bytes, 4 * 1032, 1 << 18, |bytes| {
             let Ok(flat) = parse(Cursor::new(bytes), Path::new("x")) else { return };
             let missing = Some(MissingSplit::Fractions { valid: 0.2, test: 0.2, seed: 1 });
             let Ok(set) = DataSet::from_flat("x".into(), String::new(), flat, missing) else { return };
@@ -63,6 +63,14 @@ fn seeds() -> Vec<Vec<u8>> {
     let zeros = npy("<f4", "(2000, 3)", &[0; 24_000]);
     let lengths = npy("<i8", "(1,)", &2000_i64.to_le_bytes());
     let roll = packed(&[&zeros[..], &cut, &lengths].concat(), CompressionMethod::Deflated);
-    let files = files.into_iter().chain([roll]).map(|file| [&[0][..], &file].concat());
+    // What takes the most memory for its length, and an array column by column.
+    let quiet = npy("|u1", "(60000, 1)", &[0; 60_000]);
+    let lengths = npy("<i8", "(1,)", &60_000_i64.to_le_bytes());
+    let quiet = packed(&[&quiet[..], &cut, &lengths].concat(), CompressionMethod::Deflated);
+    let at = samples.windows(5).position(|w| w == b"False").expect("a header");
+    let turned = [&samples[..at], b"True ", &samples[at + 5..]].concat();
+    let turned = [&turned[..], &cut, &npy("<i8", "(1,)", &4_i64.to_le_bytes())].concat();
+    let turned = packed(&turned, CompressionMethod::Stored);
+    let files = files.into_iter().chain([roll, quiet, turned]).map(|file| [&[0][..], &file].concat());
     files.chain([1, 2].map(|kind| [&[kind][..], &parts].concat())).collect()
 }

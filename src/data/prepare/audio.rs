@@ -11,6 +11,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+/// Samples of a recording that is held whole: four hours and a half at 16 kHz, a GiB.
+const MOST_HELD: u64 = 1 << 28;
+
 const WANTED: &str = "a recording: name its file";
 
 /// The rates that are read.
@@ -117,6 +120,19 @@ impl<R: Read + Seek> Audio<R> {
                     8 * coding.bytes()
                 ),
             )),
+        }
+    }
+
+    /// Whether so many of its samples, at whatever rate, may be held at once.
+    pub fn check_held(&self, samples: u64) -> Result<()> {
+        match samples <= MOST_HELD {
+            true => Ok(()),
+            false => {
+                let what = format!(
+                    "comes to {samples} samples, wanted {MOST_HELD} at most, which are held at once; cut it"
+                );
+                Err(Error::invalid(&self.path, what))
+            }
         }
     }
 

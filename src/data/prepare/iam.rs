@@ -93,7 +93,7 @@ pub fn import(
         return Err(Error::invalid(folder, what));
     }
     let mut found = Found::default();
-    found.look(folder, 2)?;
+    found.look(folder, DEPTH)?;
     let lists = found.read_lists(folder, protocol)?;
     let [texts, heads, strokes] = found.sources()?;
     if strokes.is_empty() {
@@ -223,6 +223,9 @@ const HEAD: usize = 1 << 16;
 /// Names of folders and archives begin so: transcriptions, writers, lines.
 const KINDS: [&str; 3] = ["ascii", "original", "lineStrokes"];
 
+/// The parts lie in the folder, or so many below.
+const DEPTH: usize = 2;
+
 /// Where the parts of the database are.
 #[derive(Default)]
 struct Found {
@@ -241,7 +244,10 @@ impl Found {
                 .position(|list| name.strip_suffix(".txt").is_some_and(|name| name == list.name));
             match (path.is_dir(), kind, list) {
                 (true, Some(kind), _) => self.folders[kind].push(path),
-                (true, None, _) if depth > 0 => self.look(&path, depth - 1)?,
+                // Links of the folder itself are followed, those below are not.
+                (true, None, _) if depth == DEPTH || depth > 0 && tree::is_own_folder(&path) => {
+                    self.look(&path, depth - 1)?;
+                }
                 (false, Some(kind), _) if tree::is_archive(name) => self.archives[kind].push(path),
                 (false, _, Some(list)) => self.lists[list].push(path),
                 _ => {}

@@ -10,6 +10,7 @@ pub mod deepwriting;
 pub mod folder;
 pub mod header;
 pub mod iam;
+pub mod mat;
 pub mod music;
 pub mod numpy;
 pub mod pattern;

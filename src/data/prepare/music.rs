@@ -1,35 +1,32 @@
-//! Polyphonic music (Boulanger-Lewandowski et al. 2012): notes as JSON, or piano rolls as .npz, become rows
+//! Polyphonic music (Boulanger-Lewandowski et al. 2012): notes as JSON, or piano rolls as .mat or .npz, become rows
 //! of 88 keys, 0 or 1, column k for MIDI note 21 + k.
 //!
 //! Two renderings of the same pieces circulate under the same names; nats per step of one say nothing about
-//! the other, and [`Figures`] tell them apart. Not here: MIDI files, pickles, MATLAB's.
+//! the other, and [`Figures`] tell them apart. Memory holds a piece, however many there are. Not here: MIDI files,
+//! pickles.
 
-use crate::data::npz::{self, Flat};
-use crate::data::unzip::Archive;
+mod json;
+
+use super::mat::Mat;
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, Result};
-use serde::Deserialize;
+use crate::file::open_regular;
+use std::cell::Cell;
 use std::fmt;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 /// Keys of a piano.
 pub const KEYS: usize = 88;
-/// The MIDI note of the lowest.
-const LOWEST: f32 = 21.;
 /// A voice that rests, in files that have one number for each voice.
 const REST: f32 = -1.;
-/// The largest sets take some 10 MB; a file far beyond that is no such set.
-const LONGEST: u64 = 1 << 25;
-/// Likewise of unpacked rolls: a million steps and a half of one byte a key.
-const MOST_UNPACKED: u64 = 1 << 27;
+/// Memory for rolls that are packed and have to be unpacked at once; the largest sets take 150 MB.
+const MOST_UNPACKED: u64 = 1 << 28;
 /// Steps of a piece, some ten times those of any known one: a row takes far more room than its text.
 const MOST_STEPS: usize = 1 << 16;
 /// A greater share of steps that repeat the one before than any set has whose step is the usual one.
 pub const MOST_REPEATED: f64 = 0.4;
-
-const WANTED: &str = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}, each a list of pieces, \
-                      a piece a list of steps, a step a list of MIDI notes, such as [[60, 64], [60]]";
 
 /// What tells renderings of one part apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,150 +77,136 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Pushes every piece, in the order of the file; gives the figures of every part that is not empty.
+/// Pushes every piece, of an .npz in the order of the file, else train before valid before test; gives the figures of every part that is not empty.
 pub fn import(
     input: &Path,
     writer: &mut Writer,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Figures>> {
-    let wrong = |what: String| Error::invalid(input, what);
+    let wrong = |what: &str| Error::invalid(input, what);
     let none = |split| Figures { split, pieces: 0, steps: 0, notes: 0, repeated: 0, longest: 0 };
     let mut figures = Split::ALL.map(none);
     let mut push = |rows: &[f32], split: Split| {
         figures[split as usize].add(rows);
         writer.push(rows, split, &[])
     };
-    let bytes = read(input)?;
-    match bytes.as_slice() {
-        [b'P', b'K', ..] => {
-            let set = DataSet::from_flat(input.into(), String::new(), roll(&bytes, input)?, None)?;
-            for i in 0..set.len() {
-                push(&set.sequence(i)?, set.split_of(i))?;
-                progress((i + 1) as f64 / set.len() as f64);
-            }
-        }
+    let mut file = open_regular(input, "music as .json, .mat or .npz: give the path of one")?;
+    let mut start = vec![];
+    file.by_ref().take(6).read_to_end(&mut start).map_err(Error::read(input))?;
+    file.rewind().map_err(Error::read(input))?;
+    match start.as_slice() {
+        [b'P', b'K', ..] => rolls(input, &mut push, progress)?,
         [0x80, ..] | [b'(', ..] => {
             return Err(wrong(
                 "is a pickle, which is never read because reading one runs code: turn it into JSON with \
-                 Python's pickle.load and json.dump"
-                    .into(),
+                 Python's pickle.load and json.dump",
             ));
         }
-        [b'M', b'A', b'T', b'L', b'A', b'B', ..] => {
-            return Err(wrong(
-                "is MATLAB's, want .json or .npz: read it with Python's scipy.io.loadmat, and write \
-                 samples, lengths and split with np.savez"
-                    .into(),
-            ));
-        }
-        _ => {
-            let parts = parts(&bytes).map_err(wrong)?;
-            let pieces: usize = parts.iter().map(Vec::len).sum::<usize>();
-            let mut done = 0;
-            for (split, part) in Split::ALL.into_iter().zip(parts) {
-                for (i, piece) in part.iter().enumerate() {
-                    push(&rows(split, i, piece).map_err(wrong)?, split)?;
-                    done += 1;
-                    progress(done as f64 / pieces as f64);
-                }
+        b"MATLAB" => cells(input, file, &mut push, progress)?,
+        _ => lists(input, file, &mut push, progress)?,
+    }
+    match figures[Split::Train as usize].pieces {
+        0 => Err(wrong("has no piece in train, want at least one to train on: add some")),
+        _ => Ok(figures.into_iter().filter(|figures| figures.steps > 0).collect()),
+    }
+}
+
+/// What takes the rows of a piece.
+type Push<'a> = &'a mut dyn FnMut(&[f32], Split) -> Result<()>;
+
+/// Lists of notes: the text is read once for each part, so that none has to wait for another.
+fn lists(input: &Path, mut file: File, push: Push, progress: &mut dyn FnMut(f64)) -> Result<()> {
+    let length = file.metadata().map_err(Error::read(input))?.len().max(1) as f64;
+    for (i, part) in Split::ALL.into_iter().enumerate() {
+        file.rewind().map_err(Error::read(input))?;
+        let read = Cell::new(0);
+        let text = BufReader::new(Counted { file: &file, read: &read });
+        json::each(input, text, &mut |rows, split| {
+            if split == part {
+                push(rows, split)?;
             }
-        }
+            // The file may have grown meanwhile.
+            progress((i as f64 + (read.get() as f64 / length).clamp(0., 1.)) / 3.);
+            Ok(())
+        })?;
     }
-    Ok(figures.into_iter().filter(|figures| figures.steps > 0).collect())
+    progress(1.);
+    Ok(())
 }
 
-/// The bytes of a file that is not too long to be such a set.
-fn read(input: &Path) -> Result<Vec<u8>> {
-    let wrong = |what: String| Error::invalid(input, what);
-    let about = std::fs::metadata(input).map_err(Error::read(input))?;
-    if !about.is_file() {
-        return Err(wrong(
-            "is not a file, want music as .json or .npz: give the path of one".into(),
-        ));
-    }
-    if about.len() > LONGEST {
-        let found = about.len();
-        return Err(wrong(format!(
-            "has {found} bytes, more than any such set ({LONGEST}): want music as .json or .npz"
-        )));
-    }
-    std::fs::read(input).map_err(Error::read(input))
+/// A file that counts what was read of it.
+struct Counted<'a> {
+    file: &'a File,
+    read: &'a Cell<u64>,
 }
 
-/// The rolls of an .npz, each number seen to be 0 or 1.
-fn roll(bytes: &[u8], input: &Path) -> Result<Flat> {
-    let wrong = |what: String| Err(Error::invalid(input, what));
-    let unpacked =
-        Archive::new(Cursor::new(bytes)).and_then(|mut zip| Ok(zip.member("samples.npy")?.size()));
-    if let Some(size) = unpacked.ok().filter(|&size| size > MOST_UNPACKED) {
-        return wrong(format!(
-            "has {size} bytes of `samples` once unpacked, more than any such set ({MOST_UNPACKED}): want music"
-        ));
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        self.read.set(self.read.get() + n as u64);
+        Ok(n)
     }
-    let flat = npz::parse(Cursor::new(bytes), input)?;
-    if flat.channels != KEYS {
-        let found = flat.channels;
-        return wrong(format!(
+}
+
+/// The cells of three variables of MATLAB's, as the sets' owners and those of TCN hand them out.
+fn cells(input: &Path, file: File, push: Push, progress: &mut dyn FnMut(f64)) -> Result<()> {
+    let mut mat = Mat::new(BufReader::new(file), input)?;
+    for (i, split) in Split::ALL.into_iter().enumerate() {
+        let name = ["traindata", "validdata", "testdata"][i];
+        mat.each(name, MOST_STEPS * KEYS, &mut |cell, cells, piece| {
+            let place = format!("cell {} of `{name}`", cell + 1);
+            let wrong = |what: String| Error::invalid(input, format!("{place} {what}"));
+            let (rows, columns) = (piece.rows, piece.columns);
+            if rows == 0 || columns != KEYS {
+                return Err(wrong(format!(
+                    "is a matrix of {rows} × {columns}, want a row for each step and {KEYS} columns, one \
+                     for each key of a piano from MIDI note 21 to 108: fill it up, or drop it"
+                )));
+            }
+            check_roll(&piece.values).map_err(wrong)?;
+            push(&piece.values, split)?;
+            progress((i as f64 + (cell + 1) as f64 / cells as f64) / 3.);
+            Ok(())
+        })?;
+    }
+    progress(1.);
+    Ok(())
+}
+
+/// An .npz of our own form.
+fn rolls(input: &Path, push: Push, progress: &mut dyn FnMut(f64)) -> Result<()> {
+    let set = DataSet::open_within(input, None, MOST_UNPACKED)?;
+    if set.channels() != KEYS {
+        let found = set.channels();
+        let what = format!(
             "has {found} channels, want {KEYS}, one for each key of a piano from MIDI note 21 to 108: fill \
              up or cut `samples`"
-        ));
+        );
+        return Err(Error::invalid(input, what));
     }
-    match flat.samples.iter().position(|&x| x != 0. && x != 1.) {
-        None => Ok(flat),
-        Some(i) => wrong(format!(
-            "row {}, key {} of `samples` is {}, want 0 or 1: write (samples > 0).astype('|u1')",
+    for i in 0..set.len() {
+        let wrong = |what: String| Error::invalid(input, format!("sequence {} {what}", i + 1));
+        let steps = set.length(i);
+        if steps > MOST_STEPS {
+            return Err(wrong(format!("has {steps} steps, want at most {MOST_STEPS}: cut it")));
+        }
+        let rows = set.sequence(i)?;
+        check_roll(&rows).map_err(wrong)?;
+        push(&rows, set.split_of(i))?;
+        progress((i + 1) as f64 / set.len() as f64);
+    }
+    Ok(())
+}
+
+/// Whether all numbers are 0 or 1.
+fn check_roll(rows: &[f32]) -> Result<(), String> {
+    match rows.iter().position(|&x| x != 0. && x != 1.) {
+        None => Ok(()),
+        Some(i) => Err(format!(
+            "has {} in row {}, key {}, want 0 or 1: write what is above 0 as 1",
+            rows[i],
             i / KEYS + 1,
-            i % KEYS + 1,
-            flat.samples[i]
+            i % KEYS + 1
         )),
     }
-}
-
-/// Pieces of steps of notes; some writers make floats of whole numbers.
-type Pieces = Vec<Vec<Vec<f32>>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parts {
-    train: Pieces,
-    valid: Pieces,
-    test: Pieces,
-}
-
-/// The parts in the order of [`Split::ALL`], or the rest of a sentence after the file's name.
-fn parts(bytes: &[u8]) -> Result<[Pieces; 3], String> {
-    let Parts { train, valid, test } = serde_json::from_slice(bytes)
-        .map_err(|e| format!("is not the JSON that was wanted ({e}): {WANTED}"))?;
-    if train.is_empty() {
-        return Err("has no piece in train, want at least one to train on: add some".into());
-    }
-    Ok([train, valid, test])
-}
-
-/// The rows of a piece: 1 for every note that sounds; voices that share a note make one.
-fn rows(split: Split, index: usize, piece: &[Vec<f32>]) -> Result<Vec<f32>, String> {
-    let place = format!("piece {} of {split}", index + 1);
-    let steps = piece.len();
-    if steps == 0 {
-        return Err(format!("{place} has no step, want at least one: drop the piece"));
-    }
-    if steps > MOST_STEPS {
-        return Err(format!("{place} has {steps} steps, want at most {MOST_STEPS}: cut the piece"));
-    }
-    let mut rows = vec![0.; steps * KEYS];
-    for (t, (step, row)) in piece.iter().zip(rows.chunks_exact_mut(KEYS)).enumerate() {
-        for &note in step.iter().filter(|&&note| note != REST) {
-            let key = note - LOWEST;
-            if !(0. ..KEYS as f32).contains(&key) || key.fract() != 0. {
-                let highest = LOWEST + (KEYS - 1) as f32;
-                return Err(format!(
-                    "{place}, step {} has note {note}, want whole numbers from {LOWEST} to {highest} (-1: \
-                     a voice rests): move it by octaves, or drop it",
-                    t + 1
-                ));
-            }
-            row[key as usize] = 1.;
-        }
-    }
-    Ok(rows)
 }

@@ -91,6 +91,7 @@ pub fn import(
             let mut audio = open(&file)?;
             audio.check_extremes()?;
             let samples = audio.header().samples;
+            audio.check_held(samples)?;
             let speaker = key.rsplit('/').nth(1).unwrap_or_default().to_string();
             parts[split as usize].push(Utterance { file, samples, speaker });
         }

@@ -22,12 +22,18 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Adds everything but folders below `folder`, by name, at most `depth` folders down: a link may lead back up.
+/// Whether it is a folder and no link to one: links may lead in circles, and many make more ways than there is
+/// time for.
+pub(super) fn is_own_folder(path: &Path) -> bool {
+    path.is_dir() && !path.is_symlink()
+}
+
+/// Adds everything but folders below `folder`, by name, at most `depth` folders down.
 pub(super) fn files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     for path in entries(folder)? {
         match path.is_dir() {
             false => found.push(path),
-            true if depth > 0 => files(&path, depth - 1, found)?,
+            true if depth > 0 && is_own_folder(&path) => files(&path, depth - 1, found)?,
             true => {}
         }
     }

@@ -68,7 +68,9 @@ pub fn import(
     for file in folder::recordings(folder, &["wav", "sph"])? {
         let mut audio = Audio::open(&file.path)?;
         audio.check_extremes()?;
-        match resampled(&audio, options.rate) < options.frame as u64 {
+        let samples = resampled(&audio, options.rate);
+        audio.check_held(samples)?;
+        match samples < options.frame as u64 {
             true => counts.short += 1,
             false => files.push(file),
         }

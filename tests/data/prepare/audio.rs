@@ -135,6 +135,44 @@ fn what_is_no_speech_corpus_is_refused() {
     open(&sphere(&[1])).unwrap().check_speech().unwrap();
 }
 
+#[test]
+fn recordings_that_are_held_whole_may_last_some_hours() {
+    let bytes = wav(16_000, &[1]);
+    let audio = open(&bytes).unwrap();
+    audio.check_held(1 << 28).unwrap();
+    let said = refusal(audio.check_held((1 << 28) + 1));
+    says(&said, &["x.wav: comes to 268435457 samples, wanted 268435456 at most", "cut it"]);
+}
+
+/// A day of silence, which takes no room on most disks.
+#[test]
+fn a_recording_of_a_day_is_refused_before_it_is_read() {
+    use crate::common::recordings::{imported, sphere_header, sphere_lines};
+    use stcn::data::prepare::{timit, wav};
+    use stcn::data::split::MissingSplit;
+    let samples = 24 * 3600 * 16_000;
+    let header = sphere_header(1024, &sphere_lines(samples, "01"));
+    let folder =
+        Folder::new(&[("TRAIN/DR1/A/1.WAV", header), ("TEST/DR1/A/1.WAV", sphere(&ramp(0, 400)))]);
+    let long =
+        std::fs::OpenOptions::new().write(true).open(folder.path("TRAIN/DR1/A/1.WAV")).unwrap();
+    long.set_len(1024 + 2 * samples as u64).unwrap();
+    let options =
+        wav::Options { rate: 16_000, frame: 200, split: wav::Rule::Shares(MissingSplit::AllTrain) };
+    let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
+        wav::import(&folder.path(""), &options, writer, progress)
+    }));
+    let parts = ["1.WAV: comes to 1382400000 samples, wanted 268435456 at most"];
+    says(&said, &parts);
+    let options = timit::Options { segment: 0, streams: None, lists: None };
+    says(
+        &refusal(imported(200, &timit::COLUMNS, |writer, progress| {
+            timit::import(&folder.path(""), &options, writer, progress)
+        })),
+        &parts,
+    );
+}
+
 /// Reads as every importer does; what is accepted is all there.
 fn attempt(bytes: &[u8]) {
     let Ok(audio) = open(bytes) else { return };

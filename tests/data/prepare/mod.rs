@@ -6,6 +6,7 @@ mod deepwriting;
 mod folder;
 mod header;
 pub mod iam;
+mod mat;
 pub mod music;
 mod numpy;
 mod pattern;

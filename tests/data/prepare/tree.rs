@@ -120,6 +120,24 @@ fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
     says(&said, &["lineStrokes-all.tar.gz/lineStrokes/c03-000-03.xml: cannot be read as XML"]);
 }
 
+/// Forty links from a folder to itself would be two and a half million ways four folders down.
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_are_not_followed_below_the_folder() {
+    let dir = unpacked(&database());
+    let expected = made(dir.path());
+    for (i, folder) in ["lineStrokes", "ascii/b02", "task1"].iter().enumerate() {
+        for j in 0..40 {
+            let link = dir.path().join(folder).join(format!("link-{i}-{j}"));
+            std::os::unix::fs::symlink(".", link).unwrap();
+        }
+    }
+    // One to what is needed is.
+    fs::rename(dir.path().join("task1"), dir.path().join("lineStrokes/task1")).unwrap();
+    std::os::unix::fs::symlink("lineStrokes/task1", dir.path().join("lists")).unwrap();
+    assert!(made(dir.path()) == expected);
+}
+
 #[test]
 fn an_archive_of_a_few_kilobytes_cannot_ask_for_gigabytes() {
     // Lines without end, and the words of a form again and again.
