@@ -43,7 +43,7 @@ gradcheck: ## every op and every model's parameters against finite differences, 
 
 oracle: ## every model in PyTorch: the golden files made again, fresh passes of the binary compared, where torch is there
 	@if $(PYTHON) -c "import torch, numpy, safetensors" 2> /dev/null; then cargo build --release && \
-	$(PYTHON) tests/oracle/live.py target/release/stcn; \
+	$(PYTHON) -B tests/oracle/live.py target/release/stcn; \
 	else echo "skipped: wants $(PYTHON) with torch, numpy, safetensors (pip install torch numpy safetensors)"; fi
 
 deny: ## licences and advisories of what we depend on, where cargo-deny is installed

@@ -132,9 +132,9 @@ impl Write for Harmless<'_, '_> {
 
 impl std::error::Error for Error {}
 
-/// The entry of `known` nearest to `word` by edit distance, for "did you mean".
+/// The entry of `known` nearest to `word`, for "did you mean": by edit distance, but first those that it begins.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().min_by_key(|name| edit_distance(word, name))
+    known.into_iter().min_by_key(|name| (!name.starts_with(word), edit_distance(word, name)))
 }
 
 /// Levenshtein distance between two short words.

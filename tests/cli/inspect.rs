@@ -122,7 +122,7 @@ fn the_dump_has_all_that_recomputes_the_pass_and_its_numbers_add_up() {
         let [m, s, pm, ps] =
             ["q.#.mean", "q.#.std", "p.#.mean", "p.#.std"].map(|name| value(&name.replace('#', l)));
         let (z, noise) = (value(&format!("z.{l}")), &tensors[&format!("noise.z.{l}")].1);
-        let mut kl = vec![0.; 3 * 14];
+        let mut kl = [0.; 3 * 14];
         let channels = z.len() / kl.len();
         for i in 0..z.len() {
             assert!((m[i] + s[i] * noise[i] - z[i]).abs() < 1e-5, "z.{l} {i}");
@@ -139,7 +139,11 @@ fn the_dump_has_all_that_recomputes_the_pass_and_its_numbers_add_up() {
     assert_eq!(about["lengths"], serde_json::json!([12, 14, 14]));
     assert_eq!((&about["draws"], &about["step"]), (&1.into(), &3.into()));
     let norm = |key: &str| about[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap());
-    assert_eq!((norm("mean").last(), norm("std").last()), (Some(0.), Some(1.)), "the pen");
+    assert_eq!(
+        (norm("mean").next_back(), norm("std").next_back()),
+        (Some(0.), Some(1.)),
+        "the pen"
+    );
     assert_ne!(norm("std").next(), Some(1.));
     assert_eq!(about["config"]["model"]["kind"], "stcn-dense");
     assert_eq!(about["config"]["model"]["latents"], serde_json::json!([2, 1]));

@@ -98,7 +98,7 @@ fn the_layout_of_the_file_is_what_it_was() {
     assert_eq!(FORMAT, 2);
     assert_eq!(
         hex::encode(Sha256::digest(checkpoint.to_bytes())),
-        "6f98aad554ceef60c6a9957bc2af92bede6ea21d42030d37e51cfa758519b0a0"
+        "c7ee69e35622b4b49355635a3ff9f0b8dc5a8949ba262a650bc7d3f8355f432b"
     );
 }
 

@@ -1,10 +1,11 @@
 //! A model: latents that drift, and a step of x from each.
 //!
 //! ```text
-//! p(z_t | z_{t−1}) = N(z_{t−1} + swish(z_{t−1} W) V, σ²)              z_0 = 0
+//! p(z_t | z_{t−1}) = N(tanh(swish(z_{t−1} W) V), σ_p²)                z_0 = 0
 //! p(x_t | z_t) = head(swish(z_t A))
-//! q(z_t | z_{t−1}, x_t) = N([z_{t−1}, x_t] B, σ_q²)                   sees x_{≤t}
+//! q(z_t | z_{t−1}, x_t) = N(tanh([z_{t−1}, x_t] B), σ_q²)             sees x_{≤t}
 //! ```
+//! σ = softplus(linear) + 0.1.
 
 use crate::layer::Unit;
 use crate::op::swish;
@@ -12,7 +13,7 @@ use stcn::dist::{Normal, Observation};
 use stcn::models::config::{ObservationConfig, Preset};
 use stcn::models::{Architecture, Context, Draw, SequenceModel, Steps, Stepwise};
 use stcn::nn::{Head, Init, Linear, module};
-use stcn::ops::{concat, softplus};
+use stcn::ops::{affine, concat, softplus, tanh};
 use stcn::{Tensor, Var, settings};
 
 settings! {
@@ -88,6 +89,11 @@ pub struct Drift {
 }
 module!(Drift: inward, outward, std, emit, head, infer);
 
+/// Away from 0, so that no divergence is infinite.
+fn std(x: Var) -> Var {
+    affine(softplus(x), 1., 0.1)
+}
+
 impl Stepwise for Drift {
     fn memory(&self, _rows: usize) -> Vec<Tensor> {
         vec![]
@@ -112,13 +118,13 @@ impl Stepwise for Drift {
 
     fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
         let z = s.at(0);
-        let drift = self.outward.forward(swish(self.inward.forward(z)));
-        Normal { mean: z + drift, std: softplus(self.std.forward(z)) }
+        let mean = tanh(self.outward.forward(swish(self.inward.forward(z))));
+        Normal { mean, std: std(self.std.forward(z)) }
     }
 
     fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
         let both = concat(&[s.at(0), c.seen[0]]);
-        Normal { mean: self.infer[0].forward(both), std: softplus(self.infer[1].forward(both)) }
+        Normal { mean: tanh(self.infer[0].forward(both)), std: std(self.infer[1].forward(both)) }
     }
 
     fn latent<'t>(
