@@ -206,8 +206,11 @@ impl Array<'_> {
     }
 }
 
+/// How a value of some dtype becomes text.
+type AsText = fn(&str, &[u8]) -> String;
+
 /// The bytes of an entry of this dtype, and what makes a word of them.
-fn kind(dtype: &str) -> Option<(u64, fn(&str, &[u8]) -> String)> {
+fn kind(dtype: &str) -> Option<(u64, AsText)> {
     let letters = |code: &str| dtype.strip_prefix(code)?.parse::<u64>().ok().filter(|&n| n > 0);
     if let Some(letters) = letters("<U") {
         return Some((letters.checked_mul(4)?, |_, entry| {
