@@ -17,7 +17,7 @@ fn what_would_take_the_parser_minutes_is_refused_before_it_begins() {
     // Each of these took a minute and more for 100 kB.
     let many = "an element with more than 64 attributes";
     says(&refused(&format!("<a{}/>", attributes(8000, "b"))), &[many]);
-    says(&refused(&format!("<a>{}", format!("<a{}/>", attributes(65, "b")))), &[many]);
+    says(&refused(&format!("<a><a{}/>", attributes(65, "b"))), &[many]);
     let names = "more than 64 namespaces";
     says(
         &refused(&format!("<a{}>{}</a>", attributes(65, "xmlns:b"), "<c/>".repeat(20_000))),
