@@ -109,10 +109,9 @@ fn what_a_killed_program_left_is_removed_and_what_a_living_one_writes_is_not() {
     file.sync(out).unwrap();
     both(); // it is whole and being checked, perhaps for minutes
     let temporary = file.temporary().to_path_buf();
-    // As if it were killed: its file stays, its lock does not.
-    fs::hard_link(&temporary, dir.path().join("saved")).unwrap();
     drop(file);
-    fs::rename(dir.path().join("saved"), &temporary).unwrap();
+    // Of one that was killed the file stays, and no lock.
+    fs::write(&temporary, "half").unwrap();
     assert_eq!(remove_dead(&path).unwrap(), Some(temporary));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     let (file, out) = AtomicFile::create_alone(&path).unwrap();
