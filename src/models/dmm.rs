@@ -20,7 +20,7 @@
 //! depends on what was before: all memory is in z. Choices of ours: decision 0022.
 
 use super::config::{ObservationConfig, Preset};
-use super::stepwise::{Draw, Steps, Stepwise};
+use super::stepwise::{Steps, Stepwise};
 use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, Lstm, Mlp, module};
@@ -215,24 +215,15 @@ impl Dmm {
     }
 }
 
-/// `past_t` is empty, as the model never reads x; `seen_t` is h_t^right, and both `s_t` and `h_t` of a step are z_t.
+/// `seen_t` is h_t^right. The model itself never reads x, and both `s_t` and `h_t` of a step are z_t.
 impl Stepwise for Dmm {
-    fn memory(&self, _rows: usize) -> Vec<Tensor> {
-        vec![]
-    }
-
     fn context<'t>(
         &self,
         x: Var<'t>,
         lengths: &[usize],
         _: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>> {
-        let right = self.backward.forward(reverse_time(x, lengths));
-        Context { past: vec![], seen: vec![reverse_time(right, lengths).named("b")] }
-    }
-
-    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
-        vec![]
+        Context { past: vec![], seen: vec![self.backward.forward_reversed(x, lengths).named("b")] }
     }
 
     /// z_0
@@ -240,29 +231,15 @@ impl Stepwise for Dmm {
         vec![Tensor::zeros(&[rows, 1, self.latent])]
     }
 
-    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         self.prior.forward(s.at(0))
     }
 
-    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         self.infer.forward(c.seen[0], s.at(0))
-    }
-
-    fn latent<'t>(
-        &self,
-        _past: &[Var<'t>],
-        _s: &Steps<'t>,
-        z: Var<'t>,
-        _draw: Draw<'_, 't>,
-    ) -> Vec<Var<'t>> {
-        vec![z]
     }
 
     fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
         self.head.forward(self.emission.forward(h.at(0)))
-    }
-
-    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
-        vec![h.at(0)]
     }
 }

@@ -21,8 +21,8 @@ pub mod z_forcing;
 
 pub use config::{ModelConfig, Preset};
 pub use sequence::{
-    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step, exact_weights,
-    generate, parameters,
+    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step, generate,
+    parameters,
 };
 pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 

@@ -14,7 +14,7 @@
 
 use super::Architecture;
 use super::config::{HeadKind, ObservationConfig, Preset};
-use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step, exact_weights};
+use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
@@ -123,15 +123,6 @@ impl SequenceModel for Rnn {
 
     fn bound(&self) -> Bound {
         Bound::Exact
-    }
-
-    fn importance_weights(
-        &self,
-        batch: &Batch,
-        noise: &Noise,
-        draws: usize,
-    ) -> Option<Vec<Tensor>> {
-        Some(exact_weights(self, batch, noise, draws))
     }
 
     fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {

@@ -58,9 +58,15 @@ pub trait SequenceModel: Module + Sync + Send {
 
     /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
     /// `p(x_t | x_{<t}) = E w_t`; `None` where z_t goes on to the next step, since then no weight belongs to one
-    /// step alone. Draw k has the noise k steps later.
-    fn importance_weights(&self, _: &Batch, _: &Noise, _draws: usize) -> Option<Vec<Tensor>> {
-        None
+    /// step alone. Draw k has the noise k steps later. Without latents a weight is the likelihood itself.
+    fn importance_weights(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+    ) -> Option<Vec<Tensor>> {
+        let log_px = || self.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value();
+        (self.bound() == Bound::Exact).then(|| vec![log_px(); draws])
     }
 
     /// The model a step at a time, for particle filters; `None` without latents.
@@ -177,14 +183,4 @@ pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     let mut found = vec![];
     model.visit(&mut |p| found.push((p.path(), &p.value)));
     found
-}
-
-/// The importance weights of a model without latents: the likelihood itself, whatever is drawn.
-pub fn exact_weights(
-    model: &dyn SequenceModel,
-    batch: &Batch,
-    noise: &Noise,
-    draws: usize,
-) -> Vec<Tensor> {
-    vec![model.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value(); draws]
 }

@@ -18,7 +18,7 @@
 //! Facts: rivals.md §4, decision 0015.
 
 use super::config::{ObservationConfig, Preset};
-use super::stepwise::{Draw, Steps, Stepwise};
+use super::stepwise::{Steps, Stepwise, with_before};
 use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Gru, Head, Init, Linear, Module, clipped_leaky_relu, module};
@@ -237,8 +237,7 @@ impl Stepwise for Srnn {
         memory: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>> {
         let steps = x.value().shape()[1];
-        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
-        let e = through(&self.embed, with_before); // of x_0 … x_T
+        let e = through(&self.embed, with_before(x, memory)); // of x_0 … x_T
         let before = slice_time(e, 0, steps);
         let d = self.forward.forward_from(before, memory.map(|m| m[1])).named("d");
         let a = self.summarise(d, slice_time(e, 1, steps), lengths);
@@ -260,41 +259,22 @@ impl Stepwise for Srnn {
     }
 
     /// μ⁰
-    fn prior_mean<'t>(&self, past: &[Var<'t>], s: &Steps<'t>) -> Option<Var<'t>> {
-        Some(self.prior.mean.forward(past[1], s.at(0)))
+    fn shared<'t>(&self, past: &[Var<'t>], s: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![self.prior.mean.forward(past[1], s[0])]
     }
 
-    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, mean: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         let log_var = self.prior.log_var.forward(self.prior.log_var.see(past[0]), s.at(0));
-        Normal { mean: mean.expect("μ⁰"), std: std(log_var) }
+        Normal { mean: s.at(1), std: std(log_var) }
     }
 
-    fn posterior<'t>(
-        &self,
-        c: &Context<Var<'t>>,
-        s: &Steps<'t>,
-        mean: Option<Var<'t>>,
-    ) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         let residual = self.infer.mean.forward(c.seen[0], s.at(0)); // μ̂
         let log_var = self.infer.log_var.forward(c.seen[1], s.at(0));
-        Normal { mean: mean.expect("μ⁰") + residual, std: std(log_var) }
-    }
-
-    fn latent<'t>(
-        &self,
-        _past: &[Var<'t>],
-        _s: &Steps<'t>,
-        z: Var<'t>,
-        _draw: Draw<'_, 't>,
-    ) -> Vec<Var<'t>> {
-        vec![z]
+        Normal { mean: s.at(1) + residual, std: std(log_var) }
     }
 
     fn output<'t>(&self, past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
         self.head.forward(through(&self.decode, concat(&[past[0], h.at(0)])))
-    }
-
-    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
-        vec![h.at(0)]
     }
 }

@@ -74,14 +74,24 @@ impl<'t> Steps<'t> {
         let make = if self.steps.len() == 1 { &one as &dyn Fn() -> _ } else { &join };
         *self.joined.borrow_mut()[i].get_or_insert_with(make)
     }
+
+    /// All of them, in order.   (rows, T, ·) each
+    pub fn vars(&self) -> Vec<Var<'t>> {
+        let count = self.joined.borrow().len();
+        (0..count).map(|i| self.at(i)).collect()
+    }
 }
 
 /// A model with one latent a step, in the letters of its paper. Whoever implements it has a [`SequenceModel`].
 ///
+/// What is left out is a Markov chain of latents, `s_t = h_t = z_t`, that reads nothing of x_{<t}.
+///
 /// Functions that are asked for one step get (rows, 1, ·), those for all steps (B, T, ·); a model need not care.
 pub trait Stepwise: Module + Sync + Send {
     /// What reading x has to remember, before the first step: x_0 = 0 first.   (rows, 1, ·) each
-    fn memory(&self, rows: usize) -> Vec<Tensor>;
+    fn memory(&self, _rows: usize) -> Vec<Tensor> {
+        vec![]
+    }
 
     /// All that steps see of x, for all steps at once; `memory` is `None` at the beginning of the sequences.
     fn context<'t>(
@@ -92,7 +102,9 @@ pub trait Stepwise: Module + Sync + Send {
     ) -> Context<Var<'t>>;
 
     /// [`Context::past`] of the next step alone.
-    fn past<'t>(&self, memory: &[Var<'t>]) -> Vec<Var<'t>>;
+    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![]
+    }
 
     /// [`Context::seen`] of a step just drawn, as far as [`advance`](Self::advance) reads it.
     fn present<'t>(&self, _x: Var<'t>) -> Vec<Var<'t>> {
@@ -107,36 +119,35 @@ pub trait Stepwise: Module + Sync + Send {
     /// s_0, (rows, 1, ·) each.
     fn start(&self, rows: usize) -> Vec<Tensor>;
 
-    /// The part of the prior that the posterior is built on, where there is one: SRNN's μ⁰.
-    fn prior_mean<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>) -> Option<Var<'t>> {
-        None
+    /// What prior and posterior both read, computed once for the two from s_{t−1}, and appended to it: SRNN's μ⁰.
+    fn shared<'t>(&self, _past: &[Var<'t>], _s: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![]
     }
 
-    /// `p(z_t | ·)`; `mean` is what [`prior_mean`](Self::prior_mean) gave.
-    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, mean: Option<Var<'t>>) -> Normal<'t>;
+    /// `p(z_t | ·)`.
+    fn prior<'t>(&self, past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t>;
 
-    /// `q(z_t | ·)`; `mean` likewise.
-    fn posterior<'t>(
-        &self,
-        c: &Context<Var<'t>>,
-        s: &Steps<'t>,
-        mean: Option<Var<'t>>,
-    ) -> Normal<'t>;
+    /// `q(z_t | ·)`.
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t>;
 
     /// h_t, from z_t; what else is drawn by the way comes from `draw`.
     fn latent<'t>(
         &self,
-        past: &[Var<'t>],
-        s: &Steps<'t>,
+        _past: &[Var<'t>],
+        _s: &Steps<'t>,
         z: Var<'t>,
-        draw: Draw<'_, 't>,
-    ) -> Vec<Var<'t>>;
+        _draw: Draw<'_, 't>,
+    ) -> Vec<Var<'t>> {
+        vec![z]
+    }
 
     /// `p(x_t | ·)`.
     fn output<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t>;
 
     /// s_t.
-    fn advance<'t>(&self, seen: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>>;
+    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
+        h.vars()
+    }
 
     /// Terms that the paper adds to the objective in training, weighted, (B, T) each. A term of weight 0 is one
     /// too, so that its parameters have a gradient.
@@ -149,19 +160,32 @@ pub trait Stepwise: Module + Sync + Send {
 pub struct Unrolled<'t> {
     /// What the steps saw of x.
     pub context: Context<Var<'t>>,
-    /// s_{t−1}
+    /// s_{t−1}, and what is [shared](Stepwise::shared) behind it
     pub s: Steps<'t>,
     /// h_t
     pub h: Steps<'t>,
     /// z_t
     pub z: Var<'t>,
-    /// The prior's means, where the posterior is built on them.
-    mean: Option<Var<'t>>,
     /// `q(z_t | ·)`
     pub q: Normal<'t>,
 }
 
-/// Goes through all steps of `context`; `from(c_t, s_{t−1}, mean, t)` is what z_t is drawn from.
+/// s_{t−1} and what prior and posterior share.
+fn with_shared<'t, M: Stepwise + ?Sized>(
+    model: &M,
+    past: &[Var<'t>],
+    state: Vec<Var<'t>>,
+) -> Steps<'t> {
+    let shared = model.shared(past, &state);
+    Steps::one([state, shared].concat())
+}
+
+/// x_0 … x_T, of which x_0 is what was remembered, and 0 at the beginning.   x: (B, T, D) → (B, T + 1, D)
+pub(super) fn with_before<'t>(x: Var<'t>, memory: Option<&[Var<'t>]>) -> Var<'t> {
+    memory.map_or_else(|| prepend_zero(x), |memory| concat_time(&[memory[0], x]))
+}
+
+/// Goes through all steps of `context`; `from(c_t, s_{t−1}, t)` is what z_t is drawn from.
 pub fn unroll<'t, M: Stepwise + ?Sized>(
     model: &M,
     context: Context<Var<'t>>,
@@ -169,7 +193,7 @@ pub fn unroll<'t, M: Stepwise + ?Sized>(
     steps: usize,
     noise: &Noise,
     samples: &[u64],
-    from: impl Fn(&Context<Var<'t>>, &Steps<'t>, Option<Var<'t>>, usize) -> Normal<'t>,
+    from: impl Fn(&Context<Var<'t>>, &Steps<'t>, usize) -> Normal<'t>,
 ) -> Unrolled<'t> {
     // ε of all steps is one node, as tables and dumps show it.
     let epsilons: RefCell<Vec<(String, Var)>> = vec![].into();
@@ -184,38 +208,35 @@ pub fn unroll<'t, M: Stepwise + ?Sized>(
     };
     let start = model.start(samples.len());
     let mut state: Vec<Var> = start.into_iter().map(|s| tape.constant(s)).collect();
-    let (mut ss, mut hs, mut zs, mut froms, mut means) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut ss, mut hs, mut zs, mut froms) = (vec![], vec![], vec![], vec![]);
     for t in 0..steps {
         let draw = |name: &str, from: Normal<'t>| {
             let epsilon = epsilon(name, from.mean.value().cols());
             rsample(from.mean, from.std, slice_time(epsilon, t, 1))
         };
         let c = context.map(|&x| slice_time(x, t, 1));
-        let s = Steps::one(state.clone());
-        let mean = model.prior_mean(&c.past, &s);
-        let from = from(&c, &s, mean, t);
+        let s = with_shared(model, &c.past, state);
+        let from = from(&c, &s, t);
         let z = draw("z.1", from);
-        let h = model.latent(&c.past, &s, z, &draw);
-        ss.push(std::mem::take(&mut state));
-        state = model.advance(&c.seen, &s, &Steps::one(h.clone()));
-        hs.push(h);
+        let h = Steps::one(model.latent(&c.past, &s, z, &draw));
+        state = model.advance(&c.seen, &s, &h);
+        ss.push(s.vars());
+        hs.push(h.vars());
         zs.push(z);
         froms.push(from);
-        means.extend(mean);
     }
     let q = Normal::concat_time(&froms).named("q.1");
-    let mean = (!means.is_empty()).then(|| concat_time(&means));
     let z = concat_time(&zs).named("z.1");
-    Unrolled { context, s: Steps::all(ss), h: Steps::all(hs), z, mean, q }
+    Unrolled { context, s: Steps::all(ss), h: Steps::all(hs), z, q }
 }
 
 impl<M: Stepwise> SequenceModel for M {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
         let (x, steps) = (tape.constant(batch.x.clone()).named("x"), batch.x.shape()[1]);
         let context = Stepwise::context(self, x, &batch.lengths, None);
-        let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, mean, _| self.posterior(c, s, mean);
+        let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, _| self.posterior(c, s);
         let pass = unroll(self, context, tape, steps, noise, &batch.samples, posterior);
-        let p = self.prior(&pass.context.past, &pass.s, pass.mean).named("p.1");
+        let p = self.prior(&pass.context.past, &pass.s).named("p.1");
         let kl = kl.of(pass.q, p, pass.z).named("kl.1");
         let px = self.output(&pass.context.past, &pass.s, &pass.h).named("head");
         let log_px = px.log_prob(x).named("log_px");
@@ -255,10 +276,9 @@ impl<M: Stepwise> StepModel for M {
         state: &[Var<'t>],
         draw: Draw<'_, 't>,
     ) -> Step<'t> {
-        let s = Steps::one(state.to_vec());
-        let mean = self.prior_mean(&c.past, &s);
-        let p = self.prior(&c.past, &s, mean).named("p.1");
-        let q = self.posterior(c, &s, mean).named("q.1");
+        let s = with_shared(self, &c.past, state.to_vec());
+        let p = self.prior(&c.past, &s).named("p.1");
+        let q = self.posterior(c, &s).named("q.1");
         let z = draw("z.1", q);
         let h = Steps::one(self.latent(&c.past, &s, z, draw));
         let px = self.output(&c.past, &s, &h).named("head");
@@ -281,7 +301,7 @@ struct StepwiseSampler<'m, M> {
 }
 
 impl<M: Stepwise> StepwiseSampler<'_, M> {
-    /// h_t and `p(x_t | ·)` with z_t drawn from `from`.
+    /// h_t with z_t drawn from `from`.
     fn predict<'t>(
         &self,
         past: &[Var<'t>],
@@ -312,9 +332,9 @@ fn on<'t>(tape: &'t Tape, values: &[Tensor]) -> Vec<Var<'t>> {
 impl<M: Stepwise> Sampler for StepwiseSampler<'_, M> {
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor {
         let tape = Tape::inference();
-        let s = Steps::one(on(&tape, &self.state));
         let past = self.model.past(&on(&tape, &self.memory));
-        let prior = self.model.prior(&past, &s, self.model.prior_mean(&past, &s));
+        let s = with_shared(self.model, &past, on(&tape, &self.state));
+        let prior = self.model.prior(&past, &s);
         let h = self.predict(&past, &s, prior, noise, temperature);
         let px = self.model.output(&past, &s, &h);
         let drawn = px.sample(noise, &self.samples, self.t, temperature);
@@ -332,8 +352,8 @@ impl<M: Stepwise> Sampler for StepwiseSampler<'_, M> {
         for (t, x) in each_step(x).enumerate() {
             let tape = Tape::inference();
             let c = all.map(|x| slice_time(tape.constant(x.clone()), t, 1));
-            let s = Steps::one(on(&tape, &self.state));
-            let q = self.model.posterior(&c, &s, self.model.prior_mean(&c.past, &s));
+            let s = with_shared(self.model, &c.past, on(&tape, &self.state));
+            let q = self.model.posterior(&c, &s);
             let h = self.predict(&c.past, &s, q, noise, 1.);
             self.advance(tape.constant(x), &c, &s, &h);
         }

@@ -22,7 +22,7 @@
 //! Facts: rivals.md §6; there is no released code. What we chose: decision 0018.
 
 use super::config::{ObservationConfig, Preset};
-use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled};
+use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, with_before};
 use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
@@ -177,12 +177,11 @@ impl Stepwise for VarBilstm {
         memory: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>> {
         let steps = x.value().shape()[1];
-        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
-        let e = self.embed.forward(with_before); // of x_0 … x_T
+        let e = self.embed.forward(with_before(x, memory)); // of x_0 … x_T
         let past = vec![slice_time(e, 0, steps)];
         let with_first: Vec<usize> = lengths.iter().map(|n| n + 1).collect();
-        let b = self.backward.forward(reverse_time(e, &with_first));
-        let b = slice_time(reverse_time(b, &with_first), 0, steps).named("b");
+        let b = self.backward.forward_reversed(e, &with_first);
+        let b = slice_time(b, 0, steps).named("b");
         Context { past, seen: vec![b] }
     }
 
@@ -194,11 +193,11 @@ impl Stepwise for VarBilstm {
         self.lstm.start(rows).into()
     }
 
-    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         self.prior.forward(s.at(0))
     }
 
-    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         self.infer.forward(concat(&[s.at(0), c.seen[0]]))
     }
 

@@ -115,7 +115,6 @@ pub struct Vrnn {
     decode: Mlp,
     head: Head,
     lstm: Lstm,
-    input: usize,
 }
 module!(Vrnn: embed, embed_latent, prior, infer, decode, head, lstm);
 
@@ -140,17 +139,12 @@ impl Vrnn {
             decode: mlp(init, "decode", u + h, x),
             head: obs.build(init, x),
             lstm: init.scope("lstm", |init| Lstm::new(init, x + u, h, 1.)),
-            input: obs.input,
         }
     }
 }
 
 /// `past_t` is empty, `seen_t` is φ_x(x_t), `s_t` are the LSTM's h_t and c_t, and `h_t` of a step is φ_z(z_t).
 impl Stepwise for Vrnn {
-    fn memory(&self, rows: usize) -> Vec<Tensor> {
-        vec![Tensor::zeros(&[rows, 1, self.input])]
-    }
-
     fn context<'t>(
         &self,
         x: Var<'t>,
@@ -158,10 +152,6 @@ impl Stepwise for Vrnn {
         _: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>> {
         Context { past: vec![], seen: self.present(x) }
-    }
-
-    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
-        vec![]
     }
 
     fn present<'t>(&self, x: Var<'t>) -> Vec<Var<'t>> {
@@ -172,11 +162,11 @@ impl Stepwise for Vrnn {
         self.lstm.start(rows).into()
     }
 
-    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         self.prior.forward(s.at(0)) // Eq. 5
     }
 
-    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         self.infer.forward(concat(&[c.seen[0], s.at(0)])) // Eq. 9
     }
 

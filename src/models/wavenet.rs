@@ -14,7 +14,7 @@
 //! The release leaves the first step out of its likelihood; here all T are scored (decision 0023).
 
 use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
-use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step, exact_weights};
+use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step};
 use super::{Architecture, ReleasedTraining};
 use crate::choice::choice;
 use crate::data::Batch;
@@ -201,15 +201,6 @@ impl SequenceModel for WaveNet {
 
     fn bound(&self) -> Bound {
         Bound::Exact
-    }
-
-    fn importance_weights(
-        &self,
-        batch: &Batch,
-        noise: &Noise,
-        draws: usize,
-    ) -> Option<Vec<Tensor>> {
-        Some(exact_weights(self, batch, noise, draws))
     }
 
     fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm> {

@@ -20,7 +20,7 @@
 //! Facts: rivals.md §5; what differs from the paper and its release: decision 0018.
 
 use super::config::{HeadKind, ObservationConfig, Preset};
-use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled};
+use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, with_before};
 use super::{Architecture, Context, SequenceModel};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
@@ -185,10 +185,8 @@ impl Stepwise for ZForcing {
         memory: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>> {
         let steps = x.value().shape()[1];
-        let with_before = memory.map_or_else(|| prepend_zero(x), |m| concat_time(&[m[0], x]));
-        let e = self.embed.forward(with_before); // of x_0 … x_T
-        let b = self.backward.forward(reverse_time(slice_time(e, 1, steps), lengths));
-        let b = reverse_time(b, lengths).named("b");
+        let e = self.embed.forward(with_before(x, memory)); // of x_0 … x_T
+        let b = self.backward.forward_reversed(slice_time(e, 1, steps), lengths).named("b");
         Context { past: vec![slice_time(e, 0, steps)], seen: vec![b] }
     }
 
@@ -200,11 +198,11 @@ impl Stepwise for ZForcing {
         self.lstm.start(rows).into()
     }
 
-    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         self.prior.forward(s.at(0))
     }
 
-    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         self.infer.forward(concat(&[s.at(0), c.seen[0]]))
     }
 
@@ -221,10 +219,6 @@ impl Stepwise for ZForcing {
 
     fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
         self.head.forward(clipped_leaky_relu(self.decode.forward(h.at(0))))
-    }
-
-    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
-        vec![h.at(0), h.at(1)]
     }
 
     /// `w ln p(b_t | z_t, h_{t−1})` and, for t ≥ 2, `v ln p(x_{t−1} | b_t)`.

@@ -1,7 +1,7 @@
 //! A layer of long short-term memory.
 
 use super::{Init, Linear, module};
-use crate::ops::{linear_onto, lstm, lstm_cell, slice_channels};
+use crate::ops::{linear_onto, lstm, lstm_cell, reverse_time, slice_channels};
 use crate::tape::{Param, Var};
 use crate::tensor::{Real, Tensor};
 
@@ -29,6 +29,12 @@ impl Lstm {
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         lstm(self.input.forward(x), x.tape().param(&self.recurrent))
+    }
+
+    /// The same, each sequence from its last step to its first: what step t has read is x_t … x_T.
+    #[track_caller]
+    pub fn forward_reversed<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Var<'t> {
+        reverse_time(self.forward(reverse_time(x, lengths)), lengths)
     }
 
     /// h_0 and c_0: zeros, (batch, 1, units) each.

@@ -78,7 +78,7 @@ fn only_the_posterior_is_left_behind_when_it_draws() {
 
 /// `p(z_t | z_{t−1})`
 fn transition<'t>(model: &Dmm, z: Var<'t>) -> Normal<'t> {
-    model.prior(&[], &Steps::one(vec![z]), None)
+    model.prior(&[], &Steps::one(vec![z]))
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_posterior_is_made_of_the_mean_of_both_states() {
     let z = Noise::new(5, "z").normal_tensor("z", &[0], 1, 3);
     let right = Noise::new(5, "z").normal_tensor("right", &[0], 1, 5);
     let context = stcn::models::Context { past: vec![], seen: vec![tape.constant(right.clone())] };
-    let q = model.posterior(&context, &Steps::one(vec![tape.constant(z.clone())]), None);
+    let q = model.posterior(&context, &Steps::one(vec![tape.constant(z.clone())]));
     let [z, right] = [z, right].map(|x| x.data().iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
     let left = layer("infer.combine", &z);
     let h: Vec<f64> = left.iter().zip(&right).map(|(l, r)| 0.5 * (l.tanh() + r)).collect();

@@ -265,12 +265,11 @@ fn redraw_stepwise(
 ) -> Tensor {
     let (tape, lengths) = (Tape::inference(), vec![given; samples.len()]);
     let context = Stepwise::context(model, tape.constant(x.clone()), &lengths, None);
-    let pass = unroll(model, context, &tape, x.shape()[1], noise, samples, |c, s, mean, t| match t
-        < given
-    {
-        true => model.posterior(c, s, mean),
-        false => model.prior(&c.past, s, mean),
-    });
+    let pass =
+        unroll(model, context, &tape, x.shape()[1], noise, samples, |c, s, t| match t < given {
+            true => model.posterior(c, s),
+            false => model.prior(&c.past, s),
+        });
     let px = model.output(&pass.context.past, &pass.s, &pass.h);
     first_steps(given, x, &px.sample(noise, samples, 0, 1.))
 }

@@ -11,7 +11,7 @@ use crate::layer::Unit;
 use crate::op::swish;
 use stcn::dist::{Normal, Observation};
 use stcn::models::config::{ObservationConfig, Preset};
-use stcn::models::{Architecture, Context, Draw, SequenceModel, Steps, Stepwise};
+use stcn::models::{Architecture, Context, SequenceModel, Steps, Stepwise};
 use stcn::nn::{Head, Init, Linear, module};
 use stcn::ops::{affine, concat, softplus, tanh};
 use stcn::{Tensor, Var, settings};
@@ -95,10 +95,6 @@ fn std(x: Var) -> Var {
 }
 
 impl Stepwise for Drift {
-    fn memory(&self, _rows: usize) -> Vec<Tensor> {
-        vec![]
-    }
-
     fn context<'t>(
         &self,
         x: Var<'t>,
@@ -108,40 +104,22 @@ impl Stepwise for Drift {
         Context { past: vec![], seen: vec![x] }
     }
 
-    fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
-        vec![]
-    }
-
     fn start(&self, rows: usize) -> Vec<Tensor> {
         vec![Tensor::zeros(&[rows, 1, self.latent])]
     }
 
-    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn prior<'t>(&self, _past: &[Var<'t>], s: &Steps<'t>) -> Normal<'t> {
         let z = s.at(0);
         let mean = tanh(self.outward.forward(swish(self.inward.forward(z))));
         Normal { mean, std: std(self.std.forward(z)) }
     }
 
-    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>, _: Option<Var<'t>>) -> Normal<'t> {
+    fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t> {
         let both = concat(&[s.at(0), c.seen[0]]);
         Normal { mean: tanh(self.infer[0].forward(both)), std: std(self.infer[1].forward(both)) }
     }
 
-    fn latent<'t>(
-        &self,
-        _past: &[Var<'t>],
-        _s: &Steps<'t>,
-        z: Var<'t>,
-        _draw: Draw<'_, 't>,
-    ) -> Vec<Var<'t>> {
-        vec![z]
-    }
-
     fn output<'t>(&self, _past: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t> {
         self.head.forward(swish(self.emit.forward(h.at(0))))
-    }
-
-    fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
-        vec![h.at(0)]
     }
 }
