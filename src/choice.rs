@@ -34,7 +34,7 @@ macro_rules! choice {
             pub fn parse(name: &str) -> $crate::error::Result<Self> {
                 match Self::ALL.iter().find(|value| value.name() == name) {
                     Some(value) => Ok(*value),
-                    None => Err($crate::choice::unknown($what, name, &[$($text),+])),
+                    None => Err($crate::choice::unknown($what, name, <Self as $crate::choice::Words>::WORDS)),
                 }
             }
         }

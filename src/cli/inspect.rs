@@ -91,17 +91,13 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         dump.add("input.x", &batch.x);
         dump.add("input.mask", &batch.mask());
         dump.add_pass(&tape, &grads, &*trained.model);
-        let draws = match config.train.objective {
-            Objective::Elbo => 1,
-            Objective::Iwae | Objective::Fivo => config.train.particles,
-        };
         let mut about = json!({
             "config": config,
             "step": trained.step,
             // As `data show` and --prime count them.
             "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
             "lengths": batch.lengths,
-            "draws": draws,
+            "draws": config.train.draws(),
             "mean": trained.normalisation.mean,
             "std": trained.normalisation.std,
             "kl_weight": weight,

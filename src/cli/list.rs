@@ -4,6 +4,7 @@ use super::{print_json, thousands};
 use crate::error::Result;
 use crate::models::config::{HeadKind, Key, ModelConfig, Preset};
 use crate::models::{self, ModelKind, Registry};
+use crate::train::presets;
 use clap::Parser;
 use serde_json::json;
 use toml::Value;
@@ -24,7 +25,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let kind = args.model.as_deref().map(|name| registry.find(name)).transpose()?;
     match (kind, args.json) {
         (Some(kind), false) => print_keys(kind),
-        (Some(kind), true) => keys(kind).for_each(|(key, values)| {
+        (Some(kind), true) => keys(kind).into_iter().for_each(|(key, values)| {
             let of = |(preset, value): (&Preset, _)| (preset.name().to_string(), json!(value));
             let presets: serde_json::Map<_, _> = Preset::ALL.iter().zip(values).map(of).collect();
             let name = format!("model.{}", key.name);
@@ -39,20 +40,18 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
 }
 
 /// Every key of a model with its value in every preset.
-fn keys(kind: ModelKind) -> impl Iterator<Item = (Key, Vec<Value>)> {
-    let presets = Preset::ALL.iter();
+fn keys(kind: ModelKind) -> Vec<(Key, Vec<Value>)> {
     let tables: Vec<_> =
-        presets.map(|&preset| ModelConfig::preset(kind, preset, None).keys()).collect();
-    let values = move |i: usize| tables.iter().map(|keys| keys[i].1.clone()).collect();
-    let keys = ModelConfig::preset(kind, Preset::InkTiny, None).keys().into_iter();
-    keys.enumerate().map(move |(i, (key, _))| (key, values(i)))
+        Preset::ALL.iter().map(|&preset| ModelConfig::preset(kind, preset, None).keys()).collect();
+    let values = |i: usize| tables.iter().map(|keys| keys[i].1.clone()).collect();
+    (0..tables[0].len()).map(|i| (tables[0][i].0, values(i))).collect()
 }
 
 fn print_keys(kind: ModelKind) {
     println!("{kind}: {}", kind.about());
     println!(
         "Set a key by --set model.KEY=VALUE. Values in the presets, {} being the default:",
-        Preset::InkTiny
+        presets::DEFAULT
     );
     for (key, values) in keys(kind) {
         println!("\n  model.{}", key.name);

@@ -187,7 +187,7 @@ fn resume(args: &Args, root: PathBuf, registry: &Registry) -> Result<Started> {
 
 /// The memory that the run will take; refused if that is more than is available.
 fn estimate(trainer: &Trainer) -> Result<Estimate> {
-    let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set())?;
+    let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set());
     estimate.check(available())?;
     Ok(estimate)
 }

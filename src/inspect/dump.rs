@@ -36,22 +36,19 @@ impl Dump {
             let zeros = || Tensor::zeros(p.value.shape());
             self.add(format!("grad.{}", p.path()), &grads.find(p).cloned().unwrap_or_else(zeros));
         });
-        let mut count: BTreeMap<String, usize> = BTreeMap::new();
-        tape.each(|node| *count.entry(node.label.clone()).or_default() += 1);
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut labelled: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
         tape.each(|node| {
-            if node.label.is_empty() || parameters.contains(node.label.as_str()) {
-                return;
+            if !node.label.is_empty() && !parameters.contains(node.label.as_str()) {
+                labelled.entry(node.label.clone()).or_default().push(node.value.clone());
             }
-            let kind = if node.label.starts_with("noise.") { "" } else { "value." };
-            let mut name = format!("{kind}{}", node.label);
-            if count[&node.label] > 1 {
-                let number = seen.entry(node.label.clone()).or_default();
-                *number += 1;
-                name = format!("{name}.{number}");
-            }
-            self.add(name, &node.value);
         });
+        for (label, values) in &labelled {
+            let kind = if label.starts_with("noise.") { "" } else { "value." };
+            for (i, value) in values.iter().enumerate() {
+                let number = if values.len() > 1 { format!(".{}", i + 1) } else { String::new() };
+                self.add(format!("{kind}{label}{number}"), value);
+            }
+        }
     }
 
     /// Writes the file, with `about` as its one metadata key, `stcn`. Several keys would be written in an

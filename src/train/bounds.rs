@@ -81,17 +81,10 @@ pub fn fivo(
     let mut state = model.start(particles.rows());
     for t in 0..batch.x.shape()[1] {
         let tape = Tape::inference();
-        let on_tape =
-            |x: &[Tensor]| -> Vec<Var> { x.iter().map(|x| tape.constant(x.clone())).collect() };
-        let x = tape.constant(batch.x.clone());
-        let (_, next) = particles.step(
-            model,
-            &context.map(|x| tape.constant(x.clone())),
-            x,
-            &on_tape(&state),
-            t,
-            1.,
-        );
+        let on_tape = |x: &Tensor| tape.constant(x.clone());
+        let (x, context) = (on_tape(&batch.x), context.map(on_tape));
+        let state_here: Vec<Var> = state.iter().map(on_tape).collect();
+        let (_, next) = particles.step(model, &context, x, &state_here, t, 1.);
         state = next.into_iter().map(Var::value).collect();
     }
     particles.filter.values

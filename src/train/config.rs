@@ -136,6 +136,16 @@ pub struct TrainConfig {
     pub after_step: u64,
 }
 
+impl TrainConfig {
+    /// Draws of the latents of each sequence: K, or 1 of the ELBO.
+    pub fn draws(&self) -> usize {
+        match self.objective {
+            Objective::Elbo => 1,
+            Objective::Iwae | Objective::Fivo => self.particles,
+        }
+    }
+}
+
 impl Config {
     /// As TOML.
     pub(super) fn table(&self) -> Table {

@@ -9,7 +9,7 @@ use super::objective;
 use super::shards::shards;
 use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
-use crate::models::{self, Kl, ModelConfig, SequenceModel};
+use crate::models::{self, Kl, SequenceModel, parameters};
 use crate::noise::Noise;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor, peak};
@@ -39,7 +39,7 @@ const PROGRAM: u64 = 30_000_000;
 
 impl Estimate {
     /// The estimate for the run that `config` describes.
-    pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Result<Self> {
+    pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Self {
         let longest = |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
         let (crop, train) = (config.data.crop, longest(Split::Train));
         let steps = if crop > 0 { crop.min(train) } else { train };
@@ -47,8 +47,8 @@ impl Estimate {
         let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
         let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
         // Just large enough that the tensors' buffers are counted.
-        let short = ((1 << 14) / width(&config.model)?).clamp(32, 256);
-        let state = state(config)?;
+        let short = ((1 << 14) / width(model)).clamp(32, 256);
+        let state = state(model.parameter_count());
         let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
         let of = |sequences, steps| training_pass(config, model, sequences, steps);
         let count = shards(model, batch.0).len(); // in parallel, with a gradient each
@@ -66,11 +66,7 @@ impl Estimate {
         let pass = trained.max(checked);
         let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
         let rest = PROGRAM + set.bytes_in_memory();
-        let particles = match config.train.objective {
-            Objective::Elbo => 1,
-            Objective::Iwae | Objective::Fivo => config.train.particles,
-        };
-        Ok(Self { state, pass, rest, batch, particles })
+        Self { state, pass, rest, batch, particles: config.train.draws() }
     }
 
     /// The sum.
@@ -116,7 +112,8 @@ impl Estimate {
 
 /// Refuses a model whose parameters alone do not fit into `available` bytes.
 pub fn check_state(config: &Config, available: Option<u64>) -> Result<()> {
-    let (state, count) = (state(config)?, models::count(&config.model)?);
+    let count = models::count(&config.model)?;
+    let state = state(count);
     let Some(available) = available.filter(|&available| state > available) else { return Ok(()) };
     let (state, free) = (size(state), size(available));
     Err(Error::usage(format!(
@@ -125,18 +122,17 @@ pub fn check_state(config: &Config, available: Option<u64>) -> Result<()> {
     )))
 }
 
-fn state(config: &Config) -> Result<u64> {
-    let count = models::count(&config.model)? as u64;
-    Ok(count.saturating_mul(NUMBERS_PER_PARAMETER * size_of::<Real>() as u64))
+fn state(parameters: usize) -> u64 {
+    (parameters as u64).saturating_mul(NUMBERS_PER_PARAMETER * size_of::<Real>() as u64)
 }
 
 /// The usual width of a layer: the median length of its biases.
-fn width(config: &ModelConfig) -> Result<usize> {
-    let shapes = models::shapes(config)?;
+fn width(model: &dyn SequenceModel) -> usize {
+    let shapes = parameters(model).into_iter().map(|(_, value)| value.shape());
     let mut widths: Vec<usize> =
-        shapes.iter().filter(|(_, shape)| shape.len() == 1).map(|(_, shape)| shape[0]).collect();
+        shapes.filter(|shape| shape.len() == 1).map(|shape| shape[0]).collect();
     widths.sort();
-    Ok(widths.get(widths.len() / 2).copied().unwrap_or(1))
+    widths.get(widths.len() / 2).copied().unwrap_or(1)
 }
 
 /// Bytes that this process can still allocate; `None` where the system does not say (Linux does).

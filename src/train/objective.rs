@@ -38,12 +38,11 @@ pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
 
 /// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, with c_i as the reduction has it.
 pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
-    let shares = shares(lengths, reduction);
-    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
-    let nll = sum_masked(elbo.log_px, lengths, &scaled(-1.));
-    let weighted = scaled(weight);
+    let (maximised, weighted) =
+        (scaled(-1., lengths, reduction), scaled(weight, lengths, reduction));
+    let nll = sum_masked(elbo.log_px, lengths, &maximised);
     let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted));
-    let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &scaled(-1.));
+    let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &maximised);
     elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
@@ -70,6 +69,11 @@ fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
     lengths.iter().map(share).collect()
 }
 
+/// k c_i
+fn scaled(k: f64, lengths: &[usize], reduction: Reduction) -> Vec<Real> {
+    shares(lengths, reduction).into_iter().map(|c| (k * c) as Real).collect()
+}
+
 /// `−Σ_i c_i J_i` from the objectives of sequences.
 pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f64 {
     let terms = objectives.iter().zip(shares(lengths, reduction));
@@ -89,12 +93,10 @@ pub fn forward<'t>(
     weight: f64,
     train: &TrainConfig,
 ) -> Pass<'t> {
-    let shares = shares(&batch.lengths, train.reduction);
-    let scaled = |k: f64| shares.iter().map(|c| (k * c) as Real).collect::<Vec<_>>();
     let lengths = &batch.lengths;
     let of_bound = |a: Var<'t>, ends: &[Vec<usize>]| {
         let bound = log_mean_exp(a, train.particles, ends).named("bound");
-        sum_masked(bound, &vec![1; lengths.len()], &scaled(-1.))
+        sum_masked(bound, &vec![1; lengths.len()], &scaled(-1., lengths, train.reduction))
     };
     match train.objective {
         Objective::Elbo => {

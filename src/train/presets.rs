@@ -14,10 +14,13 @@ use std::path::PathBuf;
 /// The preset of a bare `stcn train`.
 pub const DEFAULT: Preset = Preset::InkTiny;
 
+/// Its model.
+pub const DEFAULT_MODEL: ModelKind = STCN_DENSE;
+
 impl Default for Config {
-    /// The preset [`DEFAULT`] with its own model and head.
+    /// The preset [`DEFAULT`] with the model [`DEFAULT_MODEL`] and the head that suits its data.
     fn default() -> Self {
-        Self::of_preset(DEFAULT, STCN_DENSE, None)
+        Self::of_preset(DEFAULT, DEFAULT_MODEL, None)
     }
 }
 

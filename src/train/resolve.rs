@@ -6,9 +6,10 @@
 
 use super::config::Config;
 use super::document::Document;
+use super::presets;
 use crate::error::{Error, Result, nearest};
 use crate::models::config::{HeadKind, Preset, unknown_key};
-use crate::models::{ModelKind, Registry, STCN_DENSE};
+use crate::models::{ModelKind, Registry};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -60,8 +61,8 @@ impl Config {
         let find = |name: &str| registry.find(name);
         let kind: Option<ModelKind> = pick(overrides, overrides.model, file, "model.kind", find)?;
         let head = pick(overrides, overrides.head, file, "model.head", HeadKind::parse)?;
-        let preset = preset.unwrap_or(super::presets::DEFAULT);
-        let mut config = Self::of_preset(preset, kind.unwrap_or(STCN_DENSE), head);
+        let preset = preset.unwrap_or(presets::DEFAULT);
+        let mut config = Self::of_preset(preset, kind.unwrap_or(presets::DEFAULT_MODEL), head);
         if overrides.released {
             config = config.as_released();
         }

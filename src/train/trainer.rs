@@ -278,8 +278,7 @@ impl Trainer {
 }
 
 /// What the validation loss depends on besides the model: only checks with equal keys can be compared.
-fn selection_key(config: &Config) -> (Objective, Option<usize>, Reduction, bool) {
-    let TrainConfig { objective, particles, reduction, .. } = config.train;
-    let particles = (objective != Objective::Elbo).then_some(particles);
-    (objective, particles, reduction, config.data.dequantise)
+fn selection_key(config: &Config) -> (Objective, usize, Reduction, bool) {
+    let train = &config.train;
+    (train.objective, train.draws(), train.reduction, config.data.dequantise)
 }

@@ -62,7 +62,7 @@ fn an_estimate_grows_with_the_batch_and_the_longest_sequence() {
     let model = models::build(&config.model, Init::new(1)).unwrap();
     let mut estimate = |set: &str, shortest: usize| {
         config.set(set).unwrap();
-        Estimate::new(&config, &*model, &ink(shortest)).unwrap()
+        Estimate::new(&config, &*model, &ink(shortest))
     };
     // Of ten sequences six are to train on, the longest of 24 steps more than the shortest.
     assert_eq!(estimate("train.batch=4", 1000).batch, (4, 1024));
@@ -81,7 +81,7 @@ fn what_stays_on_the_disk_is_not_counted() {
     let model = models::build(&small().model, Init::new(1)).unwrap();
     let rest = |most| {
         let set = stcn::data::DataSet::open_within(&path, None, most).unwrap();
-        Estimate::new(&small(), &*model, &set).unwrap().rest
+        Estimate::new(&small(), &*model, &set).rest
     };
     assert_eq!(rest(1 << 30) - rest(0), 120_000);
 }
