@@ -69,7 +69,8 @@ pub mod decisions {
     //! | [0024](d0024) | A model is one file, and a registry finds it | how models are declared, here and in other crates |
     //!
     //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
-    //! x86-64 cores with AVX-512.
+    //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
+    //! are not in this repository.
 
     #[doc = include_str!("decisions/0001-borrowed-tape.md")]
     pub mod d0001 {}
