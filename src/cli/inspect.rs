@@ -2,8 +2,10 @@
 
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
-use crate::inspect::{dump::Dump, table};
+use crate::file::write_whole;
+use crate::inspect::{dump::Dump, html, table};
 use crate::models::Registry;
+use crate::models::config::Task;
 use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape, Var};
@@ -14,12 +16,14 @@ use crate::train::data::dequantise;
 use crate::train::objective::forward;
 use clap::Parser;
 use serde_json::json;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Show one pass of a trained model node by node: values, gradients, formulas
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn inspect runs/demo --table\n  stcn inspect runs/demo --node z.2\n  \
+    stcn inspect runs/demo --html pass.html\n  \
     stcn inspect runs/demo --dump pass.safetensors"
 )]
 pub(super) struct Args {
@@ -28,9 +32,9 @@ pub(super) struct Args {
     /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
-    /// Sequences in the pass
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    batch: usize,
+    /// Sequences in the pass [default: 4; for --html 1]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
     /// Use at most this many time steps of each
     #[arg(long, default_value_t = 64, value_name = "T")]
     steps: usize,
@@ -40,13 +44,17 @@ pub(super) struct Args {
     /// Show every node in order: op, shape, inputs, RMS of value and gradient (the default)
     #[arg(long)]
     table: bool,
+    /// Write one page for a browser: the model as a graph, every node with value, gradient and chain rule
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
     /// Write input, noise, parameters, values and gradients, to compare with another framework
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
-    if args.batch == 0 || args.steps == 0 {
+    let batch = args.batch.unwrap_or(if args.html.is_some() { 1 } else { 4 });
+    if batch == 0 || args.steps == 0 {
         return Err(Error::usage("--batch and --steps take 1 or more"));
     }
     let mut trained = Trained::open(&args.run, registry)?;
@@ -55,7 +63,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let whole = Window::whole(&set, i);
         Window { steps: whole.steps.min(args.steps), ..whole }
     };
-    let samples = set.split(Split::Train).iter().copied().take(args.batch);
+    let samples = set.split(Split::Train).iter().copied().take(batch);
     let windows: Vec<Window> = samples.map(window).collect();
     if windows.is_empty() {
         let what =
@@ -83,8 +91,23 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         })?;
         print!("{text}");
     }
-    if args.table || (args.node.is_none() && args.dump.is_none()) {
+    if args.table || (args.node.is_none() && args.dump.is_none() && args.html.is_none()) {
         print!("{}", table::table(&tape, &grads));
+    }
+    if let Some(path) = &args.html {
+        let channels: &[&str] =
+            if config.model.obs.task == Task::Ink { &["dx", "dy", "pen"] } else { &[] };
+        let about = json!({
+            "model": config.model.kind, "run": args.run.display().to_string(), "step": trained.step,
+            "loss": f64::from(loss.value().item()), "task": config.model.obs.task,
+            "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
+            "lengths": batch.lengths, "draws": config.train.draws(), "kl_weight": weight,
+            "mean": trained.normalisation.mean, "std": trained.normalisation.std, "channels": channels,
+        });
+        let equations = config.model.kind.equations();
+        let page = html::page(&tape, &grads, &*trained.model, equations, &about);
+        write_whole(path, |file| file.write_all(page.as_bytes()).map_err(Into::into))?;
+        println!("{}", path.display());
     }
     if let Some(path) = &args.dump {
         let mut dump = Dump::default();

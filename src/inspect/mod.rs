@@ -1,6 +1,7 @@
 //! Looking: pictures and tables of what a model read, wrote and learned. Looking changes nothing.
 
 pub mod dump;
+pub mod html;
 pub mod ink;
 pub mod page;
 pub mod png;

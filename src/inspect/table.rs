@@ -60,7 +60,7 @@ pub fn explain(tape: &Tape, grads: &Grads, label: &str) -> Option<String> {
 }
 
 /// √(Σx²/n), with three digits.
-fn rms(x: &Tensor) -> String {
+pub(super) fn rms(x: &Tensor) -> String {
     format!("{:.3e}", (x.squared_norm() / x.len().max(1) as f64).sqrt())
 }
 

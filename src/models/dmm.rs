@@ -43,6 +43,22 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("prior", "G_α, S_β: the gated transition of z_{t−1}"),
+    ("p", "p(z_t | z_{t−1})"),
+    ("backward", "h_t^right = LSTM←(x_t, h_{t+1}^right)"),
+    ("b", "h_t^right"),
+    ("infer", "h_combined = ½ (tanh(W z_{t−1} + b) + h_t^right), and q from it"),
+    ("q", "q(z_t | z_{t−1}, x_{≥t})"),
+    ("z", "z_t ~ q(z_t | z_{t−1}, x_{≥t})"),
+    ("emission", "F_κ(z_t)"),
+    ("head", "p(x_t | z_t)"),
+    ("kl", "KL(q(z_t | ·) ‖ p(z_t | z_{t−1}))"),
+    ("log_px", "ln p(x_t | z_t)"),
+    ("loss", "−ELBO"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -56,6 +72,7 @@ impl Architecture for Paper {
             about: "The deep Markov model (Krishnan et al. 2017): all memory in a chain of latents; the posterior sees later steps of x.",
             looks_ahead: true,
             inference_only: &["infer", "backward"],
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

@@ -37,6 +37,21 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("lstm", "d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)"),
+    ("d", "d_t^l, the context of level l"),
+    ("prior", "p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p(·)): Eq. 8"),
+    ("infer", "q̂(z_t^l | ·) = N(f_q(z_t^{l+1}, d_t^l)): Eq. 10"),
+    ("p", "p(z_t^l | ·): Eq. 8"),
+    ("q", "q(z_t^l | ·) ∝ q̂ · p: Eq. 11"),
+    ("z", "z_t^l ~ q(z_t^l | ·): Eq. 11"),
+    ("output", "f^(o)(z_t): Eq. 9"),
+    ("kl", "KL(q ‖ p): Eq. 15"),
+    ("log_px", "ln p(x_t | z_t): Eqs. 16, 17"),
+    ("loss", "−ELBO: Eq. 15"),
+];
+
 /// What this file declares.
 pub struct Paper {
     /// Whether the output sees every latent, or z^1.
@@ -55,6 +70,7 @@ impl Architecture for Paper {
             } else {
                 "LadderRNN: STCN with stacked LSTM cells in the place of its blocks."
             },
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

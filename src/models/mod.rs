@@ -134,13 +134,16 @@ pub struct Description {
     /// The parts of the model, by the first word of their parameters' paths, that only inference and training
     /// read: drawing from the model does without them.
     pub inference_only: &'static [&'static str],
+    /// What the paper says of a node, by the first word of its name or of its parameters' paths, shown beside it:
+    /// `("kl", "KL_l, Eq. 15")`.
+    pub equations: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Description {
     /// A model with latents, whose posterior is `infer` and sees x up to its own step.
     fn default() -> Self {
-        let (name, about, inference_only) = ("", "", &["infer"] as _);
-        Self { name, about, has_latents: true, looks_ahead: false, inference_only }
+        let (name, about, inference_only, equations) = ("", "", &["infer"] as _, &[] as _);
+        Self { name, about, has_latents: true, looks_ahead: false, inference_only, equations }
     }
 }
 
@@ -255,6 +258,11 @@ impl ModelKind {
     pub fn generates_with(self, path: &str) -> bool {
         let first = path.split('.').next().unwrap_or_default();
         !self.0.description().inference_only.contains(&first)
+    }
+
+    /// What its paper says of its nodes, by the first word of their names.
+    pub fn equations(self) -> &'static [(&'static str, &'static str)] {
+        self.0.description().equations
     }
 
     /// How its release was trained, where that differs from the preset.

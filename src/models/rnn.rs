@@ -36,6 +36,17 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "φ_x(x_t)"),
+    ("lstm", "h_t = LSTM(φ_x(x_t), h_{t−1})"),
+    ("h", "h_t"),
+    ("decode", "dec(h_{t−1})"),
+    ("head", "p(x_t | x_{<t})"),
+    ("log_px", "ln p(x_t | x_{<t}), exact"),
+    ("loss", "−ln p(x)"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -48,6 +59,7 @@ impl Architecture for Paper {
             name: "rnn",
             about: "The recurrent network without latents that VRNN is compared with (Chung et al. 2015).",
             has_latents: false,
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

@@ -43,6 +43,25 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "emb(x_{t−1})"),
+    ("forward", "d_t = GRU(emb(x_{t−1}), d_{t−1})"),
+    ("d", "d_t"),
+    ("smooth", "a_t = GRU([d_t; emb(x_t)], a_{t+1})"),
+    ("filter", "a_t = NN([d_t; emb(x_t)])"),
+    ("prior", "μ⁰, ln σ⁰² = NN([d_t; z_{t−1}])"),
+    ("p", "p(z_t | z_{t−1}, d_t)"),
+    ("infer", "μ̂, ln σ² = NN([a_t; z_{t−1}])"),
+    ("q", "q(z_t | z_{t−1}, a_t) = N(μ⁰ + μ̂, σ²)"),
+    ("z", "z_t ~ q(z_t | z_{t−1}, a_t)"),
+    ("decode", "gen([d_t; z_t])"),
+    ("head", "p(x_t | z_t, d_t)"),
+    ("kl", "KL(q(z_t | ·) ‖ p(z_t | ·))"),
+    ("log_px", "ln p(x_t | z_t, d_t)"),
+    ("loss", "−ELBO"),
+];
+
 /// What this file declares.
 pub struct Paper {
     /// Whether the posterior sees all of x, or x as far as its step.
@@ -63,6 +82,7 @@ impl Architecture for Paper {
             },
             looks_ahead: self.smooth,
             inference_only: &["smooth", "filter", "infer"],
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

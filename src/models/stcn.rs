@@ -86,6 +86,22 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("tcn", "d_t^l = Conv^(l)(d_t^{l−1}, d_{t−j}^{l−1}): Eq. 2"),
+    ("d", "d_t^l, the context of level l: Eq. 2"),
+    ("prior", "p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p(·)): Eq. 8"),
+    ("infer", "q̂(z_t^l | ·) = N(f_q(z_t^{l+1}, d_t^l)): Eq. 10"),
+    ("p", "p(z_t^l | z_t^{l+1}, d_{t−1}^l): Eq. 8"),
+    ("q", "q(z_t^l | ·) ∝ q̂ · p: Eq. 11"),
+    ("z", "z_t^l ~ q(z_t^l | z_t^{l+1}, d_t^l): Eq. 11, by reparameterisation"),
+    ("output", "f^(o)(z_t): Eq. 9"),
+    ("head", "p(x_t | z_t): Eq. 9"),
+    ("kl", "KL(q(z_t^l | ·) ‖ p(z_t^l | ·)): Eq. 15"),
+    ("log_px", "ln p(x_t | z_t): Eqs. 16, 17"),
+    ("loss", "−ELBO: Eq. 15"),
+];
+
 /// What this file declares.
 pub struct Paper {
     /// Whether the output sees every latent, or z^1.
@@ -114,6 +130,7 @@ impl Architecture for Paper {
             } else {
                 "Stochastic temporal convolutional network: the output sees z¹ (Eq. 9)."
             },
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

@@ -76,6 +76,26 @@ settings! {
 /// The most layers: dilations double, and a sampler has to remember every row.
 const MOST_LAYERS: usize = 20;
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "s⁰_t = max(lin(x_{t−1}), 0); m_t = lin(x_t)"),
+    ("pre", "pre-layers: s ← Block(s)"),
+    ("block", "g^l = Block(s^{l−1})"),
+    ("back", "v^l = Block←(v^{l+1})"),
+    ("state", "s^l_t = Gate([g^l_t; z^l_t])"),
+    ("skip", "skip^l_t = Gate([g^l_t; z^l_t])"),
+    ("look", "r^l_t = Gate([v^l_t; m_t])"),
+    ("prior", "p(z_t^l | ·) = N(Gate(g^l_t))"),
+    ("p", "p(z_t^l | ·)"),
+    ("infer", "q(z_t^l | ·) = N(Gate([g^l_t; r^l_t]))"),
+    ("q", "q(z_t^l | ·)"),
+    ("z", "z_t^l ~ q(z_t^l | ·)"),
+    ("head", "p(x_t | ·)"),
+    ("kl", "KL(q(z_t^l | ·) ‖ p(z_t^l | ·))"),
+    ("log_px", "ln p(x_t | ·)"),
+    ("loss", "−ELBO"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -89,6 +109,7 @@ impl Architecture for Paper {
             about: "SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x.",
             looks_ahead: true,
             inference_only: &["back", "infer", "look"],
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

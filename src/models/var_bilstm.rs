@@ -51,6 +51,26 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "e(x_t)"),
+    ("backward", "b_t = LSTM←(e(x_{t−1}), b_{t+1})"),
+    ("b", "b_t"),
+    ("lstm", "h_t = LSTM([e(x_{t−1}), z_t, b̃_t], h_{t−1})"),
+    ("prior", "p(z_t | ·) = N(prior(h_{t−1}))"),
+    ("p", "p(z_t | ·)"),
+    ("infer", "q(z_t | ·) = N(infer(h_{t−1}, b_t))"),
+    ("q", "q(z_t | ·)"),
+    ("z", "z_t ~ q(z_t | ·)"),
+    ("tell_back", "b̃_t ~ p_ψ(b | z_t)"),
+    ("tell_state", "β ln p_ξ(h_{t−1} | z_t), part of no bound"),
+    ("decode", "decode(h_t)"),
+    ("head", "p(x_t | x_{<t}, z_{≤t}, b̃_{≤t})"),
+    ("kl", "KL(q(z_t | ·) ‖ p(z_t | ·))"),
+    ("log_px", "ln p(x_t | ·)"),
+    ("loss", "−ELBO − auxiliary terms"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -64,6 +84,7 @@ impl Architecture for Paper {
             about: "The variational bidirectional LSTM (Shabanian et al. 2017): the latent predicts the state of the network that reads backwards.",
             looks_ahead: true,
             inference_only: &["infer", "backward", "tell_state"],
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

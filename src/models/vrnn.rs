@@ -43,6 +43,23 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "φ_x(x_t)"),
+    ("embed_latent", "φ_z(z_t)"),
+    ("lstm", "h_t = LSTM(φ_x(x_t), φ_z(z_t), h_{t−1}): Eq. 7"),
+    ("prior", "φ_{prior}(h_{t−1}): Eq. 5"),
+    ("p", "p(z_t | x_{<t}, z_{<t}): Eq. 5"),
+    ("infer", "φ_{enc}(φ_x(x_t), h_{t−1}): Eq. 9"),
+    ("q", "q(z_t | x_{≤t}, z_{<t}): Eq. 9"),
+    ("z", "z_t ~ q(z_t | ·): Eq. 9"),
+    ("decode", "φ_{dec}(φ_z(z_t), h_{t−1}): Eq. 6"),
+    ("head", "p(x_t | z_{≤t}, x_{<t}): Eq. 6"),
+    ("kl", "KL(q(z_t | ·) ‖ p(z_t | ·)): Eq. 11"),
+    ("log_px", "ln p(x_t | z_{≤t}, x_{<t}): Eq. 11"),
+    ("loss", "−ELBO: Eq. 11"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -54,6 +71,7 @@ impl Architecture for Paper {
         Description {
             name: "vrnn",
             about: "The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads.",
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

@@ -55,6 +55,16 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("first", "conv(0, x_1 … x_{T−1})"),
+    ("tcn", "gated blocks: skips u_b, outputs h_b"),
+    ("output", "output(skips(h))"),
+    ("head", "p(x_t | x_{<t})"),
+    ("log_px", "ln p(x_t | x_{<t}), exact"),
+    ("loss", "−ln p(x)"),
+];
+
 /// What this file declares.
 pub struct Paper {
     /// Whether the output sees a tap of every level, or the sum of all skips.
@@ -74,6 +84,7 @@ impl Architecture for Paper {
                 "WaveNet, the deterministic control: the sum of all skip outputs."
             },
             has_latents: false,
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

@@ -49,6 +49,26 @@ settings! {
     }
 }
 
+/// What `inspect` shows beside a node.
+const EQUATIONS: &[(&str, &str)] = &[
+    ("embed", "e(x_t)"),
+    ("backward", "b_t = LSTM←(e(x_t), b_{t+1})"),
+    ("b", "b_t"),
+    ("lstm", "h_t = LSTM([e(x_{t−1}), z_t], h_{t−1})"),
+    ("prior", "p(z_t | ·) = N(prior(h_{t−1}))"),
+    ("p", "p(z_t | ·)"),
+    ("infer", "q(z_t | ·) = N(infer(h_{t−1}, b_t))"),
+    ("q", "q(z_t | ·)"),
+    ("z", "z_t ~ q(z_t | ·)"),
+    ("auxiliary", "w ln p(b_t | z_t, h_{t−1}), part of no bound"),
+    ("backward_head", "v ln p(x_{t−1} | b_t), part of no bound"),
+    ("decode", "decode(h_t)"),
+    ("head", "p(x_t | x_{<t}, z_{≤t})"),
+    ("kl", "KL(q(z_t | ·) ‖ p(z_t | ·))"),
+    ("log_px", "ln p(x_t | x_{<t}, z_{≤t})"),
+    ("loss", "−ELBO − auxiliary terms"),
+];
+
 /// What this file declares.
 pub struct Paper;
 
@@ -62,6 +82,7 @@ impl Architecture for Paper {
             about: "Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict.",
             looks_ahead: true,
             inference_only: &["infer", "backward", "auxiliary"],
+            equations: EQUATIONS,
             ..Description::default()
         }
     }

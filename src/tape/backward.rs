@@ -1,7 +1,7 @@
 //! The walk back along the tape.
 
 use super::slot::{Slot, Waiting, accumulate};
-use super::{Event, NodeId, Param, Rule, Tape, Var};
+use super::{Event, Node, NodeId, Param, Rule, Tape, Var};
 use crate::parallel;
 use crate::tensor::Tensor;
 use std::mem::take;
@@ -136,20 +136,50 @@ impl Tape {
     /// A question about a finished pass: a vjp is a pure function, so calling it again changes nothing.
     pub fn explain(&self, grads: &Grads, x: Var) -> Vec<Term<'_>> {
         let nodes = self.nodes.borrow();
-        let mut terms = vec![];
-        for node in nodes.iter().filter(|node| node.inputs.contains(&x.id)) {
-            let (Some(gy), Some(vjp)) = (grads.at(node.id), &node.vjp) else { continue };
-            let empty = |id: &NodeId| Slot::new(&nodes[id.index()], None, *id == x.id);
-            let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
-            vjp(gy.clone(), &mut slots);
-            let mut sum = None;
-            for mut slot in slots {
-                slot.add_deferred();
-                slot.grad.into_iter().for_each(|grad| accumulate(&mut sum, grad));
-            }
-            let consumer = Var { tape: self, id: node.id };
-            terms.extend(sum.map(|grad| Term { consumer, rule: node.rule, grad }));
-        }
-        terms
+        let consumers = nodes.iter().filter(|node| node.inputs.contains(&x.id));
+        let terms = consumers.flat_map(|node| terms(&nodes, grads, node, |id| id == x.id));
+        let term = |(id, _, grad): (NodeId, _, _)| Term {
+            consumer: Var { tape: self, id },
+            rule: nodes[id.index()].rule,
+            grad,
+        };
+        terms.map(term).collect()
     }
+
+    /// Calls `look(consumer, input, term)` for every term of every node, consumers from the last to the first: the
+    /// whole pass explained, at the cost of one walk back. Wants [`Keep::All`].
+    pub fn each_term(&self, grads: &Grads, mut look: impl FnMut(NodeId, NodeId, Tensor)) {
+        let nodes = self.nodes.borrow();
+        for node in nodes.iter().rev() {
+            let terms = terms(&nodes, grads, node, |_| true);
+            terms.into_iter().for_each(|(consumer, input, term)| look(consumer, input, term));
+        }
+    }
+}
+
+/// What `consumer` contributes to the gradients of its inputs, of those that are `wanted`. An input that it uses
+/// twice has one term, the sum.
+fn terms(
+    nodes: &[Node],
+    grads: &Grads,
+    consumer: &Node,
+    wanted: impl Fn(NodeId) -> bool,
+) -> Vec<(NodeId, NodeId, Tensor)> {
+    let (Some(gy), Some(vjp)) = (grads.at(consumer.id), &consumer.vjp) else { return vec![] };
+    let empty = |&id: &NodeId| {
+        let input = &nodes[id.index()];
+        Slot::new(input, None, input.tracked && wanted(id))
+    };
+    let mut slots: Vec<Slot> = consumer.inputs.iter().map(empty).collect();
+    vjp(gy.clone(), &mut slots);
+    let mut sums: Vec<(NodeId, NodeId, Option<Tensor>)> = vec![];
+    for (mut slot, &input) in slots.into_iter().zip(&consumer.inputs) {
+        slot.add_deferred();
+        let Some(grad) = slot.grad else { continue };
+        match sums.iter_mut().find(|(_, known, _)| *known == input) {
+            Some((_, _, sum)) => accumulate(sum, grad),
+            None => sums.push((consumer.id, input, Some(grad))),
+        }
+    }
+    sums.into_iter().filter_map(|(consumer, input, sum)| Some((consumer, input, sum?))).collect()
 }

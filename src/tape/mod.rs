@@ -42,6 +42,7 @@ use crate::tensor::Tensor;
 use std::any::Any;
 use std::cell::{Ref, RefCell};
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 /// The place of a node on its tape, counted from 0.
@@ -72,6 +73,8 @@ pub struct Node {
     pub label: String,
     /// Whether it has a gradient.
     pub tracked: bool,
+    /// The line of source that called the op.
+    pub caller: &'static Location<'static>,
     vjp: Option<Vjp>,
     cache: Vec<Rc<dyn Any>>,
 }
@@ -142,11 +145,13 @@ impl Tape {
     }
 
     /// A leaf without a gradient.
+    #[track_caller]
     pub fn constant(&self, value: Tensor) -> Var<'_> {
         self.leaf(value, "", false)
     }
 
     /// A labelled leaf with a gradient.
+    #[track_caller]
     pub fn input(&self, value: Tensor, label: &str) -> Var<'_> {
         self.leaf(value, label, true)
     }
@@ -173,6 +178,7 @@ impl Tape {
         leaf
     }
 
+    #[track_caller]
     fn leaf(&self, value: Tensor, label: &str, tracked: bool) -> Var<'_> {
         self.push(&rule::LEAF, vec![], value, tracked && !self.inference, None).named(label)
     }
@@ -210,6 +216,7 @@ impl Tape {
         self.push(rule, inputs.iter().map(|x| x.id).collect(), value, tracked, vjp)
     }
 
+    #[track_caller]
     fn push(
         &self,
         rule: &'static Rule,
@@ -220,8 +227,9 @@ impl Tape {
     ) -> Var<'_> {
         self.notify(Event::Recorded(rule, &value));
         let id = NodeId(self.len() as u32);
-        let (label, cache) = (String::new(), vec![]);
-        self.nodes.borrow_mut().push(Node { id, rule, inputs, value, label, tracked, vjp, cache });
+        let (label, caller, cache) = (String::new(), Location::caller(), vec![]);
+        let node = Node { id, rule, inputs, value, label, tracked, caller, vjp, cache };
+        self.nodes.borrow_mut().push(node);
         Var { tape: self, id }
     }
 

@@ -11,6 +11,7 @@ mod gradcheck;
 mod inspect;
 mod killed;
 mod list;
+mod page;
 mod prepare;
 mod profile;
 mod safetensors;

@@ -1,4 +1,5 @@
 mod dump;
+mod html;
 mod ink;
 mod page;
 mod png;

@@ -1,0 +1,218 @@
+//! A finished pass as one page of HTML: the model as a graph, every node with value, gradient and the terms of its
+//! chain rule.
+//!
+//! The page is one file that opens from disk: `page.html` with `page.css`, `page.js` and two blocks of data put in.
+//! The first is JSON: every node (rule, label, place, shape, inputs, line of source, root mean squares), every term
+//! of the chain rule (consumer, input, norm, root mean square, share). The second are the numbers of the tensors,
+//! f32, little-endian, in base64. Tensors that would make the page larger than a mail may be stand in it as means
+//! over blocks of rows and columns; the page says which.
+
+mod place;
+
+pub use place::{Place, places};
+
+use super::table::rms;
+use crate::nn::Module;
+use crate::tape::{Grads, NodeId, Tape};
+use crate::tensor::Tensor;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most numbers that tensors take as they are: 3.2 MB, 4.3 MB in base64.
+const MOST_NUMBERS: usize = 800_000;
+
+/// The most rows and columns of a tensor that is shown as means over blocks.
+const MOST_BLOCKS: [usize; 2] = [16, 32];
+
+/// The page. Wants gradients of every node. `about` is shown at its top and read by `page.js`; the keys it needs are
+/// `model`, `run`, `step`, `loss`, `task`, `sequences`, `lengths`, `draws`, `mean`, `std`, `channels`, `kl_weight`.
+/// `equations` has what the paper says of the first word of a label or place: `("kl", "Eq. 15")`.
+pub fn page(
+    tape: &Tape,
+    grads: &Grads,
+    model: &dyn Module,
+    equations: &[(&str, &str)],
+    about: &Value,
+) -> String {
+    let mut parameters = BTreeSet::new();
+    model.visit(&mut |p| {
+        parameters.insert(p.path().to_string());
+    });
+    let steps = tape.find("x").map_or(0, |x| x.value().shape()[1]);
+    let mut numbers = Numbers::default();
+    let (terms, errors) = terms(tape, grads, &mut numbers);
+    let mut rules: Vec<Value> = vec![];
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut nodes = vec![];
+    let places = places(tape, &parameters, steps);
+    tape.each(|node| {
+        let rule = node.rule;
+        let number = *known.entry(rule.name).or_insert_with(|| {
+            rules.push(json!({"name": rule.name, "forward": rule.forward, "vjp": rule.vjp}));
+            rules.len() - 1
+        });
+        let named = !node.label.is_empty() && !parameters.contains(&node.label);
+        let grad = grads.at(node.id);
+        let mut says = Map::new();
+        let mut say = |key: &str, value: Value| says.insert(key.into(), value);
+        say("rule", number.into());
+        say("label", node.label.as_str().into());
+        say("place", places[node.id.index()].path.as_str().into());
+        if let Some((series, step)) = &places[node.id.index()].step {
+            say("series", series.as_str().into());
+            say("step", (*step).into());
+        }
+        say("shape", node.value.shape().into());
+        say("inputs", node.inputs.iter().map(|x| x.index()).collect::<Vec<_>>().into());
+        say("source", format!("{}:{}", node.caller.file(), node.caller.line()).into());
+        say("tracked", node.tracked.into());
+        say("parameter", parameters.contains(&node.label).into());
+        say("value_rms", rms(&node.value).into());
+        say("grad_rms", grad.map(rms).into());
+        say("value", numbers.add(&node.value, named).into());
+        say("grad", grad.map(|grad| numbers.add(grad, named)).into());
+        if let Some(error) = errors[node.id.index()] {
+            say("sum_error", error.into());
+        }
+        nodes.push(Value::Object(says));
+    });
+    let (tensors, bytes, aggregated) = numbers.pack();
+    let mut about = about.clone();
+    about["steps"] = steps.into();
+    about["aggregated"] = aggregated.into();
+    let equations: Map<String, Value> =
+        equations.iter().map(|(word, text)| (word.to_string(), (*text).into())).collect();
+    let pass = json!({
+        "about": about, "equations": equations, "rules": rules, "nodes": nodes, "terms": terms, "tensors": tensors
+    });
+    let title = about["model"].as_str().unwrap_or("stcn");
+    // `</` would end the script that the data stand in.
+    let put = [
+        ("{title}", format!("{title}: one pass, every gradient")),
+        ("{css}", include_str!("page.css").into()),
+        ("{js}", include_str!("page.js").into()),
+        ("{pass}", pass.to_string().replace("</", "<\\/")),
+        ("{numbers}", BASE64_STANDARD.encode(bytes)),
+    ];
+    put.iter().fold(include_str!("page.html").to_string(), |page, (mark, text)| {
+        page.replacen(mark, text, 1)
+    })
+}
+
+/// Every term: consumer, input, norm, root mean square, share of the gradient, and its tensor where the input has
+/// several. And for every node by how much its terms miss its gradient, relative to the gradient's norm.
+fn terms(tape: &Tape, grads: &Grads, numbers: &mut Numbers) -> (Vec<Value>, Vec<Option<f64>>) {
+    let mut readers = vec![0; tape.len()];
+    tape.each(|node| {
+        let inputs: BTreeSet<usize> = node.inputs.iter().map(|x| x.index()).collect();
+        inputs.into_iter().for_each(|x| readers[x] += 1);
+    });
+    let mut sums: Vec<Option<Vec<f64>>> = vec![None; tape.len()];
+    let mut all = vec![];
+    tape.each_term(grads, |consumer: NodeId, input: NodeId, term| {
+        let (i, total) = (input.index(), grads.at(input));
+        let sum = sums[i].get_or_insert_with(|| vec![0.; term.len()]);
+        sum.iter_mut().zip(term.data()).for_each(|(sum, &x)| *sum += f64::from(x));
+        let along = total.map_or(0., |total| dot(&term, total) / total.squared_norm());
+        let share = if along.is_finite() { along } else { 0. };
+        let tensor = (readers[i] > 1).then(|| numbers.add_if_room(&term));
+        let norm = term.squared_norm().sqrt();
+        all.push(json!([consumer.index(), i, norm, rms(&term), share, tensor]));
+    });
+    let error = |(sum, id): (Option<Vec<f64>>, NodeId)| {
+        let (sum, total) = (sum?, grads.at(id)?);
+        let misses = sum.iter().zip(total.data()).map(|(a, &b)| a - f64::from(b));
+        let miss = misses.fold(0., |sum, miss| sum + miss * miss);
+        let size = total.squared_norm();
+        Some(if size > 0. { (miss / size).sqrt() } else { miss.sqrt() })
+    };
+    let ids = tape.vars().map(|x| x.id());
+    (all, sums.into_iter().zip(ids).map(error).collect())
+}
+
+fn dot(a: &Tensor, b: &Tensor) -> f64 {
+    a.data().iter().zip(b.data()).fold(0., |sum, (&a, &b)| sum + f64::from(a) * f64::from(b))
+}
+
+/// The tensors of the page, until it is known which there is room for.
+#[derive(Default)]
+struct Numbers {
+    tensors: Vec<(Tensor, Rank)>,
+}
+
+/// What is kept whole first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A quantity of the paper.
+    Named,
+    /// A layer, a weight.
+    Other,
+    /// One of several terms of a gradient, left out where there is no room.
+    Term,
+}
+
+impl Numbers {
+    fn add(&mut self, x: &Tensor, named: bool) -> usize {
+        self.push(x, if named { Rank::Named } else { Rank::Other })
+    }
+
+    fn add_if_room(&mut self, x: &Tensor) -> usize {
+        self.push(x, Rank::Term)
+    }
+
+    fn push(&mut self, x: &Tensor, rank: Rank) -> usize {
+        self.tensors.push((x.clone(), rank));
+        self.tensors.len() - 1
+    }
+
+    /// What the page says of each tensor (`null` if left out), their bytes, and how many are means over blocks.
+    fn pack(self) -> (Vec<Value>, Vec<u8>, usize) {
+        let mut order: Vec<usize> = (0..self.tensors.len()).collect();
+        order.sort_by_key(|&i| (self.tensors[i].1, self.tensors[i].0.len()));
+        let mut whole = vec![false; self.tensors.len()];
+        let mut room = MOST_NUMBERS;
+        for i in order {
+            let len = self.tensors[i].0.len();
+            // A mean over blocks of one number each would be no smaller.
+            if len <= room || len <= MOST_BLOCKS[0] {
+                (whole[i], room) = (true, room.saturating_sub(len));
+            }
+        }
+        let (mut says, mut data, mut aggregated) = (vec![], vec![], 0);
+        for ((x, rank), whole) in self.tensors.iter().zip(whole) {
+            let offset = data.len();
+            let block = if whole {
+                data.extend(x.data().iter().map(|&x| x as f32));
+                Value::Null
+            } else if *rank == Rank::Term {
+                says.push(Value::Null);
+                continue;
+            } else {
+                aggregated += 1;
+                let (block, means) = means(x);
+                data.extend(means);
+                block.into()
+            };
+            says.push(json!({"offset": offset, "shape": x.shape(), "block": block}));
+        }
+        (says, data.iter().flat_map(|x: &f32| x.to_le_bytes()).collect(), aggregated)
+    }
+}
+
+/// Means over blocks of rows and columns, row-major, and the size of a block.
+fn means(x: &Tensor) -> (Vec<usize>, Vec<f32>) {
+    let columns = x.cols();
+    let rows = x.len() / columns;
+    let block = [rows.div_ceil(MOST_BLOCKS[0]), columns.div_ceil(MOST_BLOCKS[1])];
+    let mean = |r: usize, c: usize| {
+        let (r, c) = (r..(r + block[0]).min(rows), c..(c + block[1]).min(columns));
+        let count = r.len() * c.len();
+        let cells = r.flat_map(|r| c.clone().map(move |c| r * columns + c));
+        (cells.fold(0., |sum, i| sum + f64::from(x.data()[i])) / count as f64) as f32
+    };
+    let starts = (0..rows).step_by(block[0]);
+    let all = starts.flat_map(|r| (0..columns).step_by(block[1]).map(move |c| (r, c)));
+    (block.to_vec(), all.map(|(r, c)| mean(r, c)).collect())
+}

@@ -1,0 +1,677 @@
+// Draws one pass of a model from the two data blocks above. Nothing is fetched; no library is used.
+"use strict";
+
+const pass = JSON.parse(document.getElementById("pass").textContent);
+const { about, nodes, rules, terms } = pass;
+const numbers = decode(document.getElementById("numbers").textContent);
+const byId = (id) => document.getElementById(id);
+
+// What is shown: a sequence and a step (from 0), a node, an element of it, the open groups in order of opening.
+const shown = { sequence: 0, step: 0, node: null, element: null, open: [] };
+
+function decode(text) {
+  const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+
+function make(tag, properties = {}, ...children) {
+  const e = Object.assign(document.createElement(tag), properties);
+  e.append(...children.filter((c) => c !== null && c !== undefined));
+  return e;
+}
+
+function svg(tag, attributes = {}, ...children) {
+  const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) e.setAttribute(name, value);
+  e.append(...children);
+  return e;
+}
+
+// A formula with its indices set low and high: z_t^{l+1}.
+function formula(text) {
+  return text.split(/([_^](?:\{[^}]*\}|\([^)]*\)|[^\s(),{}]))/).map((part) => {
+    const tag = { _: "sub", "^": "sup" }[part[0]];
+    return tag && part.length > 1 ? make(tag, { textContent: part.slice(1).replace(/[{}]/g, "") }) : part;
+  });
+}
+
+const digits = (x) => {
+  if (!Number.isFinite(x)) return String(x);
+  const a = Math.abs(x);
+  return a === 0 ? "0" : a >= 1e-3 && a < 1e5 ? Number(x.toPrecision(4)).toString() : x.toExponential(3);
+};
+const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)} %`;
+
+// --- tensors -----------------------------------------------------------------------------------------------------
+
+// A tensor of the page: its numbers, or the means of blocks of rows and columns where `block` is set.
+function tensor(index) {
+  if (index === null || index === undefined) return null;
+  if (pass.tensors[index] === null) return null;
+  const { offset, shape, block } = pass.tensors[index];
+  const columns = shape.length ? shape[shape.length - 1] : 1;
+  const count = shape.reduce((n, axis) => n * axis, 1);
+  const stored = block ? Math.ceil(count / columns / block[0]) * Math.ceil(columns / block[1]) : count;
+  return { shape, block, columns, data: numbers.subarray(offset, offset + stored) };
+}
+
+// Whether a node has one row for every step, or one more for the zero row before the first.
+const timed = (node) => node.shape.length >= 2 && node.shape[0] === about.lengths.length * about.draws &&
+  (node.shape[1] === about.steps || node.shape[1] === about.steps + 1);
+
+// The rows and columns that a picture shows: of a timed value those of one sequence, of any other all.
+function picture(node, t) {
+  if (!t) return null;
+  if (t.block) {
+    const columns = Math.ceil(t.columns / t.block[1]);
+    return { rows: t.data.length / columns, columns, data: t.data, first: 0, extra: 0, aggregated: t.block };
+  }
+  const whole = { rows: t.data.length / t.columns, columns: t.columns, data: t.data, first: 0, extra: 0 };
+  if (t.shape.length === 2 && timed(node)) {
+    const first = shown.sequence * t.shape[1];
+    return { rows: t.shape[1], columns: 1, data: t.data.subarray(first, first + t.shape[1]), first, extra: t.shape[1] - about.steps };
+  }
+  if (t.shape.length === 3 && node.shape[0] === about.lengths.length * about.draws) {
+    const size = t.shape[1] * t.shape[2], first = shown.sequence * size;
+    return { rows: t.shape[1], columns: t.shape[2], data: t.data.subarray(first, first + size), first,
+      extra: timed(node) ? t.shape[1] - about.steps : 0, timed: timed(node) };
+  }
+  return whole;
+}
+
+// --- colours -----------------------------------------------------------------------------------------------------
+
+// Values of both signs: blue, neutral, orange (after ColorBrewer's PuOr, safe for colour-blind readers).
+// Sizes: cividis, made to look the same to them.
+const stops = {
+  signed: [[33, 102, 172], [146, 197, 222], [247, 247, 247], [253, 184, 99], [179, 88, 6]],
+  size: [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 182, 103], [254, 232, 56]],
+};
+
+function colour(scale, x) {
+  const s = stops[scale], at = Math.min(Math.max(x, 0), 1) * (s.length - 1), i = Math.min(Math.floor(at), s.length - 2);
+  return s[i].map((a, k) => Math.round(a + (s[i + 1][k] - a) * (at - i)));
+}
+
+// One pixel a number, `rows` high; `scale` signed or size.
+function heat(canvas, rows, columns, at, scale, most) {
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      const x = at(r, c);
+      const rgb = Number.isFinite(x) ? colour(scale, scale === "signed" ? 0.5 + x / (2 * most || 1) : x / (most || 1)) : [255, 0, 255];
+      image.data.set([...rgb, 255], 4 * (r * columns + c));
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+const largest = (data) => data.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+
+// --- the sequence ------------------------------------------------------------------------------------------------
+
+const named = (label) => nodes.findIndex((n) => n.label === label);
+
+function steps() {
+  return about.lengths[Math.floor(shown.sequence / about.draws)];
+}
+
+// x in raw units: (T, D)
+function raw() {
+  const x = tensor(nodes[named("x")].value), d = x.columns, first = shown.sequence * about.steps * d;
+  return Array.from({ length: steps() }, (_, t) =>
+    Array.from({ length: d }, (_, c) => x.data[first + t * d + c] * (about.std[c] ?? 1) + (about.mean[c] ?? 0)));
+}
+
+function drawData() {
+  const place = byId("drawing");
+  place.replaceChildren();
+  if (named("x") < 0 || tensor(nodes[named("x")].value).block) return;
+  const x = raw();
+  if (about.task === "ink") {
+    let at = [0, 0], path = "", up = true;
+    const points = x.map(([dx, dy, pen]) => {
+      at = [at[0] + dx, at[1] - dy];
+      path += `${up ? "M" : "L"}${at[0]} ${at[1]}`;
+      up = pen > 0.5;
+      return at;
+    });
+    const [xs, ys] = [0, 1].map((k) => points.map((p) => p[k]));
+    const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    const size = Math.max(box[2] - box[0], 4 * (box[3] - box[1]), 1e-6), pad = 0.03 * size;
+    const view = `${box[0] - pad} ${box[1] - pad} ${box[2] - box[0] + 2 * pad} ${box[3] - box[1] + 2 * pad}`;
+    const point = points[Math.min(shown.step, points.length - 1)];
+    place.append(svg("svg", { viewBox: view, role: "img", "aria-label": "The pen line; the chosen step is marked" },
+      svg("path", { d: path, fill: "none", stroke: "currentColor", "stroke-width": size / 400, "stroke-linecap": "round", "stroke-linejoin": "round" }),
+      svg("circle", { cx: point[0], cy: point[1], r: size / 120, fill: "var(--mark)" })));
+  } else if (about.task === "speech") {
+    const flat = x.flat(), top = largest(flat) || 1, width = 1000, path = [];
+    for (let i = 0; i < width; i++) {
+      const part = flat.slice(Math.floor(i * flat.length / width), Math.max(Math.floor((i + 1) * flat.length / width), Math.floor(i * flat.length / width) + 1));
+      path.push(`M${i} ${50 - 48 * Math.max(...part) / top}V${50 - 48 * Math.min(...part) / top + 0.5}`);
+    }
+    const strip = make("div", { className: "strip" });
+    strip.append(svg("svg", { viewBox: `0 0 ${width} 100`, preserveAspectRatio: "none", role: "img", "aria-label": "The wave" },
+      svg("path", { d: path.join(""), stroke: "currentColor", "stroke-width": 1 })));
+    place.append(make("div", { className: "row" }, make("span", { textContent: "wave" }), strip));
+    cursorOn(strip);
+  }
+}
+
+// The power of a frame at the frequencies 0 … n/2, in decibels.
+function spectrum(frame) {
+  const n = frame.length, out = [];
+  for (let k = 0; k <= n / 2; k++) {
+    let re = 0, im = 0;
+    for (let i = 0; i < n; i++) {
+      const w = 0.5 - 0.5 * Math.cos(2 * Math.PI * (i + 0.5) / n), a = 2 * Math.PI * k * i / n;
+      re += w * frame[i] * Math.cos(a);
+      im -= w * frame[i] * Math.sin(a);
+    }
+    out.push(10 * Math.log10(re * re + im * im + 1e-12));
+  }
+  return out;
+}
+
+// The strips over time: { name, rows: [[T numbers] …], scale, about }.
+function strips() {
+  const T = steps(), list = [];
+  const xNode = named("x");
+  const px = xNode < 0 ? null : tensor(nodes[xNode].value);
+  if (px && !px.block) {
+    const x = raw();
+    if (about.task === "speech") {
+      const s = x.map(spectrum), floor = Math.max(...s.flat()) - 60;
+      list.push({ name: "spectrogram", scale: "size", rows: s[0].map((_, k) => s.map((f) => Math.max(f[k] - floor, 0))).reverse(), unit: "dB above −60" });
+    } else if (about.task === "music") {
+      list.push({ name: "notes", scale: "size", rows: x[0].map((_, k) => x.map((f) => f[k])).reverse(), unit: "" });
+    } else {
+      x[0].forEach((_, c) => list.push({ name: (about.channels[c] ?? `x ${c + 1}`), scale: "signed", rows: [x.map((f) => f[c])], unit: "" }));
+    }
+  }
+  const one = (id, which) => {
+    // A quantity that is put together from its steps has its gradient at the steps.
+    const parts = nodes[id].inputs;
+    if (which === "grad" && nodes[id].grad === null && rules[nodes[id].rule].name === "concat_time" && parts.length === about.steps) {
+      return parts.slice(0, T).map((part) => {
+        const t = tensor(nodes[part].grad);
+        if (!t || t.block) return 0;
+        const row = t.data.subarray(shown.sequence * t.columns, (shown.sequence + 1) * t.columns);
+        return Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / t.columns);
+      });
+    }
+    const t = tensor(nodes[id][which]);
+    if (!t || t.block || !timed(nodes[id])) return null;
+    const p = picture(nodes[id], t);
+    return Array.from({ length: T }, (_, s) => {
+      const row = p.data.subarray((s + p.extra) * p.columns, (s + p.extra + 1) * p.columns);
+      return p.columns === 1 ? row[0] : Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / p.columns);
+    });
+  };
+  const lp = named("log_px");
+  if (lp >= 0 && one(lp, "value")) list.push({ name: "ln p(x)", scale: "signed", rows: [one(lp, "value")], unit: "nats", node: [lp] });
+  const group = (pattern, which, name, unit) => {
+    const ids = nodes.map((n, i) => i).filter((i) => pattern.test(nodes[i].label) && one(i, which));
+    ids.reverse();
+    if (ids.length) list.push({ name, scale: "size", rows: ids.map((i) => one(i, which)), unit, node: ids });
+  };
+  group(/^kl\.\d+$/, "value", "KL of each latent, top first", "nats");
+  group(/^z\.\d+$/, "grad", "gradient at z, top first", "rms");
+  group(/^(d|d\.\d+|h|b)$/, "grad", "gradient at each level, top first", "rms");
+  return list;
+}
+
+let strip = [];
+
+function drawRows() {
+  const place = byId("rows"), T = steps();
+  place.replaceChildren();
+  strip = strips();
+  for (const s of strip) {
+    const canvas = make("canvas");
+    const most = largest(s.rows.flat());
+    heat(canvas, s.rows.length, T, (r, c) => s.rows[r][c], s.scale, most);
+    const height = Math.min(Math.max(s.rows.length * (s.rows.length > 40 ? 1.5 : 14), 16), 140);
+    canvas.style.height = `${height}px`;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `${s.name} over ${T} steps, largest ${digits(most)} ${s.unit}`);
+    const box = make("div", { className: "strip", title: `largest: ${digits(most)} ${s.unit}` }, canvas);
+    cursorOn(box);
+    place.append(make("div", { className: "row" }, make("span", { textContent: s.name }), box));
+  }
+}
+
+function cursorOn(box) {
+  box.append(make("div", { className: "cursor" }));
+  const choose = (event) => {
+    const r = box.getBoundingClientRect();
+    setStep(Math.floor((event.clientX - r.left) / r.width * steps()));
+  };
+  box.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse" || event.buttons) choose(event); });
+  box.addEventListener("pointerdown", choose);
+}
+
+function setStep(t) {
+  shown.step = Math.min(Math.max(t, 0), steps() - 1);
+  byId("step").value = shown.step + 1;
+  byId("step-out").textContent = `${shown.step + 1} of ${steps()}`;
+  for (const c of document.querySelectorAll(".strip .cursor")) c.style.left = `${100 * (shown.step + 0.5) / steps()}%`;
+  const says = strip.filter((s) => s.rows.length <= 12).map((s) => `${s.name}: ${s.rows.map((r) => digits(r[shown.step])).join(" · ")}`);
+  byId("reading").textContent = `Step ${shown.step + 1}. ${says.join(" | ")}`;
+  if (about.task === "ink") drawData();
+  retime();
+}
+
+// Boxes folded over time show the chosen step; so does the panel.
+function retime() {
+  for (const box of document.querySelectorAll(".box[data-series]")) {
+    const ids = series.get(box.dataset.series), id = ids[Math.min(shown.step, ids.length - 1)];
+    box.dataset.node = id;
+    box.querySelector("small").textContent = smallText(id, ids.length);
+  }
+  const node = shown.node === null ? null : nodes[shown.node];
+  if (node && node.step !== undefined) {
+    const ids = series.get(seriesOf(shown.node)), id = ids[Math.min(shown.step, ids.length - 1)];
+    if (id !== shown.node) showNode(id, null, false);
+  }
+}
+
+// --- the graph ---------------------------------------------------------------------------------------------------
+
+const MOST_BOXES = 100;
+
+// Nodes of one place that are the same op at different steps.
+const seriesOf = (id) => (nodes[id].step === undefined ? null : `${nodes[id].place}|${nodes[id].series}`);
+const series = new Map();
+nodes.forEach((n, id) => {
+  const key = seriesOf(id);
+  if (key !== null) series.has(key) ? series.get(key).push(id) : series.set(key, [id]);
+});
+
+const isOpen = (group) => shown.open.includes(group);
+const prefixes = (place) => place.split(".").map((_, i, words) => words.slice(0, i + 1).join("."));
+// Groups that hold one op need no opening.
+const members = new Map();
+nodes.forEach((n, id) => prefixes(n.place).forEach((g) => {
+  if (!members.has(g)) members.set(g, new Set());
+  members.get(g).add(seriesOf(id) ?? id);
+}));
+
+// The box in which a node is seen now: { key, group } or { key, id }.
+function boxOf(id) {
+  for (const group of prefixes(nodes[id].place)) {
+    if (members.get(group).size > 1 && !isOpen(group)) return { key: group, group };
+  }
+  const s = seriesOf(id);
+  return s === null ? { key: `#${id}`, id } : { key: s, id, series: s };
+}
+
+function boxes() {
+  const found = new Map();
+  nodes.forEach((_, id) => {
+    const box = boxOf(id);
+    if (!found.has(box.key)) found.set(box.key, { ...box, first: id, ids: [] });
+    found.get(box.key).ids.push(id);
+  });
+  return found;
+}
+
+function open(group) {
+  // Others close, oldest first, so that never more than a hundred boxes are seen.
+  shown.open = shown.open.filter((g) => g !== group).concat(group);
+  while (boxes().size > MOST_BOXES && shown.open.some((g) => g !== group && !group.startsWith(`${g}.`))) {
+    const out = shown.open.find((g) => g !== group && !group.startsWith(`${g}.`));
+    shown.open = shown.open.filter((g) => g !== out && !g.startsWith(`${out}.`));
+  }
+  drawGraph();
+}
+
+function close(group) {
+  shown.open = shown.open.filter((g) => g !== group && !g.startsWith(`${group}.`));
+  drawGraph();
+}
+
+const nameOf = (id) => nodes[id].label || rules[nodes[id].rule].name;
+const isParameter = (n) => n.parameter === true;
+
+function smallText(id, of) {
+  const n = nodes[id];
+  const step = of > 1 ? `step ${n.step + 1} of ${of}, ` : "";
+  return `${step}${n.label ? rules[n.rule].name : `node ${id}`} (${n.shape.join(", ")})${n.grad_rms ? `, gradient ${n.grad_rms}` : ""}`;
+}
+
+function boxElement(box) {
+  const b = make("button", { className: "box", type: "button" });
+  b.dataset.key = box.key;
+  if (box.group !== undefined) {
+    const parameters = box.ids.filter((id) => isParameter(nodes[id])).reduce((n, id) => n + nodes[id].shape.reduce((a, x) => a * x, 1), 0);
+    const said = pass.equations[box.group.split(".")[0]];
+    b.append(`▸ ${box.group}`, make("small", { textContent: `${members.get(box.group).size} nodes${parameters ? `, ${parameters} parameters` : ""}` }));
+    if (said) b.append(make("small", {}, ...formula(said)));
+    b.setAttribute("aria-expanded", "false");
+    b.addEventListener("click", () => open(box.group));
+  } else {
+    const id = box.series ? series.get(box.series)[Math.min(shown.step, series.get(box.series).length - 1)] : box.id;
+    b.dataset.node = id;
+    if (box.series) b.dataset.series = box.series;
+    b.append(nameOf(id).replace(`${nodes[id].place}.`, ""), make("small", { textContent: smallText(id, box.series ? series.get(box.series).length : 1) }));
+    b.addEventListener("click", () => showNode(Number(b.dataset.node)));
+  }
+  return b;
+}
+
+function drawGraph() {
+  const all = boxes(), list = [...all.values()].sort((a, b) => a.first - b.first);
+  const order = new Map(list.map((box, i) => [box.key, i]));
+  // Root mean squares of the terms between two boxes, added as norms.
+  const flows = new Map();
+  const flow = (from, to, size) => {
+    const [a, b] = [boxOf(from).key, boxOf(to).key];
+    if (a === b) return;
+    const key = `${order.get(a)} ${order.get(b)}`;
+    flows.set(key, Math.hypot(flows.get(key) ?? 0, size));
+  };
+  nodes.forEach((n, id) => n.inputs.forEach((x) => flow(x, id, 0)));
+  terms.forEach(([consumer, input, norm]) => flow(input, consumer, norm));
+  // A layer for each box: one below its lowest input. What points back is drawn and not counted.
+  const layer = list.map(() => 0), edges = [...flows].map(([key, size]) => [...key.split(" ").map(Number), size]);
+  edges.filter(([a, b]) => a < b).sort((x, y) => x[1] - y[1] || x[0] - y[0]).forEach(([a, b]) => { layer[b] = Math.max(layer[b], layer[a] + 1); });
+  // What nothing comes into, such as a parameter, stands just above what reads it.
+  list.forEach((_, i) => {
+    const out = edges.filter(([a, b]) => a === i && b > i).map(([, b]) => layer[b]);
+    if (!edges.some(([a, b]) => b === i && a < i) && out.length) layer[i] = Math.max(Math.min(...out) - 1, 0);
+  });
+  const place = byId("boxes"), element = [];
+  place.replaceChildren();
+  for (let l = 0; l <= Math.max(...layer); l++) {
+    const row = make("div", { className: "layer" });
+    list.forEach((box, i) => { if (layer[i] === l) row.append((element[i] = boxElement(box))); });
+    if (row.children.length) place.append(row);
+  }
+  const line = byId("open");
+  line.replaceChildren(...(shown.open.length ? [make("span", { className: "soft", textContent: "Open:" })] : []),
+    ...shown.open.map((g) => {
+      const b = make("button", { type: "button", textContent: `▾ ${g} ✕` });
+      b.setAttribute("aria-label", `close ${g}`);
+      b.addEventListener("click", () => close(g));
+      return b;
+    }));
+  drawEdges(edges, element);
+  markChosen();
+}
+
+let drawn = null;
+
+function drawEdges(edges, element) {
+  drawn = [edges, element];
+  const layerOf = byId("graph").getBoundingClientRect(), back = byId("edges");
+  const sizes = edges.map(([, , s]) => s).filter((s) => s > 0), most = Math.max(...sizes, 1e-30), least = Math.min(...sizes, most);
+  const width = (s) => (s > 0 ? 1 + 6 * (Math.log(s / least) / (Math.log(most / least) || 1)) : 0.7);
+  back.setAttribute("width", byId("graph").scrollWidth);
+  back.setAttribute("height", byId("graph").scrollHeight);
+  back.replaceChildren(...edges.map(([a, b, size]) => {
+    const [p, q] = [a, b].map((i) => element[i].getBoundingClientRect());
+    const [x1, y1, x2, y2] = [(p.left + p.right) / 2 - layerOf.left, p.bottom - layerOf.top, (q.left + q.right) / 2 - layerOf.left, q.top - layerOf.top];
+    const bend = Math.max(Math.abs(y2 - y1) / 2, 14);
+    // What goes to a later step of a recurrent model goes up, round the left of the boxes.
+    const [xl, yl, xm, ym] = [p.left - layerOf.left, (p.top + p.bottom) / 2 - layerOf.top, q.left - layerOf.left, (q.top + q.bottom) / 2 - layerOf.top];
+    const side = Math.max(Math.min(xl, xm) - 40, 2);
+    const line = y2 > y1 ? `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}` : `M${xl} ${yl}C${side} ${yl} ${side} ${ym} ${xm} ${ym}`;
+    const path = svg("path", { d: line, "stroke-width": width(size) });
+    path.dataset.ends = `${element[a].dataset.key}→${element[b].dataset.key}`;
+    path.append(svg("title", {}, `gradient ${digits(size)}`));
+    return path;
+  }));
+}
+
+function markChosen() {
+  const key = shown.node === null ? null : boxOf(shown.node).key;
+  for (const box of document.querySelectorAll(".box")) box.classList.toggle("chosen", box.dataset.key === key);
+  for (const path of document.querySelectorAll("#edges path")) {
+    const [a, b] = path.dataset.ends.split("→");
+    path.classList.toggle("chosen", a === key || b === key);
+  }
+}
+
+// --- a node ------------------------------------------------------------------------------------------------------
+
+function nodeButton(id, text) {
+  const b = make("button", { type: "button", className: "link", textContent: text ?? `${id} ${nameOf(id)}` });
+  b.addEventListener("click", () => showNode(id));
+  return b;
+}
+
+const consumers = (id) => terms.filter(([, input]) => input === id);
+
+function showNode(id, element = null, scroll = true) {
+  shown.node = id;
+  shown.element = element;
+  const n = nodes[id], rule = rules[n.rule], place = byId("node");
+  place.replaceChildren();
+  byId("node-title").textContent = `${nameOf(id)}: node ${id}, ${rule.name}`;
+  const said = pass.equations[(n.label || n.place).split(".")[0]];
+  const where = [`shape (${n.shape.join(", ")})`, `in ${n.place}`, n.step !== undefined ? `step ${n.step + 1}` : null, n.source ? `recorded at ${n.source}` : null];
+  place.append(make("p", { className: "soft", textContent: where.filter(Boolean).join(" · ") }));
+  if (said) place.append(make("p", {}, "In the paper: ", ...formula(said)));
+  if (n.inputs.length) {
+    place.append(make("pre", { textContent: `${rule.forward}\n${rule.vjp}` }));
+    const line = make("p", { textContent: "Computed from " });
+    const few = n.inputs.length > 9 ? [...n.inputs.slice(0, 4), null, ...n.inputs.slice(-4)] : n.inputs;
+    few.forEach((x, i) => line.append(i ? ", " : "", x === null ? `… (${n.inputs.length - 8} more)` : nodeButton(x)));
+    place.append(line);
+  }
+  const maps = make("div", { className: "maps" });
+  maps.append(map(id, "value", "Value", n.value_rms), map(id, "grad", "Gradient ∂L/∂", n.grad_rms));
+  place.append(maps);
+  const rows = consumers(id);
+  if (rows.length) {
+    place.append(make("h3", { textContent: "Where the gradient comes from" }));
+    const body = make("tbody");
+    rows.slice().sort((a, b) => Math.abs(b[4]) - Math.abs(a[4])).slice(0, 40).forEach(([consumer, , , rms, share]) => {
+      const bar = make("span", { className: share < 0 ? "bar minus" : "bar" });
+      bar.style.width = `${Math.min(Math.abs(share), 1) * 6}rem`;
+      body.append(make("tr", {}, make("td", {}, nodeButton(consumer)), make("td", {}, make("code", { textContent: rules[nodes[consumer].rule].vjp })),
+        make("td", { className: "number", textContent: rms }), make("td", { className: "number", textContent: percent(share) }), make("td", {}, bar)));
+    });
+    const head = make("thead", {}, make("tr", {}, ...["consumer", "its rule", "rms of the term", "share", ""].map((t) => make("th", { textContent: t }))));
+    place.append(make("div", { className: "wide" }, make("table", {}, head, body)));
+    if (rows.length > 40) place.append(make("p", { className: "hint", textContent: `The 40 largest of ${rows.length} terms.` }));
+    if (n.sum_error !== undefined) place.append(make("p", { className: "hint", textContent:
+      `Check: ${rows.length > 1 ? `the ${rows.length} terms add up` : "the one term is equal"} to the gradient, within ${digits(n.sum_error)} of its norm. A share is ⟨term, gradient⟩ / ‖gradient‖², so shares sum to 100 %.` }));
+  } else if (n.grad_rms === undefined || n.grad_rms === null) {
+    place.append(make("p", { className: "hint", textContent: n.tracked ? "The loss does not depend on this node." : "No gradient: nothing that is trained comes before this node." }));
+  }
+  place.append(make("div", { id: "element" }));
+  if (element !== null) showElement();
+  markChosen();
+  if (scroll) {
+    byId("panel").scrollIntoView({ block: "start" });
+    byId("panel").focus({ preventScroll: true });
+    history.replaceState(null, "", `#${id}`);
+  }
+}
+
+function map(id, which, title, rms) {
+  const n = nodes[id], t = tensor(n[which]), box = make("div", { className: "map" });
+  box.append(make("h3", { textContent: `${title}${which === "grad" ? nameOf(id) : ""}${rms ? `: rms ${rms}` : ""}` }));
+  const p = picture(n, t);
+  if (!p) return box;
+  // Time runs to the right, as in the strips above; a weight stands as (out, in).
+  const canvas = make("canvas", { tabIndex: 0 }), most = largest(p.data);
+  heat(canvas, p.columns, p.rows, (c, r) => p.data[r * p.columns + c], "signed", most);
+  canvas.style.height = `${Math.min(Math.max(p.columns * 10, 24), 352)}px`;
+  const axis = p.timed || timed(n) ? "time →, channel ↓" : "rows →, columns ↓";
+  canvas.setAttribute("aria-label", `${title}, ${p.rows} by ${p.columns}, largest ${digits(most)}; arrow keys move, Enter follows one number`);
+  const says = make("p", { className: "hint number", textContent: `${axis}; largest ${digits(most)}` });
+  let cell = [0, 0];
+  const read = () => {
+    const [r, c] = cell, x = p.data[r * p.columns + c];
+    says.textContent = p.aggregated ? `mean of rows ${r * p.aggregated[0] + 1} …, columns ${c * p.aggregated[1] + 1} …: ${digits(x)}`
+      : `${axis}; [${index(n, p, r, c).map((i) => i + 1).join(", ")}] = ${x}`;
+  };
+  const from = (event) => {
+    const r = canvas.getBoundingClientRect();
+    cell = [Math.min(Math.floor((event.clientX - r.left) / r.width * p.rows), p.rows - 1), Math.min(Math.floor((event.clientY - r.top) / r.height * p.columns), p.columns - 1)].map((i) => Math.max(i, 0));
+    read();
+  };
+  const choose = () => { if (!p.aggregated) { shown.element = p.first + cell[0] * p.columns + cell[1]; showElement(); } };
+  canvas.addEventListener("pointermove", from);
+  canvas.addEventListener("click", (event) => { from(event); choose(); });
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (move) {
+      cell = [Math.min(Math.max(cell[0] + move[0], 0), p.rows - 1), Math.min(Math.max(cell[1] + move[1], 0), p.columns - 1)];
+      read();
+    } else if (event.key === "Enter") choose();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  box.append(canvas, says, histogram(p.data, most));
+  if (p.aggregated) box.append(make("p", { className: "hint", textContent:
+    `Aggregated: every cell is the mean of ${p.aggregated[0]} × ${p.aggregated[1]} numbers, to keep this page small. The root mean square is exact.` }));
+  return box;
+}
+
+// The place of an element on the axes of the node, from 0.
+function index(n, p, r, c) {
+  if (n.shape.length === 1) return [r * p.columns + c];
+  let flat = p.first + r * p.columns + c;
+  const out = [];
+  for (const axis of n.shape.slice().reverse()) { out.unshift(flat % axis); flat = Math.floor(flat / axis); }
+  return out;
+}
+
+function histogram(data, most) {
+  const bins = new Array(41).fill(0), width = 410, height = 60;
+  for (const x of data) if (Number.isFinite(x)) bins[Math.min(Math.floor((0.5 + x / (2 * most || 1)) * 41), 40)]++;
+  const top = Math.max(...bins, 1);
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `histogram from ${digits(-most)} to ${digits(most)}` },
+    ...bins.map((n, i) => svg("rect", { x: i * 10 + 1, width: 8, y: height - n / top * height, height: n / top * height })));
+}
+
+// --- one number all the way --------------------------------------------------------------------------------------
+
+// The products whose sum is the term that `consumer` contributes to element `e` of node `id`, where the page has all
+// numbers that it takes: [{ text, product, to: [node, element] }], or null.
+function products(id, consumer, e) {
+  const k = nodes[consumer], name = rules[k.rule].name;
+  const gy = tensor(k.grad), y = tensor(k.value);
+  if (!gy || gy.block || gy.data.length === 0) return null;
+  const at = k.inputs.indexOf(id);
+  const same = () => [{ text: "ȳ", factor: null, to: [consumer, e] }];
+  if (!/^linear(_relu|_residual)?$/.test(name)) return same1(id, consumer, e, gy) ? same() : null;
+  const [x, w] = k.inputs.map((i) => tensor(nodes[i].value));
+  if (!x || !w || x.block || w.block || !y || y.block) return null;
+  const out = w.columns, inputs = x.columns, rows = x.data.length / inputs;
+  const g = (r, j) => (name === "linear_relu" && !(y.data[r * out + j] > 0) ? 0 : gy.data[r * out + j]);
+  const list = [];
+  if (at === 0) { // x̄ = ȳ Wᵀ
+    const r = Math.floor(e / inputs), i = e % inputs;
+    for (let j = 0; j < out; j++) list.push({ text: `ȳ · W[${i + 1}, ${j + 1}]`, factors: [g(r, j), w.data[i * out + j]], to: [consumer, r * out + j] });
+  } else if (at === 1) { // W̄ = xᵀ ȳ
+    const i = Math.floor(e / out), j = e % out;
+    for (let r = 0; r < rows; r++) list.push({ text: `x[row ${r + 1}, ${i + 1}] · ȳ`, factors: [x.data[r * inputs + i], g(r, j)], to: [consumer, r * out + j] });
+  } else if (at === 2) { // b̄ = Σ ȳ
+    for (let r = 0; r < rows; r++) list.push({ text: `ȳ[row ${r + 1}]`, factors: [g(r, e)], to: [consumer, r * out + e] });
+  } else return same();
+  return list;
+}
+
+// Whether an element of a node and of its consumer stand at the same place.
+const same1 = (id, consumer, e, gy) => nodes[id].shape.join() === nodes[consumer].shape.join() && e < gy.data.length;
+
+function showElement() {
+  const place = byId("element"), id = shown.node, n = nodes[id], e = shown.element;
+  place.replaceChildren();
+  const gx = tensor(n.grad), x = tensor(n.value);
+  const flat = (k, i) => { const out = []; let f = i; for (const a of nodes[k].shape.slice().reverse()) { out.unshift(f % a + 1); f = Math.floor(f / a); } return `[${out.join(", ")}]`; };
+  place.append(make("h3", { textContent: `One number: ${nameOf(id)} ${flat(id, e)}` }));
+  place.append(make("p", { textContent: `Its value is ${x && !x.block ? x.data[e] : "not in this page"}. ` + (gx && !gx.block ? `If it grew by a little ε, the loss would change by ${digits(gx.data[e])} ε.` : "It has no gradient in this page.") }));
+  if (!gx || gx.block) return;
+  const list = make("ol", { className: "path" });
+  for (const [consumer, , , , , t] of consumers(id)) {
+    const own = tensor(t), size = consumers(id).length === 1 ? gx.data[e] : own && !own.block ? own.data[e] : null;
+    const line = make("li", {}, "through ", nodeButton(consumer), `: ${size === null ? "term not in this page" : digits(size)}   `, make("code", { textContent: rules[nodes[consumer].rule].vjp.split("\n")[0] }));
+    const parts = products(id, consumer, e);
+    if (parts && parts[0].factors) {
+      const all = parts.map((p) => ({ ...p, product: p.factors.reduce((a, b) => a * b, 1) })), sum = all.reduce((s, p) => s + p.product, 0);
+      const top = all.slice().sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, 6);
+      const rest = sum - top.reduce((s, p) => s + p.product, 0);
+      const inner = make("ul");
+      top.forEach((p) => inner.append(make("li", { className: "number" }, `${p.text} = ${p.factors.map(digits).join(" · ")} = ${digits(p.product)}  `, follow(p.to))));
+      if (all.length > top.length) inner.append(make("li", { className: "number", textContent: `${all.length - top.length} more: ${digits(rest)}` }));
+      inner.append(make("li", { className: "number", textContent: `sum: ${digits(sum)}` }));
+      line.append(inner);
+    } else if (parts) {
+      const gy = tensor(nodes[consumer].grad).data[e];
+      line.append(make("ul", {}, make("li", { className: "number" }, size === null ? "" : `∂y/∂x · ȳ = ${gy ? digits(size / gy) : "0"} · ${digits(gy)}  `, follow(parts[0].to))));
+    }
+    list.append(line);
+  }
+  place.append(list.children.length ? list : make("p", { textContent: "This is the loss itself: its gradient is 1." }));
+}
+
+function follow([node, element]) {
+  const b = make("button", { type: "button", className: "link", textContent: "follow →" });
+  b.addEventListener("click", () => showNode(node, element));
+  return b;
+}
+
+// --- the start ---------------------------------------------------------------------------------------------------
+
+function begin() {
+  byId("title").textContent = `${about.model}: one pass, every gradient`;
+  byId("about").textContent = `${about.run}, after ${about.step} updates. The loss of ${about.lengths.length} sequence${about.lengths.length > 1 ? "s" : ""} ` +
+    `(number ${about.sequences.join(", ")} of the training part) is ${digits(about.loss)}; ${nodes.length} nodes` +
+    `${about.kl_weight === 1 ? "" : `, KL weight ${digits(about.kl_weight)}`}. ` +
+    (about.aggregated ? `${about.aggregated} of ${pass.tensors.length} tensors are shown as means over blocks, to keep this page small.` : "Every number of the pass is in this page.");
+  const select = byId("sequence");
+  for (let i = 0; i < about.lengths.length * about.draws; i++) {
+    const draw = about.draws > 1 ? `, draw ${i % about.draws + 1}` : "";
+    select.append(make("option", { value: i, textContent: `${about.sequences[Math.floor(i / about.draws)]}${draw}` }));
+  }
+  select.addEventListener("change", () => { shown.sequence = Number(select.value); refresh(); });
+  byId("step").max = steps();
+  byId("step").addEventListener("input", (event) => setStep(Number(event.target.value) - 1));
+  document.addEventListener("keydown", (event) => {
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "ArrowRight") setStep(shown.step + 1);
+    else if (event.key === "ArrowLeft") setStep(shown.step - 1);
+    else return;
+    event.preventDefault();
+  });
+  const body = byId("table"), names = byId("names");
+  byId("all").addEventListener("toggle", () => {
+    if (body.children.length) return;
+    nodes.forEach((n, id) => body.append(make("tr", {}, make("td", {}, nodeButton(id, String(id))), ...[rules[n.rule].name, n.label, `(${n.shape.join(", ")})`, n.inputs.join(" "), n.value_rms, n.grad_rms ?? "-"].map((t) => make("td", { textContent: t })))));
+  });
+  nodes.forEach((n) => { if (n.label) names.append(make("option", { value: n.label })); });
+  byId("find").addEventListener("change", (event) => {
+    const text = event.target.value.trim(), id = /^\d+$/.test(text) ? Number(text) : named(text);
+    if (nodes[id]) showNode(id);
+  });
+  for (const scale of Object.keys(stops)) {
+    const span = make("span", { className: "scale" });
+    span.style.background = `linear-gradient(to right, ${stops[scale].map((c) => `rgb(${c})`).join(", ")})`;
+    byId("legend").append(make("div", {}, scale === "signed" ? "Values: −largest " : "Sizes: 0 ", span, scale === "signed" ? " +largest (blue to orange, after PuOr; magenta is not a number)" : " largest (cividis)"));
+  }
+  refresh();
+  drawGraph();
+  addEventListener("resize", () => drawn && drawEdges(...drawn));
+  const asked = Number(location.hash.slice(1));
+  if (location.hash && nodes[asked]) showNode(asked);
+  else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
+}
+
+function refresh() {
+  byId("step").max = steps();
+  drawData();
+  drawRows();
+  setStep(Math.min(shown.step, steps() - 1));
+  if (shown.node !== null) showNode(shown.node, shown.element, false);
+}
+
+begin();

@@ -1,0 +1,75 @@
+// Uses the page as a reader would and writes what it found into the document, for the test to read.
+"use strict";
+const found = { errors: [], most: 0 };
+addEventListener("error", (event) => found.errors.push(String(event.message)));
+addEventListener("securitypolicyviolation", (event) => found.errors.push(`leaves the page: ${event.blockedURI}`));
+const key = (target, name) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
+const all = (selector) => [...document.querySelectorAll(selector)];
+const look = () => { found.most = Math.max(found.most, all(".box").length); };
+
+function use() {
+  // The table.
+  document.getElementById("all").open = true;
+  document.getElementById("all").dispatchEvent(new Event("toggle"));
+  found.table = all("#table tr").map((row) => [...row.children].map((cell) => cell.textContent).join("\t"));
+  // Every group is opened, every node found in a box or behind one, and everything closed again.
+  look();
+  found.closed = all(".box").length;
+  const opened = new Set();
+  for (let box; (box = all(".box[aria-expanded]").find((b) => !opened.has(b.dataset.key)));) {
+    opened.add(box.dataset.key);
+    box.click();
+    look();
+  }
+  found.opened = [...opened];
+  for (let b; (b = document.querySelector("#open button"));) b.click();
+  found.closed_again = all(".box").length;
+  // The steps, by key and by slider.
+  const step = () => Number(document.getElementById("step").value);
+  key(document.body, "ArrowRight");
+  key(document.body, "ArrowRight");
+  key(document.body, "ArrowLeft");
+  found.step = step();
+  const cursor = document.querySelector(".strip .cursor");
+  found.cursor = parseFloat(cursor.style.left);
+  // A node by name, its terms, and one number of it by keyboard.
+  const find = document.getElementById("find");
+  find.value = asked;
+  find.dispatchEvent(new Event("change"));
+  found.title = document.getElementById("node-title").textContent;
+  const maps = all(".map canvas");
+  found.maps = maps.length;
+  maps[0].focus();
+  key(maps[0], "ArrowRight");
+  key(maps[0], "Enter");
+  found.element = document.querySelector("#element h3").textContent;
+  // From there along the chain rule to the loss, as far as it can be followed.
+  found.path = [];
+  for (let n = 0; n < 100; n++) {
+    const next = all("#element button").find((b) => b.textContent === "follow →");
+    if (!next) break;
+    next.click();
+    found.path.push(document.getElementById("node-title").textContent);
+  }
+  // Sums of products are the terms that they are said to be.
+  found.sums = [];
+  nodes.forEach((n, id) => {
+    if (!n.grad_rms || n.step !== undefined) return;
+    const gradient = tensor(n.grad);
+    for (const [consumer, , , , , own] of consumers(id)) {
+      const term = consumers(id).length === 1 ? gradient : tensor(own);
+      const parts = term && !term.block ? products(id, consumer, 0) : null;
+      if (!parts || !parts[0].factors) continue;
+      const products_ = parts.map((p) => p.factors[0] * (p.factors[1] ?? 1)), sum = products_.reduce((a, b) => a + b, 0);
+      const size = products_.reduce((a, b) => a + Math.abs(b), 0);
+      found.sums.push(size > 0 ? Math.abs(sum - term.data[0]) / size : 0);
+    }
+  });
+  found.wide = document.documentElement.scrollWidth > innerWidth;
+}
+
+try { use(); } catch (error) { found.errors.push(String(error.stack)); }
+const said = document.createElement("pre");
+said.id = "found";
+said.textContent = JSON.stringify(found);
+document.body.append(said);
