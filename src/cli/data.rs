@@ -1,9 +1,9 @@
-//! `stcn data`: opening a data set, its figures, and pictures of its sequences.
+//! `stcn data`: opening a data set, its statistics, and pictures of its sequences.
 //!
 //! Not here: the importers' command lines (`prepare`).
 
-use super::prepare::{self, Prepare, print_figures};
-use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::figures};
+use super::prepare::{self, Prepare, print_statistics};
+use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statistics};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Convert a published data set into one .npz, and print its figures
+    /// Convert a published data set into one .npz, and print its statistics
     Prepare {
         #[command(subcommand)]
         kind: Prepare,
@@ -24,7 +24,7 @@ pub(super) enum Command {
     Show(Show),
 }
 
-/// Print the figures of a data set, and draw its sequences
+/// Print the statistics of a data set, and draw its sequences
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
@@ -36,7 +36,7 @@ pub(super) struct Show {
     /// Sequences to draw, from 1 [default: the first six]
     #[arg(long, value_name = "I")]
     index: Vec<usize>,
-    /// The picture to write; without it, only figures are printed
+    /// The picture to write; without it, only statistics are printed
     #[arg(long, value_name = "FILE.svg|.png")]
     out: Option<PathBuf>,
     /// Draw as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
@@ -83,8 +83,8 @@ fn show(args: Show) -> Result<()> {
         }
     }
     if !set.split(Split::Train).is_empty() {
-        let (all, channels) = figures(&set)?;
-        print_figures(all, &channels);
+        let (all, channels) = statistics(&set)?;
+        print_statistics(all, &channels);
     }
     let Some((out, picture)) = args.out.as_deref().zip(picture) else { return Ok(()) };
     let index = if args.index.is_empty() { (1..=set.len().min(6)).collect() } else { args.index };

@@ -24,5 +24,5 @@ pub fn map_shards<R: Send>(
     job: impl Fn(&Batch) -> R + Sync,
 ) -> Vec<R> {
     let shards = shards(model, batch.lengths.len());
-    parallel::teams(shards.len(), |i| job(&batch.part(shards[i].clone())))
+    parallel::teams(shards.len(), |i| job(&batch.slice(shards[i].clone())))
 }

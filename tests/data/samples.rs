@@ -3,7 +3,7 @@
 use super::refusal;
 use crate::common::says;
 use stcn::data::npz::{self, Flat};
-use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
+use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ fn a_flipped_bit_on_the_disk_is_damage() {
 fn a_file_cut_short_anywhere_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    let mut writer = Writer::create_as(Kind::I2, &path, 1, &[]).unwrap();
+    let mut writer = Writer::create_as(Dtype::I2, &path, 1, &[]).unwrap();
     writer.push(&[1., 2., 3.], Split::Train, &[]).unwrap();
     writer.finish().unwrap();
     let whole = fs::read(&path).unwrap();

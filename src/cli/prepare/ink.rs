@@ -3,7 +3,7 @@
 use super::{Files, object, print_written, refuse_to_replace, write};
 use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
-use crate::data::{DataSet, Kind, Normalisation, Normalise};
+use crate::data::{DataSet, Dtype, Normalisation, Normalise};
 use crate::error::Result;
 use crate::kernel::math::ln_f64;
 use clap::Parser;
@@ -54,7 +54,7 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         word => Normalise::parse(word)?,
     };
     let mut report = None;
-    let written = write(files, (Kind::F4, 3), &iam::COLUMNS, |writer, progress| {
+    let written = write(files, (Dtype::F4, 3), &iam::COLUMNS, |writer, progress| {
         report = Some(iam::import(&files.input, protocol, writer, progress)?);
         Ok(())
     })?;
@@ -62,9 +62,9 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
     let set = DataSet::open(&files.output, None)?;
     let kinds = [Normalise::PerChannel, Normalise::ChungScalar, Normalise::ChungFloor];
     let fitted = kinds.map(|kind| Normalisation::fit(&set, kind, 2).map(|of| (kind, of)));
-    let figures = fitted.into_iter().collect::<Result<Vec<_>>>()?;
-    // By how much a log-likelihood per step is higher than under per-channel figures.
-    let shift = |of: &Normalisation| of.log_std_sum(ln_f64) - figures[0].1.log_std_sum(ln_f64);
+    let statistics = fitted.into_iter().collect::<Result<Vec<_>>>()?;
+    // By how much a log-likelihood per step is higher than under per-channel statistics.
+    let shift = |of: &Normalisation| of.log_std_sum(ln_f64) - statistics[0].1.log_std_sum(ln_f64);
     let counts = report.counts.iter().zip(&iam::PUBLISHED);
     if files.json {
         let mut line = object(&written);
@@ -74,8 +74,8 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         line["protocol"] = json!(protocol);
         line["lists"] = counts.map(row).collect();
         line["absent"] = json!(report.absent);
-        let row = |(kind, figures): &(Normalise, Normalisation)| json!({ "normalise": kind, "mean": figures.mean[..2], "std": figures.std[..2], "shift_per_step": shift(figures) });
-        line["normalisations"] = figures.iter().map(row).collect();
+        let row = |(kind, statistics): &(Normalise, Normalisation)| json!({ "normalise": kind, "mean": statistics.mean[..2], "std": statistics.std[..2], "shift_per_step": shift(statistics) });
+        line["normalisations"] = statistics.iter().map(row).collect();
         line["normalise"] = json!(chosen);
         print_json(&line);
         return Ok(());
@@ -99,7 +99,7 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         println!("  {count} forms of the lists have no line, the first of them {form}");
     }
     println!("normalisations by the train part, and what each adds to a log-likelihood per step");
-    for (kind, of) in &figures {
+    for (kind, of) in &statistics {
         let [mx, my, sx, sy] = [of.mean[0], of.mean[1], of.std[0], of.std[1]];
         let shift = shift(of);
         println!("  {kind:12} mean {mx:.4}, {my:.4}  std {sx:.4}, {sy:.4}  {shift:+.5}");
@@ -114,7 +114,7 @@ pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
     let pair = deepwriting::files(&files.input)?;
     refuse_to_replace(&files.output, &[&pair[0], &pair[1]])?;
     let mut report = None;
-    let written = write(files, (Kind::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
+    let written = write(files, (Dtype::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
         report = Some(deepwriting::import(&files.input, writer, progress)?);
         Ok(())
     })?;

@@ -2,8 +2,8 @@
 
 use super::{Files, object, print_written, write};
 use crate::cli::print_json;
-use crate::data::Kind;
-use crate::data::prepare::music::{self, Figures};
+use crate::data::Dtype;
+use crate::data::prepare::music::{self, Statistics};
 use crate::error::Result;
 use clap::Parser;
 use serde_json::json;
@@ -24,32 +24,32 @@ pub(in crate::cli) struct Music {
 
 pub(super) fn music(args: Music) -> Result<()> {
     let files = &args.files;
-    let mut figures = vec![];
-    let written = write(files, (Kind::U1, music::KEYS), &[], |writer, progress| {
-        figures = music::import(&files.input, writer, progress)?;
+    let mut statistics = vec![];
+    let written = write(files, (Dtype::U1, music::KEYS), &[], |writer, progress| {
+        statistics = music::import(&files.input, writer, progress)?;
         Ok(())
     })?;
     if files.json {
         let mut line = object(&written);
-        let part = |part: &Figures| {
+        let row = |of: &Statistics| {
             json!({
-                "split": part.split, "steps": part.steps, "longest": part.longest,
-                "notes_per_step": part.notes_per_step(), "repeated": part.share_repeated(),
+                "split": of.split, "steps": of.steps, "longest": of.longest,
+                "notes_per_step": of.notes_per_step(), "repeated": of.fraction_repeated(),
             })
         };
-        line["music"] = figures.iter().map(part).collect();
+        line["music"] = statistics.iter().map(row).collect();
         print_json(&line);
     } else {
         print_written(&written);
-        figures.iter().for_each(|figures| println!("  {figures}"));
+        statistics.iter().for_each(|statistics| println!("  {statistics}"));
     }
-    let repeats = |part: &&Figures| part.share_repeated() > music::MOST_REPEATED;
-    if let Some(part) = figures.iter().find(repeats) {
+    let repeats = |of: &&Statistics| of.fraction_repeated() > music::MOST_REPEATED;
+    if let Some(half) = statistics.iter().find(repeats) {
         eprintln!(
-            "warning: {:.1} % of the steps of {} repeat the one before, as where a step is half of what \
-             others score: do not compare nats per step with theirs",
-            100. * part.share_repeated(),
-            part.split
+            "warning: {:.1} % of the steps of {} repeat the previous one, as if a step were half as long as \
+             usual: do not compare nats per step with published ones",
+            100. * half.fraction_repeated(),
+            half.split
         );
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
 use super::{Files, note, prepare, within};
-use crate::data::Kind;
+use crate::data::Dtype;
 use crate::data::prepare::{blizzard, pattern, timit, wav};
 use crate::error::{Error, Result};
 use clap::Parser;
@@ -104,7 +104,7 @@ pub(super) fn timit(args: Timit) -> Result<()> {
     let segment = within("segment", segment, 0, 1 << 20)?;
     let options = timit::Options { segment, streams, lists };
     let mut counts = timit::Counts::default();
-    prepare(&files, (Kind::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
+    prepare(&files, (Dtype::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
         counts = timit::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;
@@ -133,7 +133,7 @@ pub(super) fn blizzard(args: Blizzard) -> Result<()> {
     let block = within("block", block, 1, u32::MAX)?;
     let options = blizzard::Options { block, streams: within("streams", streams, 1, 1024)? };
     let mut counts = None;
-    prepare(&files, (Kind::I2, blizzard::FRAME), &[], |writer, progress| {
+    prepare(&files, (Dtype::I2, blizzard::FRAME), &[], |writer, progress| {
         counts = Some(blizzard::import(&files.input, &options, writer, progress)?);
         Ok(())
     })?;
@@ -157,7 +157,7 @@ pub(super) fn wav(args: Wav) -> Result<()> {
         texts.iter().map(|text| pattern::parse(text)).collect()
     };
     let split = match split {
-        Some(rule) => wav::Rule::Shares(rule.parse().map_err(|_| {
+        Some(rule) => wav::Rule::Fractions(rule.parse().map_err(|_| {
             Error::usage(format!(
                 "--split {rule}: want all-train or fractions:VALID,TEST,SEED with shares that leave \
                  something to train on, such as fractions:0.1,0.1,1"
@@ -174,7 +174,7 @@ pub(super) fn wav(args: Wav) -> Result<()> {
     let rate = within("rate", rate, 8000, 48_000)? as u32;
     let options = wav::Options { rate, frame: within("frame", frame, 1, 1 << 16)?, split };
     let mut counts = wav::Counts::default();
-    prepare(&files, (Kind::I2, options.frame), &wav::COLUMNS, |writer, progress| {
+    prepare(&files, (Dtype::I2, options.frame), &wav::COLUMNS, |writer, progress| {
         counts = wav::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;

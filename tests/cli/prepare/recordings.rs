@@ -1,4 +1,4 @@
-//! `stcn data prepare`: figures, notes, words that make no sense, and no file that is half there.
+//! `stcn data prepare`: statistics, notes, bad arguments, and no file that is half there.
 
 use crate::common::recordings::{ramp, sphere, wav};
 use crate::common::{Lab, says, stderr};

@@ -139,8 +139,8 @@ fn what_is_no_speech_corpus_is_refused() {
 fn recordings_that_are_held_whole_may_last_some_hours() {
     let bytes = wav(16_000, &[1]);
     let audio = open(&bytes).unwrap();
-    audio.check_held(1 << 28).unwrap();
-    let said = refusal(audio.check_held((1 << 28) + 1));
+    audio.check_length(1 << 28).unwrap();
+    let said = refusal(audio.check_length((1 << 28) + 1));
     says(&said, &["x.wav: comes to 268435457 samples, wanted 268435456 at most", "cut it"]);
 }
 
@@ -157,8 +157,11 @@ fn a_recording_of_a_day_is_refused_before_it_is_read() {
     let long =
         std::fs::OpenOptions::new().write(true).open(folder.path("TRAIN/DR1/A/1.WAV")).unwrap();
     long.set_len(1024 + 2 * samples as u64).unwrap();
-    let options =
-        wav::Options { rate: 16_000, frame: 200, split: wav::Rule::Shares(MissingSplit::AllTrain) };
+    let options = wav::Options {
+        rate: 16_000,
+        frame: 200,
+        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+    };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
     }));

@@ -3,7 +3,7 @@ use crate::common::says;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
-use stcn::data::prepare::music::{Figures, KEYS, import};
+use stcn::data::prepare::music::{KEYS, Statistics, import};
 use stcn::data::{DataSet, Split, Writer};
 use std::fs;
 use std::io::Cursor;
@@ -12,16 +12,16 @@ use std::io::Cursor;
 pub const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
 
 /// What the import of a file of these bytes gives, and the set that it wrote.
-fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Figures>, DataSet)> {
+fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Statistics>, DataSet)> {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("music"), dir.path().join("music.npz"));
     fs::write(&input, bytes).unwrap();
     let mut writer = Writer::create(&output, KEYS, &[])?;
     let mut shares = vec![];
-    let figures = import(&input, &mut writer, &mut |share| shares.push(share))?;
+    let statistics = import(&input, &mut writer, &mut |share| shares.push(share))?;
     assert!(shares.is_sorted() && shares.last() == Some(&1.), "{shares:?}");
     writer.finish()?;
-    Ok((figures, DataSet::open(&output, None)?))
+    Ok((statistics, DataSet::open(&output, None)?))
 }
 
 fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
@@ -53,31 +53,32 @@ fn flat(samples: impl FnOnce(&mut NpzWriter<Cursor<Vec<u8>>>), steps: i64) -> Ve
 
 #[test]
 fn lists_of_notes_become_rows_of_keys_in_their_parts() {
-    let (figures, set) = imported(GOOD.as_bytes()).unwrap();
+    let (statistics, set) = imported(GOOD.as_bytes()).unwrap();
     let splits: Vec<Split> = (0..3).map(|i| set.split_of(i)).collect();
     assert_eq!((set.channels(), splits), (88, Split::ALL.to_vec()));
     let none = vec![];
     assert_eq!(keys(&set, 0), [vec![39, 43], vec![39, 43], none.clone(), vec![0, 87]]);
     assert_eq!((keys(&set, 1), keys(&set, 2)), (vec![vec![39]], vec![vec![39], none]));
     let train =
-        Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
-    assert_eq!((figures.len(), &figures[0]), (3, &train));
-    assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 1. / 3.));
-    assert_eq!(figures[2].notes, 1);
+        Statistics { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
+    assert_eq!((statistics.len(), &statistics[0]), (3, &train));
+    assert_eq!((train.notes_per_step(), train.fraction_repeated()), (1.5, 1. / 3.));
+    assert_eq!(statistics[2].notes, 1);
 }
 
 #[test]
 fn voices_that_share_a_note_make_one() {
-    let (figures, set) = imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
-    assert_eq!((keys(&set, 0), figures.len()), (vec![vec![39]], 1));
+    let (statistics, set) =
+        imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
+    assert_eq!((keys(&set, 0), statistics.len()), (vec![vec![39]], 1));
 }
 
 #[test]
 fn rolls_of_bytes_truth_values_and_floats_become_the_same_rows() {
     for bytes in [roll(88, 0_u8, 1), roll(88, false, true), roll(88, 0_f32, 1.)] {
-        let (figures, set) = imported(&bytes).unwrap();
+        let (statistics, set) = imported(&bytes).unwrap();
         assert_eq!(keys(&set, 0), [vec![], vec![39]]);
-        assert_eq!((figures[0].notes, figures[0].steps), (1, 2));
+        assert_eq!((statistics[0].notes, statistics[0].steps), (1, 2));
     }
 }
 
@@ -183,8 +184,8 @@ fn packed_rolls_are_unpacked_up_to_a_limit_and_stored_ones_of_any_length_are_rea
     npz.add_array("samples", &Array2::<u8>::zeros((steps, KEYS))).unwrap();
     npz.add_array("lengths", &lengths).unwrap();
     npz.add_array("split", &split).unwrap();
-    let (figures, set) = imported(&npz.finish().unwrap().into_inner()).unwrap();
-    assert_eq!((figures[0].pieces, figures[0].steps, set.len()), (pieces, steps, pieces));
+    let (statistics, set) = imported(&npz.finish().unwrap().into_inner()).unwrap();
+    assert_eq!((statistics[0].pieces, statistics[0].steps, set.len()), (pieces, steps, pieces));
     let mut npz = NpzWriter::new(Cursor::new(vec![]));
     npz.add_array("samples", &Array2::<u8>::zeros(((1 << 16) + 1, KEYS))).unwrap();
     npz.add_array("lengths", &Array1::from(vec![(1_i64 << 16) + 1])).unwrap();
@@ -196,7 +197,7 @@ fn packed_rolls_are_unpacked_up_to_a_limit_and_stored_ones_of_any_length_are_rea
 #[test]
 fn cells_of_matlab_become_the_same_rows_in_their_parts() {
     for bytes in [PLAIN, PACKED] {
-        let (figures, set) = imported(bytes).unwrap();
+        let (statistics, set) = imported(bytes).unwrap();
         let splits: Vec<_> = (0..set.len()).map(|i| set.split_of(i)).collect();
         use Split::{Test, Train, Valid};
         assert_eq!(splits, [Train, Train, Valid, Valid, Test]);
@@ -205,7 +206,7 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
         assert_eq!(keys(&set, 1), [vec![5], vec![6]]);
         assert_eq!(keys(&set, 3), [vec![1], vec![2], vec![3]]);
         assert_eq!(keys(&set, 4), [vec![87]]);
-        assert_eq!((figures[0].notes, figures[0].repeated, figures[2].longest), (8, 1, 1));
+        assert_eq!((statistics[0].notes, statistics[0].repeated, statistics[2].longest), (8, 1, 1));
     }
     let with = |from: &[u8], to: &[u8]| {
         let mut bytes = PLAIN.to_vec();
@@ -230,21 +231,21 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
 #[test]
 fn parts_come_in_one_order_whatever_the_order_of_the_text() {
     let turned = r#"{"test": [[[60], [-1]]], "valid": [[[60.0]]], "train": [[[60, 64], [60, 64], [], [21, 108]]]}"#;
-    let (figures, set) = imported(turned.as_bytes()).unwrap();
+    let (statistics, set) = imported(turned.as_bytes()).unwrap();
     let (expected, same) = imported(GOOD.as_bytes()).unwrap();
-    assert_eq!(figures, expected);
+    assert_eq!(statistics, expected);
     assert!((0..3).all(|i| keys(&set, i) == keys(&same, i) && set.split_of(i) == same.split_of(i)));
 }
 
-/// The very file, read back: 382 chorales with the figures that the facts about data sets give.
+/// The very file, read back: 382 chorales with the statistics that the facts about data sets give.
 #[test]
 fn real_chorales_have_the_figures_that_are_known_of_them() {
     let Some(path) = super::super::real("jsb/jsb_chorales.npz") else { return };
-    let (figures, set) = imported(&fs::read(&path).unwrap()).unwrap();
+    let (statistics, set) = imported(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(set.len(), 229 + 76 + 77);
-    let test = &figures[2];
+    let test = &statistics[2];
     assert_eq!((test.steps, test.longest), (4725, 160));
-    let rounded = [100. * test.notes_per_step(), 1000. * test.share_repeated()].map(f64::round);
+    let rounded = [100. * test.notes_per_step(), 1000. * test.fraction_repeated()].map(f64::round);
     assert_eq!(rounded, [389., 107.]); // 3.89 notes a step, 10.7 % repeated
     let again = DataSet::open(path, None).unwrap();
     assert!((0..set.len()).all(|i| set.sequence(i).unwrap() == again.sequence(i).unwrap()));
