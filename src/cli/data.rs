@@ -1,4 +1,4 @@
-//! `stcn data`: opening a data set, its statistics, and pictures of its sequences.
+//! `stcn data`: statistics of data sets, and pictures of their sequences.
 //!
 //! Not here: the importers' command lines (`prepare`).
 
@@ -71,10 +71,10 @@ fn show(args: Show) -> Result<()> {
         None if set.check_binary().is_ok() => Task::Music,
         None => Task::Speech,
     };
-    // Three channels whose pen is not 0 or 1 are more likely damaged ink than sound.
+    // Three channels with a pen that is not 0 or 1 are more likely damaged ink than sound.
     if picture.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
-        checked.map_err(|e| if asked.is_some() { unlike(task, &args.file) } else { e })?;
+        checked.map_err(|e| if asked.is_some() { not_drawable(task, &args.file) } else { e })?;
     }
     println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
@@ -107,16 +107,16 @@ pub(super) fn open(file: &Path) -> Result<DataSet> {
     DataSet::open(file, Some(MissingSplit::AllTrain))
 }
 
-/// The error for a set that cannot be drawn as `--as` asks.
-fn unlike(task: Task, file: &Path) -> Error {
+/// The error for a set that cannot be drawn as chosen with `--as`.
+fn not_drawable(task: Task, file: &Path) -> Error {
     let wanted = match task {
         Task::Ink => "three channels (dx, dy, pen), the pen 0 or 1",
-        Task::Music => "numbers that are 0 or 1",
+        Task::Music => "values that are 0 or 1",
         Task::Speech => "frames of samples",
     };
     Error::invalid(
         file,
-        format!("cannot be drawn as {task}, which wants {wanted}; choose another --as"),
+        format!("cannot be drawn as {task}, which needs {wanted}; choose another --as"),
     )
 }
 
@@ -129,12 +129,12 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
     }
 }
 
-/// Refuses a sampling rate that no sound has.
+/// Refuses an implausible sampling rate.
 pub(super) fn check_rate(rate: u32) -> Result<()> {
     match rate {
         1000..=768_000 => Ok(()),
         _ => Err(Error::usage(format!(
-            "--rate {rate}: want samples a second from 1000 to 768000, such as 16000"
+            "--rate {rate}: want samples per second from 1000 to 768000, such as 16000"
         ))),
     }
 }

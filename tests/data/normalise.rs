@@ -11,7 +11,7 @@ fn by_hand() -> DataSet {
 }
 
 #[test]
-fn per_channel_figures_match_a_worked_example_and_leave_the_pen() {
+fn per_channel_statistics_match_a_worked_example_and_leave_the_pen() {
     let statistics = Normalisation::fit(&by_hand(), Normalise::PerChannel, 2).unwrap();
     // Deviations −3, −1, 1, 3: variance 5. Deviations ±15: variance 225.
     assert_eq!(statistics.mean, [4., 25., 0.]);

@@ -168,7 +168,7 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
     let file = path.display().to_string();
     let said = refused(&[1., f32::NAN], Split::Train);
     says(&said, &[&file, ": sequence 1, step 2, channel 1 of `samples` is NaN, wanted finite"]);
-    says(&refused(&[1.], Split::Test), &[&file, "`split` has no sequence with 0 (train)"]);
+    says(&refused(&[1.], Split::Test), &[&file, "`split` has no 0 (train)"]);
     says(&refused(&[], Split::Train), &[&file, "`lengths` has 1 entries, more than the 0 steps"]);
     says(&refusal(begin().finish()), &[&file, "`lengths` is empty, wanted at least one sequence"]);
     assert_eq!(names(folder.path()), ["x.npz"]);
@@ -213,9 +213,9 @@ fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
         says(
             &said,
             &[
-                "x.npz: was to hold whole numbers from −32768 to 32767, but sequence 2 has ",
+                "x.npz: holds integers from −32768 to 32767, but sequence 2 has ",
                 &x.to_string(),
-                "; scale and round them first",
+                "; scale and round the samples first",
             ],
         );
     }
@@ -228,7 +228,7 @@ fn what_8_bits_do_not_hold_is_refused_and_the_rest_is_read_back() {
     for x in [0.5, 256., -1., f32::NAN] {
         let mut writer = Writer::create_as(Dtype::U1, &path, 1, &[]).unwrap();
         let said = refusal(writer.push(&[x], Split::Train, &[]));
-        says(&said, &["whole numbers from 0 to 255, but sequence 1 has ", &x.to_string()]);
+        says(&said, &["integers from 0 to 255, but sequence 1 has ", &x.to_string()]);
     }
     let mut writer = Writer::create_as(Dtype::U1, &path, 2, &[]).unwrap();
     writer.push(&[0., 1., 255., 7.], Split::Train, &[]).unwrap();

@@ -12,10 +12,10 @@ use serde_json::json;
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare music --input jsb-chorales-quarter.json --output jsb.npz\n\n\
-    The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]} of pieces, a piece a list of steps, a step \
-    a list of the MIDI notes that sound, 21 to 108 (-1: a resting voice). The .mat (version 5 to 7, not \
-    7.3) holds traindata, validdata and testdata, cells of matrices [steps, 88] of 0 and 1; the .npz holds samples \
-    [total, 88] of 0 and 1, lengths and split. Convert a pickle to such JSON first."
+    The JSON is {\"train\": [...], \"valid\": [...], \"test\": [...]}, each a list of pieces; a piece is a list of steps, \
+    a step a list of the sounding MIDI notes, 21 to 108 (-1: a rest). A .mat (version 5 to 7, not 7.3) holds \
+    traindata, validdata and testdata, cell arrays of matrices [steps, 88] of 0 and 1. An .npz holds samples [total, 88] \
+    of 0 and 1, lengths and split. Convert a pickle to such JSON first."
 )]
 pub(in crate::cli) struct Music {
     #[command(flatten)]

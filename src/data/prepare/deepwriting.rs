@@ -155,7 +155,7 @@ impl ReleaseFile {
         let pickle = npz.objects(strokes)?;
         let count = numpy::objects(pickle.root()).len();
         if count == 0 {
-            return Err(npz.wrong(strokes, "no array of sequences"));
+            return Err(npz.wrong(strokes, "not an array of sequences"));
         }
         let (subjects, texts) = (vec![], vec![]);
         let file = Self { path: path.into(), strokes, pickle, standardised, subjects, texts };

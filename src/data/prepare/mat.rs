@@ -363,12 +363,12 @@ fn decode(kind: u32, number: &[u8], big_endian: bool) -> f32 {
 
 fn class_name(class: u8) -> &'static str {
     match class {
-        1 => "a cell",
+        1 => "a cell array",
         2 => "a structure",
         3 | 16 | 17 => "an object",
         4 => "text",
         5 => "a sparse matrix",
         6..=15 => "a matrix",
-        _ => "of an unknown class",
+        _ => "a variable of unknown class",
     }
 }

@@ -40,10 +40,11 @@ pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header
         .ok_or_else(|| wrong(format!("has a SPHERE header without `end_head`; {COPY_AGAIN}")))?;
     let field = |name: &str| fields.get(name).copied();
     let number = |name: &str| {
-        let value = field(name).unwrap_or("nothing");
+        let value = field(name).unwrap_or_default();
         let whole = value.trim_end_matches('0').strip_suffix('.').unwrap_or(value); // -r 16000.000000
         whole.parse::<i64>().map_err(|_| {
-            wrong(format!("has {name} {value} in its header, wanted a number; {COPY_AGAIN}"))
+            let found = field(name).map_or(format!("no {name}"), |value| format!("{name} {value}"));
+            wrong(format!("has {found} in its header, wanted a number; {COPY_AGAIN}"))
         })
     };
     let count = |name: &str, most: u64| {
@@ -63,7 +64,7 @@ pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header
         )));
     }
     let bytes = count("sample_n_bytes", 64)?;
-    let order = field("sample_byte_format").unwrap_or("nothing");
+    let order = field("sample_byte_format").unwrap_or("(missing)");
     let coding = match (bytes, order) {
         (2, "01") => Coding::Signed16,
         (2, "10") => Coding::Signed16Big,

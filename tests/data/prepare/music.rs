@@ -86,7 +86,7 @@ fn rolls_of_bytes_truth_values_and_floats_become_the_same_rows() {
 fn rolls_that_are_none_are_refused() {
     refused(
         roll(88, 0_u8, 64),
-        &["sequence 1 has 64 in row 2, key 40, want 0 or 1", "what is above 0 as 1"],
+        &["sequence 1 has 64 in row 2, key 40, want 0 or 1", "every value above 0 as 1"],
     );
     refused(roll(88, 0_f32, 0.5), &["sequence 1 has 0.5 in row 2, key 40"]);
     refused(roll(88, 0_f32, f32::NAN), &["sequence 1, step 2, channel 40 of `samples` is NaN"]);
@@ -95,10 +95,10 @@ fn rolls_that_are_none_are_refused() {
     let wrong_sum = flat(|npz| npz.add_array("samples", &Array2::<u8>::zeros((3, 88))).unwrap(), 2);
     refused(wrong_sum, &["lengths"]);
     let good = roll(88, 0_u8, 1);
-    refused(&good[..good.len() / 2], &["cut short or damaged"]);
+    refused(&good[..good.len() / 2], &["truncated or damaged"]);
     let mut array = vec![];
     Array1::from(vec![1_u8]).write_npy(&mut array).unwrap();
-    refused(array, &["is not the JSON that was wanted"]);
+    refused(array, &["is not the expected JSON"]);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn notes_that_are_none_are_refused_with_piece_and_step() {
         let text = GOOD.replace("[[60], [-1]]", &format!("[[60]], [[], [60, {note}]]"));
         let place = format!("piece 2 of test, step 2 has note {found}");
         let place = if note == "1e30" { "piece 2 of test, step 2 has note 1" } else { &place };
-        refused(text, &[place, "want whole numbers from 21 to 108 (-1: a voice rests)", "octaves"]);
+        refused(text, &[place, "want integers from 21 to 108 (-1: a rest)", "octaves"]);
     }
 }
 
@@ -118,7 +118,7 @@ fn json_of_another_shape_is_refused_with_the_shape_that_was_wanted() {
     let wanted = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}";
     for (text, found) in [
         ("", "EOF while parsing"),
-        ("[]", "invalid type: sequence, expected parts"),
+        ("[]", "invalid type: sequence, expected an object of splits"),
         ("{}", "missing field `train`"),
         (r#"{"train": [], "valid": []}"#, "missing field `test`"),
         (r#"{"train": [[60]], "valid": [], "test": []}"#, "invalid type: integer `60`"),
@@ -130,26 +130,26 @@ fn json_of_another_shape_is_refused_with_the_shape_that_was_wanted() {
         (&format!("{{\"train\": {}", "[".repeat(1 << 20)), "invalid type: sequence"),
         (&format!("{GOOD} {{}}"), "trailing characters"),
     ] {
-        refused(text, &["is not the JSON that was wanted (", found, wanted]);
+        refused(text, &["is not the expected JSON (", found, wanted]);
     }
 }
 
 #[test]
 fn parts_and_pieces_without_music_are_refused() {
     let text = r#"{"train": [[[60]], []], "valid": [], "test": []}"#;
-    refused(text, &["piece 2 of train has no step", "drop the piece"]);
+    refused(text, &["piece 2 of train has no steps", "drop the piece"]);
     refused(r#"{"train": [], "valid": [[[60]]], "test": []}"#, &["has no piece in train"]);
     let long = format!("[{}[]]", "[],".repeat(1 << 16));
     refused(
         format!("{{\"train\": [{long}], \"valid\": [], \"test\": []}}"),
-        &["piece 1 of train has more than 65536 steps", "cut the piece"],
+        &["piece 1 of train has more than 65536 steps", "split the piece"],
     );
 }
 
 #[test]
 fn pickles_are_refused_with_the_way_to_json() {
-    refused(b"\x80\x02}q\x00.", &["is a pickle, which is never read", "json.dump"]);
-    refused(b"(dp0\n.", &["is a pickle, which is never read", "json.dump"]);
+    refused(b"\x80\x02}q\x00.", &["is a pickle, which could run code", "json.dump"]);
+    refused(b"(dp0\n.", &["is a pickle, which could run code", "json.dump"]);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn packed_rolls_are_unpacked_up_to_a_limit_and_stored_ones_of_any_length_are_rea
     npz.add_array("lengths", &Array1::from(vec![(1_i64 << 16) + 1])).unwrap();
     npz.add_array("split", &Array1::from(vec![0_i8])).unwrap();
     let long = npz.finish().unwrap().into_inner();
-    refused(&long, &["sequence 1 has 65537 steps, want at most 65536: cut it"]);
+    refused(&long, &["sequence 1 has 65537 steps, want at most 65536: split it"]);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
     let shape = |rows: u32, columns: u32| [rows.to_le_bytes(), columns.to_le_bytes()].concat();
     refused(
         with(&shape(4, 88), &shape(88, 4)),
-        &["cell 1 of `traindata` is a matrix of 88 × 4, want a row"],
+        &["cell 1 of `traindata` is a matrix of 88 × 4, want one row"],
     );
     let one = 1_f64.to_le_bytes();
     let at = PLAIN.windows(9).position(|w| w == b"traindata").unwrap();

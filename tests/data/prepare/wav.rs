@@ -140,11 +140,11 @@ fn patterns_and_shares_decide_what_files_are_for() {
 fn patterns_that_fit_nothing_or_fit_both_or_leave_nothing_are_refused() {
     let folder = ten();
     let said = |rule| refusal(prepared(&folder.path(""), 8000, 5, rule));
-    let parts = ["holds no recording that fits the pattern `*_carl_*`", "such as ann_0.wav"];
+    let parts = ["holds no recording that matches the pattern `*_carl_*`", "look like ann_0.wav"];
     says(&said(patterns(&[], &["*_carl_*"])), &parts);
-    let parts = ["ann_0.wav fits a pattern of --valid and one of --test", "narrow them"];
+    let parts = ["ann_0.wav matches patterns of both --valid and --test", "narrow them"];
     says(&said(patterns(&["ann*"], &["*_0.wav"])), &parts);
-    let parts = ["has 10 recordings of a frame or more, of which none is left to train on"];
+    let parts = ["has 10 recordings of at least a frame, of which none is left to train on"];
     says(&said(patterns(&["ann*"], &["bob*"])), &parts);
     says(&said(Rule::Fractions(MissingSplit::AllTest)), &parts);
     let said = refusal(prepared(&folder.path(""), 8000, 6, ALL));
