@@ -79,8 +79,8 @@ enum Command {
     List(list::Args),
 }
 
-/// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate with its
-/// own model gets the whole command line by calling this in its `main`.
+/// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate with
+/// its own model gets the whole command line by calling this in its `main`.
 pub fn main(registry: &Registry) -> ExitCode {
     match run(Args::parse(), registry) {
         Ok(()) => ExitCode::SUCCESS,

@@ -139,7 +139,8 @@ pub fn statistics(set: &DataSet) -> Result<(MeanStd, Vec<MeanStd>)> {
     Ok(((mean, std(variance)), channels))
 }
 
-/// The standard deviation; 1 for a constant. IEEE 754 square roots are correctly rounded, so std's is the same everywhere.
+/// The standard deviation; 1 for a constant. IEEE 754 square roots are correctly rounded, so std's is the same
+/// everywhere.
 fn std(variance: f64) -> f64 {
     if variance > 0. { variance.sqrt() } else { 1. }
 }

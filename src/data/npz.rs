@@ -1,10 +1,10 @@
 //! The flat npz file: `samples` `<f4` or `<i2 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
 //!
-//! `<i2` is for sound and takes half the bytes; both become f32 when read. Here: .npy headers, dtypes and sizes. We parse
-//! headers ourselves so that messages can name the cure, and so that no allocation trusts a header: header and zip
-//! directory must agree, and a member's unpacked size is bounded by its bytes in the file.
-//! Not here: the zip format ([`super::unzip`]), checks of the values ([`super::set`]), writing sequence by
-//! sequence ([`super::Writer`]).
+//! `<i2` is for sound and takes half the bytes; both become f32 when read. Here: .npy headers, dtypes and sizes. We
+//! parse headers ourselves so that messages can name the cure, and so that no allocation trusts a header: header and
+//! zip directory must agree, and a member's unpacked size is bounded by its bytes in the file. Not here: the zip
+//! format ([`super::unzip`]), checks of the values ([`super::set`]), writing sequence by sequence
+//! ([`super::Writer`]).
 
 use super::agreement::{check_channels, check_count, offsets};
 use super::samples::{Disk, Dtype, Samples, read_once};

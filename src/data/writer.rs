@@ -49,8 +49,8 @@ pub struct Written {
 const HEADER: usize = 128;
 
 impl Writer {
-    /// Creates a data set with `channels` values per step. With `columns`, metadata of each sequence (such as its writer and
-    /// text) is written to `<path>.meta.csv`, after its index (from 1), split and steps.
+    /// Creates a data set with `channels` values per step. With `columns`, metadata of each sequence (such as its
+    /// writer and text) is written to `<path>.meta.csv`, after its index (from 1), split and steps.
     pub fn create(
         path: impl Into<PathBuf>,
         channels: usize,
@@ -148,8 +148,8 @@ impl Writer {
         self.len() == 0
     }
 
-    /// Checks the data set and moves the files to their final names, the .npz first. Reads the samples three times: once
-    /// for the checksum, twice for the statistics.
+    /// Checks the data set and moves the files to their final names, the .npz first. Reads the samples three times:
+    /// once for the checksum, twice for the statistics.
     pub fn finish(self) -> Result<Written> {
         let Self { file, mut zip, dtype, channels, total, lengths, split, meta, about, .. } = self;
         let shape = format!("({total}, {channels})");

@@ -1,7 +1,8 @@
 //! The config of a run: typed, complete, and the same text in files, checkpoints and output.
 //!
 //! Every key has a value; 0 or "" means off or none, as documented for each key. Not here: building a config from a
-//! preset, a file and `--set` (`resolve`), the presets' values (`presets`), sizes and switches of the models (`models`).
+//! preset, a file and `--set` (`resolve`), the presets' values (`presets`), sizes and switches of the models
+//! (`models`).
 
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
@@ -25,9 +26,9 @@ choice! {
 }
 
 choice! {
-    /// The bound that is maximised. With `iwae`, the reported `ln p(x | z)` and KL are means over the K draws, and the KL is
-    /// a Monte Carlo estimate, even for K = 1; with `fivo` they are not defined. Validation uses the same bound and also
-    /// shows the ELBO. Auxiliary terms of a paper are part of the ELBO objective only.
+    /// The bound that is maximised. With `iwae`, the reported `ln p(x | z)` and KL are means over the K draws, and
+    /// the KL is a Monte Carlo estimate, even for K = 1; with `fivo` they are not defined. Validation uses the same
+    /// bound and also shows the ELBO. Auxiliary terms of a paper are part of the ELBO objective only.
     Objective, "objective":
     /// `ln p(x | z) − KL` of one draw, with the analytic KL.
     Elbo = "elbo",
@@ -82,7 +83,8 @@ pub struct DataConfig {
     /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
     /// update, fixed noise in evaluation.
     pub dequantise: bool,
-    /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same results.
+    /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
+    /// results.
     pub in_memory: u64,
 }
 
@@ -175,8 +177,8 @@ impl Config {
         toml::to_string(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// The text for checkpoints: without the data's path and memory limit, so that the same data (by its fingerprint) in
-    /// another place gives the same bytes.
+    /// The text for checkpoints: without the data's path and memory limit, so that the same data (by its fingerprint)
+    /// in another place gives the same bytes.
     pub fn portable_toml(&self) -> String {
         let mut config = self.clone();
         config.data.path = PathBuf::new();

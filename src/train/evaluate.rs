@@ -164,16 +164,14 @@ fn particles(
         Bound::Exact => {
             "this model has no latents, and its log-likelihood is exact: leave --fivo out"
         }
-        _ => {
-            "particle filters need one draw per latent: use --iwae instead"
-        }
+        _ => "particle filters need one draw per latent: use --iwae instead",
     };
     let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
     Ok((Some(steps), per_step))
 }
 
-/// Evaluates `model`; calls `progress` with the fraction done, from 0 to 1. Fails if the data can no longer be read, or if
-/// the model does not have the bound.
+/// Evaluates `model`; calls `progress` with the fraction done, from 0 to 1. Fails if the data can no longer be read,
+/// or if the model does not have the bound.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,

@@ -19,8 +19,9 @@ use crate::tensor::Real;
 pub struct Pass<'t> {
     /// The loss to minimise, in the training reduction.
     pub loss: Var<'t>,
-    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also means over draws, with a
-    /// Monte Carlo KL. Their difference is the ELBO. `None` for FIVO, whose resampled particles are not draws from q.
+    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also means over draws,
+    /// with a Monte Carlo KL. Their difference is the ELBO. `None` for FIVO, whose resampled particles are not draws
+    /// from q.
     pub terms: Option<(f64, Vec<f64>)>,
 }
 

@@ -38,8 +38,8 @@ const SELECTORS: [&str; 3] = ["preset", "model.kind", "model.head"];
 impl Config {
     /// The config chosen by `overrides`, checked: the preset, then the file's keys, then `--set`.
     ///
-    /// `preset`, `model.kind` and `model.head` select the defaults, so they are looked up first: in `--set`, then in the
-    /// other flags, then in the file.
+    /// `preset`, `model.kind` and `model.head` select the defaults, so they are looked up first: in `--set`, then in
+    /// the other flags, then in the file.
     pub fn resolve(overrides: &Overrides, registry: &Registry) -> Result<Self> {
         let file = overrides.file.map(Document::read).transpose()?;
         Self::resolve_with(overrides, file.as_ref(), registry)

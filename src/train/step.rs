@@ -67,8 +67,8 @@ impl Share {
     }
 }
 
-/// The first node with a value that is not finite, else the first with such a gradient in the backward pass from `loss`;
-/// with the ranges of its inputs.
+/// The first node with a value that is not finite, else the first with such a gradient in the backward pass from
+/// `loss`; with the ranges of its inputs.
 fn first_wrong(tape: &Tape, loss: Var) -> String {
     if let Some(node) = tape.first_non_finite() {
         return node.ranges();
@@ -81,8 +81,8 @@ fn first_wrong(tape: &Tape, loss: Var) -> String {
     )
 }
 
-/// Update number `step` (from 1) of `model`, with noise from `seed` and `step`. If loss or gradient is not finite, returns
-/// an error and changes nothing.
+/// Update number `step` (from 1) of `model`, with noise from `seed` and `step`. If loss or gradient is not finite,
+/// returns an error and changes nothing.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 /// TIMIT as distributed by the LDC, in frames of 200 samples
 ///
-/// TEST is the test split. The validation split is 231 utterances of TRAIN, chosen by a fixed seed (one in 20 if TRAIN is
-/// incomplete), or those of a list with one path per line, of which the last four components count.
+/// TEST is the test split. The validation split is 231 utterances of TRAIN, chosen by a fixed seed (one in 20 if
+/// TRAIN is incomplete), or those of a list with one path per line, of which the last four components count.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn data prepare timit --input TIMIT --output timit.npz\n  \
     stcn data prepare timit --input TIMIT --output timit.npz --split lists --valid-list valid.txt")]

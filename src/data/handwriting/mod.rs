@@ -1,7 +1,7 @@
 //! The embedded data set: synthetic online handwriting by simulated writers.
 //!
-//! It needs no download and has no licence but ours. A hand-drawn alphabet (`data/handwriting/alphabet.txt`), a word list
-//! (`words.txt`) and a model of hand movement generate each line from a seed and an index, with the same bits on
+//! It needs no download and has no licence but ours. A hand-drawn alphabet (`data/handwriting/alphabet.txt`), a word
+//! list (`words.txt`) and a model of hand movement generate each line from a seed and an index, with the same bits on
 //! every machine. Rows look like a digitising tablet's, in the usual format of Graves 2013 (arXiv 1308.0850, §4).
 //! Letters are in [`alphabet`], writers and their movements in [`hand`]. Not here: normalisation and batching.
 

@@ -1,5 +1,5 @@
-//! Polyphonic music (Boulanger-Lewandowski et al. 2012): converts notes in JSON, or piano rolls in .mat or .npz, to rows
-//! of 88 keys, each 0 or 1; column k is MIDI note 21 + k.
+//! Polyphonic music (Boulanger-Lewandowski et al. 2012): converts notes in JSON, or piano rolls in .mat or .npz, to
+//! rows of 88 keys, each 0 or 1; column k is MIDI note 21 + k.
 //!
 //! The same pieces circulate with different step lengths under the same names, and their nats per step cannot be
 //! compared; [`Statistics`] tell them apart. Memory holds one piece. Not here: MIDI files, pickles.

@@ -1,7 +1,7 @@
 //! Reads foreign .npz files: arrays of numbers of any dtype, of text, and of Python objects ([`Pickle`]).
 //!
-//! For importers only: training data is read by [`crate::data::npz`], which accepts only a few dtypes. Not here: what the
-//! arrays mean.
+//! For importers only: training data is read by [`crate::data::npz`], which accepts only a few dtypes. Not here: what
+//! the arrays mean.
 
 use super::pickle::{Item, Pickle, Value};
 use crate::data::npz::read_header;
@@ -87,8 +87,8 @@ impl Npz {
         array.pickle()
     }
 
-    /// The entries of an array of text, numbers or Python objects, as text; `count` empty strings if there is no such array,
-    /// or if it has another number of entries.
+    /// The entries of an array of text, numbers or Python objects, as text; `count` empty strings if there is no such
+    /// array, or if it has another number of entries.
     pub fn texts(&mut self, name: &str, count: usize) -> Result<Vec<String>> {
         let array = if self.has(name) { Some(self.array(name)?) } else { None };
         let texts = array.filter(|array| array.entries() == Some(count as u64));

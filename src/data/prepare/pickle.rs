@@ -198,8 +198,8 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The items of a list or tuple; keys and values in turn of a dictionary; of an array its single item, the data: bytes,
-    /// or a list of objects.
+    /// The items of a list or tuple; keys and values in turn of a dictionary; of an array its single item, the data:
+    /// bytes, or a list of objects.
     pub fn items(self) -> impl ExactSizeIterator<Item = Item<'a>> {
         let children = self.pickle.children(self.at);
         children.iter().map(move |&at| Item { pickle: self.pickle, at: at as usize })

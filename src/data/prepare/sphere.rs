@@ -1,7 +1,8 @@
 //! NIST SPHERE headers: lines of text, padded to the size on the second line, followed by the samples.
 //!
-//! The LDC distributes TIMIT in this format, with the extension .WAV. Only uncompressed 16-bit samples are supported. Copies
-//! made in text mode, with converted line ends, are detected by their size. Not here: the samples ([`super::audio`]).
+//! The LDC distributes TIMIT in this format, with the extension .WAV. Only uncompressed 16-bit samples are supported.
+//! Copies made in text mode, with converted line ends, are detected by their size. Not here: the samples
+//! ([`super::audio`]).
 
 use super::header::{Coding, Header};
 use crate::error::{Error, Result};

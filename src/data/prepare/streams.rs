@@ -1,7 +1,8 @@
 //! [`Joined`]: concatenates recordings to one signal, and cuts it into pieces in the order of parallel streams.
 //!
-//! The signal is cut into streams of equal length, which are read in parallel: piece i of every stream, then piece i + 1 of
-//! every stream. So each row of a batch continues in the next batch, and a state could be carried over. Not here: splits.
+//! The signal is cut into streams of equal length, which are read in parallel: piece i of every stream, then piece i
+//! + 1 of every stream. So each row of a batch continues in the next batch, and a state could be carried over. Not
+//! here: splits.
 
 use super::audio::Audio;
 use super::folder::Found;
@@ -65,8 +66,8 @@ impl<'a> Joined<'a> {
         Ok(())
     }
 
-    /// Cuts the beginning of the signal into `streams` streams of `pieces` pieces of `piece` samples, and calls `row` with
-    /// each piece and the index of the file in which it begins: call `i·streams + j` is piece i of stream j.
+    /// Cuts the beginning of the signal into `streams` streams of `pieces` pieces of `piece` samples, and calls `row`
+    /// with each piece and the index of the file in which it begins: call `i·streams + j` is piece i of stream j.
     pub fn rows(
         &mut self,
         streams: u64,

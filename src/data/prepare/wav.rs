@@ -1,8 +1,9 @@
 //! Any folder of recordings: mixed to mono, resampled to one rate, in units of 16-bit integers, cut into frames.
 //!
-//! Resampling uses rubato's windowed sinc in f64. It selects instructions by CPU, so sums may differ in their last bits;
-//! after rounding to integers, about one sample in a billion could differ between CPUs. Files that already have the
-//! rate are the same everywhere. Not here: corpora with a published layout ([`super::timit`], [`super::blizzard`]).
+//! Resampling uses rubato's windowed sinc in f64. It selects instructions by CPU, so sums may differ in their last
+//! bits; after rounding to integers, about one sample in a billion could differ between CPUs. Files that already have
+//! the rate are the same everywhere. Not here: corpora with a published layout ([`super::timit`],
+//! [`super::blizzard`]).
 
 use super::audio::Audio;
 use super::folder::{self, Found};

@@ -239,7 +239,7 @@ fn a_few_kilobytes_cannot_ask_for_gigabytes() {
     let parts = ["`strokes` is a pickle with more than 1", " instructions"];
     says(&said("strokes", object([vec![b']'; 2_000_000], vec![b'.']].concat())), &parts);
     let zeros = npy("<f4", "(100000,)", &[0; 400_000]);
-    says(&said("mean", zeros), &["`mean` is an array of 400000 bytes, wanted 65536 at most"]);
+    says(&said("mean", zeros), &["`mean` is an array of 400000 bytes, wanted at most 65536"]);
     // One word, handed to four thousand sequences that are one and empty.
     let array = b"\x80\x02](cnumpy.core.numeric\n_frombuffer\n(C\0cnumpy\ndtype\nU\x02f4\x85RK\0K\x03\x86U\x01CtRq\0";
     let many = [&array[..], &b"h\0".repeat(3999), b"e."].concat();
