@@ -61,7 +61,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path, registry: &Registry) -> Result<(Con
         if found.shape != shape {
             let found = &found.shape;
             let what = format!(
-                "has {name} {found:?} where the model has {name} {shape:?}: it belongs to another \
+                "holds {name} {found:?} where the model has {name} {shape:?}: it belongs to another \
                  config"
             );
             return Err(Error::invalid(path, what));
