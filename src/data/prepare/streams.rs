@@ -1,8 +1,8 @@
 //! [`Joined`]: concatenates recordings to one signal, and cuts it into pieces in the order of parallel streams.
 //!
-//! The signal is cut into streams of equal length, which are read in parallel: piece i of every stream, then piece i
-//! + 1 of every stream. So each row of a batch continues in the next batch, and a state could be carried over. Not
-//! here: splits.
+//! The signal is cut into streams of equal length, which are read in parallel: first piece 1 of every stream, then
+//! piece 2 of every stream, and so on. So each row of a batch continues in the next batch, and a state could be
+//! carried over. Not here: splits.
 
 use super::audio::Audio;
 use super::folder::Found;
