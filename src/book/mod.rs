@@ -1,57 +1,76 @@
-//! The book: pages without code of their own, for readers.
+//! The book: how things work, how well, and why; chapters to read, without code of their own.
 //!
-//! So far it holds [`same_bits`], a chapter of small programs, [`where_the_time_goes`], [`dump`], the layout of a
-//! dumped pass, and the [`decisions`].
-//! What a module is for stands at the head of the module.
+//! | chapter | |
+//! |---|---|
+//! | [Results](results) | every model on handwriting and music: ELBO, IWAE, FIVO, with the commands |
+//! | [Data](data) | the format of a data set, the importers, your own data from NumPy |
+//! | [Your own op, layer and model](your_own) | a crate that adds one of each, read file by file |
+//! | [Speed, and where the time goes](where_the_time_goes) | against PyTorch, and against the limits of the machine |
+//! | [Same seed, same bits](same_bits) | what could make two runs differ, and why it does not, in small programs |
+//! | [Nothing lost](nothing_lost) | kills, full disks, damaged files, divergence |
+//! | [A pass in another framework](dump) | the layout of a dumped pass, to compute it again in PyTorch or NumPy |
+//! | [Decisions](decisions) | why things are as they are, one page each |
+//!
+//! What a module is for is said in the module itself.
 
-#[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]
-#[cfg_attr(
-    feature = "f64",
-    doc = "Written for f32: builds in f64 check gradients and promise no bits."
-)]
-pub mod same_bits {}
+#[doc = include_str!("results.md")]
+pub mod results {}
 
-#[doc = include_str!("where-the-time-goes.md")]
-pub mod where_the_time_goes {}
-
-#[doc = include_str!("dump.md")]
-pub mod dump {}
+#[doc = include_str!("data.md")]
+pub mod data {}
 
 #[doc = include_str!("your-own.md")]
 pub mod your_own {}
 
+#[doc = include_str!("where-the-time-goes.md")]
+pub mod where_the_time_goes {}
+
+#[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]
+#[cfg_attr(
+    feature = "f64",
+    doc = "Written for f32: builds in f64 check gradients and do not promise the same bits."
+)]
+pub mod same_bits {}
+
+#[doc = include_str!("nothing-lost.md")]
+pub mod nothing_lost {}
+
+#[doc = include_str!("dump.md")]
+pub mod dump {}
+
 pub mod decisions {
-    //! Why things are as they are: one page each, the question first, and what would change our mind last.
+    //! Why things are as they are. One page each: the question first, and last what would change our mind.
     //!
-    //! | | |
-    //! |---|---|
-    //! | [0001](d0001) | A borrowed tape |
-    //! | [0002](d0002) | (B, T, C) and (K, in, out) |
-    //! | [0003](d0003) | f32, and f64 by feature |
-    //! | [0004](d0004) | Panics and errors |
-    //! | [0005](d0005) | Fixed tiles, ordered sums |
-    //! | [0006](d0006) | Own elementary functions and normal draws |
-    //! | [0007](d0007) | No second derivatives |
-    //! | [0008](d0008) | Paper against released code, as enums |
-    //! | [0009](d0009) | CPUs without FMA |
-    //! | [0010](d0010) | Our own product kernel |
-    //! | [0011](d0011) | Inlined closures instead of a SIMD crate |
-    //! | [0012](d0012) | Helpers that stay awake |
-    //! | [0013](d0013) | Memory is fetched ahead of the products |
-    //! | [0014](d0014) | Importers, and data that stays on the disk |
-    //! | [0015](d0015) | The rivals, and what of their releases is not reproduced |
-    //! | [0016](d0016) | LadderRNN and SWaveNet |
-    //! | [0017](d0017) | Weights used step by step |
-    //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree |
-    //! | [0019](d0019) | Bounds by many draws |
-    //! | [0020](d0020) | RNN and VRNN |
-    //! | [0021](d0021) | Halves of a batch |
-    //! | [0022](d0022) | The deep Markov model |
-    //! | [0023](d0023) | Every model scores every step |
-    //! | [0024](d0024) | A model is one file, and a registry finds it |
+    //! | | | |
+    //! |---|---|---|
+    //! | [0001](d0001) | A borrowed tape | variables are two-word handles that borrow the tape, not reference-counted nodes |
+    //! | [0002](d0002) | (B, T, C) and (K, in, out) | one memory layout, without strides |
+    //! | [0003](d0003) | f32, and f64 by feature | gradient checks in f64 are a second build |
+    //! | [0004](d0004) | Panics and errors | wrong shapes panic; bad files and configs are errors |
+    //! | [0005](d0005) | Fixed tiles, ordered sums | why the number of threads changes no bit |
+    //! | [0006](d0006) | Own elementary functions and normal draws | `exp`, `tanh` and random numbers do not come from the platform |
+    //! | [0007](d0007) | No second derivatives | gradients are tensors, not recorded variables |
+    //! | [0008](d0008) | Paper against released code, as enums | where the two differ, both are built |
+    //! | [0009](d0009) | CPUs without FMA | they compute the same bits in software, slowly |
+    //! | [0010](d0010) | Our own product kernel | why matrix products are not left to a library |
+    //! | [0011](d0011) | Inlined closures instead of a SIMD crate | plain loops, compiled once per instruction set |
+    //! | [0012](d0012) | Workers that stay awake | threads poll between parallel regions instead of sleeping |
+    //! | [0013](d0013) | Prefetching for the products | what closed the gap between cache and memory |
+    //! | [0014](d0014) | Importers, and data that stays on disk | one format for all sets, read by position when large |
+    //! | [0015](d0015) | The rivals, and which parts of their releases are not reproduced | one harness for all models; SRNN |
+    //! | [0016](d0016) | LadderRNN and SWaveNet | the same for these two |
+    //! | [0017](d0017) | Weights used step by step | weights packed once, their gradients added in groups |
+    //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree | the same for these two |
+    //! | [0019](d0019) | Bounds by many draws | IWAE and FIVO: which bound is valid for which model |
+    //! | [0020](d0020) | RNN and VRNN | the same as 0015 for these two |
+    //! | [0021](d0021) | Halves of a batch | how two threads share the step of a small model |
+    //! | [0022](d0022) | The deep Markov model | which variant is built |
+    //! | [0023](d0023) | Every model scores every step | a switch of the release that was removed |
+    //! | [0024](d0024) | A model is one file, and a registry finds it | how models are declared, here and in other crates |
     //!
-    //! A measurement that stands in a decision was made for this project, on the machine it names; where
-    //! none is named, on two x86-64 cores with AVX-512.
+    //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
+    //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
+    //! are not in this repository.
 
     #[doc = include_str!("decisions/0001-borrowed-tape.md")]
     pub mod d0001 {}
@@ -75,9 +94,9 @@ pub mod decisions {
     pub mod d0010 {}
     #[doc = include_str!("decisions/0011-inlined-closures.md")]
     pub mod d0011 {}
-    #[doc = include_str!("decisions/0012-helpers-that-stay-awake.md")]
+    #[doc = include_str!("decisions/0012-workers-that-stay-awake.md")]
     pub mod d0012 {}
-    #[doc = include_str!("decisions/0013-memory-fetched-ahead.md")]
+    #[doc = include_str!("decisions/0013-prefetching.md")]
     pub mod d0013 {}
     #[doc = include_str!("decisions/0014-importers-and-data-on-disk.md")]
     pub mod d0014 {}

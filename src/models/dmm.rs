@@ -21,7 +21,7 @@
 
 use super::config::{ObservationConfig, Preset};
 use super::stepwise::{Steps, Stepwise};
-use super::{Architecture, Context, SequenceModel};
+use super::{Architecture, Context, Description};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, Lstm, Mlp, module};
 use crate::ops::*;
@@ -48,13 +48,16 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Dmm;
 
-    fn name(&self) -> &'static str {
-        "dmm"
-    }
-
-    fn about(&self) -> &'static str {
-        "The deep Markov model (Krishnan et al. 2017): all memory in a chain of latents; the posterior sees later steps of x."
+    fn description(&self) -> Description {
+        Description {
+            name: "dmm",
+            about: "The deep Markov model (Krishnan et al. 2017): all memory in a chain of latents; the posterior sees later steps of x.",
+            looks_ahead: true,
+            inference_only: &["infer", "backward"],
+            ..Description::default()
+        }
     }
 
     /// Small ones have as many parameters as the other models; the others have the paper's sizes on music, as it was
@@ -70,25 +73,12 @@ impl Architecture for Paper {
         Config { latent_size, transition_size, emission_size, hidden_size }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
         Config { latent_size: 3, transition_size: 4, emission_size: 4, hidden_size: 5 }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Dmm::new(init, config, obs))
-    }
-
-    fn looks_ahead(&self) -> bool {
-        true
-    }
-
-    fn inference_only(&self) -> &'static [&'static str] {
-        &["infer", "backward"]
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Dmm {
+        Dmm::new(init, config, obs)
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod dmm;
+pub mod ladder;
 pub mod rnn;
 mod sequence;
 pub mod srnn;
@@ -54,9 +55,9 @@ pub const Z_FORCING: ModelKind = ModelKind::new(&z_forcing::Paper);
 /// The variational bidirectional LSTM.
 pub const VAR_BILSTM: ModelKind = ModelKind::new(&var_bilstm::Paper);
 /// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
-pub const LADDER_RNN: ModelKind = ModelKind::new(&stcn::Ladder { dense: false });
+pub const LADDER_RNN: ModelKind = ModelKind::new(&ladder::Paper { dense: false });
 /// LadderRNN whose output sees every latent.
-pub const LADDER_RNN_DENSE: ModelKind = ModelKind::new(&stcn::Ladder { dense: true });
+pub const LADDER_RNN_DENSE: ModelKind = ModelKind::new(&ladder::Paper { dense: true });
 /// SWaveNet: a WaveNet with latents in its layers.
 pub const SWAVENET: ModelKind = ModelKind::new(&swavenet::Paper);
 /// The deep Markov model.
@@ -85,19 +86,20 @@ pub trait Architecture: Sync {
     /// Its sizes and switches.
     type Config: Settings;
 
-    /// As it is typed: `--model vrnn`.
-    fn name(&self) -> &'static str;
+    /// The model itself.
+    type Model: SequenceModel + 'static;
 
-    /// What it is, in a line.
-    fn about(&self) -> &'static str;
+    /// Its name, and what users are told about it.
+    fn description(&self) -> Description;
 
     /// Its sizes in a preset, every switch on the honest reading. A model of another crate may have the same for
     /// all presets.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Self::Config;
 
-    /// Small sizes on which every parameter's gradient is checked against finite differences: a handful of
-    /// rectifiers, since of hundreds one is always at its kink.
-    fn gradcheck(&self) -> Self::Config;
+    /// Sizes on which every parameter's gradient is checked against finite differences: a handful of rectifiers,
+    /// since of hundreds one is always at its kink. What does not matter there stays as in `tiny`, the sizes of
+    /// [`Preset::InkTiny`].
+    fn gradcheck(&self, tiny: Self::Config) -> Self::Config;
 
     /// Puts every switch on the value of the model's release, where there is one that differs.
     fn as_released(&self, _config: &mut Self::Config, _obs: &mut ObservationConfig) {}
@@ -113,28 +115,32 @@ pub trait Architecture: Sync {
     }
 
     /// The model, with parameters from `init`.
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Self::Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel>;
+    fn build(&self, init: &mut Init, config: &Self::Config, obs: &ObservationConfig)
+    -> Self::Model;
+}
 
+/// A model's name, and what users are told about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// As it is typed: `--model vrnn`.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
-    fn has_latents(&self) -> bool {
-        true
-    }
-
+    pub has_latents: bool,
     /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
     /// beside those of models whose posterior does not.
-    fn looks_ahead(&self) -> bool {
-        false
-    }
-
+    pub looks_ahead: bool,
     /// The parts of the model, by the first word of their parameters' paths, that only inference and training
     /// read: drawing from the model does without them.
-    fn inference_only(&self) -> &'static [&'static str] {
-        if self.has_latents() { &["infer"] } else { &[] }
+    pub inference_only: &'static [&'static str],
+}
+
+impl Default for Description {
+    /// A model with latents, whose posterior is `infer` and sees x up to its own step.
+    fn default() -> Self {
+        let (name, about, inference_only) = ("", "", &["infer"] as _);
+        Self { name, about, has_latents: true, looks_ahead: false, inference_only }
     }
 }
 
@@ -149,8 +155,7 @@ pub struct ReleasedTraining {
 
 /// An [`Architecture`] whatever its config's type: what [`ModelKind`] points to.
 trait Erased: Sync {
-    fn name(&self) -> &'static str;
-    fn about(&self) -> &'static str;
+    fn description(&self) -> Description;
     fn keys(&self) -> &'static [Key];
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Table;
     fn gradcheck(&self) -> Table;
@@ -164,17 +169,11 @@ trait Erased: Sync {
         own: &Table,
         obs: &ObservationConfig,
     ) -> Box<dyn SequenceModel>;
-    fn has_latents(&self) -> bool;
-    fn looks_ahead(&self) -> bool;
-    fn inference_only(&self) -> &'static [&'static str];
 }
 
 impl<A: Architecture> Erased for A {
-    fn name(&self) -> &'static str {
-        Architecture::name(self)
-    }
-    fn about(&self) -> &'static str {
-        Architecture::about(self)
+    fn description(&self) -> Description {
+        Architecture::description(self)
     }
     fn keys(&self) -> &'static [Key] {
         A::Config::KEYS
@@ -183,7 +182,12 @@ impl<A: Architecture> Erased for A {
         table(&Architecture::preset(self, preset, obs))
     }
     fn gradcheck(&self) -> Table {
-        table(&Architecture::gradcheck(self))
+        let tiny = Architecture::preset(
+            self,
+            Preset::InkTiny,
+            &ObservationConfig::preset(Preset::InkTiny, None),
+        );
+        table(&Architecture::gradcheck(self, tiny))
     }
     fn as_released(&self, own: &mut Table, obs: &mut ObservationConfig) {
         let mut config: A::Config = typed(own.clone()).expect("checked when it was made");
@@ -208,16 +212,7 @@ impl<A: Architecture> Erased for A {
         obs: &ObservationConfig,
     ) -> Box<dyn SequenceModel> {
         let config: A::Config = typed(own.clone()).expect("checked when it was made");
-        Architecture::build(self, init, &config, obs)
-    }
-    fn has_latents(&self) -> bool {
-        Architecture::has_latents(self)
-    }
-    fn looks_ahead(&self) -> bool {
-        Architecture::looks_ahead(self)
-    }
-    fn inference_only(&self) -> &'static [&'static str] {
-        Architecture::inference_only(self)
+        Box::new(Architecture::build(self, init, &config, obs))
     }
 }
 
@@ -233,12 +228,12 @@ impl ModelKind {
 
     /// As it is typed and written to files.
     pub fn name(self) -> &'static str {
-        self.0.name()
+        self.0.description().name
     }
 
     /// What it is, in a line.
     pub fn about(self) -> &'static str {
-        self.0.about()
+        self.0.description().about
     }
 
     /// The keys of its own config.
@@ -248,18 +243,18 @@ impl ModelKind {
 
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub fn has_latents(self) -> bool {
-        self.0.has_latents()
+        self.0.description().has_latents
     }
 
     /// Whether the posterior of a step's latents sees later steps of x.
     pub fn looks_ahead(self) -> bool {
-        self.0.looks_ahead()
+        self.0.description().looks_ahead
     }
 
     /// Whether drawing from the model reads the parameter of this path.
     pub fn generates_with(self, path: &str) -> bool {
         let first = path.split('.').next().unwrap_or_default();
-        !self.0.inference_only().contains(&first)
+        !self.0.description().inference_only.contains(&first)
     }
 
     /// How its release was trained, where that differs from the preset.

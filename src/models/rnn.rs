@@ -12,9 +12,9 @@
 //! ```
 //! No latents: the value is the exact log-likelihood. Facts: rivals.md §2.
 
-use super::Architecture;
 use super::config::{HeadKind, ObservationConfig, Preset};
 use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step};
+use super::{Architecture, Description};
 use crate::data::Batch;
 use crate::dist::Observation;
 use crate::nn::{Head, Init, Lstm, Mlp, module};
@@ -41,13 +41,15 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Rnn;
 
-    fn name(&self) -> &'static str {
-        "rnn"
-    }
-
-    fn about(&self) -> &'static str {
-        "The recurrent network without latents that VRNN is compared with (Chung et al. 2015)."
+    fn description(&self) -> Description {
+        Description {
+            name: "rnn",
+            about: "The recurrent network without latents that VRNN is compared with (Chung et al. 2015).",
+            has_latents: false,
+            ..Description::default()
+        }
     }
 
     /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
@@ -64,21 +66,12 @@ impl Architecture for Paper {
         Config { hidden_size, embedding_size, layers }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
         Config { hidden_size: 5, embedding_size: 5, layers: 2 }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Rnn::new(init, config, obs))
-    }
-
-    fn has_latents(&self) -> bool {
-        false
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Rnn {
+        Rnn::new(init, config, obs)
     }
 }
 

@@ -19,7 +19,7 @@
 
 use super::config::{ObservationConfig, Preset};
 use super::stepwise::{Steps, Stepwise, with_before};
-use super::{Architecture, Context, SequenceModel};
+use super::{Architecture, Context, Description};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Gru, Head, Init, Linear, Module, clipped_leaky_relu, module};
 use crate::ops::*;
@@ -51,16 +51,19 @@ pub struct Paper {
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Srnn;
 
-    fn name(&self) -> &'static str {
-        if self.smooth { "srnn" } else { "srnn-filter" }
-    }
-
-    fn about(&self) -> &'static str {
-        if self.smooth {
-            "SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x."
-        } else {
-            "SRNN whose posterior sees x as far as its step."
+    fn description(&self) -> Description {
+        Description {
+            name: if self.smooth { "srnn" } else { "srnn-filter" },
+            about: if self.smooth {
+                "SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x."
+            } else {
+                "SRNN whose posterior sees x as far as its step."
+            },
+            looks_ahead: self.smooth,
+            inference_only: &["smooth", "filter", "infer"],
+            ..Description::default()
         }
     }
 
@@ -78,7 +81,7 @@ impl Architecture for Paper {
         Config { hidden_size, embedding_size, latent_size, latent_hidden_size, layers }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
         Config {
             hidden_size: 5,
             embedding_size: 5,
@@ -88,21 +91,8 @@ impl Architecture for Paper {
         }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Srnn::new(init, config, obs, self.smooth))
-    }
-
-    fn looks_ahead(&self) -> bool {
-        self.smooth
-    }
-
-    fn inference_only(&self) -> &'static [&'static str] {
-        &["smooth", "filter", "infer"]
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Srnn {
+        Srnn::new(init, config, obs, self.smooth)
     }
 }
 

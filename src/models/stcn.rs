@@ -20,7 +20,7 @@ use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
 use super::sequence::{
     Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
 };
-use super::{Architecture, Draw};
+use super::{Architecture, Description, Draw};
 use crate::choice::choice;
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
@@ -86,40 +86,14 @@ settings! {
     }
 }
 
-settings! {
-    /// Sizes and switches of a LadderRNN.
-    pub struct LadderConfig {
-        /// Units of every LSTM cell.
-        pub hidden_size: usize = 1..=1 << 16,
-        /// Sizes of z^1 … z^L, lowest first.
-        pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
-        /// LSTM cells per level, in the place of STCN's blocks.
-        pub cells_per_latent: usize = 1..=24,
-        /// Hidden layers of each net of a latent.
-        pub latent_layers: usize = 1..=64,
-        /// Their width.
-        pub latent_hidden: usize = 1..=1 << 16,
-        /// Layers of the output network before the head.
-        pub output_layers: usize = 1..=64,
-        /// Their width.
-        pub output_size: usize = 1..=1 << 16,
-        /// The output network.
-        pub decoder: Decoder,
-        /// Draws of one latent.
-        pub draws: Draws,
-        /// The spread of the combined posterior.
-        pub precision: Precision,
-    }
-}
-
-/// What this file declares of STCN.
+/// What this file declares.
 pub struct Paper {
     /// Whether the output sees every latent, or z^1.
     pub dense: bool,
 }
 
 /// The latents of a preset, lowest first.
-fn latents(preset: Preset) -> Vec<usize> {
+pub(super) fn latents(preset: Preset) -> Vec<usize> {
     match preset {
         Preset::InkTiny => vec![16, 8, 4],
         Preset::InkSmall | Preset::Ink | Preset::MusicSmall => vec![32, 16, 8, 4, 2],
@@ -130,16 +104,17 @@ fn latents(preset: Preset) -> Vec<usize> {
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Stcn;
 
-    fn name(&self) -> &'static str {
-        if self.dense { "stcn-dense" } else { "stcn" }
-    }
-
-    fn about(&self) -> &'static str {
-        if self.dense {
-            "STCN whose output sees every latent."
-        } else {
-            "Stochastic temporal convolutional network: the output sees z¹ (Eq. 9)."
+    fn description(&self) -> Description {
+        Description {
+            name: if self.dense { "stcn-dense" } else { "stcn" },
+            about: if self.dense {
+                "STCN whose output sees every latent."
+            } else {
+                "Stochastic temporal convolutional network: the output sees z¹ (Eq. 9)."
+            },
+            ..Description::default()
         }
     }
 
@@ -168,19 +143,8 @@ impl Architecture for Paper {
         }
     }
 
-    fn gradcheck(&self) -> Config {
-        Config {
-            channels: 5,
-            kernel_size: 2,
-            latents: vec![3, 2],
-            blocks_per_latent: 2,
-            latent_layers: 2,
-            latent_hidden: 0,
-            output_layers: 2,
-            decoder: Decoder::Pointwise,
-            draws: Draws::Shared,
-            precision: Precision::Product,
-        }
+    fn gradcheck(&self, tiny: Config) -> Config {
+        Config { channels: 5, latents: vec![3, 2], blocks_per_latent: 2, output_layers: 2, ..tiny }
     }
 
     fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
@@ -193,84 +157,8 @@ impl Architecture for Paper {
         check_receptive_field("blocks_per_latent", *kernel_size, latents.len(), *blocks)
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Stcn::new(init, config, obs, self.dense))
-    }
-}
-
-/// What this file declares of LadderRNN, which was not released.
-pub struct Ladder {
-    /// Whether the output sees every latent, or z^1.
-    pub dense: bool,
-}
-
-impl Architecture for Ladder {
-    type Config = LadderConfig;
-
-    fn name(&self) -> &'static str {
-        if self.dense { "ladder-rnn-dense" } else { "ladder-rnn" }
-    }
-
-    fn about(&self) -> &'static str {
-        if self.dense {
-            "LadderRNN whose output sees every latent."
-        } else {
-            "LadderRNN: STCN with stacked LSTM cells in the place of its blocks."
-        }
-    }
-
-    /// 25 cells of 256 units as published; small ones have one a level, before nets as wide as STCN's. On music the
-    /// cells read 88 keys, and the nets pay for it.
-    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> LadderConfig {
-        let (hidden_size, cells_per_latent, width) = match preset {
-            Preset::InkTiny => (55, 1, 32),
-            Preset::InkSmall => (103, 1, 54),
-            Preset::MusicSmall => (103, 1, 48),
-            Preset::SpeechSmall => (108, 1, 60),
-            Preset::Ink | Preset::Speech | Preset::SpeechLarge => (256, 5, 256),
-        };
-        LadderConfig {
-            hidden_size,
-            latents: latents(preset),
-            cells_per_latent,
-            latent_layers: 2,
-            latent_hidden: width,
-            output_layers: 5,
-            output_size: width,
-            decoder: Decoder::Pointwise,
-            draws: Draws::Shared,
-            precision: Precision::Product,
-        }
-    }
-
-    /// One cell a level: four in a row let little through.
-    fn gradcheck(&self) -> LadderConfig {
-        LadderConfig {
-            hidden_size: 5,
-            latents: vec![3, 2],
-            cells_per_latent: 1,
-            latent_layers: 2,
-            latent_hidden: 5,
-            output_layers: 2,
-            output_size: 5,
-            decoder: Decoder::Pointwise,
-            draws: Draws::Shared,
-            precision: Precision::Product,
-        }
-    }
-
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &LadderConfig,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Stcn::ladder(init, config, obs, self.dense))
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Stcn {
+        Stcn::new(init, config, obs, self.dense)
     }
 }
 
@@ -286,21 +174,21 @@ pub struct Stcn {
 module!(Stcn: stack, prior, infer, output, head);
 
 /// What stands above the stack, whatever it is made of.
-struct Sizes {
-    input: usize,
-    dense: bool,
-    latents: Vec<usize>,
+pub(super) struct Sizes {
+    pub(super) input: usize,
+    pub(super) dense: bool,
+    pub(super) latents: Vec<usize>,
     /// Width of d^l.
-    context: usize,
+    pub(super) context: usize,
     /// Blocks or cells per level.
-    per_level: usize,
-    latent_layers: usize,
-    latent_hidden: usize,
-    output_layers: usize,
-    output_size: usize,
-    decoder: Decoder,
-    draws: Draws,
-    combine: Combine,
+    pub(super) per_level: usize,
+    pub(super) latent_layers: usize,
+    pub(super) latent_hidden: usize,
+    pub(super) output_layers: usize,
+    pub(super) output_size: usize,
+    pub(super) decoder: Decoder,
+    pub(super) draws: Draws,
+    pub(super) combine: Combine,
 }
 
 impl Sizes {
@@ -361,34 +249,8 @@ impl Stcn {
         Self::on(stack, init, sizes, obs)
     }
 
-    /// A LadderRNN with fresh parameters.
-    pub fn ladder(
-        init: &mut Init,
-        config: &LadderConfig,
-        obs: &ObservationConfig,
-        dense: bool,
-    ) -> Self {
-        let cells = config.latents.len() * config.cells_per_latent;
-        let stack = Stack::cells(init, "lstm", (obs.input, config.hidden_size), cells);
-        let sizes = Sizes {
-            input: obs.input,
-            dense,
-            latents: config.latents.clone(),
-            context: config.hidden_size,
-            per_level: config.cells_per_latent,
-            latent_layers: config.latent_layers,
-            latent_hidden: config.latent_hidden,
-            output_layers: config.output_layers,
-            output_size: config.output_size,
-            decoder: config.decoder,
-            draws: config.draws,
-            combine: config.precision.into(),
-        };
-        Self::on(stack, init, sizes, obs)
-    }
-
     /// The ladder of latents on top of a stack.
-    fn on(stack: Stack, init: &mut Init, sizes: Sizes, obs: &ObservationConfig) -> Self {
+    pub(super) fn on(stack: Stack, init: &mut Init, sizes: Sizes, obs: &ObservationConfig) -> Self {
         let Sizes { latents, latent_layers, latent_hidden, .. } = &sizes;
         let nets = |init: &mut Init, l: usize| {
             let above = latents.get(l + 1).unwrap_or(&0); // width of z^{l+1}

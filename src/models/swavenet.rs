@@ -23,7 +23,7 @@ use super::config::{ObservationConfig, Preset};
 use super::sequence::{
     Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
 };
-use super::{Architecture, Draw};
+use super::{Architecture, Description, Draw};
 use crate::choice::choice;
 use crate::data::Batch;
 use crate::dist::{Normal, Observation};
@@ -81,13 +81,16 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = SWaveNet;
 
-    fn name(&self) -> &'static str {
-        "swavenet"
-    }
-
-    fn about(&self) -> &'static str {
-        "SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x."
+    fn description(&self) -> Description {
+        Description {
+            name: "swavenet",
+            about: "SWaveNet (Lai et al. 2018): a WaveNet with latents in its layers; the posterior sees later steps of x.",
+            looks_ahead: true,
+            inference_only: &["back", "infer", "look"],
+            ..Description::default()
+        }
     }
 
     /// Layers as the paper has them: on speech four with latents (as run; the text says five), on ink one behind
@@ -108,15 +111,14 @@ impl Architecture for Paper {
         Config { channels, latents, pre_layers, gate_hidden_size, output_size, gate_kind, gate_act }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, tiny: Config) -> Config {
         Config {
             channels: 5,
             latents: vec![3, 2],
             pre_layers: 1,
             gate_hidden_size: 5,
             output_size: 5,
-            gate_kind: GateKind::TwoLayer,
-            gate_act: GateAct::Sigmoid,
+            ..tiny
         }
     }
 
@@ -134,21 +136,8 @@ impl Architecture for Paper {
         )))
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(SWaveNet::new(init, config, obs))
-    }
-
-    fn looks_ahead(&self) -> bool {
-        true
-    }
-
-    fn inference_only(&self) -> &'static [&'static str] {
-        &["back", "infer", "look"]
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> SWaveNet {
+        SWaveNet::new(init, config, obs)
     }
 }
 

@@ -23,7 +23,7 @@
 
 use super::config::{ObservationConfig, Preset};
 use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, with_before};
-use super::{Architecture, Context, SequenceModel};
+use super::{Architecture, Context, Description};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
 use crate::ops::*;
@@ -56,13 +56,16 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = VarBilstm;
 
-    fn name(&self) -> &'static str {
-        "var-bilstm"
-    }
-
-    fn about(&self) -> &'static str {
-        "The variational bidirectional LSTM (Shabanian et al. 2017): the latent predicts the state of the network that reads backwards."
+    fn description(&self) -> Description {
+        Description {
+            name: "var-bilstm",
+            about: "The variational bidirectional LSTM (Shabanian et al. 2017): the latent predicts the state of the network that reads backwards.",
+            looks_ahead: true,
+            inference_only: &["infer", "backward", "tell_state"],
+            ..Description::default()
+        }
     }
 
     /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
@@ -86,7 +89,9 @@ impl Architecture for Paper {
         }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
+        // Finite differences see through a stopped gradient.
+        let auxiliary_target = AuxiliaryTarget::Full;
         Config {
             hidden_size: 5,
             embedding_size: 5,
@@ -94,25 +99,12 @@ impl Architecture for Paper {
             latent_hidden_size: 5,
             auxiliary_weight: 0.1,
             state_weight: 0.1,
-            auxiliary_target: AuxiliaryTarget::Full, // finite differences see through a stopped gradient
+            auxiliary_target,
         }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(VarBilstm::new(init, config, obs))
-    }
-
-    fn looks_ahead(&self) -> bool {
-        true
-    }
-
-    fn inference_only(&self) -> &'static [&'static str] {
-        &["infer", "backward", "tell_state"]
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> VarBilstm {
+        VarBilstm::new(init, config, obs)
     }
 }
 

@@ -17,7 +17,7 @@
 
 use super::config::{HeadKind, ObservationConfig, Preset};
 use super::stepwise::{Draw, Steps, Stepwise};
-use super::{Architecture, Context, SequenceModel};
+use super::{Architecture, Context, Description};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Lstm, Mlp, NormalLayers, module};
 use crate::ops::*;
@@ -48,13 +48,14 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Vrnn;
 
-    fn name(&self) -> &'static str {
-        "vrnn"
-    }
-
-    fn about(&self) -> &'static str {
-        "The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads."
+    fn description(&self) -> Description {
+        Description {
+            name: "vrnn",
+            about: "The variational recurrent network (Chung et al. 2015): a latent at every step, which the recurrent state reads.",
+            ..Description::default()
+        }
     }
 
     /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
@@ -85,7 +86,7 @@ impl Architecture for Paper {
         }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
         Config {
             hidden_size: 5,
             embedding_size: 5,
@@ -96,13 +97,8 @@ impl Architecture for Paper {
         }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(Vrnn::new(init, config, obs))
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Vrnn {
+        Vrnn::new(init, config, obs)
     }
 }
 

@@ -15,11 +15,11 @@
 
 use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
 use super::sequence::{Bound, Elbo, Kl, Sampler, SequenceModel, each_step};
-use super::{Architecture, ReleasedTraining};
+use super::{Architecture, Description, ReleasedTraining};
 use crate::choice::choice;
 use crate::data::Batch;
 use crate::dist::Observation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{CausalConv1d, Head, Init, Mlp, Past, Tcn, TcnPast, module};
 use crate::noise::Noise;
 use crate::ops::*;
@@ -50,7 +50,7 @@ settings! {
         pub blocks_per_level: usize = 1..=24,
         /// Layers of the output network before the head.
         pub output_layers: usize = 1..=64,
-        /// What the output of WaveNet-dense sees.
+        /// What the output of WaveNet-dense sees; WaveNet has no taps.
         pub dense_taps: DenseTaps,
     }
 }
@@ -63,16 +63,18 @@ pub struct Paper {
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = WaveNet;
 
-    fn name(&self) -> &'static str {
-        if self.dense { "wavenet-dense" } else { "wavenet" }
-    }
-
-    fn about(&self) -> &'static str {
-        if self.dense {
-            "WaveNet whose output sees a tap of every level, \"analogously to STCN-dense\"."
-        } else {
-            "WaveNet, the deterministic control: the sum of all skip outputs."
+    fn description(&self) -> Description {
+        Description {
+            name: if self.dense { "wavenet-dense" } else { "wavenet" },
+            about: if self.dense {
+                "WaveNet whose output sees a tap of every level, \"analogously to STCN-dense\"."
+            } else {
+                "WaveNet, the deterministic control: the sum of all skip outputs."
+            },
+            has_latents: false,
+            ..Description::default()
         }
     }
 
@@ -91,20 +93,15 @@ impl Architecture for Paper {
         Config { channels, kernel_size: 2, levels, blocks_per_level, output_layers: 2, dense_taps }
     }
 
-    fn gradcheck(&self) -> Config {
-        Config {
-            channels: 5,
-            kernel_size: 2,
-            levels: 2,
-            blocks_per_level: 2,
-            output_layers: 2,
-            dense_taps: DenseTaps::EveryLevel,
-        }
+    fn gradcheck(&self, tiny: Config) -> Config {
+        Config { channels: 5, levels: 2, blocks_per_level: 2, ..tiny }
     }
 
     /// On ink 5 × \[1..16\] blocks were released.
     fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
-        config.dense_taps = DenseTaps::Release;
+        if self.dense {
+            config.dense_taps = DenseTaps::Release;
+        }
         if obs.task == Task::Ink {
             config.blocks_per_level = config.blocks_per_level.min(5);
         }
@@ -120,21 +117,16 @@ impl Architecture for Paper {
     }
 
     fn check(&self, config: &Config) -> Result<()> {
-        let Config { kernel_size, levels, blocks_per_level, .. } = *config;
+        let Config { kernel_size, levels, blocks_per_level, dense_taps, .. } = *config;
+        if !self.dense && dense_taps != DenseTaps::EveryLevel {
+            let text = "model.dense_taps is read by --model wavenet-dense alone: choose that, or leave the key out";
+            return Err(Error::usage(text));
+        }
         check_receptive_field("blocks_per_level", kernel_size, levels, blocks_per_level)
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(WaveNet::new(init, config, obs, self.dense))
-    }
-
-    fn has_latents(&self) -> bool {
-        false
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> WaveNet {
+        WaveNet::new(init, config, obs, self.dense)
     }
 }
 

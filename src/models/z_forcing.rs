@@ -21,7 +21,7 @@
 
 use super::config::{HeadKind, ObservationConfig, Preset};
 use super::stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, with_before};
-use super::{Architecture, Context, SequenceModel};
+use super::{Architecture, Context, Description};
 use crate::dist::{Normal, Observation};
 use crate::nn::{Head, Init, Linear, LogVarLayers, Lstm, clipped_leaky_relu, module};
 use crate::ops::*;
@@ -54,13 +54,16 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = ZForcing;
 
-    fn name(&self) -> &'static str {
-        "z-forcing"
-    }
-
-    fn about(&self) -> &'static str {
-        "Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict."
+    fn description(&self) -> Description {
+        Description {
+            name: "z-forcing",
+            about: "Z-forcing (Goyal et al. 2017): the posterior sees a network that reads backwards, which the latent is to predict.",
+            looks_ahead: true,
+            inference_only: &["infer", "backward", "auxiliary"],
+            ..Description::default()
+        }
     }
 
     /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
@@ -84,33 +87,22 @@ impl Architecture for Paper {
         }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, tiny: Config) -> Config {
+        // Finite differences see through a stopped gradient.
+        let auxiliary_target = AuxiliaryTarget::Full;
         Config {
             hidden_size: 5,
             embedding_size: 5,
             latent_size: 3,
             latent_hidden_size: 5,
             auxiliary_weight: 0.1,
-            backward_weight: 1.,
-            auxiliary_target: AuxiliaryTarget::Full, // finite differences see through a stopped gradient
+            auxiliary_target,
+            ..tiny
         }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
-        Box::new(ZForcing::new(init, config, obs))
-    }
-
-    fn looks_ahead(&self) -> bool {
-        true
-    }
-
-    fn inference_only(&self) -> &'static [&'static str] {
-        &["infer", "backward", "auxiliary"]
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> ZForcing {
+        ZForcing::new(init, config, obs)
     }
 }
 

@@ -4,7 +4,9 @@ use super::{has, size, with, with_those_of};
 use stcn::models::config::{
     Floors, HeadKind, ModelConfig, ObservationConfig, PenDraw, Preset, Task,
 };
-use stcn::models::{self, ModelKind, RNN, Registry, STCN, STCN_DENSE, SWAVENET, WAVENET, shapes};
+use stcn::models::{
+    self, ModelKind, RNN, Registry, STCN, STCN_DENSE, SWAVENET, WAVENET, WAVENET_DENSE, shapes,
+};
 use toml::{Table, Value};
 
 fn ink(kind: ModelKind) -> ModelConfig {
@@ -53,7 +55,8 @@ fn as_released_takes_the_released_reading_of_every_switch() {
     let of_stcn = [word("draws", "fresh"), word("precision", "as-released")];
     assert_eq!(words(STCN_DENSE), [&of_all[..], &of_stcn].concat());
     let of_wavenet = [("blocks_per_level", "5".to_string()), word("dense_taps", "release")];
-    assert_eq!(words(WAVENET), [&of_all[..], &of_wavenet].concat());
+    assert_eq!(words(WAVENET_DENSE), [&of_all[..], &of_wavenet].concat());
+    assert_eq!(words(WAVENET), [&of_all[..], &of_wavenet[..1]].concat());
     assert_eq!(words(SWAVENET), [word("gate_act", "linear-as-released")]);
     let obs = ink(STCN).as_released().obs;
     assert_eq!((obs.floors, obs.pen_draw), (Floors::AsReleased, PenDraw::Threshold));
@@ -117,6 +120,13 @@ fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
 #[track_caller]
 fn complaint(config: &ModelConfig) -> String {
     config.validate().unwrap_err().to_string()
+}
+
+#[test]
+fn taps_of_a_wavenet_that_has_none_are_refused() {
+    let config = with(&ink(WAVENET), "dense_taps", "release");
+    let cure = "model.dense_taps is read by --model wavenet-dense alone: choose that, or leave the key out";
+    assert_eq!(complaint(&config), cure);
 }
 
 #[test]
@@ -326,7 +336,7 @@ mod of_another_crate {
     use super::{STCN, complaint};
     use stcn::models::config::{ModelConfig, ObservationConfig, Preset};
     use stcn::models::rnn::{self, Rnn};
-    use stcn::models::{Architecture, ModelKind, Registry, SequenceModel, build, count};
+    use stcn::models::{Architecture, Description, ModelKind, Registry, build, count};
     use stcn::nn::Init;
 
     stcn::settings! {
@@ -341,36 +351,25 @@ mod of_another_crate {
 
     impl Architecture for Small {
         type Config = Config;
+        type Model = Rnn;
 
-        fn name(&self) -> &'static str {
-            "small-rnn"
-        }
-
-        fn about(&self) -> &'static str {
-            "An RNN with layers as wide as its units."
+        fn description(&self) -> Description {
+            let about = "An RNN with layers as wide as its units.";
+            Description { name: "small-rnn", about, has_latents: false, ..Description::default() }
         }
 
         fn preset(&self, _preset: Preset, _obs: &ObservationConfig) -> Config {
             Config { units: 8 }
         }
 
-        fn gradcheck(&self) -> Config {
+        fn gradcheck(&self, _: Config) -> Config {
             Config { units: 2 }
         }
 
-        fn build(
-            &self,
-            init: &mut Init,
-            config: &Config,
-            obs: &ObservationConfig,
-        ) -> Box<dyn SequenceModel> {
+        fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Rnn {
             let units = config.units;
             let sizes = rnn::Config { hidden_size: units, embedding_size: units, layers: 1 };
-            Box::new(Rnn::new(init, &sizes, obs))
-        }
-
-        fn has_latents(&self) -> bool {
-            false
+            Rnn::new(init, &sizes, obs)
         }
     }
 

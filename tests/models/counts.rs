@@ -27,7 +27,8 @@ fn with_head(config: &ModelConfig, head: HeadKind) -> ModelConfig {
 }
 
 fn released(config: ModelConfig) -> ModelConfig {
-    with(&with(&config, "dense_taps", "release"), "blocks_per_level", 5)
+    let config = with(&config, "blocks_per_level", 5);
+    if config.kind == WAVENET_DENSE { with(&config, "dense_taps", "release") } else { config }
 }
 
 /// Parameters whose path begins with one of `parts`.

@@ -82,7 +82,8 @@ fn switched(config: &ModelConfig, key: &str) -> Vec<ModelConfig> {
     let Some((key, _)) = keys.iter().find(|(known, _)| known.name == key) else {
         return vec![config.clone()];
     };
-    key.values.iter().map(|&word| with(config, key.name, word)).collect()
+    let all = key.values.iter().map(|&word| with(config, key.name, word));
+    all.filter(|config| config.validate().is_ok()).collect()
 }
 
 /// Two levels of two blocks, a handful of channels: d^1 sees 4 rows, d^2 7, WaveNet and SWaveNet 8.
@@ -160,7 +161,7 @@ fn is_dense(kind: ModelKind) -> bool {
 fn new_stcn(seed: u64, config: &ModelConfig) -> Stcn {
     let (init, obs, dense) = (&mut Init::new(seed), &config.obs, is_dense(config.kind));
     match has(config, "cells_per_latent") {
-        true => Stcn::ladder(init, &config.own(), obs, dense),
+        true => ::stcn::models::ladder::new(init, &config.own(), obs, dense),
         false => Stcn::new(init, &config.own(), obs, dense),
     }
 }

@@ -11,7 +11,7 @@ use crate::layer::Unit;
 use crate::op::swish;
 use stcn::dist::{Normal, Observation};
 use stcn::models::config::{ObservationConfig, Preset};
-use stcn::models::{Architecture, Context, SequenceModel, Steps, Stepwise};
+use stcn::models::{Architecture, Context, Description, Steps, Stepwise};
 use stcn::nn::{Head, Init, Linear, module};
 use stcn::ops::{affine, concat, softplus, tanh};
 use stcn::{Tensor, Var, settings};
@@ -31,34 +31,27 @@ pub struct Paper;
 
 impl Architecture for Paper {
     type Config = Config;
+    type Model = Drift;
 
-    fn name(&self) -> &'static str {
-        "drift"
-    }
-
-    fn about(&self) -> &'static str {
-        "A latent that drifts, from a crate of somebody else's."
+    fn description(&self) -> Description {
+        let about = "A latent that drifts, from another crate.";
+        Description { name: "drift", about, ..Description::default() }
     }
 
     fn preset(&self, _preset: Preset, _obs: &ObservationConfig) -> Config {
         Config { latent_size: 8, hidden_size: 32 }
     }
 
-    fn gradcheck(&self) -> Config {
+    fn gradcheck(&self, _: Config) -> Config {
         Config { latent_size: 3, hidden_size: 4 }
     }
 
-    fn build(
-        &self,
-        init: &mut Init,
-        config: &Config,
-        obs: &ObservationConfig,
-    ) -> Box<dyn SequenceModel> {
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Drift {
         let Config { latent_size: z, hidden_size: h } = *config;
         let spread = |init: &mut Init, name: &str, inputs: usize| {
             init.scope(name, |init| Linear::new(init, inputs, z))
         };
-        Box::new(Drift {
+        Drift {
             inward: init.scope("inward", |init| Unit::new(init, z, h)),
             outward: init.scope("outward", |init| Linear::new(init, h, z)),
             std: spread(init, "std", z),
@@ -66,14 +59,11 @@ impl Architecture for Paper {
             head: obs.build(init, h),
             infer: init
                 .scope("infer", |init| {
-                    [
-                        init.scope("mean", |init| Linear::new(init, z + obs.input, z)),
-                        init.scope("std", |init| Linear::new(init, z + obs.input, z)),
-                    ]
+                    [spread(init, "mean", z + obs.input), spread(init, "std", z + obs.input)]
                 })
                 .into(),
             latent: z,
-        })
+        }
     }
 }
 

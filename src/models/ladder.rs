@@ -1,0 +1,121 @@
+//! LadderRNN: STCN with stacked LSTM cells in the place of its blocks (Aksan & Hilliges, ICLR 2019, their ablation).
+//!
+//! ```text
+//! d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)                               instead of Eq. 2
+//! ```
+//! Everything above the contexts d^1 … d^L is STCN's (`stcn`). It was not released.
+
+use super::config::{ObservationConfig, Preset};
+use super::stcn::{Decoder, Draws, Precision, Sizes, Stcn, latents};
+use super::{Architecture, Description};
+use crate::nn::{Init, Stack};
+use crate::settings;
+
+settings! {
+    /// Sizes and switches of a LadderRNN.
+    pub struct Config {
+        /// Units of every LSTM cell.
+        pub hidden_size: usize = 1..=1 << 16,
+        /// Sizes of z^1 … z^L, lowest first.
+        pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
+        /// LSTM cells per level, in the place of STCN's blocks.
+        pub cells_per_latent: usize = 1..=24,
+        /// Hidden layers of each net of a latent.
+        pub latent_layers: usize = 1..=64,
+        /// Their width.
+        pub latent_hidden: usize = 1..=1 << 16,
+        /// Layers of the output network before the head.
+        pub output_layers: usize = 1..=64,
+        /// Their width.
+        pub output_size: usize = 1..=1 << 16,
+        /// The output network.
+        pub decoder: Decoder,
+        /// Draws of one latent.
+        pub draws: Draws,
+        /// The spread of the combined posterior.
+        pub precision: Precision,
+    }
+}
+
+/// What this file declares.
+pub struct Paper {
+    /// Whether the output sees every latent, or z^1.
+    pub dense: bool,
+}
+
+impl Architecture for Paper {
+    type Config = Config;
+    type Model = Stcn;
+
+    fn description(&self) -> Description {
+        Description {
+            name: if self.dense { "ladder-rnn-dense" } else { "ladder-rnn" },
+            about: if self.dense {
+                "LadderRNN whose output sees every latent."
+            } else {
+                "LadderRNN: STCN with stacked LSTM cells in the place of its blocks."
+            },
+            ..Description::default()
+        }
+    }
+
+    /// 25 cells of 256 units as published; small ones have one a level, before nets as wide as STCN's. On music the
+    /// cells read 88 keys, and the nets pay for it.
+    fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
+        let (hidden_size, cells_per_latent, width) = match preset {
+            Preset::InkTiny => (55, 1, 32),
+            Preset::InkSmall => (103, 1, 54),
+            Preset::MusicSmall => (103, 1, 48),
+            Preset::SpeechSmall => (108, 1, 60),
+            Preset::Ink | Preset::Speech | Preset::SpeechLarge => (256, 5, 256),
+        };
+        Config {
+            hidden_size,
+            latents: latents(preset),
+            cells_per_latent,
+            latent_layers: 2,
+            latent_hidden: width,
+            output_layers: 5,
+            output_size: width,
+            decoder: Decoder::Pointwise,
+            draws: Draws::Shared,
+            precision: Precision::Product,
+        }
+    }
+
+    fn gradcheck(&self, tiny: Config) -> Config {
+        Config {
+            hidden_size: 5,
+            latents: vec![3, 2],
+            latent_hidden: 5,
+            output_layers: 2,
+            output_size: 5,
+            ..tiny
+        }
+    }
+
+    fn build(&self, init: &mut Init, config: &Config, obs: &ObservationConfig) -> Stcn {
+        new(init, config, obs, self.dense)
+    }
+}
+
+/// A LadderRNN with fresh parameters.
+pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, dense: bool) -> Stcn {
+    let cells = config.latents.len() * config.cells_per_latent;
+    let stack = Stack::cells(init, "lstm", (obs.input, config.hidden_size), cells);
+    let sizes = Sizes {
+        input: obs.input,
+        dense,
+        latents: config.latents.clone(),
+        context: config.hidden_size,
+        per_level: config.cells_per_latent,
+        latent_layers: config.latent_layers,
+        latent_hidden: config.latent_hidden,
+        output_layers: config.output_layers,
+        output_size: config.output_size,
+        decoder: config.decoder,
+        draws: config.draws,
+        combine: config.precision.into(),
+    };
+    Stcn::on(stack, init, sizes, obs)
+}
