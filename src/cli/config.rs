@@ -5,7 +5,7 @@ use crate::models::Registry;
 use crate::train::{Config, Overrides};
 use std::path::Path;
 
-/// The choice of a config: the preset first, then --released, the file, --model and --head, then --set.
+/// The arguments that choose a config. Applied in order: preset (with --model and --head), --released, file, --set.
 #[derive(clap::Args)]
 pub(super) struct ConfigArgs {
     /// A model from `stcn list` [default: stcn-dense]
@@ -17,7 +17,7 @@ pub(super) struct ConfigArgs {
     /// Sizes and training settings; `stcn list` shows all presets [default: ink-tiny]
     #[arg(long, value_name = "P")]
     preset: Option<String>,
-    /// Every switch between the model's paper and its release as released
+    /// Where the model's paper and its released code differ, do as the code does
     #[arg(long)]
     released: bool,
     /// Set one key of the config, such as `model.channels=64`; can be repeated
@@ -26,7 +26,7 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The config that these arguments and `file` (of `--config`) choose, of a model of `registry`.
+    /// The config chosen by these arguments and `file` (`--config`); its model must be in `registry`.
     pub fn resolve(&self, file: Option<&Path>, registry: &Registry) -> Result<Config> {
         let overrides = Overrides {
             preset: self.preset.as_deref(),

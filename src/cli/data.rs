@@ -1,9 +1,9 @@
-//! `stcn data`: opening a data set, its figures, and pictures of its sequences.
+//! `stcn data`: statistics of data sets, and pictures of their sequences.
 //!
 //! Not here: the importers' command lines (`prepare`).
 
-use super::prepare::{self, Prepare, print_figures};
-use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::figures};
+use super::prepare::{self, Prepare, print_statistics};
+use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statistics};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Convert a published data set into one .npz, and print its figures
+    /// Convert a published data set into one .npz, and print its statistics
     Prepare {
         #[command(subcommand)]
         kind: Prepare,
@@ -24,7 +24,7 @@ pub(super) enum Command {
     Show(Show),
 }
 
-/// Print the figures of a data set, and draw its sequences
+/// Print the statistics of a data set, and draw its sequences
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
@@ -36,7 +36,7 @@ pub(super) struct Show {
     /// Sequences to draw, from 1 [default: the first six]
     #[arg(long, value_name = "I")]
     index: Vec<usize>,
-    /// The picture to write; without it, only figures are printed
+    /// The picture to write; without it, only statistics are printed
     #[arg(long, value_name = "FILE.svg|.png")]
     out: Option<PathBuf>,
     /// Draw as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
@@ -71,10 +71,10 @@ fn show(args: Show) -> Result<()> {
         None if set.check_binary().is_ok() => Task::Music,
         None => Task::Speech,
     };
-    // Three channels whose pen is not 0 or 1 are more likely damaged ink than sound.
+    // Three channels with a pen that is not 0 or 1 are more likely damaged ink than sound.
     if picture.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
-        checked.map_err(|e| if asked.is_some() { unlike(task, &args.file) } else { e })?;
+        checked.map_err(|e| if asked.is_some() { not_drawable(task, &args.file) } else { e })?;
     }
     println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
@@ -83,8 +83,8 @@ fn show(args: Show) -> Result<()> {
         }
     }
     if !set.split(Split::Train).is_empty() {
-        let (all, channels) = figures(&set)?;
-        print_figures(all, &channels);
+        let (all, channels) = statistics(&set)?;
+        print_statistics(all, &channels);
     }
     let Some((out, picture)) = args.out.as_deref().zip(picture) else { return Ok(()) };
     let index = if args.index.is_empty() { (1..=set.len().min(6)).collect() } else { args.index };
@@ -107,16 +107,16 @@ pub(super) fn open(file: &Path) -> Result<DataSet> {
     DataSet::open(file, Some(MissingSplit::AllTrain))
 }
 
-/// The error for a set that cannot be drawn as `--as` asks.
-fn unlike(task: Task, file: &Path) -> Error {
+/// The error for a set that cannot be drawn as chosen with `--as`.
+fn not_drawable(task: Task, file: &Path) -> Error {
     let wanted = match task {
         Task::Ink => "three channels (dx, dy, pen), the pen 0 or 1",
-        Task::Music => "numbers that are 0 or 1",
+        Task::Music => "values that are 0 or 1",
         Task::Speech => "frames of samples",
     };
     Error::invalid(
         file,
-        format!("cannot be drawn as {task}, which wants {wanted}; choose another --as"),
+        format!("cannot be drawn as {task}, which needs {wanted}; choose another --as"),
     )
 }
 
@@ -129,12 +129,12 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
     }
 }
 
-/// Refuses a sampling rate that no sound has.
+/// Refuses an implausible sampling rate.
 pub(super) fn check_rate(rate: u32) -> Result<()> {
     match rate {
         1000..=768_000 => Ok(()),
         _ => Err(Error::usage(format!(
-            "--rate {rate}: want samples a second from 1000 to 768000, such as 16000"
+            "--rate {rate}: want samples per second from 1000 to 768000, such as 16000"
         ))),
     }
 }

@@ -59,7 +59,7 @@ fn print_keys(kind: ModelKind) {
         if !key.values.is_empty() {
             println!("      one of {}", key.values.join(", "));
         }
-        // Presets with one value stand together.
+        // Presets with the same value share a line.
         let mut groups: Vec<(Value, Vec<&str>)> = vec![];
         for (preset, value) in Preset::ALL.iter().zip(values) {
             match groups.iter_mut().find(|(known, _)| *known == value) {
@@ -76,7 +76,7 @@ fn print_keys(kind: ModelKind) {
     }
 }
 
-/// A word without its quotes.
+/// A value as text, without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }

@@ -1,19 +1,18 @@
-//! The command line: arguments become calls of the library, results become text or JSON.
+//! The command line: parses arguments, calls the library, and prints results as text or JSON.
 //!
-//! One file for each command, its arguments at the top. Not here: anything that a program could not do through the
-//! library.
+//! One file per command, its arguments at the top. Not here: anything that only the command line could do.
 
-/// As std's, but where stdout is closed (`| head`), it ends the program quietly instead of panicking.
+/// As std's, but if stdout is closed (`| head`), ends the program quietly instead of panicking.
 macro_rules! println {
     ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!("{}\n", format_args!($($args)*))) };
 }
 
-/// Likewise.
+/// As std's, with the same exception.
 macro_rules! print {
     ($($args:tt)*) => { $crate::cli::print_or_exit(format_args!($($args)*)) };
 }
 
-/// As std's, but where stderr is closed, it does nothing instead of panicking.
+/// As std's, but if stderr is closed, does nothing instead of panicking.
 macro_rules! eprintln {
     ($($args:tt)*) => {{
         use std::io::Write;
@@ -44,7 +43,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// More threads than this are taken for a typing error: starting them could bring the machine down.
+/// The most threads: more is probably a typing error, and starting them could bring the machine down.
 const MOST_THREADS: usize = 1024;
 
 /// Stochastic temporal convolutional networks on a CPU: train, evaluate, draw, and look at every gradient.
@@ -80,8 +79,8 @@ enum Command {
     List(list::Args),
 }
 
-/// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate
-/// with a model of its own has the whole command line for it by calling this in its `main`.
+/// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate with
+/// its own model gets the whole command line by calling this in its `main`.
 pub fn main(registry: &Registry) -> ExitCode {
     match run(Args::parse(), registry) {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,12 +137,12 @@ fn try_print(text: fmt::Arguments) -> io::Result<()> {
     stdout.write_fmt(text).and_then(|()| stdout.flush())
 }
 
-/// Peak memory of this process, in MiB as other frameworks' benchmarks report it.
+/// Peak memory of this process, in MiB.
 fn peak_mib() -> Option<f64> {
     peak_resident().map(|bytes| bytes as f64 / (1 << 20) as f64)
 }
 
-/// Runs `read`, which reads a data set, with a spinner on a terminal: hours of sound take minutes to read.
+/// Runs `read`, which reads a data set, showing a spinner on a terminal, since hours of sound take minutes.
 fn reading<R>(quiet: bool, read: impl FnOnce() -> R) -> R {
     let spinner = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     spinner.set_message("reading and checking the data");

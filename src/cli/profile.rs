@@ -1,7 +1,7 @@
 //! Where the time of a training step goes: by op, forward and backward.
 //!
-//! The time between two events on a tape counts for the op of the later one. Where n shards of a batch run in
-//! parallel, each on a tape of its own, it counts 1/n. The last row is the rest of the step's wall-clock time, so
+//! The time between two events on a tape is attributed to the op of the later one. If n shards of a batch run in
+//! parallel, each on its own tape, times are divided by n. One row is the rest of the step's wall-clock time, so
 //! that the rows add up to it.
 
 use crate::parallel;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// What a step does outside its tapes, waiting for the slowest of them included.
+/// The row of what a step does outside its tapes, including waiting for the slowest.
 const REST: &str = "clip, Adam, waiting";
 
 /// Times of one rule, over all profiled steps.
@@ -21,7 +21,7 @@ struct Row {
     calls: usize,
     forward_ms: f64,
     backward_ms: f64,
-    /// Of the values recorded on the tape.
+    /// Megabytes of values recorded on the tape.
     megabytes: f64,
 }
 
@@ -37,18 +37,18 @@ struct State {
 #[derive(Default)]
 pub(super) struct Profile(Arc<Mutex<State>>);
 
-/// Why the lock cannot be poisoned.
-const QUIET: &str = "nothing panics under it";
+/// Why locking cannot fail.
+const NEVER_POISONED: &str = "no code panics while it holds the lock";
 
 impl Profile {
-    /// Observes `tape`, one of a step's, from now on.
+    /// Starts to observe `tape`, one of a step's tapes.
     pub fn watch(&self, tape: &mut Tape) {
         let (state, last) = (self.0.clone(), Cell::new(Instant::now()));
-        state.lock().expect(QUIET).tapes += 1;
+        state.lock().expect(NEVER_POISONED).tapes += 1;
         tape.observe(move |event| {
             let now = Instant::now();
             let ms = 1e3 * (now - last.replace(now)).as_secs_f64();
-            let mut state = state.lock().expect(QUIET);
+            let mut state = state.lock().expect(NEVER_POISONED);
             match event {
                 Event::Recorded(rule, value) => {
                     let row = state.rows.entry(rule.name).or_default();
@@ -67,7 +67,7 @@ impl Profile {
     pub fn time<R>(&self, step: impl FnOnce() -> R) -> R {
         let start = Instant::now();
         let result = step();
-        let mut state = self.0.lock().expect(QUIET);
+        let mut state = self.0.lock().expect(NEVER_POISONED);
         state.wall_ms += since(start);
         state.steps += 1;
         result
@@ -75,16 +75,16 @@ impl Profile {
 
     /// Means per step, the slowest first; and the wall-clock time per step in ms.
     fn rows(&self) -> (Vec<(&'static str, Row)>, f64) {
-        let state = self.0.lock().expect(QUIET);
+        let state = self.0.lock().expect(NEVER_POISONED);
         let (n, wall_ms) = (state.steps as f64, state.wall_ms / state.steps as f64);
-        let side_by_side = match state.tapes / state.steps {
+        let parallel_tapes = match state.tapes / state.steps {
             tapes if tapes <= parallel::threads() => tapes as f64,
             _ => 1., // one after another
         };
         let mean = |(name, row): (&&'static str, &Row)| {
             let (calls, megabytes) = (row.calls / state.steps, row.megabytes / n);
             let [forward_ms, backward_ms] =
-                [row.forward_ms, row.backward_ms].map(|ms| ms / n / side_by_side);
+                [row.forward_ms, row.backward_ms].map(|ms| ms / n / parallel_tapes);
             (*name, Row { calls, forward_ms, backward_ms, megabytes })
         };
         let mut rows: Vec<_> = state.rows.iter().map(mean).collect();
@@ -95,7 +95,7 @@ impl Profile {
         (rows, wall_ms)
     }
 
-    /// As a table, one line for each op.
+    /// As a table with one line per op.
     pub fn table(&self) -> String {
         let (rows, sum) = self.rows();
         let mut text = format!(
@@ -108,7 +108,7 @@ impl Profile {
                 "{name:20} {calls:>6} {forward_ms:>11.3} {backward_ms:>11.3} {share:>6.1} {megabytes:>9.1}\n"
             );
         }
-        text + &format!("{:20} {:>6} {sum:>23.3} {:>6.1}\n", "together", "", 100.)
+        text + &format!("{:20} {:>6} {sum:>23.3} {:>6.1}\n", "total", "", 100.)
     }
 
     /// As JSON.

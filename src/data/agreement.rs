@@ -1,36 +1,36 @@
-//! Whether the arrays of a data set agree in size; each error says what was found, wanted and the cure.
+//! Checks that the arrays of a data set agree in size.
 //!
-//! Not here: reading them (`npz`), what is made of them (`set`).
+//! Each error says what was found, what was wanted, and the cure. Not here: reading the arrays (`npz`), building a
+//! [`super::DataSet`] from them (`set`).
 
 /// Refuses `samples` without channels.
 pub(super) fn check_channels(channels: usize) -> Result<(), String> {
     match channels {
-        0 => {
-            Err("`samples` has 0 channels, wanted at least 1; keep its second axis when writing"
-                .into())
-        }
+        0 => Err("`samples` has 0 channels, wanted at least 1; write it with two axes".into()),
         _ => Ok(()),
     }
 }
 
-/// Where each sequence begins in the flat numbers, and the end; refused unless `lengths` fill them exactly.
+/// The offset of each sequence in `samples`, and their end; an error unless the lengths add up to all of `samples`.
 pub(super) fn offsets(
     lengths: &[i64],
     channels: usize,
     numbers: usize,
 ) -> Result<Vec<usize>, String> {
     if lengths.is_empty() {
-        return Err("`lengths` is empty, wanted at least one sequence; put data into it".into());
+        return Err(
+            "`lengths` is empty, wanted at least one sequence; write at least one sequence".into(),
+        );
     }
     if let Some(i) = lengths.iter().position(|&length| length < 1) {
         return Err(format!(
-            "`lengths` gives sequence {} {} steps, wanted at least 1; drop the sequence before \
+            "`lengths` gives sequence {} {} steps, wanted at least 1; drop it before \
              np.savez",
             i + 1,
             lengths[i]
         ));
     }
-    // No number of lengths below 2⁶³ that fits into memory overflows 128 bits.
+    // Cannot overflow: each length is below 2⁶³, and fewer than 2⁶⁴ fit in memory.
     let sum = lengths.iter().map(|&length| length.unsigned_abs() as u128).sum::<u128>();
     let total = numbers / channels;
     if sum != total as u128 {
@@ -40,13 +40,13 @@ pub(super) fn offsets(
         ));
     }
     let ends = lengths.iter().scan(0, |end, &length| {
-        *end += length as usize * channels; // at most `numbers`, as the sum has shown
+        *end += length as usize * channels; // at most `numbers`, by the check above
         Some(*end)
     });
     Ok(std::iter::once(0).chain(ends).collect())
 }
 
-/// Refuses a `split` that has not one entry for each sequence.
+/// Refuses a `split` without exactly one entry per sequence.
 pub(super) fn check_count(found: usize, sequences: usize) -> Result<(), String> {
     match found == sequences {
         true => Ok(()),

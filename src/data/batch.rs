@@ -1,7 +1,7 @@
-//! [`Batch`]: normalised, zero-padded sequences; [`Epochs`]: which ones, in which order.
+//! [`Batch`]: normalised, zero-padded sequences. [`Epochs`]: which sequences, in which order.
 //!
-//! The order is a function of (seed, epoch) and of nothing that was drawn before, so that a resumed run
-//! needs its step number only. Not here: noise of the models, which is addressed by [`Batch::samples`].
+//! The order depends only on seed and epoch, not on earlier draws, so a resumed run needs only its step number.
+//! Not here: the models' noise, which is addressed by [`Batch::samples`].
 
 use super::dequantise::Dequantise;
 use super::normalise::Normalisation;
@@ -15,38 +15,38 @@ use std::ops::Range;
 /// Steps `start..start + steps` of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Which sequence of the data set.
+    /// Index of the sequence in the data set.
     pub sample: usize,
-    /// Its first step in the batch.
+    /// The first step, within the sequence.
     pub start: usize,
-    /// How many steps.
+    /// Number of steps.
     pub steps: usize,
 }
 
 impl Window {
-    /// All of a sequence.
+    /// A whole sequence.
     pub fn whole(set: &DataSet, sample: usize) -> Self {
         Self { sample, start: 0, steps: set.length(sample) }
     }
 }
 
-/// Sequences side by side.
+/// A batch of sequences, padded to one length.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// (B, T, D): normalised, and zero from each sequence's end on.
+    /// (B, T, D): normalised; zero after the end of each sequence.
     pub x: Tensor,
-    /// The true length of each.
+    /// Length of each sequence, without padding.
     pub lengths: Vec<usize>,
-    /// The index of each in the data set: the address of its noise.
+    /// Index of each sequence in the data set; it addresses the sequence's noise.
     pub samples: Vec<u64>,
 }
 
 impl Batch {
-    /// The windows of `set`, dequantised if asked for, then normalised, then padded with zeros to the longest.
-    /// Fails if the rows are on the disk and cannot be read any more.
+    /// The windows of `set`: dequantised if `dequantise` is given, normalised, then padded with zeros to the longest.
+    /// Fails if the data is on disk and can no longer be read.
     ///
     /// # Panics
-    /// If a window leaves its sequence, or `normalisation` has other channels than the set.
+    /// If a window extends beyond its sequence, or `normalisation` and `set` differ in channels.
     #[track_caller]
     pub fn new(
         set: &DataSet,
@@ -75,11 +75,11 @@ impl Batch {
         })
     }
 
-    /// The sequences of `range`, padded to the longest of them.
+    /// Sequences `range` of the batch, padded to the longest of them.
     #[track_caller]
-    pub fn part(&self, range: Range<usize>) -> Self {
-        let (b, t, c) = self.x.btc("part");
-        assert_eq!(b, self.lengths.len(), "part: one length for each sequence");
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let (b, t, c) = self.x.btc("slice");
+        assert_eq!(b, self.lengths.len(), "slice: one length for each sequence");
         let (lengths, samples) = (&self.lengths[range.clone()], &self.samples[range.clone()]);
         let longest = lengths.iter().max().map_or(0, |&longest| longest);
         let mut x = Tensor::scratch(&[lengths.len(), longest, c]);
@@ -89,7 +89,7 @@ impl Batch {
         Self { x, lengths: lengths.to_vec(), samples: samples.to_vec() }
     }
 
-    /// (B, T): 1 on the steps of a sequence, 0 on padding.
+    /// (B, T): 1 where a sequence has a step, 0 on padding.
     pub fn mask(&self) -> Tensor {
         let (b, t, _) = self.x.btc("mask");
         let mut mask = Tensor::zeros(&[b, t]);
@@ -99,27 +99,27 @@ impl Batch {
         mask
     }
 
-    /// Σ lengths: steps without padding.
+    /// Total number of steps, without padding.
     pub fn steps(&self) -> usize {
         self.lengths.iter().sum::<usize>()
     }
 }
 
-/// How epochs are cut.
+/// How an epoch is divided into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
-    /// Sequences in a batch; an epoch's last cut has what is left.
+    /// Sequences per batch; one batch of each epoch may have fewer.
     pub sequences: usize,
-    /// Longer sequences give one window of so many steps per epoch, at a random start.
+    /// Longer sequences are cropped to one window of this many steps, with a random start in each epoch.
     pub crop: Option<usize>,
-    /// Decides order and starts.
+    /// Seed of the order and of the windows' starts.
     pub seed: u64,
 }
 
-/// The batches of training, epoch after epoch without end.
+/// Training batches, epoch after epoch without end.
 ///
-/// Sequences are shuffled, sorted by length within [`BUCKET`](Self::BUCKET) batches so that little is
-/// padding, cut, and the batches shuffled. Each sequence comes once per epoch.
+/// In each epoch the sequences are shuffled, sorted by length within buckets of [`BUCKET`](Self::BUCKET) batches to
+/// save padding, and divided into batches, which are shuffled in turn. Each sequence appears once per epoch.
 pub struct Epochs<'a> {
     set: &'a DataSet,
     normalisation: &'a Normalisation,
@@ -129,10 +129,10 @@ pub struct Epochs<'a> {
 }
 
 impl<'a> Epochs<'a> {
-    /// Batches whose sequences are sorted by length together.
+    /// Batches per bucket; within a bucket, sequences are sorted by length.
     pub const BUCKET: usize = 32;
 
-    /// The sequences of `split`, in batches.
+    /// Batches of the sequences of `split`.
     pub fn new(
         set: &'a DataSet,
         normalisation: &'a Normalisation,
@@ -159,21 +159,21 @@ impl<'a> Epochs<'a> {
         Ok(Self { set, normalisation, samples, batching, noise })
     }
 
-    /// Batches in every epoch.
+    /// Batches per epoch.
     pub fn batches_per_epoch(&self) -> usize {
         self.samples.len().div_ceil(self.batching.sequences)
     }
 
-    /// Epoch and batch within it of a step, all counted from 0.
+    /// The epoch of a step and the batch within it, all counted from 0.
     pub fn position(&self, step: u64) -> (u64, usize) {
         let batches = self.batches_per_epoch() as u64;
         (step / batches, (step % batches) as usize)
     }
 
-    /// What each batch of an epoch holds, in order.
+    /// The windows of each batch of an epoch, in order.
     pub fn epoch(&self, epoch: u64) -> Vec<Vec<Window>> {
         let noise = self.noise.at(epoch);
-        // With millions of sequences a list is tens of megabytes: none is kept longer than needed.
+        // With millions of sequences each list takes tens of megabytes, so none is kept longer than needed.
         let order = noise.shuffle("order", self.samples.len());
         let mut windows: Vec<Window> =
             order.into_iter().map(|i| self.window(&noise, self.samples[i])).collect();
@@ -185,7 +185,7 @@ impl<'a> Epochs<'a> {
         noise.shuffle("batches", batches.len()).iter().map(|&i| batches[i].to_vec()).collect()
     }
 
-    /// The batch of a step, counted from 0, whatever came before.
+    /// The batch of a step (counted from 0); it does not depend on earlier calls.
     pub fn batch_at(&self, step: u64) -> Result<Batch> {
         let (epoch, batch) = self.position(step);
         Batch::new(self.set, self.normalisation, &self.epoch(epoch)[batch], None)
@@ -198,22 +198,22 @@ impl<'a> Epochs<'a> {
         };
         let mut word = [0];
         noise.words("crop", sample as u64, 0, &mut word);
-        // One word scaled to the starts there are: no rejection, so that addresses stay fixed.
+        // One random word scaled to the number of starts, without rejection, so each sequence uses exactly one word.
         let starts = (whole.steps - steps + 1) as u64;
         Window { sample, start: ((u64::from(word[0]) * starts) >> 32) as usize, steps }
     }
 }
 
-/// How large a batch of [`in_order`] may become.
+/// The largest batch of [`in_order`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// At most so many sequences.
+    /// The most sequences.
     pub sequences: usize,
-    /// At most so many steps with their padding, unless one sequence alone has more.
+    /// The most steps, padding included; a longer sequence gets a batch to itself.
     pub steps: usize,
 }
 
-/// Every sequence of `split`, whole and in order, in batches within `limit`: for evaluation.
+/// Every sequence of `split`, uncropped and in order, in batches within `limit`: for evaluation.
 pub fn in_order(
     set: &DataSet,
     split: Split,

@@ -1,13 +1,13 @@
-//! [`Dequantise`]: whole numbers spread evenly over their cells.
+//! [`Dequantise`]: adds uniform noise to integer data.
 //!
-//! A density may rise without limit at values that come again and again; what is spread over its cell it can
-//! only describe: `E_u ln p(x + u) ≤ ln ∫ p(x + u) du = ln P(x)`, u uniform in `[−½, ½)`, so that the mean is
-//! a bound on a code length (Uria et al. 2013; Theis et al. 2016, §3.1). Not here: whether a set lies on the
-//! grid ([`super::DataSet::check_grid`]), how often anything is drawn.
+//! The density of a continuous model can grow without bound at values that repeat. With u uniform in `[−½, ½)`,
+//! `E_u ln p(x + u) ≤ ln ∫ p(x + u) du = ln P(x)`: the mean log-density of noisy data is a
+//! lower bound on the log-probability of the integers (Uria et al. 2013; Theis et al. 2016, §3.1).
+//! Not here: the check that a set holds integers ([`super::DataSet::check_grid`]), how many noisy copies are evaluated.
 
 use crate::noise::Noise;
 
-/// The noise that is added, in raw units, to the first channels of every row: the real ones.
+/// Noise to add, in raw units, to the first `real_channels` channels of every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dequantise {
     noise: Noise,
@@ -15,12 +15,12 @@ pub struct Dequantise {
 }
 
 impl Dequantise {
-    /// Of `noise`, by sequence, step and channel.
+    /// Draws from `noise`, addressed by sequence, step and channel.
     pub fn new(noise: Noise, real_channels: usize) -> Self {
         Self { noise, real_channels }
     }
 
-    /// Adds it to `rows`, whole rows of `channels`: those of sequence `sample` from step `start` on.
+    /// Adds the noise to `rows`, which are those of sequence `sample` from step `start` on.   rows: (steps, channels)
     pub fn add(&self, sample: u64, start: usize, channels: usize, rows: &mut [f32]) {
         let real = self.real_channels;
         let mut uniforms = vec![0.; rows.len() / channels * real];

@@ -1,7 +1,7 @@
-//! Data sets: the flat npz file, what it holds, its normalisation, and batches.
+//! Data sets: the flat npz file, loading, normalisation, and batches.
 //!
-//! A [`DataSet`] is raw, unpadded and checked; a [`Batch`] is normalised and padded, and its order
-//! depends on a seed alone. Not here: models, drawings.
+//! A [`DataSet`] is raw, unpadded and checked. A [`Batch`] is normalised and padded; the order of batches depends only
+//! on a seed. Not here: models, pictures.
 
 mod agreement;
 pub mod batch;
@@ -20,7 +20,7 @@ pub mod writer;
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
 pub use dequantise::Dequantise;
 pub use normalise::{Normalisation, Normalise};
-pub use samples::Kind;
+pub use samples::Dtype;
 pub use set::{DataSet, Summary};
 pub use split::{MissingSplit, Split};
 pub use writer::Writer;

@@ -1,8 +1,7 @@
 //! [`Normalisation`]: means and standard deviations of the train split, applied and undone.
 //!
-//! Sums run in f64, in index order, in two passes, so that the constants are the same on every machine, and
-//! whether the numbers are in memory or on the disk.
-//! Not here: the shift of a log-likelihood back to raw units, which is `steps · Σ ln std`.
+//! Sums are taken in f64, in index order, in two passes, so that the result is the same on every machine, with the data
+//! in memory or on disk. Not here: converting a log-likelihood back to raw units, a shift of `steps · Σ ln std`.
 
 use super::set::DataSet;
 use super::split::Split;
@@ -14,76 +13,76 @@ use serde::{Deserialize, Serialize};
 choice! {
     /// Which numbers share a mean and a standard deviation.
     Normalise, "normalisation":
-    /// One pair per channel.
+    /// Every channel has its own.
     PerChannel = "per-channel",
-    /// One pair over all values, as for frames of speech.
+    /// One mean and one standard deviation over all values, as for frames of speech.
     Scalar = "scalar",
-    /// One pair over dx and dy of ink, as Chung et al. 2015 have it: `m = Σ(dx + dy)/N` and
+    /// One mean and one standard deviation for dx and dy of ink, as in Chung et al. 2015: `m = Σ(dx + dy)/N` and
     /// `s² = Σ(dx² + dy²)/N − m²` over N steps, so that s is about √2 too large.
     ChungScalar = "chung-scalar",
-    /// The same as their program, whose Python 2 rounded both quotients down, got it from whole numbers.
+    /// `chung-scalar` with both quotients rounded down, as Python 2 did in their program for integer data.
     ChungFloor = "chung-floor",
-    /// The data as it is, as for binary rolls.
+    /// No normalisation, as for binary piano rolls.
     None = "none",
 }
 
 /// `y_d = (x_d − mean_d) / std_d` for every channel d.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Normalisation {
-    /// What is taken off each channel.
+    /// Subtracted from each channel.
     pub mean: Vec<f64>,
-    /// What each channel is then divided by; never 0.
+    /// Each channel is then divided by it; never 0.
     pub std: Vec<f64>,
 }
 
 impl Normalisation {
-    /// Leaves everything as it is.
+    /// Changes nothing: mean 0, standard deviation 1.
     pub fn identity(channels: usize) -> Self {
         Self { mean: vec![0.; channels], std: vec![1.; channels] }
     }
 
-    /// The figures of the train split over its first `real_channels` channels; the others stay as they
-    /// are. Ink has 2 real channels (the pen must stay 0 or 1), speech all of its own.
+    /// Mean and standard deviation of the first `real_channels` channels over the train split; other channels are left
+    /// unchanged. Ink has 2 real channels (the pen must stay 0 or 1); in speech all channels are real.
     ///
-    /// Standard deviations divide by n, Chung's by steps. A constant channel gets 1, and so does one whose s²
-    /// is not above 0.
+    /// Variances divide by the number of values, Chung's by the number of steps. A channel with variance 0 (or a
+    /// Chung s² that is not positive) gets standard deviation 1.
     ///
     /// # Panics
     /// If the set has fewer channels than `real_channels`.
     pub fn fit(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Self> {
         let channels = set.channels();
         assert!(real_channels <= channels, "fit: {real_channels} of {channels} channels");
-        let mut figures = Self::identity(channels);
+        let mut statistics = Self::identity(channels);
         if kind == Normalise::None {
-            return Ok(figures);
+            return Ok(statistics);
         }
         let moments = moments(set, kind, real_channels)?;
         for (d, (mean, variance)) in moments.into_iter().enumerate() {
-            figures.mean[d] = mean;
-            figures.std[d] = std(variance);
+            statistics.mean[d] = mean;
+            statistics.std[d] = std(variance);
         }
-        Ok(figures)
+        Ok(statistics)
     }
 
-    /// How many channels.
+    /// Number of channels.
     pub fn channels(&self) -> usize {
         self.mean.len()
     }
 
-    /// `out = (rows − mean) / std`, computed in f64; both are whole rows.
+    /// `out = (rows − mean) / std`, computed in f64.   rows, out: (steps, channels)
     #[track_caller]
     pub fn apply(&self, rows: &[f32], out: &mut [f32]) {
         self.each(rows, out, |x, mean, std| (x - mean) / std);
     }
 
-    /// `out = mean + std · rows`, computed in f64; both are whole rows.
+    /// `out = mean + std · rows`, computed in f64.   rows, out: (steps, channels)
     #[track_caller]
     pub fn undo(&self, rows: &[f32], out: &mut [f32]) {
         self.each(rows, out, |x, mean, std| mean + std * x);
     }
 
-    /// `Σ ln std_d`: what a log-likelihood loses per step on the way back to raw units. `ln` is the
-    /// caller's, because std's is not the same everywhere.
+    /// `Σ ln std_d`: to be subtracted from a log-likelihood per step to convert it to raw units. The caller passes
+    /// `ln`, because std's differs between platforms.
     pub fn log_std_sum(&self, ln: impl Fn(f64) -> f64) -> f64 {
         self.std.iter().fold(0., |sum, &std| sum + ln(std))
     }
@@ -101,7 +100,7 @@ impl Normalisation {
     }
 }
 
-/// Mean and variance of each real channel over the train split; where they share a pair, the same for all.
+/// Mean and variance of each real channel over the train split; all the same if `kind` shares them.
 fn moments(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Vec<(f64, f64)>> {
     let steps = set.steps(Split::Train).max(1);
     let chung = matches!(kind, Normalise::ChungScalar | Normalise::ChungFloor);
@@ -126,13 +125,13 @@ fn moments(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Vec<(
 }
 
 /// A mean and a standard deviation.
-pub type Figure = (f64, f64);
+pub type MeanStd = (f64, f64);
 
-/// Mean and standard deviation over the train split of all values together, and of each channel; 1 for what
-/// is constant. Two passes for both.
-pub fn figures(set: &DataSet) -> Result<(Figure, Vec<Figure>)> {
+/// Mean and standard deviation of the train split: over all values, and of each channel (1 if constant). Takes two
+/// passes over the data.
+pub fn statistics(set: &DataSet) -> Result<(MeanStd, Vec<MeanStd>)> {
     let moments = moments(set, Normalise::PerChannel, set.channels())?;
-    let n = moments.len() as f64; // channels, each of as many values
+    let n = moments.len() as f64; // channels, all with the same number of values
     let mean = moments.iter().fold(0., |sum, (mean, _)| sum + mean) / n;
     let around = |sum, (of, variance): &(f64, f64)| sum + variance + (of - mean) * (of - mean);
     let variance = moments.iter().fold(0., around) / n;
@@ -140,15 +139,16 @@ pub fn figures(set: &DataSet) -> Result<(Figure, Vec<Figure>)> {
     Ok(((mean, std(variance)), channels))
 }
 
-/// 1 for what is constant. IEEE 754 rounds a square root exactly, so std's is the same everywhere.
+/// The standard deviation; 1 for a constant. IEEE 754 square roots are correctly rounded, so std's is the same
+/// everywhere.
 fn std(variance: f64) -> f64 {
     if variance > 0. { variance.sqrt() } else { 1. }
 }
 
-/// Sequences of one partial sum: part of what the figures of a set with more are.
+/// Sequences per partial sum. Changing it changes the rounding of sums over more sequences.
 const CHUNK: usize = 1 << 16;
 
-/// `Σ f(group, x)` over the train split: one group for all real channels, or one for each.
+/// `Σ f(group, x)` over the train split; all real channels are one group if `shared`, else each is its own.
 fn sums(
     set: &DataSet,
     shared: bool,

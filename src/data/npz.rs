@@ -1,14 +1,13 @@
 //! The flat npz file: `samples` `<f4` or `<i2 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
 //!
-//! `<i2`, 16-bit whole numbers, is for sound, in half the bytes; both are f32 once they are read.
-//! Here: the container, so .npy headers, dtypes and sizes. Headers are read by our own few lines,
-//! because a message must say which cure, and because nothing may be allocated on a header's word alone:
-//! header and directory must agree, and what a member can unpack to is bounded by the bytes it has.
-//! Not here: the zip around it ([`super::unzip`]), whether the numbers make sense together ([`super::set`]),
-//! files written piece by piece ([`super::Writer`]).
+//! `<i2` is for sound and takes half the bytes; both become f32 when read. Here: .npy headers, dtypes and sizes. We
+//! parse headers ourselves so that messages can name the cure, and so that no allocation trusts a header: header and
+//! zip directory must agree, and a member's unpacked size is bounded by its bytes in the file. Not here: the zip
+//! format ([`super::unzip`]), checks of the values ([`super::set`]), writing sequence by sequence
+//! ([`super::Writer`]).
 
 use super::agreement::{check_channels, check_count, offsets};
-use super::samples::{Disk, Kind, Samples, read_once};
+use super::samples::{Disk, Dtype, Samples, read_once};
 use super::unzip::{Archive, Content};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};
@@ -22,28 +21,28 @@ use zip::CompressionMethod;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-/// The three arrays as the file has them, their shapes checked and nothing else.
+/// The three arrays of a file; only their shapes are checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flat<S = Vec<f32>> {
     /// D, the second axis of `samples`.
     pub channels: usize,
-    /// All sequences, one after another: `[total, D]`.
+    /// All sequences, concatenated: `[total, D]`.
     pub samples: S,
-    /// Steps of each sequence.
+    /// Length of each sequence.
     pub lengths: Vec<i64>,
-    /// 0 train, 1 valid, 2 test, if the file says.
+    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
     pub split: Option<Vec<i8>>,
 }
 
-/// Reads the file, and the SHA-256 of its bytes in hex.
+/// Opens a file; returns its arrays and the SHA-256 of its bytes in hex.
 ///
-/// Nothing is unpacked but headers before all sizes agree, and no samples before the lengths add up to them.
-/// Samples that would take more than `most_bytes` of memory stay where they are if they are stored in C order, and
-/// are read once here, for their checksum and the file's fingerprint together; packed ones are refused.
+/// Only headers are unpacked before all sizes agree, and no samples before the lengths add up. Samples that would
+/// take more than `most_bytes` of memory are left in the file, which is then read once for their checksum and the
+/// SHA-256; they must be uncompressed and in C order.
 pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, String)> {
     let path = path.as_ref();
     let mut file = &open_file(path)?;
-    let opened = file.metadata().map_err(Error::read(path))?; // what changes from here on is noticed
+    let opened = file.metadata().map_err(Error::read(path))?; // later changes are detected by it
     let mut npz = NpzFile::new(BufReader::new(file), path)?;
     let (about, lengths, split) = npz.all_but_samples(most_bytes)?;
     let (channels, numbers) = (about.shape[1], about.shape[0] * about.shape[1]);
@@ -58,7 +57,7 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
         (Some(start), false) => start,
         (None, _) => return Err(too_much(path, &SAMPLES, bytes, most_bytes, PACKED)),
         (_, true) => {
-            let turn = ("in Fortran order", "turn them round with np.ascontiguousarray(samples)");
+            let turn = ("in Fortran order", "convert them with np.ascontiguousarray(samples)");
             return Err(too_much(path, &SAMPLES, bytes, most_bytes, turn));
         }
     };
@@ -67,18 +66,18 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     if found != about.crc {
         return Err(damaged(path, SAMPLES.name, "Invalid checksum"));
     }
-    let kind = Kind::of(about.descr);
+    let dtype = Dtype::of(about.descr);
     let file = file.try_clone().map_err(Error::read(path))?;
-    let disk = Disk::new(file, opened, path, start + about.header_bytes, numbers, kind);
+    let disk = Disk::new(file, opened, path, start + about.header_bytes, numbers, dtype);
     Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
 }
 
-/// Why something cannot stay on the disk, and the cure.
-const PACKED: (&str, &str) = ("packed", "write them with np.savez, not np.savez_compressed");
+/// Why an array cannot be left on disk, and the cure.
+const PACKED: (&str, &str) = ("compressed", "write them with np.savez, not np.savez_compressed");
 
 fn too_much(path: &Path, entry: &Entry, bytes: u64, most: u64, (why, cure): (&str, &str)) -> Error {
     let what = format!(
-        "`{}` would take {} MiB of memory, where {} are allowed, and cannot stay on the disk because they are \
+        "`{}` would take {} MiB of memory, where {} are allowed, and cannot be left on disk because they are \
          {why}; {cure}, or train with a larger --set data.in_memory",
         entry.name,
         bytes.div_ceil(1 << 20),
@@ -87,7 +86,7 @@ fn too_much(path: &Path, entry: &Entry, bytes: u64, most: u64, (why, cure): (&st
     Error::invalid(path, what)
 }
 
-/// As [`open`], with all in memory, however much that is.
+/// As [`open`], with everything in memory, whatever its size.
 pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
     let (Flat { channels, samples, lengths, split }, fingerprint) = open(path, u64::MAX)?;
     let Samples::Memory(samples) = samples else {
@@ -96,7 +95,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
     Ok((Flat { channels, samples, lengths, split }, fingerprint))
 }
 
-/// The file, if there is one.
+/// Opens the file, with a helpful error if there is none.
 fn open_file(path: &Path) -> Result<File> {
     open_regular(path, "an .npz: give the path of one").map_err(|e| match e.kind() {
         ErrorKind::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::invalid(
@@ -107,14 +106,14 @@ fn open_file(path: &Path) -> Result<File> {
     })
 }
 
-/// Reads the arrays from anything that can seek; `path` is for the messages.
+/// Reads the arrays from any reader; `path` is for error messages.
 pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let mut file = NpzFile::new(reader, path)?;
     let (about, lengths, split) = file.all_but_samples(u64::MAX)?;
     Ok(Flat { channels: about.shape[1], samples: file.samples()?, lengths, split })
 }
 
-/// Writes the arrays, deflated; the file appears under its name only once it is complete.
+/// Writes the arrays, compressed; the file appears under its name only when it is complete.
 ///
 /// # Panics
 /// If `samples` are not whole rows of `channels`.
@@ -122,7 +121,7 @@ pub fn write(path: impl AsRef<Path>, flat: &Flat) -> Result<()> {
     write_whole(path, |file| write_to(file, flat))
 }
 
-/// SHA-256 in hex of all that is left to read.
+/// SHA-256 in hex of the rest of a reader.
 pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -139,7 +138,7 @@ pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
 fn write_to(file: &mut BufWriter<File>, flat: &Flat) -> io::Result<()> {
     let rows = (flat.samples.len() / flat.channels.max(1), flat.channels);
     let samples = ArrayView2::from_shape(rows, &flat.samples).expect("whole rows of channels");
-    // Members beyond 4 GiB need zip64, which has to be asked for before writing.
+    // Members beyond 4 GiB need zip64, which must be chosen before writing.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(size_of_val(flat.samples.as_slice()) > 1 << 31);
@@ -152,7 +151,7 @@ fn write_to(file: &mut BufWriter<File>, flat: &Flat) -> io::Result<()> {
     npz.finish().map(drop).map_err(io_error)
 }
 
-/// What the system said, without the layers around it.
+/// The underlying I/O error, if there is one.
 fn io_error(e: WriteNpzError) -> io::Error {
     match e {
         WriteNpzError::Zip(ZipError::Io(e)) | WriteNpzError::Npy(WriteNpyError::Io(e)) => e,
@@ -160,10 +159,10 @@ fn io_error(e: WriteNpzError) -> io::Error {
     }
 }
 
-/// What an entry has to be, and how to make it so.
+/// The required form of an array, and how to bring it into that form.
 struct Entry {
     name: &'static str,
-    /// The usual one first.
+    /// Accepted dtypes, the usual one first.
     descrs: &'static [&'static str],
     rank: usize,
     axes: &'static str,
@@ -192,19 +191,19 @@ const SPLIT: Entry = Entry {
     reshape: "split.reshape(-1)",
 };
 
-/// Bytes of memory that a sequence takes beside its samples: its length, place, split and order.
+/// Bytes of memory per sequence besides its samples: length, offset, split and order.
 const SEQUENCE: u64 = 40;
 
-/// Sequences that take fewer bytes are held wherever the samples are.
+/// The most bytes for all sequences' lengths that are allowed even if the memory limit is lower.
 const FEW_SEQUENCES: u64 = 1 << 24;
 
 const HOW_TO_WRITE: &str = "np.savez(path, samples=np.concatenate(seqs).astype('<f4'), \
                             lengths=np.array([len(s) for s in seqs], '<i8'))";
 
-/// An .npy header longer than this is none: numpy's own take 128 bytes.
+/// The longest .npy header accepted; numpy's take 128 bytes.
 const LONGEST_HEADER: usize = 1 << 16;
 
-/// Says what the file is if it does not begin as a zip does. The outer result is the disk's.
+/// Checks that the file begins like a zip. The outer result is for I/O errors.
 fn check_start<R: Read + Seek>(reader: &mut R, path: &Path) -> io::Result<Result<()>> {
     let mut start = Vec::new();
     reader.by_ref().take(6).read_to_end(&mut start)?;
@@ -216,8 +215,8 @@ fn check_start<R: Read + Seek>(reader: &mut R, path: &Path) -> io::Result<Result
         }
         [b'P', b'K', ..] => return Ok(Ok(())),
         other => format!(
-            "is no .npz, which is a zip file and begins with \"PK\", but begins with \"{}\"; \
-             write it with {HOW_TO_WRITE}",
+            "begins with \"{}\", wanted \"PK\", as an .npz is a zip file; write it with \
+             {HOW_TO_WRITE}",
             other.escape_ascii()
         ),
     };
@@ -229,23 +228,24 @@ struct NpzFile<'a, R> {
     path: &'a Path,
 }
 
-/// An entry whose header makes sense, before its numbers.
+/// An array whose header was read and checked, but not its values.
 struct Found<'a, R> {
     member: Content<'a, R>,
     about: About,
 }
 
-/// What is known of it.
+/// The header of an array, and its location.
 struct About {
     name: &'static str,
     shape: Vec<usize>,
     descr: &'static str,
-    /// Whether the first axis runs fastest.
+    /// Whether it is in Fortran order: the first axis varies fastest.
     fortran: bool,
-    /// Of the header, and of the numbers.
+    /// Bytes of the .npy header.
     header_bytes: u64,
+    /// Bytes of the values.
     bytes: u64,
-    /// Where the header begins in the file, if nothing is packed.
+    /// Offset of the .npy header in the file, if it is not compressed.
     stored_at: Option<u64>,
     crc: u32,
 }
@@ -255,16 +255,16 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         check_start(&mut reader, path).map_err(Error::read(path))??;
         let zip = Archive::new(reader).map_err(|e| {
             let what = format!(
-                "begins like an .npz but cannot be read as one ({e}), so it was cut short or \
-                 damaged; copy or write it again"
+                "begins like an .npz but cannot be read as one ({e}), so it is truncated or damaged; \
+                 copy or write it again"
             );
             Error::invalid(path, what)
         })?;
         Ok(Self { zip, path })
     }
 
-    /// What is known of the samples, and what stands beside them, checked against each other. Packed lengths may
-    /// make sequences of `most_bytes`.
+    /// The header of `samples`, the lengths and the split, checked against each other. If `lengths` are compressed, the
+    /// sequences may take up to `most_bytes` of memory.
     fn all_but_samples(&mut self, most_bytes: u64) -> Result<(About, Vec<i64>, Option<Vec<i8>>)> {
         let path = self.path;
         let wrong = |what: String| Error::invalid(path, what);
@@ -295,10 +295,10 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
 
     fn samples(&mut self) -> Result<Vec<f32>> {
         let (path, found) = (self.path, self.find(&SAMPLES)?);
-        match Kind::of(found.about.descr) {
-            Kind::F4 => found.numbers(path, f32::from_le_bytes),
-            Kind::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes))),
-            Kind::U1 => found.numbers(path, |[byte]| f32::from(byte)),
+        match Dtype::of(found.about.descr) {
+            Dtype::F4 => found.numbers(path, f32::from_le_bytes),
+            Dtype::I2 => found.numbers(path, |bytes| f32::from(i16::from_le_bytes(bytes))),
+            Dtype::U1 => found.numbers(path, |[byte]| f32::from(byte)),
         }
     }
 
@@ -306,7 +306,7 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         self.zip.has(&entry.member())
     }
 
-    /// One entry, its header read.
+    /// Finds an array and checks its header.
     fn find(&mut self, entry: &Entry) -> Result<Found<'_, R>> {
         let (path, name) = (self.path, entry.name);
         let wrong = |what: String| Error::invalid(path, what);
@@ -324,7 +324,7 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
                 ))
             })?;
         let (shape, descr) = entry.check(&header).map_err(wrong)?;
-        // All sizes must agree before the first number is kept.
+        // All sizes must agree before anything is allocated.
         let width = u64::from(descr.as_bytes()[2] - b'0');
         let numbers = shape.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis));
         let bytes = numbers.and_then(|n| n.checked_mul(width));
@@ -335,7 +335,7 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
             return Err(wrong(format!(
                 "`{name}` has {held} bytes of numbers, but its shape {} needs {says}; the file is \
                  damaged, write it again",
-                header.shape_words()
+                header.shape_text()
             )));
         }
         let shape = shape.into_iter().map(|n| n as usize).collect();
@@ -360,18 +360,18 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
 }
 
 impl<R: Read> Found<'_, R> {
-    /// All of them in C order; `path` is for the messages. Nothing else is held but a buffer.
+    /// All values, in C order; `path` is for error messages. Takes no memory besides the result and a small buffer.
     fn numbers<const W: usize, T: Clone + Default>(
         mut self,
         path: &Path,
         from_le: fn([u8; W]) -> T,
     ) -> Result<Vec<T>> {
         let About { name, shape, fortran, bytes, .. } = &self.about;
-        let turned = match shape.as_slice() {
+        let fortran = match shape.as_slice() {
             &[rows, columns] if *fortran => Some((rows, columns)),
             _ => None,
         };
-        read_numbers(&mut self.member, *bytes, turned, from_le)
+        read_numbers(&mut self.member, *bytes, fortran, from_le)
             .map_err(|e| damaged(path, name, &e.to_string()))
     }
 }
@@ -379,12 +379,12 @@ impl<R: Read> Found<'_, R> {
 fn damaged(path: &Path, name: &str, said: &str) -> Error {
     let what = format!(
         "`{name}` cannot be unpacked ({said}), wanted a stored or deflated member; the file is \
-         damaged or packed otherwise, so write it again with np.savez or np.savez_compressed"
+         damaged, or compressed by another method: write it again with np.savez or np.savez_compressed"
     );
     Error::invalid(path, what)
 }
 
-/// An entry's name as messages show it: no longer than a name.
+/// A member's name for a message: escaped, and of limited length.
 fn quoted(name: &[u8]) -> String {
     format!("`{}`", String::from_utf8_lossy(&name[..name.len().min(100)]).escape_debug())
 }
@@ -394,15 +394,15 @@ impl Entry {
         format!("{}.npy", self.name)
     }
 
-    /// The shape and the dtype, if they, order and rank are as they have to be.
+    /// The shape and dtype of a header, if rank and dtype are as required.
     fn check(&self, header: &Header) -> Result<(Vec<u64>, &'static str), String> {
         let Self { name, descrs, axes, reshape, .. } = self;
         let (found, usual) = (&header.descr, descrs[0]);
         let wanted = descrs.join("' or '");
         if found.contains('O') {
             return Err(format!(
-                "`{name}` has dtype '{found}', an array of Python objects, which are never read \
-                 because reading one runs code, wanted '{wanted}'; write it with {HOW_TO_WRITE}"
+                "`{name}` has dtype '{found}' (Python objects, which are not read because that could run \
+                 code), wanted '{wanted}'; write it with {HOW_TO_WRITE}"
             ));
         }
         let Some(descr) = descrs.iter().find(|descr| *descr == found) else {
@@ -413,21 +413,20 @@ impl Entry {
         };
         if header.shape.len() != self.rank {
             return Err(format!(
-                "`{name}` has shape {}, wanted {axes}; bring it into shape with {reshape} before \
-                 np.savez",
-                header.shape_words()
+                "`{name}` has shape {}, wanted {axes}; reshape it with {reshape} before np.savez",
+                header.shape_text()
             ));
         }
         Ok((header.shape.clone(), descr))
     }
 }
 
-/// Little-endian numbers, exactly `bytes` of them, which the member says it can hold; those of `turned` rows and
-/// columns lie column by column.
+/// Reads exactly `bytes` bytes of little-endian values; the caller has checked that the member can hold them. `fortran`
+/// are the rows and columns of a matrix in Fortran order, which is transposed to C order.
 fn read_numbers<const W: usize, T: Clone + Default>(
     member: &mut impl Read,
     bytes: u64,
-    turned: Option<(usize, usize)>,
+    fortran: Option<(usize, usize)>,
     from_le: fn([u8; W]) -> T,
 ) -> io::Result<Vec<T>> {
     let mut numbers = vec![T::default(); bytes as usize / W];
@@ -443,7 +442,7 @@ fn read_numbers<const W: usize, T: Clone + Default>(
             });
         }
         let piece = piece.as_chunks().0.iter().map(|&chunk| from_le(chunk));
-        match turned {
+        match fortran {
             None => numbers[done..].iter_mut().zip(piece).for_each(|(number, x)| *number = x),
             Some((rows, columns)) => piece.zip(done..).for_each(|(x, i)| {
                 numbers[i % rows * columns + i / rows] = x;
@@ -451,24 +450,24 @@ fn read_numbers<const W: usize, T: Clone + Default>(
         }
         done += n;
     }
-    // The checksum is compared only when the end is met.
+    // The checksum is verified only at the end.
     match member.read(&mut [0])? {
         0 => Ok(numbers),
         _ => Err(io::Error::other("it is longer than the directory says")),
     }
 }
 
-/// What an .npy header says.
+/// A parsed .npy header.
 pub(super) struct Header {
-    /// The dtype, or the whole list of a structured one.
+    /// The dtype; for a structured one, the text of its whole list.
     pub(super) descr: String,
     pub(super) fortran_order: bool,
     pub(super) shape: Vec<u64>,
 }
 
 impl Header {
-    /// The shape as Python writes it.
-    fn shape_words(&self) -> String {
+    /// The shape as Python prints it.
+    fn shape_text(&self) -> String {
         match self.shape.as_slice() {
             [n] => format!("({n},)"),
             axes => format!("({})", axes.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
@@ -476,7 +475,7 @@ impl Header {
     }
 }
 
-/// The header and the bytes it takes; the inner error says what was found instead.
+/// Reads a header; returns it with its length in bytes. The inner error says what was found instead.
 pub(super) fn read_header(member: &mut impl Read) -> io::Result<Result<(Header, u64), String>> {
     let mut start = Vec::new();
     member.by_ref().take(8).read_to_end(&mut start)?;
@@ -503,7 +502,7 @@ pub(super) fn read_header(member: &mut impl Read) -> io::Result<Result<(Header, 
         .ok_or_else(|| format!("\"{}\"", shown.trim_ascii_end().escape_ascii())))
 }
 
-/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (7, 3), }`.
+/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (7, 3), }`.
 fn parse_header(text: &str) -> Option<Header> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
@@ -535,7 +534,7 @@ fn parse_header(text: &str) -> Option<Header> {
     Some(Header { descr: descr?, fortran_order: fortran_order?, shape: shape? })
 }
 
-/// Cuts at the commas that are in no bracket and no string; empty pieces are left out.
+/// Splits at the commas outside brackets and strings; drops empty fields.
 fn split_fields(text: &str) -> Vec<&str> {
     let (mut fields, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
     for (i, c) in text.char_indices() {
@@ -557,7 +556,7 @@ fn split_fields(text: &str) -> Vec<&str> {
     fields
 }
 
-/// What is between a pair of quotes, if that is all there is.
+/// The content of a quoted string, if `text` is one.
 fn unquote(text: &str) -> Option<&str> {
     let open = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     text[1..].strip_suffix(open).filter(|inner| !inner.contains(open))

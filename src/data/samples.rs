@@ -1,8 +1,7 @@
-//! [`Samples`]: the numbers of a data set, in memory or where they lie in a file.
+//! [`Samples`]: the values of a data set, in memory or in a file.
 //!
-//! A stored member of a zip is its numbers as they are, so rows are read when they are asked for, by any
-//! thread, at their place, and memory holds none. Not here: which file it is and where they lie
-//! ([`super::npz`]), what they mean ([`super::set`]).
+//! An uncompressed zip member holds the values as they are, so any thread can read rows from the file on demand.
+//! Not here: finding the member in a file ([`super::npz`]), what the values mean ([`super::set`]).
 
 use crate::error::{Error, Result};
 use crate::parallel::Work;
@@ -15,12 +14,12 @@ use std::mem::swap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// All numbers of a set, one after another.
+/// All values of a data set, as one flat array.
 #[derive(Debug)]
 pub enum Samples {
-    /// Read already.
+    /// In memory.
     Memory(Vec<f32>),
-    /// To be read.
+    /// In a file, read on demand.
     Disk(Disk),
 }
 
@@ -31,7 +30,7 @@ impl From<Vec<f32>> for Samples {
 }
 
 impl Samples {
-    /// How many.
+    /// Number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::Memory(numbers) => numbers.len(),
@@ -39,12 +38,12 @@ impl Samples {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Numbers `range`. Fails if they are on the disk and the file is not what it was.
+    /// The values in `range`. Fails if they are on disk and the file has changed.
     pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>> {
         match self {
             Self::Memory(numbers) => Ok(Cow::Borrowed(&numbers[range])),
@@ -52,25 +51,25 @@ impl Samples {
         }
     }
 
-    /// Whether all are known to be whole, and thus finite, because of how they are written.
+    /// Whether the dtype guarantees that all values are integers (and so finite).
     pub fn are_integral(&self) -> bool {
-        matches!(self, Self::Disk(Disk { kind: Kind::I2 | Kind::U1, .. }))
+        matches!(self, Self::Disk(Disk { dtype: Dtype::I2 | Dtype::U1, .. }))
     }
 }
 
-/// How a number is written.
+/// The dtype of `samples` in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Dtype {
     /// `<f4`
     F4,
-    /// `<i2`: a whole number from −32768 to 32767.
+    /// `<i2`: an integer from −32768 to 32767.
     I2,
-    /// `|u1` or `|b1`: a whole number from 0 to 255, or 0 and 1.
+    /// `|u1` or `|b1`: an integer from 0 to 255, or a boolean.
     U1,
 }
 
-impl Kind {
-    /// By NumPy's name, which is one of these.
+impl Dtype {
+    /// From NumPy's name, which must be one of these.
     pub fn of(descr: &str) -> Self {
         match descr {
             "<i2" => Self::I2,
@@ -88,8 +87,8 @@ impl Kind {
         }
     }
 
-    /// The number that is written in the place of `x`; another one than `x` if it has no place.
-    pub fn kept(self, x: f32) -> f32 {
+    /// What `x` reads back as after being written: not `x` if this dtype cannot represent it.
+    pub fn round_trip(self, x: f32) -> f32 {
         match self {
             Self::F4 => x,
             Self::I2 => f32::from(x as i16),
@@ -106,66 +105,66 @@ impl Kind {
     }
 }
 
-/// Numbers of an open file, little-endian, without a gap.
+/// Little-endian values in a contiguous range of an open file.
 #[derive(Debug)]
 pub struct Disk {
     file: File,
     path: PathBuf,
-    /// Length and time of change when the file was opened.
+    /// Length and modification time when the file was opened.
     opened: Metadata,
     start: u64,
     numbers: usize,
-    kind: Kind,
+    dtype: Dtype,
 }
 
 impl Disk {
-    /// `numbers` of them from byte `start` on; `path` is for the messages.
+    /// `numbers` values starting at byte `start`; `path` is for error messages.
     pub fn new(
         file: File,
         opened: Metadata,
         path: &Path,
         start: u64,
         numbers: usize,
-        kind: Kind,
+        dtype: Dtype,
     ) -> Self {
-        Self { file, path: path.into(), opened, start, numbers, kind }
+        Self { file, path: path.into(), opened, start, numbers, dtype }
     }
 
     fn read(&self, range: Range<usize>) -> Result<Vec<f32>> {
         assert!(range.end <= self.numbers, "read: {range:?} of {} numbers", self.numbers);
-        let width = self.kind.width();
+        let width = self.dtype.width();
         let mut bytes = vec![0; range.len() * width];
         let from = self.start + (range.start * width) as u64;
         let read = read_exact_at(&self.file, &mut bytes, from);
-        // Asked after reading: what was read before a change is good.
+        // Checked after reading: bytes read before a change are good.
         let now = self.file.metadata().map_err(Error::read(&self.path))?;
         let time = |about: &Metadata| about.modified().ok();
         if now.len() != self.opened.len() || time(&now) != time(&self.opened) {
             return Err(Error::invalid(
                 &self.path,
-                "was changed while it was in use, wanted the bytes it had when it was opened; give \
-                 it those back, and go on from the last checkpoint with --resume",
+                "was changed while it was in use; restore it, and continue from the last checkpoint with \
+                 --resume",
             ));
         }
         read.map_err(Error::read(&self.path))?;
-        Ok(match self.kind {
-            Kind::F4 => bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect(),
-            Kind::I2 => {
+        Ok(match self.dtype {
+            Dtype::F4 => bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect(),
+            Dtype::I2 => {
                 let whole = bytes.as_chunks().0.iter().map(|&x| i16::from_le_bytes(x));
                 whole.map(f32::from).collect()
             }
-            Kind::U1 => bytes.iter().map(|&x| f32::from(x)).collect(),
+            Dtype::U1 => bytes.iter().map(|&x| f32::from(x)).collect(),
         })
     }
 }
 
-/// Bytes that are hashed at a time: larger than any cache line of a disk, small beside a model.
+/// Bytes hashed at a time: enough for fast sequential reads, little memory compared with a model.
 const BLOCK: u64 = 1 << 22;
 
-/// The SHA-256 of a whole file in hex, and the checksum of the bytes `member` of it, in one pass: it is large.
+/// The SHA-256 of a file in hex and the CRC-32 of its bytes `member`, in one pass, since the file is large.
 pub(super) fn read_once(file: &File, member: Range<u64>) -> io::Result<(String, u32)> {
     let length = file.metadata()?.len();
-    // Blocks end where the member begins and ends.
+    // A block never crosses the beginning or end of the member.
     let block = |at: u64| {
         let cuts = [member.start, member.end, length, at + BLOCK];
         at..cuts.into_iter().filter(|&cut| cut > at).fold(length.max(at), u64::min)
@@ -197,13 +196,13 @@ pub(super) fn read_once(file: &File, member: Range<u64>) -> io::Result<(String, 
     Ok((hex::encode(hash.finalize()), crc.sum()))
 }
 
-/// At a place of its own, so that threads need not agree on one.
+/// Reads at an offset without moving the file's cursor, which threads share.
 #[cfg(unix)]
 fn read_exact_at(file: &File, bytes: &mut [u8], from: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, from)
 }
 
-/// Likewise.
+/// The same on Windows.
 #[cfg(windows)]
 fn read_exact_at(file: &File, mut bytes: &mut [u8], mut from: u64) -> io::Result<()> {
     while !bytes.is_empty() {

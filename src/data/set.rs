@@ -1,8 +1,7 @@
-//! [`DataSet`]: sequences, raw and checked, each with its split, in memory or read from the disk as needed.
+//! [`DataSet`]: raw, checked sequences, each with its split, in memory or read from disk on demand.
 //!
-//! Every number that comes from outside passes [`DataSet::from_flat`]'s checks once; all code behind may rely
-//! on them. Messages count sequences, steps and channels from 1. Not here: the file's container
-//! ([`super::npz`]).
+//! All data passes the checks of [`DataSet::from_flat`] once, and other code relies on them. Messages count
+//! sequences, steps and channels from 1. Not here: the file format ([`super::npz`]).
 
 use super::agreement::{check_channels, check_count, offsets};
 use super::npz::{self, Flat};
@@ -21,23 +20,23 @@ pub struct DataSet {
     fingerprint: String,
     channels: usize,
     samples: Samples,
-    /// Where each sequence begins in `samples`, and where the last ends.
+    /// Offset of each sequence in `samples`, then the end of the last.
     offsets: Vec<usize>,
     split: Vec<Split>,
-    /// The sequences of each split, so that none of millions is asked for its own.
+    /// The sequences of each split, so that millions need not be searched.
     by_split: [Vec<usize>; 3],
 }
 
-/// Numbers of one piece of a sequence that is read whole, but for a row that has more.
+/// Values per piece of [`DataSet::pieces`], or one row if that has more.
 const PIECE: usize = 1 << 16;
 
 impl DataSet {
-    /// Bytes of samples that [`open`](Self::open) holds in memory at most.
+    /// The most bytes of samples that [`open`](Self::open) loads into memory.
     pub const IN_MEMORY: u64 = 1 << 30;
 
-    /// A set from sequences of rows, each `[steps, channels]`, in memory; without `split`, all train.
+    /// A data set in memory, from sequences of shape `[steps, channels]`; without `split`, all are for training.
     ///
-    /// `name` stands for the file in messages; the fingerprint is that of the numbers.
+    /// `name` replaces the file name in messages; the fingerprint is computed from the values.
     pub fn from_parts(
         name: impl Into<PathBuf>,
         channels: usize,
@@ -49,8 +48,8 @@ impl DataSet {
             return Err(Error::invalid(
                 name,
                 format!(
-                    "sequence {} has {} numbers, wanted whole rows of {channels} channels; cut or \
-                     fill it",
+                    "sequence {} has {} numbers, wanted a multiple of {channels} channels; crop \
+                     or pad it",
                     i + 1,
                     sequences[i].len()
                 ),
@@ -67,15 +66,15 @@ impl DataSet {
         Self::from_flat(name, fingerprint, flat, Some(MissingSplit::AllTrain))
     }
 
-    /// Reads an .npz. `missing` is what to do if the file has no `split`; if it has, that one holds.
+    /// Opens an .npz. `missing` is the rule to use if the file has no `split`.
     ///
-    /// Samples that would take more than [`IN_MEMORY`](Self::IN_MEMORY) stay on the disk, and their rows are read
-    /// when they are asked for; that takes stored ones, and packed ones are refused.
+    /// Samples that would take more than [`IN_MEMORY`](Self::IN_MEMORY) are left on disk and their rows read on demand;
+    /// they must be uncompressed.
     pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
         Self::open_within(path, missing, Self::IN_MEMORY)
     }
 
-    /// The same with another limit, in bytes.
+    /// [`open`](Self::open) with another limit, in bytes.
     pub fn open_within(
         path: impl AsRef<Path>,
         missing: Option<MissingSplit>,
@@ -85,8 +84,8 @@ impl DataSet {
         Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
     }
 
-    /// Writes an .npz, with the splits in it if there is something to train on: a file that says
-    /// otherwise would be refused. The file's fingerprint is its own.
+    /// Writes an .npz. Splits are included if one is train, since a `split` without train is refused on reading. The
+    /// file's fingerprint differs from this set's.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let split = self.split.iter().map(|&split| split as i8).collect();
         let flat = Flat {
@@ -98,7 +97,7 @@ impl DataSet {
         npz::write(path, &flat)
     }
 
-    /// The one door: everything that has to hold is checked here.
+    /// Checks everything that a data set guarantees, and builds it.
     pub fn from_flat(
         name: PathBuf,
         fingerprint: String,
@@ -116,8 +115,8 @@ impl DataSet {
                 let split = rule.assign(lengths.len());
                 if rule != MissingSplit::AllTest && !split.contains(&Split::Train) {
                     return Err(wrong(format!(
-                        "has {} sequences, of which {rule} leaves none to train on, wanted at \
-                         least one; choose smaller shares",
+                        "has {} sequences, of which {rule} leaves none to train on; choose smaller \
+                         fractions",
                         lengths.len()
                     )));
                 }
@@ -125,9 +124,9 @@ impl DataSet {
             }
             (None, None) => {
                 return Err(wrong(
-                    "has no `split`, and which sequences are for training is not guessed; add \
-                     one (0 train, 1 valid, 2 test), or train with --set data.split=all-train, \
-                     all-test or fractions:VALID,TEST,SEED"
+                    "has no `split`, and there is no default; add one (0 train, 1 valid, 2 test), or \
+                     choose a rule with --set data.split=all-train, all-test or \
+                     fractions:VALID,TEST,SEED"
                         .into(),
                 ));
             }
@@ -142,35 +141,35 @@ impl DataSet {
             Some((place, x)) => Err(Error::invalid(
                 &set.name,
                 format!(
-                    "{place} of `samples` is {x}, wanted finite numbers only; mend or drop the \
-                     sequence before np.savez"
+                    "{place} of `samples` is {x}, wanted finite numbers; fix or drop the sequence \
+                     before np.savez"
                 ),
             )),
             None => Ok(set),
         }
     }
 
-    /// The file it came from, or what stands for it.
+    /// The path of its file, or the name it was given.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// SHA-256 of the file in hex; of the numbers, for a set made in memory.
+    /// SHA-256 in hex of the file, or of the values of a set made in memory.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// How many sequences.
+    /// Number of sequences.
     pub fn len(&self) -> usize {
         self.split.len()
     }
 
-    /// Never: a set without a sequence is refused.
+    /// Always false: a set without sequences is refused.
     pub fn is_empty(&self) -> bool {
         self.split.is_empty()
     }
 
-    /// D: numbers per step.
+    /// D: values per step.
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -181,8 +180,8 @@ impl DataSet {
         self.rows(i, 0, self.length(i))
     }
 
-    /// Steps `start..start + steps` of sequence `i`, raw: `[steps, channels]`. Fails if they are on the disk and
-    /// the file is not what it was when it was opened.
+    /// Steps `start..start + steps` of sequence `i`, raw: `[steps, channels]`. Fails if they are on disk and the file
+    /// has changed since it was opened.
     ///
     /// # Panics
     /// If the sequence has fewer steps.
@@ -193,13 +192,13 @@ impl DataSet {
         self.samples.read(from..from + steps * self.channels)
     }
 
-    /// Sequence `i` in pieces of whole rows, however long it is.
+    /// Sequence `i` in pieces of whole rows, each of bounded size.
     pub fn pieces(&self, i: usize) -> impl Iterator<Item = Result<Cow<'_, [f32]>>> {
         let (length, most) = (self.length(i), (PIECE / self.channels).max(1));
         (0..length).step_by(most).map(move |start| self.rows(i, start, most.min(length - start)))
     }
 
-    /// Bytes of memory that the numbers take; none for those on the disk.
+    /// Bytes of memory in use, without samples left on disk.
     pub fn bytes_in_memory(&self) -> u64 {
         let numbers = if let Samples::Memory(numbers) = &self.samples { numbers.len() } else { 0 };
         (numbers * size_of::<f32>() + self.offsets.len() * 2 * size_of::<usize>()) as u64
@@ -211,7 +210,7 @@ impl DataSet {
         (self.offsets[i + 1] - self.offsets[i]) / self.channels
     }
 
-    /// What sequence `i` is for.
+    /// The split of sequence `i`.
     #[track_caller]
     pub fn split_of(&self, i: usize) -> Split {
         self.split[i]
@@ -222,12 +221,12 @@ impl DataSet {
         &self.by_split[split as usize]
     }
 
-    /// Steps of all sequences of a split.
+    /// Total steps of a split.
     pub fn steps(&self, split: Split) -> usize {
         self.split(split).iter().map(|&i| self.length(i)).sum::<usize>()
     }
 
-    /// Counts and lengths of a split; none if it is empty.
+    /// Counts and lengths of a split; `None` if it is empty.
     pub fn summary(&self, split: Split) -> Option<Summary> {
         let mut lengths: Vec<usize> = self.split(split).iter().map(|&i| self.length(i)).collect();
         lengths.sort_unstable();
@@ -242,7 +241,7 @@ impl DataSet {
         })
     }
 
-    /// Whether a handwriting head can take it: dx, dy and a pen that is 0 or 1.
+    /// Checks that the data suits a handwriting head: dx, dy and a pen that is 0 or 1.
     pub fn check_ink(&self) -> Result<()> {
         if self.channels != 3 {
             return Err(Error::invalid(
@@ -260,23 +259,23 @@ impl DataSet {
                 &self.name,
                 format!(
                     "sequence {sequence}, step {step} has pen {pen}, a handwriting head wants 0 \
-                     or 1 (1 on the last point of a stroke); mend the third channel, or choose \
+                     or 1 (1 on the last point of a stroke); fix the third channel, or choose \
                      another --head"
                 ),
             )),
         }
     }
 
-    /// Whether the first `real_channels` channels can be dequantised: whole numbers, and such as single
-    /// precision leaves room for noise beside.
+    /// Checks that the first `real_channels` channels can be dequantised: integers, small enough that f32 can hold them
+    /// with noise added.
     pub fn check_grid(&self, real_channels: usize) -> Result<()> {
-        // Noise has 2³² addresses a sequence.
+        // Noise has 2³² addresses per sequence.
         let most = (1_u64 << 32) / real_channels.max(1) as u64;
         if let Some(i) = (0..self.len()).find(|&i| self.length(i) as u64 > most) {
             return Err(Error::invalid(
                 &self.name,
                 format!(
-                    "sequence {} has {} steps, dequantisation takes {most} at most; cut it",
+                    "sequence {} has {} steps, dequantisation takes at most {most}; split it",
                     i + 1,
                     self.length(i)
                 ),
@@ -299,7 +298,7 @@ impl DataSet {
         }
     }
 
-    /// Whether the Bernoulli head can take it: 0 and 1 only.
+    /// Checks that the data suits the Bernoulli head: only 0 and 1.
     pub fn check_binary(&self) -> Result<()> {
         match self.first_value(|_, x| x != 0. && x != 1.)? {
             None => Ok(()),
@@ -313,7 +312,7 @@ impl DataSet {
         }
     }
 
-    /// The first value, in index order, that `wrong` finds wrong; it is told the channel from 0.
+    /// The first value, in index order, for which `wrong(channel, value)` holds; channels count from 0.
     fn first_value(&self, wrong: impl Fn(usize, f32) -> bool) -> Result<Option<(Place, f32)>> {
         for i in 0..self.len() {
             let mut step = 0;
@@ -331,10 +330,10 @@ impl DataSet {
     }
 }
 
-/// Beside larger numbers f32 keeps fewer than eight bits of the noise that spreads them over their cells.
+/// Above it, f32 keeps fewer than eight bits of the added noise.
 const LARGEST_CELL: f32 = 65536.;
 
-/// Where a value is, counted from 1.
+/// The location of a value, counted from 1.
 struct Place {
     sequence: usize,
     step: usize,
@@ -348,20 +347,20 @@ impl fmt::Display for Place {
     }
 }
 
-/// A split in numbers.
+/// Counts and lengths of a split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Which split.
+    /// The split.
     pub split: Split,
-    /// How many sequences.
+    /// Number of sequences.
     pub sequences: usize,
-    /// Their steps together.
+    /// Total steps.
     pub steps: usize,
-    /// The least steps of a sequence.
+    /// Length of the shortest sequence.
     pub shortest: usize,
-    /// The middle length, or the mean of the two middle ones.
+    /// Median length.
     pub median: f64,
-    /// The most steps of a sequence.
+    /// Length of the longest sequence.
     pub longest: usize,
 }
 
@@ -376,7 +375,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A file's `split`, if it is one.
+/// Checks and converts the `split` of a file.
 fn checked_split(split: &[i8], sequences: usize) -> Result<Vec<Split>, String> {
     check_count(split.len(), sequences)?;
     let named = |(i, &n): (usize, &i8)| {
@@ -387,8 +386,8 @@ fn checked_split(split: &[i8], sequences: usize) -> Result<Vec<Split>, String> {
     match split.contains(&Split::Train) {
         true => Ok(split),
         false => Err(
-            "`split` has no sequence with 0 (train), wanted at least one, for normalisation comes \
-                      from there; mark some"
+            "`split` has no 0 (train), wanted at least one, since normalisation is computed from train; \
+                      mark some sequences"
                 .into(),
         ),
     }
@@ -402,7 +401,7 @@ fn unknown_split(i: usize, number: i64) -> String {
     )
 }
 
-/// SHA-256 of numbers that came from no file.
+/// SHA-256 of data that came from no file.
 fn fingerprint(flat: &Flat) -> String {
     let mut bytes = (flat.channels as u64).to_le_bytes().to_vec();
     bytes.extend(flat.lengths.iter().flat_map(|n| n.to_le_bytes()));

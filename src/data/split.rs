@@ -1,4 +1,4 @@
-//! [`Split`]: what a sequence is for, and [`MissingSplit`], the rule where a file does not say.
+//! [`Split`]: train, validation or test; [`MissingSplit`]: the rule for files without a `split` array.
 
 use crate::error::{Error, Result, nearest};
 use crate::noise::Noise;
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a sequence is for.
+/// One of the three splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// Parameters and normalisation are learned from it.
+    /// For learning parameters and normalisation.
     Train = 0,
-    /// Choices are made by it.
+    /// For choosing between models and checkpoints.
     Valid = 1,
-    /// Reported.
+    /// For reporting.
     Test = 2,
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Split {
     }
 }
 
-/// Which sequences are for what when a file does not say; never guessed.
+/// How to split a data set whose file has no `split`; there is no default.
 ///
 /// Written `all-train`, `all-test` or `fractions:VALID,TEST,SEED`, in configs and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,15 +58,15 @@ impl FromStr for Split {
 pub enum MissingSplit {
     /// Train on everything.
     AllTrain,
-    /// Only evaluate on it.
+    /// Test on everything.
     AllTest,
-    /// Sequences are drawn for valid and test, the rest is train.
+    /// Random sequences for valid and test, the rest for train.
     Fractions {
-        /// The share of the sequences for valid.
+        /// Fraction of the sequences for valid.
         valid: f64,
-        /// The share for test.
+        /// Fraction for test.
         test: f64,
-        /// Decides which.
+        /// Seed of the choice.
         seed: u64,
     },
 }
@@ -101,7 +101,7 @@ impl FromStr for MissingSplit {
         .ok_or_else(|| {
             Error::usage(format!(
                 "data.split cannot be `{word}`, wanted all-train, all-test or \
-                 fractions:VALID,TEST,SEED with shares that leave something to train on, such as \
+                 fractions:VALID,TEST,SEED with fractions that leave something to train on, such as \
                  fractions:0.1,0.1,1"
             ))
         })
@@ -123,13 +123,13 @@ impl From<MissingSplit> for String {
 }
 
 impl MissingSplit {
-    /// The split of each of so many sequences.
+    /// The split of each of `sequences` sequences.
     pub(super) fn assign(self, sequences: usize) -> Vec<Split> {
         match self {
             Self::AllTrain => vec![Split::Train; sequences],
             Self::AllTest => vec![Split::Test; sequences],
             Self::Fractions { valid, test, seed } => {
-                // Half up: casting truncates, and negative shares are clamped to 0.
+                // Rounds half up; casting truncates.
                 let share = |fraction: f64| (fraction * sequences as f64 + 0.5) as usize;
                 let mut split = vec![Split::Train; sequences];
                 let order = Noise::new(seed, "data").shuffle("split", sequences);

@@ -1,44 +1,46 @@
-//! [`StoredZip`]: a zip file whose members are stored as they are, each written without knowing its end.
+//! [`StoredZip`]: writes a zip file of uncompressed members whose lengths need not be known in advance.
 //!
-//! A member's first bytes may be told last (an .npy header says how much follows), so that numbers go to the
-//! disk as they come. Every size is a zip64 one, small or large: one way to write, and small files test it.
+//! The first bytes of a member may be filled in last (an .npy header states how much follows), so that data can be
+//! written as it arrives. All sizes are zip64, so that small files test the same code as large ones.
 //! Not here: what is written ([`super::Writer`]), reading ([`super::unzip`]). Layout: PKWARE's APPNOTE 6.3.10, §4.3.
 
 use flate2::Crc;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// A zip file under way.
+/// A zip file being written.
 pub struct StoredZip<W> {
     out: W,
-    /// Where the next byte goes.
+    /// Offset of the next byte.
     at: u64,
     members: Vec<Member>,
 }
 
-/// A member; the last one is being written.
+/// A member; the last of the list is being written.
 struct Member {
     name: &'static str,
-    /// Where its own header begins.
+    /// Offset of its local header.
     start: u64,
-    /// Bytes that are told last, and all of them.
+    /// Length of the first bytes, which are written last.
     head: usize,
+    /// Total length so far.
     size: u64,
     crc: Crc,
 }
 
-/// A name in ASCII, no flag, not packed; 1 January 1980, for no clock may go into a file.
-const VERSION: u16 = 45; // the first with zip64
+/// The first version of the format with zip64.
+const VERSION: u16 = 45;
+/// 1 January 1980: files must not depend on the clock.
 const DATE: u16 = 1 << 5 | 1;
-/// The number stands in the zip64 field.
+/// Marks a number that is in the zip64 field.
 const ELSEWHERE: u32 = u32::MAX;
 
 impl<W: Write + Seek> StoredZip<W> {
-    /// Into `out`, which is empty.
+    /// Writes to `out`, which must be empty.
     pub fn new(out: W) -> Self {
         Self { out, at: 0, members: vec![] }
     }
 
-    /// Begins a member; its first `head` bytes are told by [`end`](Self::end).
+    /// Begins a member; its first `head` bytes are passed to [`end`](Self::end).
     pub fn begin(&mut self, name: &'static str, head: usize) -> io::Result<()> {
         let member = Member { name, start: self.at, head, size: head as u64, crc: Crc::new() };
         let header = [member.header(0), vec![0; head]].concat();
@@ -47,7 +49,7 @@ impl<W: Write + Seek> StoredZip<W> {
         self.out.write_all(&header)
     }
 
-    /// Goes on with it.
+    /// Appends to the current member.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let member = self.members.last_mut().expect("a member was begun");
         member.crc.update(bytes);
@@ -56,7 +58,7 @@ impl<W: Write + Seek> StoredZip<W> {
         self.out.write_all(bytes)
     }
 
-    /// Ends it with its first bytes, as many as were said.
+    /// Ends the current member; `head` has the length given to [`begin`](Self::begin).
     pub fn end(&mut self, head: &[u8]) -> io::Result<()> {
         let member = self.members.last_mut().expect("a member was begun");
         assert_eq!(head.len(), member.head, "StoredZip::end: the first bytes of {}", member.name);
@@ -70,13 +72,13 @@ impl<W: Write + Seek> StoredZip<W> {
         self.out.seek(SeekFrom::Start(self.at)).map(drop)
     }
 
-    /// Writes the directory, and gives `out` back.
+    /// Writes the directory and returns `out`.
     pub fn finish(mut self) -> io::Result<W> {
         let entries: Vec<u8> = self.members.iter().flat_map(Member::entry).collect();
         let (start, size) = (self.at, entries.len() as u64);
         let count = self.members.len() as u64;
         let mut end = entries;
-        // The zip64 record, where to find it, and the record that all readers look for.
+        // The zip64 end record, its locator, and the end record that all readers look for.
         end.extend(b"PK\x06\x06");
         end.extend(44_u64.to_le_bytes());
         end.extend([VERSION, VERSION].map(u16::to_le_bytes).concat());
@@ -95,7 +97,7 @@ impl<W: Write + Seek> StoredZip<W> {
 }
 
 impl Member {
-    /// What stands in front of its bytes.
+    /// The local header.
     fn header(&self, crc: u32) -> Vec<u8> {
         let mut header = b"PK\x03\x04".to_vec();
         self.common(crc, 20, &mut header);
@@ -105,7 +107,7 @@ impl Member {
         header
     }
 
-    /// What stands in the directory.
+    /// The directory entry.
     fn entry(&self) -> Vec<u8> {
         let mut entry = b"PK\x01\x02".to_vec();
         entry.extend(VERSION.to_le_bytes());

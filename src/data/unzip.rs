@@ -1,22 +1,22 @@
-//! Members of a zip file: the little of the format that an .npz needs, with nothing taken on its word.
+//! Reads the members of a zip file: the subset of the format that an .npz needs, safe for untrusted files.
 //!
-//! Here: the directory at the file's end, zip64 too, stored and deflated members, their checksums. The crate
-//! that writes ours also reads, but it looks for a directory wherever one might begin and reads each to its
-//! first mistake, which takes time in the square of a hostile file's size. Here there is one directory, members may
-//! not overlap, none says that it unpacks to more than it can, and what is allocated is what the file holds.
-//! Not here: what the members mean ([`super::npz`]). Layout: PKWARE's APPNOTE 6.3.10, §4.3.
+//! Supported: the directory (with zip64), stored and deflated members, checksums. The `zip` crate, which writes our
+//! files, can read too, but tries every possible start of a directory, which takes quadratic time on a hostile file.
+//! Here there is one directory, members may not overlap or claim more bytes than deflate can produce, and
+//! allocations are bounded by the file's size. Not here: what the members mean ([`super::npz`]).
+//! Layout: PKWARE's APPNOTE 6.3.10, §4.3.
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use std::io::{self, Error, Read, Seek, SeekFrom};
 
-/// The directory of a zip file, and the file.
+/// An open zip file and its directory.
 pub struct Archive<R> {
     reader: R,
     members: Vec<Member>,
 }
 
-/// What the directory says of a member.
+/// A member's entry in the directory.
 struct Member {
     name: Vec<u8>,
     encrypted: bool,
@@ -24,32 +24,32 @@ struct Member {
     crc: u32,
     packed: u64,
     size: u64,
-    /// Where its own header begins.
+    /// Offset of its local header.
     start: u64,
 }
 
-/// The lengths of the records without what is variable in them.
+/// Lengths of the records, without their variable fields.
 const END: usize = 22;
 const END64: usize = 56;
 const LOCATOR64: usize = 20;
 const ENTRY: usize = 46;
 const HEADER: usize = 30;
 
-/// Bytes that deflate makes of one at most: 258 of two bits.
+/// The most bytes that deflate can make of one: 258 from two bits.
 const MOST_OF_ONE: u64 = 1032;
 
-/// Zip has no more room for the comment at its end.
+/// The longest comment at the end of a zip file.
 const LONGEST_COMMENT: u64 = 0xffff;
 
 impl<R: Read + Seek> Archive<R> {
-    /// Reads the directory; the error says in a few words what is wrong with the file, or with the disk.
+    /// Reads the directory; an error is a short phrase about the file, or an I/O error.
     pub fn new(mut reader: R) -> io::Result<Self> {
         let length = reader.seek(SeekFrom::End(0))?;
         let (end, entries, directory) = find_directory(&mut reader, length)?;
         if directory.start.checked_add(directory.size) != Some(end) {
             return Err(Error::other("its directory is not where its end says"));
         }
-        // No more than the file holds, for it ends before the file does.
+        // Bounded by the file's size: the directory ends before the file does.
         let bytes = read_at(&mut reader, directory.start, directory.size as usize)?;
         let mut members = vec![];
         let mut rest = bytes.as_slice();
@@ -62,7 +62,7 @@ impl<R: Read + Seek> Archive<R> {
             let found = members.len();
             return Err(Error::other(format!("its directory has {found} entries, not {entries}")));
         }
-        apart(&members, directory.start)?;
+        check_overlap(&members, directory.start)?;
         Ok(Self { reader, members })
     }
 
@@ -71,23 +71,23 @@ impl<R: Read + Seek> Archive<R> {
         self.members.iter().map(|member| member.name.as_slice())
     }
 
-    /// Whether a member is called `name`.
+    /// Whether there is a member `name`.
     pub fn has(&self, name: &str) -> bool {
         self.names().any(|found| found == name.as_bytes())
     }
 
-    /// The member called `name`, to be read to its end.
+    /// Opens the member `name` for reading.
     pub fn member(&mut self, name: &str) -> io::Result<Content<'_, R>> {
         let mut found = self.members.iter().filter(|member| member.name == name.as_bytes());
         let member = found.next().ok_or_else(|| Error::other("it is not there"))?;
-        // Readers differ in which of two they take, so a file could show each its own numbers.
+        // Readers differ in which of two members they take, so they could see different data.
         if found.next().is_some() {
             return Err(Error::other("it is there twice"));
         }
         if member.encrypted {
             return Err(Error::other("it is encrypted"));
         }
-        // What says more is damaged or a lie, and room is made for what it says.
+        // A larger size is impossible, and callers allocate by it.
         let most = member.packed.saturating_mul(if member.method == 8 { MOST_OF_ONE } else { 1 });
         if member.size > most {
             let (size, packed) = (member.size, member.packed);
@@ -97,7 +97,7 @@ impl<R: Read + Seek> Archive<R> {
         if !header.starts_with(b"PK\x03\x04") {
             return Err(Error::other("it is not where the directory says"));
         }
-        // Its name stands here again, and other extra fields than in the directory.
+        // The local header repeats the name; its extra fields differ from the directory's.
         let (name, extra) = (u64::from(u16_at(&header, 26)), u64::from(u16_at(&header, 28)));
         let start = member.start + HEADER as u64 + name + extra;
         self.reader.seek(SeekFrom::Start(start))?;
@@ -116,7 +116,7 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// A member under way. At its end its checksum has to hold, or that last read fails.
+/// A member being read. If its checksum is wrong, the read at its end fails.
 pub struct Content<'a, R> {
     unpacked: Unpacked<'a, R>,
     packed: u64,
@@ -132,22 +132,22 @@ enum Unpacked<'a, R> {
 }
 
 impl<R> Content<'_, R> {
-    /// How many bytes the directory says it unpacks to.
+    /// Its uncompressed size, by the directory.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// How many bytes it takes in the file.
+    /// Its compressed size.
     pub fn packed(&self) -> u64 {
         self.packed
     }
 
-    /// What the checksum of all its bytes has to be.
+    /// Its CRC-32, by the directory.
     pub fn crc(&self) -> u32 {
         self.crc
     }
 
-    /// Where its bytes begin in the file, if they lie there as they are.
+    /// Offset of its bytes in the file, if it is not compressed.
     pub fn stored_at(&self) -> Option<u64> {
         self.stored_at
     }
@@ -167,20 +167,20 @@ impl<R: Read> Read for Content<'_, R> {
     }
 }
 
-/// Where the directory is.
+/// The location of the directory.
 struct Directory {
     start: u64,
     size: u64,
 }
 
-/// Where the records behind the directory begin, how many entries it has, and where they say it is.
+/// The start of the end records, the number of directory entries, and the location of the directory by these records.
 fn find_directory<R: Read + Seek>(
     reader: &mut R,
     length: u64,
 ) -> io::Result<(u64, u64, Directory)> {
     let tail = length.min(END as u64 + LONGEST_COMMENT);
     let bytes = read_at(reader, length - tail, tail as usize)?;
-    // The comment is the last of the file, so it shows which of several beginnings is meant.
+    // The comment must end with the file, which settles which of several signatures is meant.
     let is_end = |at: &usize| {
         let end = &bytes[*at..];
         end.starts_with(b"PK\x05\x06") && u16_at(end, 20) as usize == end.len() - END
@@ -191,14 +191,14 @@ fn find_directory<R: Read + Seek>(
     let size = u64::from(u32_at(end, 12));
     let small = Directory { start: u64::from(u32_at(end, 16)), size };
     let entries = u64::from(u16_at(end, 10));
-    // A field too small for its number is full of ones, and the number stands in a record before.
+    // A field of all ones means that the number is in the zip64 record.
     let full = entries == 0xffff || small.size == 0xffff_ffff || small.start == 0xffff_ffff;
     let Some(locator) = start.checked_sub(LOCATOR64 as u64).filter(|_| full) else {
         return Ok((start, entries, small));
     };
     let bytes = read_at(reader, locator, LOCATOR64)?;
     if !bytes.starts_with(b"PK\x06\x07") {
-        return Ok((start, entries, small)); // just so many
+        return Ok((start, entries, small)); // no zip64: the number itself is all ones
     }
     let start = u64_at(&bytes, 8);
     if start.checked_add(END64 as u64).is_none_or(|end| end > locator) {
@@ -213,7 +213,7 @@ fn find_directory<R: Read + Seek>(
 }
 
 impl Member {
-    /// The next entry of the directory.
+    /// Takes the next entry off the directory's bytes.
     fn take(rest: &mut &[u8]) -> Option<Self> {
         let (fixed, after) = rest.split_at_checked(ENTRY)?;
         if !fixed.starts_with(b"PK\x01\x02") {
@@ -232,7 +232,7 @@ impl Member {
             size: u64::from(u32_at(fixed, 24)),
             start: u64::from(u32_at(fixed, 42)),
         };
-        // The zip64 field holds those numbers that were too large for theirs, in this order.
+        // The zip64 field holds the numbers that were too large for their own fields, in this order.
         let mut large = zip64_field(extra);
         for number in [&mut member.size, &mut member.packed, &mut member.start] {
             if *number == 0xffff_ffff
@@ -245,7 +245,7 @@ impl Member {
     }
 }
 
-/// The extra field of number 1, or nothing.
+/// The zip64 extra field (number 1), or nothing.
 fn zip64_field(mut extra: &[u8]) -> &[u8] {
     while let Some((head, rest)) = extra.split_at_checked(4) {
         let Some((field, rest)) = rest.split_at_checked(usize::from(u16_at(head, 2))) else {
@@ -259,9 +259,9 @@ fn zip64_field(mut extra: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Whether members lie side by side before the directory. If many could unpack the same bytes, a small
-/// file would be a large one many times over.
-fn apart(members: &[Member], directory: u64) -> io::Result<()> {
+/// Refuses members that overlap each other or the directory: a small file could otherwise unpack the same bytes many
+/// times.
+fn check_overlap(members: &[Member], directory: u64) -> io::Result<()> {
     let mut places: Vec<_> = members.iter().map(|m| (m.start, m.packed)).collect();
     places.sort_unstable();
     let next = places.iter().skip(1).map(|place| place.0).chain([directory]);
@@ -274,7 +274,7 @@ fn apart(members: &[Member], directory: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// So many bytes from `start` on, which the caller knows to be there.
+/// Reads `length` bytes at `start`; the caller has checked that the file has them.
 fn read_at<R: Read + Seek>(reader: &mut R, start: u64, length: usize) -> io::Result<Vec<u8>> {
     reader.seek(SeekFrom::Start(start))?;
     let mut bytes = vec![0; length];

@@ -1,12 +1,12 @@
-//! [`Writer`]: a flat npz written sequence by sequence, and its figures.
+//! [`Writer`]: writes a flat npz sequence by sequence, and computes its statistics.
 //!
-//! Memory holds a length and a split of each sequence and nothing else; the numbers go to the disk as they
-//! come, stored, so that they can be read where they lie. Not here: where the sequences come from
+//! Only the length and split of each sequence are kept in memory. The samples are written as they arrive,
+//! uncompressed, so that they can be read from the file on demand. Not here: where the sequences come from
 //! ([`super::prepare`]).
 
-use super::normalise::figures;
+use super::normalise::statistics;
 use super::npz;
-use super::samples::Kind;
+use super::samples::Dtype;
 use super::set::{DataSet, Summary};
 use super::split::Split;
 use super::stored::StoredZip;
@@ -17,12 +17,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// An .npz under way. Nothing appears under its name before [`finish`](Self::finish), and nothing is left of
-/// it without.
+/// An .npz being written. It appears under its name in [`finish`](Self::finish); without that, no file is left.
 pub struct Writer {
     file: AtomicFile,
     zip: StoredZip<BufWriter<File>>,
-    kind: Kind,
+    dtype: Dtype,
     channels: usize,
     total: usize,
     lengths: Vec<i64>,
@@ -33,37 +32,37 @@ pub struct Writer {
     leftovers: Vec<PathBuf>,
 }
 
-/// What a data set that was just written holds.
+/// Summary of a data set that was just written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// Counts and lengths of every split that is not empty.
+    /// Counts and lengths of the splits that are not empty.
     pub splits: Vec<Summary>,
     /// Mean and standard deviation of each channel over the train split; 1 for a constant one.
     pub channels: Vec<(f64, f64)>,
-    /// Mean and standard deviation of all values of the train split together.
+    /// Mean and standard deviation over all values of the train split.
     pub scalar: (f64, f64),
-    /// The files, the .npz first.
+    /// The files written, the .npz first.
     pub files: Vec<PathBuf>,
 }
 
-/// An .npy header of ours, told when the numbers are counted.
+/// Bytes of an .npy header, which is filled in when the number of steps is known.
 const HEADER: usize = 128;
 
 impl Writer {
-    /// Of sequences of `channels` numbers a step. With `columns`, what is known of each sequence (who
-    /// wrote it, its text) goes into `<path>.meta.csv`, behind its number from 1, its split and its steps.
+    /// Creates a data set with `channels` values per step. With `columns`, metadata of each sequence (such as its
+    /// writer and text) is written to `<path>.meta.csv`, after its index (from 1), split and steps.
     pub fn create(
         path: impl Into<PathBuf>,
         channels: usize,
         columns: &[&'static str],
     ) -> Result<Self> {
-        Self::create_as(Kind::F4, path, channels, columns)
+        Self::create_as(Dtype::F4, path, channels, columns)
     }
 
-    /// The same with numbers written as `kind`, which must have a place for each: whole numbers take a half
-    /// or a quarter of the bytes.
+    /// The same with samples written as `dtype`, which must represent them exactly; integers take a half or a quarter
+    /// of the bytes.
     pub fn create_as(
-        kind: Kind,
+        dtype: Dtype,
         path: impl Into<PathBuf>,
         channels: usize,
         columns: &[&'static str],
@@ -80,7 +79,7 @@ impl Writer {
         let mut writer = Self {
             file,
             zip,
-            kind,
+            dtype,
             channels,
             total: 0,
             lengths,
@@ -90,28 +89,28 @@ impl Writer {
             about,
             leftovers,
         };
-        writer.tell(&format!("index,split,steps,{head}\n"))?;
+        writer.write_meta(&format!("index,split,steps,{head}\n"))?;
         Ok(writer)
     }
 
-    /// Adds a sequence, raw: `[steps, channels]`, at least one step; `about` has a word for each column.
+    /// Adds a raw sequence `[steps, channels]` of at least one step; `about` has one entry per column.
     pub fn push(&mut self, rows: &[f32], split: Split, about: &[&str]) -> Result<()> {
-        assert_eq!(about.len(), self.columns, "Writer::push: one word for each column");
+        assert_eq!(about.len(), self.columns, "Writer::push: one entry per column");
         assert_eq!(rows.len() % self.channels, 0, "Writer::push: rows of {}", self.channels);
         let steps = rows.len() / self.channels;
-        let lost = |x: f32| self.kind != Kind::F4 && self.kind.kept(x) != x;
+        let lost = |x: f32| self.dtype != Dtype::F4 && self.dtype.round_trip(x) != x;
         if let Some(x) = rows.iter().find(|&&x| lost(x)) {
             let what = format!(
-                "was to hold whole numbers {}, but sequence {} has {x}; scale and round them first",
-                if self.kind == Kind::I2 { "from −32768 to 32767" } else { "from 0 to 255" },
+                "holds integers {}, but sequence {} has {x}; scale and round the samples first",
+                if self.dtype == Dtype::I2 { "from −32768 to 32767" } else { "from 0 to 255" },
                 self.len() + 1
             );
             return Err(Error::invalid(self.file.path(), what));
         }
-        let bytes: Vec<u8> = match self.kind {
-            Kind::F4 => rows.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Kind::I2 => rows.iter().flat_map(|&x| (x as i16).to_le_bytes()).collect(),
-            Kind::U1 => rows.iter().map(|&x| x as u8).collect(),
+        let bytes: Vec<u8> = match self.dtype {
+            Dtype::F4 => rows.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Dtype::I2 => rows.iter().flat_map(|&x| (x as i16).to_le_bytes()).collect(),
+            Dtype::U1 => rows.iter().map(|&x| x as u8).collect(),
         };
         self.zip.write(&bytes).map_err(Error::write(self.file.path()))?;
         self.total += steps;
@@ -119,43 +118,43 @@ impl Writer {
         self.split.push(split as i8);
         let quoted = |word: &&str| format!(",\"{}\"", word.replace('"', "\"\""));
         let words: String = about.iter().map(quoted).collect();
-        self.tell(&format!("{},{split},{steps}{words}\n", self.len()))
+        self.write_meta(&format!("{},{split},{steps}{words}\n", self.len()))
     }
 
-    /// A line of what is known beside the numbers, if anything is.
-    fn tell(&mut self, line: &str) -> Result<()> {
+    /// Writes a line of the metadata file, if there is one.
+    fn write_meta(&mut self, line: &str) -> Result<()> {
         let Some((file, out)) = &mut self.about else { return Ok(()) };
         out.write_all(line.as_bytes()).map_err(Error::write(file.path()))
     }
 
-    /// The files it writes meanwhile: what to remove if the program is to end at once.
+    /// Its temporary files, to be removed if the program ends before [`finish`](Self::finish).
     pub fn temporaries(&self) -> Vec<PathBuf> {
         let about = self.about.iter().map(|(file, _)| file);
         std::iter::once(&self.file).chain(about).map(|file| file.temporary().into()).collect()
     }
 
-    /// The files that a program left which was killed while it wrote this set; they are gone now.
+    /// Temporary files that a killed process had left, which were removed.
     pub fn leftovers(&self) -> &[PathBuf] {
         &self.leftovers
     }
 
-    /// How many sequences so far.
+    /// Number of sequences so far.
     pub fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Whether there is none yet.
+    /// Whether there are none yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Checks the set, and puts the files in their places, the .npz before what is known of it. The numbers are read again three times: for their
-    /// checksum, and twice for their figures.
+    /// Checks the data set and moves the files to their final names, the .npz first. Reads the samples three times:
+    /// once for the checksum, twice for the statistics.
     pub fn finish(self) -> Result<Written> {
-        let Self { file, mut zip, kind, channels, total, lengths, split, meta, about, .. } = self;
+        let Self { file, mut zip, dtype, channels, total, lengths, split, meta, about, .. } = self;
         let shape = format!("({total}, {channels})");
         let mut write = || {
-            zip.end(&header(kind.descr(), &shape))?;
+            zip.end(&header(dtype.descr(), &shape))?;
             let one_axis = format!("({},)", lengths.len());
             zip.begin("lengths.npy", HEADER)?;
             lengths.iter().try_for_each(|n| zip.write(&n.to_le_bytes()))?;
@@ -171,11 +170,11 @@ impl Writer {
             _ => e,
         })?;
         let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
-        let (scalar, channels) = figures(&set)?;
+        let (scalar, channels) = statistics(&set)?;
         let mut files = vec![file.path().to_path_buf()];
         let about = about.map(|(about, out)| about.sync(out).map(|()| about)).transpose()?;
-        // Two files cannot change at once. Whenever this is cut off, the words beside a set are its own, or
-        // there are none: older ones go first, new ones come last.
+        // Two files cannot be replaced at once. Removing the old metadata first and adding the new last ensures that
+        // a data set never has another's metadata, even after a crash.
         remove(&meta)?;
         file.commit()?;
         if let Some(about) = about {
@@ -198,7 +197,7 @@ fn header(descr: &str, shape: &str) -> Vec<u8> {
     [start, format!("{text:<width$}\n", width = HEADER - 11).into_bytes()].concat()
 }
 
-/// `path` with more at its end.
+/// `path` with a suffix.
 fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(more);

@@ -27,7 +27,7 @@ pub fn increments<'t>(elbo: &Elbo<'t>, weight: f64) -> Var<'t> {
     elbo.log_px - affine(kl, weight as Real, 0.)
 }
 
-/// Whether the model gives every step weights of its own: its steps are independent given the data before them.
+/// Whether the model has a separate importance weight for every step, as its steps are independent given the past data.
 pub fn has_weights_per_step(model: &dyn SequenceModel, channels: usize) -> bool {
     let one = Tensor::zeros(&[1, 1, channels]);
     let one = Batch { x: one, lengths: vec![1], samples: vec![0] };
@@ -65,7 +65,7 @@ pub fn iwae(
     ((0..sequences).map(|b| log_mean(&of(b))).collect(), false)
 }
 
-/// FIVO-K of every sequence. Each step is one pass of all particles; of earlier steps only the state is kept.
+/// FIVO-K of every sequence. Each step is one pass of all particles; only their states are kept between steps.
 pub fn fivo(
     model: &dyn StepModel,
     batch: &Batch,

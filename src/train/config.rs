@@ -1,8 +1,8 @@
-//! The config of a run: typed, complete, and the same text in a file, in a checkpoint and on a screen.
+//! The config of a run: typed, complete, and the same text in files, checkpoints and output.
 //!
-//! No key may be absent: 0 or "" means off or none, as each key's page says.
-//! Not here: how one is put together from a preset, a file and `--set` (`resolve`), the presets' values
-//! (`presets`), sizes and switches of the models (`models`).
+//! Every key has a value; 0 or "" means off or none, as documented for each key. Not here: building a config from a
+//! preset, a file and `--set` (`resolve`), the presets' values (`presets`), sizes and switches of the models
+//! (`models`).
 
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
@@ -26,11 +26,11 @@ choice! {
 }
 
 choice! {
-    /// The bound that is maximised. With `iwae`, `ln p(x | z)` and KL of an update are means over the K draws, the KL
-    /// estimated by them, even for K = 1; with `fivo` they are not defined. Checks on the validation part use the
-    /// same bound, and show the ELBO too. Auxiliary terms of a paper are part of the ELBO objective alone.
+    /// The bound that is maximised. With `iwae`, the reported `ln p(x | z)` and KL are means over the K draws, and
+    /// the KL is a Monte Carlo estimate, even for K = 1; with `fivo` they are not defined. Validation uses the same
+    /// bound and also shows the ELBO. Auxiliary terms of a paper are part of the ELBO objective only.
     Objective, "objective":
-    /// `ln p(x | z) − KL` of one draw, the divergence as an integral.
+    /// `ln p(x | z) − KL` of one draw, with the analytic KL.
     Elbo = "elbo",
     /// The logarithm of the mean importance weight of `particles` draws: per step where steps are independent,
     /// else of whole sequences (Burda et al. 2016).
@@ -40,9 +40,9 @@ choice! {
 }
 
 choice! {
-    /// The course of the learning rate; its numbers are `lr_rate`, `lr_floor` and `lr_steps`.
+    /// The learning rate schedule; its parameters are `lr_rate`, `lr_floor` and `lr_steps`.
     ScheduleKind, "schedule":
-    /// `lr` throughout.
+    /// Always `lr`.
     Constant = "constant",
     /// `lr · lr_rate^(step / 1000)`.
     Exponential = "exponential",
@@ -50,14 +50,14 @@ choice! {
     Cosine = "cosine",
 }
 
-/// Everything that decides a run's bits, and where the data is.
+/// Everything that determines the results of a run, and the location of its data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// Seed of every stream of noise; at most 2⁶³ − 1, the largest number of a TOML file.
+    /// Seed of all noise; at most 2⁶³ − 1, the largest integer in TOML.
     pub seed: u64,
     /// The preset that the sizes came from.
     pub preset: Preset,
-    /// `[data]`: the data set, and how it is brought to the model.
+    /// `[data]`: the data set and its preprocessing.
     pub data: DataConfig,
     /// `[model]`: the model, its sizes and switches.
     pub model: ModelConfig,
@@ -65,7 +65,7 @@ pub struct Config {
     pub train: TrainConfig,
 }
 
-/// The data set, and how it is brought to the model.
+/// The data set and its preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -73,18 +73,18 @@ pub struct DataConfig {
     pub path: PathBuf,
     /// SHA-256 of the data set, filled in when it is loaded; empty until then.
     pub fingerprint: String,
-    /// What to do if the data set has no split of its own: `all-train`, `all-test` or
+    /// How to split a data set without a `split`: `all-train`, `all-test` or
     /// `fractions:VALID,TEST,SEED`; empty: refuse it.
     pub split: String,
-    /// How real channels are brought to unit scale.
+    /// How real channels are normalised.
     pub normalise: Normalise,
-    /// Longest piece of a sequence to train on, cut at random; 0: whole sequences.
+    /// Longer sequences are cropped to this length at a random start in training; 0: whole sequences.
     pub crop: usize,
-    /// Whether U(−½, ½) is added to every real value, in raw units, so that bounds are those of whole numbers:
-    /// fresh in every update, fixed where a model is evaluated.
+    /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
+    /// update, fixed noise in evaluation.
     pub dequantise: bool,
-    /// MiB of samples that are held in memory; a stored file with more stays on the disk and is read as
-    /// needed, to the same bits.
+    /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
+    /// results.
     pub in_memory: u64,
 }
 
@@ -94,50 +94,50 @@ pub struct DataConfig {
 pub struct TrainConfig {
     /// Sequences per update.
     pub batch: usize,
-    /// Updates after which the run is done; 0: no limit.
+    /// Updates after which the run ends; 0: no limit.
     pub steps: u64,
-    /// Passes over the data after which the run is done; 0: no limit.
+    /// Epochs after which the run ends; 0: no limit.
     pub epochs: u64,
-    /// Updates between two checks on the validation part.
+    /// Updates between two checks on the validation split.
     pub eval_every: u64,
     /// Learning rate of Adam at step 0.
     pub lr: f64,
-    /// Its course.
+    /// Learning rate schedule.
     pub schedule: ScheduleKind,
-    /// `exponential`: what is left of the rate after 1000 updates.
+    /// `exponential`: factor of the learning rate per 1000 updates.
     pub lr_rate: f64,
-    /// `cosine`: where it ends.
+    /// `cosine`: final learning rate.
     pub lr_floor: f64,
-    /// `cosine`: after how many updates.
+    /// `cosine`: updates until the final learning rate.
     pub lr_steps: u64,
     /// Adam's decay of the mean.
     pub beta1: f64,
     /// Adam's decay of the mean square.
     pub beta2: f64,
-    /// Adam's ε, beside √v.
+    /// Adam's ε, added to √v.
     pub eps: f64,
-    /// Largest norm of the gradient over all parameters; 0: not clipped.
+    /// Maximum norm of the gradient over all parameters; 0: no clipping.
     pub grad_clip: f64,
     /// Updates over which the weight of the KL rises to 1; 0: always 1.
     pub kl_anneal: u64,
     /// The bound that is maximised.
     pub objective: Objective,
-    /// `iwae`, `fivo`: K, draws of the latents of each sequence, at most 256; memory and time grow by it.
+    /// `iwae`, `fivo`: K, the draws of the latents per sequence, at most 256; memory and time grow in proportion.
     pub particles: usize,
     /// How the objectives of a batch become one loss.
     pub reduction: Reduction,
-    /// Whether checks without progress end the run.
+    /// Whether to end the run after `patience` checks without progress.
     pub early_stop: bool,
-    /// So many in a row.
+    /// The number of checks in a row without progress after which `early_stop` ends the run.
     pub patience: u64,
-    /// Progress is a fall of the loss by more than this share of the best.
+    /// Progress means that the loss falls by more than this fraction of the best loss.
     pub min_gain: f64,
     /// Checks up to this step do not count against `patience`; the release counted from 0.
     pub after_step: u64,
 }
 
 impl TrainConfig {
-    /// Draws of the latents of each sequence: K, or 1 of the ELBO.
+    /// Draws of the latents per sequence: K, or 1 for the ELBO.
     pub fn draws(&self) -> usize {
         match self.objective {
             Objective::Elbo => 1,
@@ -152,7 +152,7 @@ impl Config {
         Table::try_from(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// What [`table`](Self::table) gives, back again, of a config for the model `kind`.
+    /// The config of the model `kind` from what [`table`](Self::table) returns.
     pub(super) fn from_table(mut table: Table, kind: ModelKind) -> Result<Self> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -177,8 +177,8 @@ impl Config {
         toml::to_string(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// The text that goes into a checkpoint: without the data's path, since the same data elsewhere (the
-    /// fingerprint knows it) has to give the same bytes, and without where its samples are held.
+    /// The text for checkpoints: without the data's path and memory limit, so that the same data (by its fingerprint)
+    /// in another place gives the same bytes.
     pub fn portable_toml(&self) -> String {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
@@ -186,8 +186,8 @@ impl Config {
         config.to_toml()
     }
 
-    /// Every switch on its released value and the training as the release had it: stopping counted from
-    /// step 0, and WaveNet with its own batch and learning rate.
+    /// The config of the released code: its switches and its training, with early stopping counted from step 0, and
+    /// WaveNet's own batch size and learning rate.
     pub fn as_released(mut self) -> Self {
         let training = self.model.kind.released_training(self.preset);
         self.model = self.model.as_released();
@@ -197,9 +197,9 @@ impl Config {
         self
     }
 
-    /// Whether a run can be made of this; the error says which key and the cure.
+    /// Checks the config; an error names the key and the cure.
     pub fn validate(&self) -> Result<()> {
-        // TOML has no larger numbers, and these two come from words of their own, which have.
+        // TOML has no larger integers, but the flags for these two keys accept them.
         for (key, value) in [("seed", self.seed), ("train.steps", self.train.steps)] {
             if i64::try_from(value).is_err() {
                 let most = i64::MAX;
@@ -215,16 +215,16 @@ impl Config {
         }
         if self.data.dequantise && self.model.obs.task == Task::Music {
             return Err(Error::usage(
-                "data.dequantise is true, but music has keys that are 0 or 1, whose probabilities are no \
-                 densities: set it to false",
+                "data.dequantise is true, but music has binary keys, which have probabilities, not densities: \
+                 set it to false",
             ));
         }
         self.model.validate()?;
         let (objective, kind) = (self.train.objective, self.model.kind);
         if objective != Objective::Elbo && !kind.has_latents() {
             return Err(Error::usage(format!(
-                "train.objective is {objective}, but {kind} has no latents, and what it learns from is the \
-                 likelihood itself: set it to elbo"
+                "train.objective is {objective}, but {kind} has no latents and learns from the exact \
+                 likelihood: set it to elbo"
             )));
         }
         self.train.validate()
@@ -232,7 +232,7 @@ impl Config {
 }
 
 impl TrainConfig {
-    /// The course of the learning rate with its numbers.
+    /// The learning rate schedule with its parameters.
     pub fn schedule(&self) -> Schedule {
         match self.schedule {
             ScheduleKind::Constant => Schedule::Constant,
@@ -256,12 +256,17 @@ impl TrainConfig {
         want("lr", &self.lr, positive(self.lr), "choose a number above 0, such as 0.001")?;
         want("beta1", &self.beta1, share(self.beta1), "choose a number from 0 to below 1")?;
         want("beta2", &self.beta2, share(self.beta2), "choose a number from 0 to below 1")?;
-        let eps = (1e-30..=1.).contains(&self.eps); // below, it is 0 beside √v in f32
+        let eps = (1e-30..=1.).contains(&self.eps); // smaller values vanish next to √v in f32
         want("eps", &self.eps, eps, "choose a number from 1e-30 to 1, such as 1e-8")?;
         let clip = at_least_0(self.grad_clip);
         want("grad_clip", &self.grad_clip, clip, "choose a norm above 0, or 0 for no clipping")?;
         let gain = at_least_0(self.min_gain);
-        want("min_gain", &self.min_gain, gain, "choose a share such as 0.0025, or 0 for any fall")?;
+        want(
+            "min_gain",
+            &self.min_gain,
+            gain,
+            "choose a fraction such as 0.0025, or 0 for any decrease",
+        )?;
         let patience = self.patience > 0 || !self.early_stop;
         let cure = "choose 1 or more checks, or turn off train.early_stop";
         want("patience", &self.patience, patience, cure)?;

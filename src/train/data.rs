@@ -1,4 +1,4 @@
-//! The data of a run: opened, checked against the model, and what is added to it.
+//! The data of a run: opening it, checking it against the model, and dequantisation noise.
 //!
 //! Not here: reading files (`crate::data`), batches (`trainer`).
 
@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::models::config::Task;
 use crate::noise::Noise;
 
-/// Opens the data set at `config.data.path`, or the embedded handwriting if that is empty; checks that it suits
-/// the model and writes its fingerprint into `config`.
+/// Opens the data set at `config.data.path`, or the embedded handwriting if the path is empty; checks that it suits the
+/// model, and stores its fingerprint in `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
     let path = config.data.path.clone();
     let missing = match config.data.split.as_str() {
@@ -38,7 +38,7 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     Ok(set)
 }
 
-/// Refuses values that `task` cannot have: pens and keys must be 0 or 1.
+/// Refuses values that do not suit `task`: pens and keys must be 0 or 1.
 pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
     match task {
         Task::Ink => set.check_ink(),
@@ -47,13 +47,13 @@ pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
     }
 }
 
-/// How many channels, from the first, hold real numbers and are normalised: all but the pen.
+/// The number of leading channels that hold real numbers and are normalised: all but the pen.
 pub fn real_channels(config: &Config) -> usize {
     if config.model.obs.task == Task::Ink { 2 } else { config.model.obs.input }
 }
 
-/// The noise that update `step` adds to its batch if the config asks for it. A sequence comes once in an epoch,
-/// so the step makes it fresh in each.
+/// The noise added to the batch of update `step`, if the config has dequantisation on. It differs in every epoch, since
+/// steps differ.
 pub fn dequantise(config: &Config, step: u64) -> Option<Dequantise> {
     let noise = Noise::new(config.seed, "train").at(step);
     config.data.dequantise.then(|| Dequantise::new(noise, real_channels(config)))

@@ -1,4 +1,4 @@
-//! A TOML file as the list of its leaves, each with its line and column for the errors.
+//! A TOML file as a list of its `key = value` leaves, with line and column for error messages.
 
 use crate::error::{Error, Result};
 use crate::file::read_whole;
@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value, de::DeTable};
 
-/// Bytes of a config, fifty times those of one with every key: parsing takes hundreds of times the room of a
-/// text of mistakes, and text of any length may stand in a checkpoint.
+/// The most bytes of a config, fifty times one with every key: parsing can take hundreds of times the memory of
+/// malformed text, and a damaged checkpoint may contain a long one.
 const LONGEST: usize = 1 << 16;
 
-/// A TOML file as the list of its leaves, each with its place.
+/// A parsed TOML file.
 pub(super) struct Document {
     pub path: PathBuf,
     pub leaves: Vec<Leaf>,
@@ -79,7 +79,7 @@ impl Document {
         Ok(Self { path: path.into(), leaves })
     }
 
-    /// The value of a key that names one of the values `parse` knows.
+    /// The value of a text key, converted by `parse`.
     pub fn name<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
         let Some(leaf) = self.leaves.iter().find(|leaf| leaf.key == key) else { return Ok(None) };
         let Some(name) = leaf.value.as_str() else {
@@ -90,7 +90,7 @@ impl Document {
     }
 }
 
-/// An error at a place of a file.
+/// An error at a position in a file.
 fn at(path: &Path, (line, column): (usize, usize), what: &str) -> Error {
     Error::invalid(path, format!("line {line}, column {column}: {what}"))
 }

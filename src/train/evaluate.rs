@@ -1,4 +1,4 @@
-//! Evaluation of a model on a part of a data set: ELBO, IWAE and FIVO with their standard errors.
+//! Evaluation of a model on a split: ELBO, IWAE and FIVO with their standard errors.
 
 use super::bounds::{fivo, has_weights_per_step, iwae, per_sequence};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
@@ -10,7 +10,7 @@ use crate::models::{Bound, Kl, SequenceModel, StepModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
 
-/// The results on one part of a data set, in nats of normalised data; `_seq`: per sequence, `_step`: per step.
+/// The results on one split, in nats of normalised data; `_seq`: per sequence, `_step`: per step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Number of sequences.
@@ -23,7 +23,7 @@ pub struct Evaluation {
     pub elbo_seq: f64,
     /// Its standard error over sequences; `None` for a single one.
     pub elbo_se: Option<f64>,
-    /// The standard error over draws alone: what more draws would remove. `None` for a single draw.
+    /// The standard error due to the draws alone, which more draws would reduce. `None` for a single draw.
     pub elbo_se_draws: Option<f64>,
     /// The sum over all sequences divided by the number of all steps.
     pub elbo_step: f64,
@@ -49,8 +49,8 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// How much higher than `other` on the same sequences: the mean of the paired differences of the objectives, and
-    /// its standard error over sequences (`None` for a single one).
+    /// The advantage over `other` on the same sequences: the mean of the paired differences of their bounds, and its
+    /// standard error over sequences (`None` for a single one).
     ///
     /// # Panics
     /// If the numbers of sequences differ.
@@ -97,7 +97,7 @@ impl Weighted {
 /// What to evaluate, and with how many draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The part of the data set.
+    /// The split.
     pub split: Split,
     /// Draws of the latents for the ELBO; a model without latents is evaluated with one.
     pub draws: usize,
@@ -164,14 +164,14 @@ fn particles(
         Bound::Exact => {
             "this model has no latents, and its log-likelihood is exact: leave --fivo out"
         }
-        _ => "a filter of both draws of each latent is not offered: take --iwae instead",
+        _ => "particle filters need one draw per latent: use --iwae instead",
     };
     let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
     Ok((Some(steps), per_step))
 }
 
-/// Evaluates `model`; calls `progress` with the share done, from 0 to 1. Fails if the data cannot be read any more,
-/// or if the model has no such bound.
+/// Evaluates `model`; calls `progress` with the fraction done, from 0 to 1. Fails if the data can no longer be read,
+/// or if the model does not have the bound.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,

@@ -72,7 +72,7 @@ impl Events {
         event.extend(wall_time.to_le_bytes());
         event.extend(varint_field(2, step));
         event.extend(what);
-        // In one write, so that a kill leaves at most one record cut short, which readers tolerate.
+        // In one write, so that a killed run leaves at most one truncated record, which readers tolerate.
         self.file.write_all(&record(&event)).map_err(Error::write(&self.path))
     }
 }

@@ -1,6 +1,6 @@
 //! A run from its first update to its last: checks, checkpoints, metrics, and when to stop.
 //!
-//! Not here: the state that it moves (`trainer`), what is shown (`cli`).
+//! Not here: the state of training (`trainer`), output (`cli`).
 
 use super::events::Events;
 use super::metrics::{Metrics, now};
@@ -9,7 +9,7 @@ use super::step::Report;
 use super::trainer::{Checked, Trainer};
 use crate::error::Result;
 
-/// What an [`Observer`] asks of the run next.
+/// What the run should do next, as decided by an [`Observer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Train on.
@@ -26,7 +26,7 @@ pub enum Control {
 pub trait Observer {
     /// Called after every update.
     fn updated(&mut self, report: &Report, trainer: &Trainer);
-    /// Called after every check on the validation part.
+    /// Called after every check on the validation split.
     fn checked(&mut self, checked: &Checked, trainer: &Trainer);
     /// Called after every update, and after its check if there was one.
     fn control(&mut self) -> Control;
@@ -114,7 +114,7 @@ pub fn fit(
             trainer.checkpoint().save(&run.best())?;
         }
         if check_due {
-            saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation part
+            saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation split
         }
         if let Some(checked) = &checked {
             observer.checked(checked, trainer);
@@ -135,7 +135,7 @@ pub fn fit(
     let progress = trainer.progress();
     if saved.is_empty() || !progress.step.is_multiple_of(trainer.config().train.eval_every) {
         saved = trainer.checkpoint().save(&run.latest())?;
-        // A check off the schedule must not be counted, or a run cut in two would differ from one that was not.
+        // A check off the schedule is not counted, so that a resumed run equals an uninterrupted one.
         if let Some(checked) = trainer.uncounted_check()? {
             observer.checked(&checked, trainer);
         }

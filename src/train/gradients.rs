@@ -12,7 +12,7 @@ use crate::tensor::{Real, Tensor};
 use crate::train::config::Reduction;
 use crate::train::objective::loss;
 
-/// The small config of every model with every head that suits, or of the ones named.
+/// Small configs of `kinds`, each with `head`, or with every head that suits.
 pub fn models(kinds: &[ModelKind], head: Option<HeadKind>) -> Vec<ModelConfig> {
     let heads = || HeadKind::ALL.iter().filter(|h| head.is_none_or(|head| head == **h));
     kinds
@@ -21,10 +21,10 @@ pub fn models(kinds: &[ModelKind], head: Option<HeadKind>) -> Vec<ModelConfig> {
         .collect()
 }
 
-/// The loss of one batch, along a random direction of each parameter by itself.
+/// Checks the gradient of a loss along a random direction of each parameter in turn.
 pub fn check_model(config: &ModelConfig) -> Result<Vec<(String, Check)>> {
     let mut model = models::build(config, Init::new(3))?;
-    // Biases start at zero, where rectifiers have their kink: move off it.
+    // Biases start at zero, where ReLU has its kink: move away from it.
     let noise = Noise::new(17, "gradients");
     model.visit_mut(&mut |p| {
         let mut moved = Tensor::zeros(p.value.shape());
@@ -50,7 +50,7 @@ pub fn check_model(config: &ModelConfig) -> Result<Vec<(String, Check)>> {
                     p.value.add_assign(&u.map(|u| h as Real * u));
                 }
             });
-            let tape = Tape::new(); // for training: auxiliary terms are of that alone
+            let tape = Tape::new(); // not for inference: auxiliary terms are part of training only
             let loss = f64::from(value(&*model, &tape, &batch).value().item());
             model.visit_mut(&mut |p| {
                 if p.number() == number {

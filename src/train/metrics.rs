@@ -1,4 +1,4 @@
-//! `metrics.csv`: a header and one row of numbers per report, each written at once.
+//! `metrics.csv`: a header and one row of numbers per report, each written immediately.
 //!
 //! Also the only clock below `cli`. Not here: which numbers (`fit`), TensorBoard (`events`).
 
@@ -31,8 +31,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The file of a run resumed after `step`: rows of later steps, and a row that a kill cut short, are dropped,
-    /// since the run will write them again. A missing file is created.
+    /// The file of a run resumed after `step`: drops rows of later steps and a truncated last row, which the run will
+    /// write again. A missing file is created.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
         let mut text = String::new();
         if path.exists() {
@@ -40,7 +40,7 @@ impl Metrics {
             file.read_to_string(&mut text).map_err(Error::read(path))?;
         }
         if !text.contains('\n') && header(columns).starts_with(&text) {
-            return Self::create(path, columns); // missing, or cut short in its header
+            return Self::create(path, columns); // missing, or truncated in its header
         }
         let mut lines = text.split_inclusive('\n');
         let (found, wanted) = (lines.next().unwrap_or_default(), header(columns));

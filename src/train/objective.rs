@@ -19,18 +19,18 @@ use crate::tensor::Real;
 pub struct Pass<'t> {
     /// The loss to minimise, in the training reduction.
     pub loss: Var<'t>,
-    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also over draws, with
-    /// the KL estimated by them. Their difference is the ELBO. `None` for FIVO, whose resampled particles are no
-    /// draws of q.
+    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also means over draws,
+    /// with a Monte Carlo KL. Their difference is the ELBO. `None` for FIVO, whose resampled particles are not draws
+    /// from q.
     pub terms: Option<(f64, Vec<f64>)>,
 }
 
-/// Refuses an objective that `model` does not offer; the error has the cure.
+/// Refuses an objective that `model` does not support; the error names the cure.
 pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
     if objective == Objective::Fivo && model.steps().is_none() {
         return Err(Error::usage(
-            "train.objective is fivo, and a filter of both draws of each latent is not offered: \
-             choose elbo or iwae, or model.draws=shared",
+            "train.objective is fivo, but particle filters need one draw per latent: choose elbo or iwae, or \
+             model.draws=shared",
         ));
     }
     Ok(())
@@ -46,12 +46,12 @@ pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Redu
     elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
-/// The factor by which the loss of some of the sequences enters that of all.
+/// The weight of the loss of some sequences in the loss of all.
 pub fn share(some: &[usize], all: &[usize], reduction: Reduction) -> f64 {
     counted(some, reduction) / counted(all, reduction)
 }
 
-/// How many steps or sequences the loss is the mean over.
+/// The number of steps or sequences that the loss is averaged over.
 fn counted(lengths: &[usize], reduction: Reduction) -> f64 {
     match reduction {
         Reduction::MeanStep | Reduction::MeanSequence => lengths.len() as f64,

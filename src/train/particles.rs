@@ -1,7 +1,6 @@
 //! A particle filter over the sequences of a batch: K particles each, their weights, and resampling.
 //!
-//! On a tape that records, its steps can be trained through. Not here: what the weights say as bounds (`bounds`,
-//! `objective`).
+//! Gradients flow through its steps on a recording tape. Not here: bounds from the weights (`bounds`, `objective`).
 
 use crate::data::Batch;
 use crate::dist::Normal;
@@ -19,8 +18,8 @@ use crate::tensor::{Real, Tensor};
 /// The most particles of one sequence: a particle's number is in the upper bits of its noise address.
 pub const MOST_PARTICLES: usize = 1 << 10;
 
-/// The noise address of each particle, row k·B + b. Particle 0 has that of the sequence itself, so that with K = 1
-/// its draws are the ELBO's; a sequence's place in the batch changes nothing.
+/// The noise address of each particle, row k·B + b. Particle 0 has the address of its sequence, so that with K = 1 the
+/// draws are those of the ELBO. The order of sequences in the batch does not matter.
 pub fn addresses(samples: &[u64], particles: usize) -> Vec<u64> {
     assert!(particles <= MOST_PARTICLES, "{particles} particles: want {MOST_PARTICLES} at most");
     (0..particles as u64).flat_map(|k| samples.iter().map(move |b| b + (k << 26))).collect()
@@ -103,11 +102,11 @@ impl Particles {
         };
         let rows = from.iter().map(|&row| row as Real).collect();
         let rows = a.tape().constant(Tensor::new(&[from.len()], rows));
-        rows.named(&format!("ancestors.{}", t + 1)); // to be looked at
+        rows.named(&format!("ancestors.{}", t + 1)); // for inspection
         (a, state.into_iter().map(|x| gather_rows(x, &from)).collect())
     }
 
-    /// A draw by the same noise that a pass over whole sequences has at step t.
+    /// A draw with the same noise as step t of a pass over whole sequences.
     fn draw<'t>(&self, name: &str, q: Normal<'t>, t: usize) -> Var<'t> {
         let (rows, _, c) = q.mean.value().btc("draw");
         let mut epsilon = Tensor::scratch(&[rows, 1, c]);

@@ -1,8 +1,8 @@
-//! Presets: training settings and data settings that belong together, the same for every model.
+//! Presets: data and training settings, the same for every model.
 //!
-//! Within a preset all models have the same batch, learning rate and stopping, and within a small one about the
-//! same number of parameters, so that any two can be compared by changing one word. Their sizes are in the models'
-//! files. Sources: stcn.md §8, rivals.md §9.
+//! Within a preset all models have the same batch size, learning rate and stopping rule, and within a small one about
+//! the same number of parameters, so that they can be compared by changing only `--model`. Model sizes are in the
+//! models' files. Sources: stcn.md §8, rivals.md §9.
 
 use super::config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 use crate::data::{DataSet, Normalise};
@@ -11,10 +11,10 @@ use crate::models::config::{HeadKind, ModelConfig, Preset, Task};
 use crate::models::{ModelKind, STCN_DENSE};
 use std::path::PathBuf;
 
-/// The preset of a bare `stcn train`.
+/// The default preset.
 pub const DEFAULT: Preset = Preset::InkTiny;
 
-/// Its model.
+/// The default model.
 pub const DEFAULT_MODEL: ModelKind = STCN_DENSE;
 
 impl Default for Config {
@@ -32,7 +32,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The same as it is, before anyone has changed or checked it.
+    /// The same without the check.
     pub(super) fn of_preset(preset: Preset, model: ModelKind, head: Option<HeadKind>) -> Self {
         let model = ModelConfig::preset(model, preset, head);
         let crop = match preset {
@@ -52,7 +52,7 @@ impl Config {
     }
 }
 
-/// How a preset is trained, whatever the model: a fair comparison changes nothing here.
+/// The training settings of a preset, the same for all models, for a fair comparison.
 fn train_of(preset: Preset) -> TrainConfig {
     let ink = TrainConfig {
         batch: 20,
@@ -104,7 +104,7 @@ fn train_of(preset: Preset) -> TrainConfig {
             ..small
         },
         Preset::InkSmall | Preset::SpeechSmall => small,
-        // a few hundred pieces are known by heart after some hundred updates
+        // a few hundred pieces are overfitted after some hundred updates
         Preset::MusicSmall => TrainConfig { eval_every: 50, patience: 20, ..small },
         Preset::Speech | Preset::SpeechLarge => TrainConfig {
             epochs: 100,

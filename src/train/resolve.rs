@@ -1,8 +1,7 @@
-//! How a config is put together: a preset, then the keys of a file, then `--set`.
+//! Builds a config from a preset, then the keys of a file, then `--set`.
 //!
-//! There is one way to change a value by name, and a file is nothing but a list of such changes to a
-//! preset; so `--set` and `--config` know the same keys and give the same errors, the file with line and
-//! column.
+//! A file is treated as a list of assignments like those of `--set`, so both accept the same keys and give the same
+//! errors; those of a file have line and column.
 
 use super::config::Config;
 use super::document::Document;
@@ -13,7 +12,7 @@ use crate::models::{ModelKind, Registry};
 use std::path::Path;
 use toml::{Table, Value};
 
-/// What was typed to choose a config; whatever is left out comes from the file, then from the preset.
+/// The arguments that choose a config; what is not given comes from the file, else from the preset.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides<'a> {
     /// `--preset`
@@ -22,7 +21,7 @@ pub struct Overrides<'a> {
     pub model: Option<&'a str>,
     /// `--head`
     pub head: Option<&'a str>,
-    /// `--released`: every switch as in the model's release
+    /// `--released`: everything as in the model's released code
     pub released: bool,
     /// `--config`
     pub file: Option<&'a Path>,
@@ -33,20 +32,20 @@ pub struct Overrides<'a> {
 /// The sections of a file, which may be empty.
 const SECTIONS: [&str; 3] = ["data", "model", "train"];
 
-/// The keys that choose the sizes of all others.
+/// The keys that select the defaults of all others.
 const SELECTORS: [&str; 3] = ["preset", "model.kind", "model.head"];
 
 impl Config {
-    /// The config that `overrides` ask for, checked: the preset, then the file's keys, then `--set`.
+    /// The config chosen by `overrides`, checked: the preset, then the file's keys, then `--set`.
     ///
-    /// `preset`, `model.kind` and `model.head` choose the sizes that all else changes, so they are looked
-    /// for first: in `--set`, in the other flags, in the file.
+    /// `preset`, `model.kind` and `model.head` select the defaults, so they are looked up first: in `--set`, then in
+    /// the other flags, then in the file.
     pub fn resolve(overrides: &Overrides, registry: &Registry) -> Result<Self> {
         let file = overrides.file.map(Document::read).transpose()?;
         Self::resolve_with(overrides, file.as_ref(), registry)
     }
 
-    /// The config that `text` holds, of a model of `registry`; `path` is for the errors only.
+    /// The config in `text`, whose model must be in `registry`; `path` is for error messages.
     pub fn from_toml(text: &str, path: &Path, registry: &Registry) -> Result<Self> {
         let file = Document::parse(text, path)?;
         Self::resolve_with(&Overrides::default(), Some(&file), registry)
@@ -83,9 +82,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Applies one `key=value` as typed after `--set`: a bare word is text, a bare list is a list.
+    /// Applies one `key=value` as given to `--set`: text needs no quotes, a list no brackets.
     ///
-    /// Whether the whole still makes sense is asked once, by [`validate`](Self::validate).
+    /// The config as a whole is not checked here, but by [`validate`](Self::validate).
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (key, text) = split(assignment)?;
         let mut table = self.table();
@@ -131,7 +130,7 @@ impl Config {
             return unknown_key(self.model.kind, name);
         }
         let known = self.keys();
-        // A word without a section is most likely a name whose section was forgotten.
+        // A key without a section is most likely one whose section was forgotten.
         let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_string();
         let near = if key.contains('.') {
             nearest(key, known.iter().map(String::as_str)).map(str::to_string)
@@ -145,7 +144,7 @@ impl Config {
     }
 }
 
-/// The last of `--set key=`, or the flag, or what the file has, as one of the values that `parse` knows.
+/// The value of a key from the last `--set key=`, else the flag, else the file, converted by `parse`.
 fn pick<T>(
     overrides: &Overrides,
     flag: Option<&str>,
@@ -174,7 +173,7 @@ fn split(assignment: &str) -> Result<(&str, &str)> {
     })
 }
 
-/// What `toml` means in TOML, or the text typed where it means nothing.
+/// `toml` parsed as a TOML value, or `typed` as text if it is not TOML.
 fn value_or_text(toml: &str, typed: &str) -> Value {
     toml.parse().unwrap_or_else(|_| Value::String(typed.to_string()))
 }
@@ -188,7 +187,7 @@ fn find_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     found.filter(|value| !value.is_table())
 }
 
-/// What has to stand where `now` stands, if `new` is something else.
+/// What type `now` has, if `new` has another.
 fn mismatch(now: &Value, new: &Value) -> Option<&'static str> {
     let whole = |value: &Value| value.as_integer().is_some_and(|n| n >= 0);
     let (fits, wanted) = match now {

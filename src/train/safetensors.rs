@@ -33,7 +33,7 @@ pub fn load(path: &Path, registry: &Registry) -> Result<(Config, Checkpoint)> {
 /// The config, and a checkpoint without the optimiser's state; `path` is for the messages.
 pub fn from_bytes(bytes: &[u8], path: &Path, registry: &Registry) -> Result<(Config, Checkpoint)> {
     let (header, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|e| Error::invalid(path, format!("is no safetensors file: {e}")))?;
+        .map_err(|e| Error::invalid(path, format!("is not a safetensors file: {e}")))?;
     let about = metadata.metadata().as_ref().and_then(|about| about.get("stcn"));
     let about: Option<About> = about.and_then(|about| serde_json::from_str(about).ok());
     let About { config, step, mean, std } = about.ok_or_else(|| {
@@ -55,7 +55,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path, registry: &Registry) -> Result<(Con
         // Shapes are compared before anything is copied: a wrong tensor may be large.
         let Some(found) = metadata.info(&name).filter(|found| found.dtype == Dtype::F32) else {
             let cure = "export it again";
-            let what = format!("has no f32 tensor {name}, which its config asks for: {cure}");
+            let what = format!("has no f32 tensor {name}, which its config requires: {cure}");
             return Err(Error::invalid(path, what));
         };
         if found.shape != shape {

@@ -1,14 +1,14 @@
 //! The shards of a batch, computed in parallel, each on a tape of its own (decision 0021).
 //!
-//! How many depends on shapes alone, since it decides the order of sums. Not here: the threads (`parallel`), adding
-//! up what the shards return (`step`, `evaluate`).
+//! Their number depends only on sizes, not on threads, since it determines the order of sums. Not here: threads
+//! (`parallel`), combining the shards' results (`step`, `evaluate`).
 
 use crate::data::Batch;
 use crate::models::SequenceModel;
 use crate::parallel;
 use std::ops::Range;
 
-/// The most parameters of a model whose batches are cut in two: larger models gain nothing by it.
+/// The most parameters of a model whose batches are split in two; larger models do not get faster.
 const SMALL: usize = 1 << 20;
 
 /// The rows of each shard of a batch of `sequences`, in order.
@@ -17,12 +17,12 @@ pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> 
     (0..count).map(|i| sequences * i / count..sequences * (i + 1) / count).collect()
 }
 
-/// `job` of every shard of `batch`, in order; each runs on a team of threads of its own.
+/// The results of `job` on every shard of `batch`, in order; each shard has its own team of threads.
 pub fn map_shards<R: Send>(
     model: &dyn SequenceModel,
     batch: &Batch,
     job: impl Fn(&Batch) -> R + Sync,
 ) -> Vec<R> {
     let shards = shards(model, batch.lengths.len());
-    parallel::teams(shards.len(), |i| job(&batch.part(shards[i].clone())))
+    parallel::teams(shards.len(), |i| job(&batch.slice(shards[i].clone())))
 }

@@ -14,16 +14,16 @@ use crate::optim::{Adam, clip_scale, gradient_norm};
 use crate::tape::{Grads, Keep, Tape, Var};
 use crate::tensor::{Real, Tensor};
 
-/// The figures of one update. Values are means over the batch's sequences, in nats.
+/// The statistics of one update. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Updates made, this one included.
     pub step: u64,
     /// The loss in the training reduction, with the KL weight of this step.
     pub loss: f64,
-    /// `ln p(x | z)`; `None` when training on FIVO, whose resampled particles are no draws of q.
+    /// `ln p(x | z)`; `None` when training on FIVO, whose resampled particles are not draws from q.
     pub log_px: Option<f64>,
-    /// One KL per latent, z^1 first; when training on IWAE, estimated by the draws themselves.
+    /// One KL per latent, z^1 first; a Monte Carlo estimate when training on IWAE.
     pub kl: Vec<f64>,
     /// The weight of the KL in the loss.
     pub kl_weight: f64,
@@ -48,7 +48,7 @@ impl Report {
 /// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
 
-/// What a shard adds to the loss of the whole batch, to its terms, and to its gradient.
+/// A shard's contribution to the loss of the whole batch, to its terms, and to its gradient.
 struct Share {
     loss: f64,
     terms: Option<(f64, Vec<f64>)>,
@@ -67,21 +67,22 @@ impl Share {
     }
 }
 
-/// The first node with a value that is not finite, or else the first such gradient on the way back from `loss`,
-/// with the ranges of its inputs.
+/// The first node with a value that is not finite, else the first with such a gradient in the backward pass from
+/// `loss`; with the ranges of its inputs.
 fn first_wrong(tape: &Tape, loss: Var) -> String {
     if let Some(node) = tape.first_non_finite() {
         return node.ranges();
     }
     let grads = tape.backward(loss, Keep::All);
     let node = tape.first_non_finite_gradient(&grads);
-    node.map_or("no single node: all are finite, and together too large".into(), |node| {
-        node.gradient_ranges(&grads)
-    })
+    node.map_or(
+        "no single node: each gradient is finite, but their norm is too large".into(),
+        |node| node.gradient_ranges(&grads),
+    )
 }
 
-/// Update number `step` (from 1) of `model`, with noise by `seed` and `step`: refused, and nothing changes, if loss
-/// or gradient is not finite.
+/// Update number `step` (from 1) of `model`, with noise from `seed` and `step`. If loss or gradient is not finite,
+/// returns an error and changes nothing.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
@@ -93,7 +94,7 @@ pub fn update(
     update_watched(model, adam, batch, train, seed, step, &|_| ())
 }
 
-/// The same, and `watch` is given the tape of every shard before anything is recorded on it, as a profile needs.
+/// The same; calls `watch` with the tape of every shard before anything is recorded, for profiling.
 pub fn update_watched(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,

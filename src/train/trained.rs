@@ -1,6 +1,6 @@
 //! A model with the parameters of a checkpoint, to evaluate and to sample from.
 //!
-//! Not here: going on with its training (`trainer`).
+//! Not here: continuing its training (`trainer`).
 
 use super::checkpoint::Checkpoint;
 use super::config::Config;
@@ -40,7 +40,7 @@ impl Trained {
 
     fn load(path: &Path, config: Option<Config>, registry: &Registry) -> Result<Self> {
         let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path, registry)?;
-        // The sizes come from the checkpoint; where the data lies, only the run directory knows.
+        // The sizes come from the checkpoint, but the data's path is only in the run directory.
         let data = &mut trained.config.data;
         (data.path, data.in_memory) = match config {
             Some(config) => (config.data.path, config.data.in_memory),
@@ -75,7 +75,7 @@ impl Trained {
         if embedded && !wanted.is_empty() && wanted != set.fingerprint() {
             return Err(Error::usage(format!(
                 "this model was trained on data with fingerprint {}…, which is not the embedded \
-                 handwriting, and where it lies is not known here: name it with --data FILE.npz",
+                 handwriting, and its path is not known: give it with --data FILE.npz",
                 wanted.get(..12).unwrap_or(&wanted)
             )));
         }

@@ -59,7 +59,7 @@ fn a_data_file_that_is_a_directory_is_refused() {
 fn a_data_file_of_another_kind_is_refused() {
     let lab = Lab::new();
     lab.write("x.npz", "0.1,0.2,0.3\n");
-    refused(&lab, &["is no .npz", "begins with \"0.1,0.\"", "np.savez"]);
+    refused(&lab, &["begins with \"0.1,0.\", wanted \"PK\"", "np.savez"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_data_file_cut_short_is_refused() {
     let bytes = lab.read("ink.npz");
     for length in [bytes.len() / 2, bytes.len() - 1] {
         lab.write("x.npz", &bytes[..length]);
-        refused(&lab, &["it was cut short or damaged; copy or write it again"]);
+        refused(&lab, &["it is truncated or damaged; copy or write it again"]);
     }
 }
 
@@ -96,7 +96,7 @@ fn numbers_that_are_not_finite_are_refused_with_sequence_and_step() {
     for (x, name) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
         let mut flat = flat();
         flat.samples[3 * 4 + 1] = x; // the fifth step in all
-        refused_flat(flat, &["sequence 2, step 3, channel 2", name, "wanted finite numbers only"]);
+        refused_flat(flat, &["sequence 2, step 3, channel 2", name, "wanted finite numbers;"]);
     }
 }
 
@@ -110,7 +110,7 @@ fn lengths_that_do_not_add_up_are_refused() {
 #[test]
 fn a_sequence_without_a_step_is_refused() {
     let lengths = vec![5, 0, 4];
-    let parts = ["gives sequence 2 0 steps, wanted at least 1", "drop the sequence"];
+    let parts = ["gives sequence 2 0 steps, wanted at least 1", "drop it before np.savez"];
     refused_flat(Flat { lengths, ..flat() }, &parts);
 }
 
@@ -254,11 +254,11 @@ fn a_safetensors_file_that_is_none_of_ours_is_refused() {
     let import = "import x.safetensors --out other";
     says(&lab.refused(import), &["cannot read x.safetensors: No such file"]);
     lab.write("x.safetensors", "no");
-    says(&lab.refused(import), &["x.safetensors: is no safetensors file"]);
+    says(&lab.refused(import), &["x.safetensors: is not a safetensors file"]);
     lab.ok("export run --out x.safetensors");
     let bytes = lab.read("x.safetensors");
     lab.write("x.safetensors", &bytes[..bytes.len() - 1]);
-    says(&lab.refused(import), &["x.safetensors: is no safetensors file"]);
+    says(&lab.refused(import), &["x.safetensors: is not a safetensors file"]);
     lab.ok("inspect run --dump x.safetensors");
     says(&lab.refused(import), &["no metadata key `stcn`", "want a file from `stcn export`"]);
 }

@@ -43,15 +43,15 @@ fn data_of_another_kind_than_was_asked_for_is_refused() {
     let said = |words: &str| lab.refused(&format!("data show {words} --out x.svg"));
     says(
         &said("sound.npz --as ink"),
-        &["sound.npz: cannot be drawn as ink, which wants three channels", "another --as"],
+        &["sound.npz: cannot be drawn as ink, which needs three channels", "another --as"],
     );
     says(
         &said("sound.npz --as music"),
-        &["sound.npz: cannot be drawn as music, which wants numbers that are 0 or 1"],
+        &["sound.npz: cannot be drawn as music, which needs values that are 0 or 1"],
     );
     says(&said("sound.npz --as musik"), &["unknown task `musik`: did you mean `music`"]);
     for rate in ["0", "999", "768001"] {
-        let parts = [&format!("--rate {rate}: want samples a second from 1000 to 768000")[..]];
+        let parts = [&format!("--rate {rate}: want samples per second from 1000 to 768000")[..]];
         says(&said(&format!("sound.npz --rate {rate}")), &parts);
     }
 }

@@ -229,5 +229,5 @@ fn dequantising_what_is_no_whole_number_is_refused_with_the_first() {
     let said = lab.refused("train --dequantise --data off.npz --out new");
     says(&said, &["off.npz: sequence 1, step 2, channel 2 is 0.25, dequantisation wants whole"]);
     let said = lab.refused("train --preset music-small --dequantise --data off.npz --out new");
-    says(&said, &["data.dequantise is true, but music has keys that are 0 or 1"]);
+    says(&said, &["data.dequantise is true, but music has binary keys"]);
 }

@@ -25,5 +25,5 @@ fn a_profile_has_a_row_for_every_rule_and_adds_up_to_the_step() {
     assert!(sum > 0. && rows.iter().all(|row| row["backward_ms"].as_f64().unwrap() >= 0.));
     assert!(lab.json(&words)[0].get("profile").is_none());
     let table = lab.ok(&format!("{words} --profile"));
-    says(&table, &["rule", "forward ms", "gated_conv", "together"]);
+    says(&table, &["rule", "forward ms", "gated_conv", "total"]);
 }

@@ -126,7 +126,7 @@ fn speech_comes_as_numbers_as_pictures_and_as_sound_of_the_rate_asked_for() {
     }
     assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));
     assert_eq!(lab.files("drawn").len(), files.len());
-    says(&lab.refused("sample run --out other --rate 10"), &["--rate 10: want samples a second"]);
+    says(&lab.refused("sample run --out other --rate 10"), &["--rate 10: want samples per second"]);
 }
 
 #[test]

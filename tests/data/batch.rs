@@ -16,16 +16,16 @@ fn batching(seed: u64) -> Batching {
     Batching { sequences: 4, crop: None, seed }
 }
 
-fn epochs<'a>(set: &'a DataSet, figures: &'a Normalisation, batching: Batching) -> Epochs<'a> {
-    Epochs::new(set, figures, Split::Train, batching).unwrap()
+fn epochs<'a>(set: &'a DataSet, statistics: &'a Normalisation, batching: Batching) -> Epochs<'a> {
+    Epochs::new(set, statistics, Split::Train, batching).unwrap()
 }
 
 #[test]
 fn padding_is_zero_after_normalisation_and_the_mask_says_where() {
     let set = counting(&[3, 1, 2], None);
-    let figures = Normalisation { mean: vec![100.], std: vec![2.] };
+    let statistics = Normalisation { mean: vec![100.], std: vec![2.] };
     let windows = [1, 0, 2].map(|i| Window::whole(&set, i));
-    let batch = Batch::new(&set, &figures, &windows, None).unwrap();
+    let batch = Batch::new(&set, &statistics, &windows, None).unwrap();
     assert_eq!(batch.x.shape(), [3, 3, 1]);
     assert_eq!(batch.x.data(), [-48.5, 0., 0., -50., -49.5, -49., -48., -47.5, 0.]);
     assert_eq!(batch.mask().shape(), [3, 3]);
@@ -38,9 +38,9 @@ fn padding_is_zero_after_normalisation_and_the_mask_says_where() {
 #[test]
 fn a_window_is_a_piece_of_its_sequence() {
     let set = counting(&[2, 6], None);
-    let figures = Normalisation::identity(1);
+    let statistics = Normalisation::identity(1);
     let batch =
-        Batch::new(&set, &figures, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
+        Batch::new(&set, &statistics, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
     assert_eq!(batch.x.data(), [4., 5., 6.]);
     assert_eq!(batch.samples, [1]);
 }
@@ -51,16 +51,16 @@ fn a_part_of_a_batch_is_padded_to_its_own_longest() {
     let batch = Batch { x, lengths: vec![1, 1, 2], samples: vec![7, 8, 9] };
     let front = Tensor::new(&[2, 1, 1], vec![1., 2.]);
     let want = Batch { x: front, lengths: vec![1, 1], samples: vec![7, 8] };
-    assert_eq!(batch.part(0..2), want);
-    assert_eq!(batch.part(2..3).x, Tensor::new(&[1, 2, 1], vec![3., 4.]));
-    assert_eq!(batch.part(0..3), batch);
-    assert_eq!(batch.part(1..1).x.shape(), [0, 0, 1]);
+    assert_eq!(batch.slice(0..2), want);
+    assert_eq!(batch.slice(2..3).x, Tensor::new(&[1, 2, 1], vec![3., 4.]));
+    assert_eq!(batch.slice(0..3), batch);
+    assert_eq!(batch.slice(1..1).x.shape(), [0, 0, 1]);
 }
 
 #[test]
 fn an_epoch_has_every_sequence_once() {
-    let (set, figures) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &figures, batching(1));
+    let (set, statistics) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &statistics, batching(1));
     for epoch in [0, 1, 1_000_000] {
         let batches = epochs.epoch(epoch);
         assert_eq!(batches.len(), epochs.batches_per_epoch());
@@ -75,19 +75,19 @@ fn an_epoch_has_every_sequence_once() {
 
 #[test]
 fn the_order_depends_on_seed_and_epoch_and_on_nothing_else() {
-    let (set, figures) = (many(), Normalisation::identity(1));
-    let order = |seed, epoch| epochs(&set, &figures, batching(seed)).epoch(epoch);
+    let (set, statistics) = (many(), Normalisation::identity(1));
+    let order = |seed, epoch| epochs(&set, &statistics, batching(seed)).epoch(epoch);
     assert_eq!(order(1, 3), order(1, 3));
     assert_ne!(order(1, 3), order(2, 3));
     assert_ne!(order(1, 3), order(1, 4));
     // What was asked before does not matter.
-    let asked = epochs(&set, &figures, batching(1));
+    let asked = epochs(&set, &statistics, batching(1));
     asked.epoch(9);
     asked.batch_at(77).unwrap();
     assert_eq!(asked.epoch(3), order(1, 3));
     for threads in [1, 3] {
         let there = parallel::with_threads(threads, || {
-            let epochs = epochs(&set, &figures, batching(1));
+            let epochs = epochs(&set, &statistics, batching(1));
             (epochs.epoch(3), epochs.batch_at(130).unwrap())
         });
         assert_eq!(there.unwrap(), (order(1, 3), asked.batch_at(130).unwrap()));
@@ -96,15 +96,15 @@ fn the_order_depends_on_seed_and_epoch_and_on_nothing_else() {
 
 #[test]
 fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
-    let (set, figures) = (many(), Normalisation { mean: vec![3.], std: vec![7.] });
-    let epochs = epochs(&set, &figures, Batching { crop: Some(20), ..batching(5) });
+    let (set, statistics) = (many(), Normalisation { mean: vec![3.], std: vec![7.] });
+    let epochs = epochs(&set, &statistics, Batching { crop: Some(20), ..batching(5) });
     let mut step = 0;
     for epoch in 0..3 {
         for (index, windows) in epochs.epoch(epoch).iter().enumerate() {
             assert_eq!(epochs.position(step), (epoch, index));
             assert_eq!(
                 epochs.batch_at(step).unwrap(),
-                Batch::new(&set, &figures, windows, None).unwrap()
+                Batch::new(&set, &statistics, windows, None).unwrap()
             );
             step += 1;
         }
@@ -113,8 +113,8 @@ fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
 
 #[test]
 fn batches_hold_sequences_of_like_length_in_no_order_of_length() {
-    let (set, figures) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &figures, batching(1));
+    let (set, statistics) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &statistics, batching(1));
     let batches = epochs.epoch(0);
     let longest = |b: &Vec<Window>| b.iter().map(|w| w.steps).max().unwrap();
     let padded: usize = batches.iter().map(|b| b.len() * longest(b)).sum();
@@ -125,8 +125,8 @@ fn batches_hold_sequences_of_like_length_in_no_order_of_length() {
 
 #[test]
 fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
-    let (set, figures) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &figures, Batching { crop: Some(20), ..batching(1) });
+    let (set, statistics) = (many(), Normalisation::identity(1));
+    let epochs = epochs(&set, &statistics, Batching { crop: Some(20), ..batching(1) });
     let window = |epoch, sample| {
         let windows = epochs.epoch(epoch).concat();
         *windows.iter().find(|w| w.sample == sample).unwrap()
@@ -146,8 +146,8 @@ fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
 
 #[test]
 fn crops_reach_the_first_and_the_last_step() {
-    let (set, figures) = (counting(&[5], None), Normalisation::identity(1));
-    let epochs = epochs(&set, &figures, Batching { crop: Some(3), ..batching(1) });
+    let (set, statistics) = (counting(&[5], None), Normalisation::identity(1));
+    let epochs = epochs(&set, &statistics, Batching { crop: Some(3), ..batching(1) });
     let mut starts: Vec<usize> = (0..60).map(|epoch| epochs.epoch(epoch)[0][0].start).collect();
     starts.sort_unstable();
     starts.dedup();
@@ -156,10 +156,10 @@ fn crops_reach_the_first_and_the_last_step() {
 
 #[test]
 fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
-    let (set, figures) = (many(), Normalisation::identity(1));
+    let (set, statistics) = (many(), Normalisation::identity(1));
     let windows = |sequences| {
         let batching = Batching { sequences, crop: Some(20), seed: 1 };
-        let mut windows = epochs(&set, &figures, batching).epoch(2).concat();
+        let mut windows = epochs(&set, &statistics, batching).epoch(2).concat();
         windows.sort_by_key(|w| w.sample);
         windows
     };
@@ -168,11 +168,11 @@ fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
 
 #[test]
 fn evaluation_has_every_sequence_in_order_within_the_limits() {
-    let (set, figures) = (many(), Normalisation::identity(1));
+    let (set, statistics) = (many(), Normalisation::identity(1));
     let limit = Limit { sequences: 6, steps: 200 };
     let batches = in_order(&set, Split::Valid, limit);
     let batches: Vec<Batch> =
-        batches.map(|windows| Batch::new(&set, &figures, &windows, None).unwrap()).collect();
+        batches.map(|windows| Batch::new(&set, &statistics, &windows, None).unwrap()).collect();
     let samples: Vec<usize> =
         batches.iter().flat_map(|b| &b.samples).map(|&sample| sample as usize).collect();
     assert_eq!(samples, set.split(Split::Valid));
@@ -195,19 +195,19 @@ fn a_sequence_beyond_every_limit_is_a_batch_of_its_own() {
 
 #[test]
 fn an_empty_split_is_no_evaluation_and_a_refused_training() {
-    let (set, figures) = (counting(&[1], None), Normalisation::identity(1));
+    let (set, statistics) = (counting(&[1], None), Normalisation::identity(1));
     let limit = Limit { sequences: 1, steps: 1 };
     assert_eq!(in_order(&set, Split::Test, limit).count(), 0);
     assert_eq!(
-        refusal(Epochs::new(&set, &figures, Split::Test, batching(1))),
+        refusal(Epochs::new(&set, &statistics, Split::Test, batching(1))),
         "counting: has no sequence in split test, wanted at least one; choose another split"
     );
 }
 
 #[test]
 fn batches_of_nothing_are_refused() {
-    let (set, figures) = (counting(&[1], None), Normalisation::identity(1));
-    let refused = |batching| refusal(Epochs::new(&set, &figures, Split::Train, batching));
+    let (set, statistics) = (counting(&[1], None), Normalisation::identity(1));
+    let refused = |batching| refusal(Epochs::new(&set, &statistics, Split::Train, batching));
     assert_eq!(
         refused(Batching { sequences: 0, ..batching(1) }),
         "a batch of 0 sequences cropped to all steps is empty; both take at least 1"
@@ -222,8 +222,8 @@ fn batches_of_nothing_are_refused() {
 fn real_lines_pad_little() {
     let Some(path) = real("unipen/unipen_text.npz") else { return };
     let set = DataSet::open(path, None).unwrap();
-    let figures = Normalisation::fit(&set, Normalise::PerChannel, 2).unwrap();
-    let epochs = epochs(&set, &figures, Batching { sequences: 20, crop: None, seed: 1 });
+    let statistics = Normalisation::fit(&set, Normalise::PerChannel, 2).unwrap();
+    let epochs = epochs(&set, &statistics, Batching { sequences: 20, crop: None, seed: 1 });
     let start = std::time::Instant::now();
     let batches = epochs.epoch(0);
     eprintln!("order of an epoch: {:.1} µs", start.elapsed().as_secs_f64() * 1e6);

@@ -86,6 +86,6 @@ fn a_sequence_with_more_steps_than_noise_has_addresses_is_refused() {
     set.check_grid(1 << 30).unwrap_or_else(|e| panic!("{e}"));
     says(
         &refusal(set.check_grid(1 << 31)),
-        &["sequence 2 has 3 steps, dequantisation takes 2 at most; cut it"],
+        &["sequence 2 has 3 steps, dequantisation takes at most 2; split it"],
     );
 }

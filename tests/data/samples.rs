@@ -3,7 +3,7 @@
 use super::refusal;
 use crate::common::says;
 use stcn::data::npz::{self, Flat};
-use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
+use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ fn only_stored_samples_beyond_the_limit_stay_on_the_disk() {
     npz::write(&path, &flat).unwrap();
     assert!(in_memory(&path, 4000));
     let said = refusal(DataSet::open_within(&path, rule, 3999));
-    says(&said, &["where 0 are allowed, and cannot stay on the disk because they are packed"]);
+    says(&said, &["where 0 are allowed, and cannot be left on disk because they are compressed"]);
     let mut writer = Writer::create(&path, 1, &[]).unwrap();
     writer.push(&flat.samples, Split::Train, &[]).unwrap();
     writer.finish().unwrap();
@@ -124,13 +124,13 @@ fn a_flipped_bit_on_the_disk_is_damage() {
 fn a_file_cut_short_anywhere_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    let mut writer = Writer::create_as(Kind::I2, &path, 1, &[]).unwrap();
+    let mut writer = Writer::create_as(Dtype::I2, &path, 1, &[]).unwrap();
     writer.push(&[1., 2., 3.], Split::Train, &[]).unwrap();
     writer.finish().unwrap();
     let whole = fs::read(&path).unwrap();
     for n in 2..whole.len() {
         fs::write(&path, &whole[..n]).unwrap();
-        says(&refusal(disk(&path)), &["begins like an .npz but", "cut short or damaged"]);
+        says(&refusal(disk(&path)), &["begins like an .npz but", "truncated or damaged"]);
     }
 }
 
@@ -155,8 +155,8 @@ fn a_file_that_changes_while_it_is_in_use_is_met_with_one_sentence() {
         says(
             &said,
             &[
-                "x.npz: was changed while it was in use, wanted the bytes it had when it was opened",
-                "go on from the last checkpoint with --resume",
+                "x.npz: was changed while it was in use; restore it",
+                "continue from the last checkpoint with --resume",
             ],
         );
         assert_eq!(said, refusal(Normalisation::fit(&set, Normalise::Scalar, 3)), "{name}");

@@ -73,16 +73,16 @@ fn the_fingerprint_of_a_set_in_memory_knows_numbers_lengths_and_splits() {
 #[test]
 fn a_file_without_channels_is_refused() {
     let said = refused(&Flat { channels: 0, samples: vec![], ..good() }, None);
-    assert_eq!(
-        said,
-        "x.npz: `samples` has 0 channels, wanted at least 1; keep its second axis when writing"
-    );
+    assert_eq!(said, "x.npz: `samples` has 0 channels, wanted at least 1; write it with two axes");
 }
 
 #[test]
 fn a_file_without_sequences_is_refused() {
     let said = refused(&Flat { samples: vec![], lengths: vec![], ..good() }, None);
-    assert_eq!(said, "x.npz: `lengths` is empty, wanted at least one sequence; put data into it");
+    assert_eq!(
+        said,
+        "x.npz: `lengths` is empty, wanted at least one sequence; write at least one sequence"
+    );
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_split_of_another_length_is_refused() {
 #[test]
 fn a_split_with_nothing_to_train_on_is_refused() {
     let said = refused(&Flat { split: Some(vec![1, 2]), ..good() }, None);
-    assert!(said.starts_with("x.npz: `split` has no sequence with 0 (train), wanted"), "{said}");
+    assert!(said.starts_with("x.npz: `split` has no 0 (train), wanted"), "{said}");
 }
 
 #[test]
@@ -151,8 +151,8 @@ fn a_number_that_is_not_finite_is_found_by_sequence_step_and_channel() {
         assert_eq!(
             refused(&flat, None),
             format!(
-                "x.npz: sequence 2, step 2, channel 2 of `samples` is {word}, wanted finite numbers \
-                 only; mend or drop the sequence before np.savez"
+                "x.npz: sequence 2, step 2, channel 2 of `samples` is {word}, wanted finite numbers; \
+                 fix or drop the sequence before np.savez"
             )
         );
     }
@@ -167,7 +167,7 @@ fn a_number_that_is_not_finite_is_found_by_sequence_step_and_channel() {
 fn rows_cut_in_the_middle_are_refused() {
     let said = refusal(DataSet::from_parts("mine", 2, vec![vec![1., 2.], vec![3.]], None));
     assert!(
-        said.starts_with("mine: sequence 2 has 1 numbers, wanted whole rows of 2 channels"),
+        said.starts_with("mine: sequence 2 has 1 numbers, wanted a multiple of 2 channels"),
         "{said}"
     );
 }
@@ -177,9 +177,8 @@ fn a_missing_split_is_never_guessed() {
     let flat = Flat { split: None, ..good() };
     assert_eq!(
         refused(&flat, None),
-        "x.npz: has no `split`, and which sequences are for training is not guessed; add one (0 \
-         train, 1 valid, 2 test), or train with --set data.split=all-train, all-test or \
-         fractions:VALID,TEST,SEED"
+        "x.npz: has no `split`, and there is no default; add one (0 train, 1 valid, 2 test), or choose a rule \
+         with --set data.split=all-train, all-test or fractions:VALID,TEST,SEED"
     );
 }
 
@@ -204,7 +203,7 @@ fn ink_is_three_channels_with_a_pen_that_is_0_or_1() {
     assert_eq!(
         refusal(ink([0., 1., 0.5]).check_ink()),
         "ink: sequence 2, step 2 has pen 0.5, a handwriting head wants 0 or 1 (1 on the last point of \
-         a stroke); mend the third channel, or choose another --head"
+         a stroke); fix the third channel, or choose another --head"
     );
     assert_eq!(
         refusal(counting(&[1], None).check_ink()),

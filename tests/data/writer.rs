@@ -4,7 +4,7 @@ use super::refusal;
 use crate::common::says;
 use ndarray::{Array1, Array2, array};
 use stcn::data::npz::{self, Flat};
-use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
+use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn other_readers_read_what_was_pushed() {
     let split: Array1<i8> = reader.by_name("split").unwrap();
     assert_eq!(split, array![0, 2, 0]);
 
-    let mut writer = Writer::create_as(Kind::I2, &path, 2, &[]).unwrap();
+    let mut writer = Writer::create_as(Dtype::I2, &path, 2, &[]).unwrap();
     fill(&mut writer);
     writer.finish().unwrap();
     let mut reader = ndarray_npy::NpzReader::new(fs::File::open(&path).unwrap()).unwrap();
@@ -58,8 +58,8 @@ fn other_readers_read_what_was_pushed() {
 fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_every_width() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    for kind in [Kind::F4, Kind::I2] {
-        let mut writer = Writer::create_as(kind, &path, 2, &[]).unwrap();
+    for dtype in [Dtype::F4, Dtype::I2] {
+        let mut writer = Writer::create_as(dtype, &path, 2, &[]).unwrap();
         fill(&mut writer);
         writer.finish().unwrap();
         let memory = DataSet::open(&path, None).unwrap();
@@ -79,14 +79,14 @@ fn we_read_the_same_numbers_from_memory_and_from_the_disk_in_every_width() {
 #[test]
 fn whole_numbers_take_a_half_or_a_quarter_of_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let size = |kind| {
+    let size = |dtype| {
         let path = folder.path().join("x.npz");
-        let mut writer = Writer::create_as(kind, &path, 1, &[]).unwrap();
+        let mut writer = Writer::create_as(dtype, &path, 1, &[]).unwrap();
         writer.push(&[7.; 10_000], Split::Train, &[]).unwrap();
         writer.finish().unwrap();
         fs::metadata(path).unwrap().len()
     };
-    assert_eq!([Kind::I2, Kind::U1].map(|kind| size(Kind::F4) - size(kind)), [20_000, 30_000]);
+    assert_eq!([Dtype::I2, Dtype::U1].map(|dtype| size(Dtype::F4) - size(dtype)), [20_000, 30_000]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
     let file = path.display().to_string();
     let said = refused(&[1., f32::NAN], Split::Train);
     says(&said, &[&file, ": sequence 1, step 2, channel 1 of `samples` is NaN, wanted finite"]);
-    says(&refused(&[1.], Split::Test), &[&file, "`split` has no sequence with 0 (train)"]);
+    says(&refused(&[1.], Split::Test), &[&file, "`split` has no 0 (train)"]);
     says(&refused(&[], Split::Train), &[&file, "`lengths` has 1 entries, more than the 0 steps"]);
     says(&refusal(begin().finish()), &[&file, "`lengths` is empty, wanted at least one sequence"]);
     assert_eq!(names(folder.path()), ["x.npz"]);
@@ -207,15 +207,15 @@ fn what_a_killed_program_left_of_both_files_is_swept_and_told() {
 fn what_16_bits_do_not_hold_is_refused_and_not_rounded() {
     let folder = tempfile::tempdir().unwrap();
     for x in [0.5, 32768., -32769., f32::NAN, f32::INFINITY] {
-        let mut writer = Writer::create_as(Kind::I2, folder.path().join("x.npz"), 1, &[]).unwrap();
+        let mut writer = Writer::create_as(Dtype::I2, folder.path().join("x.npz"), 1, &[]).unwrap();
         writer.push(&[1.], Split::Train, &[]).unwrap();
         let said = refusal(writer.push(&[2., x], Split::Train, &[]));
         says(
             &said,
             &[
-                "x.npz: was to hold whole numbers from −32768 to 32767, but sequence 2 has ",
+                "x.npz: holds integers from −32768 to 32767, but sequence 2 has ",
                 &x.to_string(),
-                "; scale and round them first",
+                "; scale and round the samples first",
             ],
         );
     }
@@ -226,11 +226,11 @@ fn what_8_bits_do_not_hold_is_refused_and_the_rest_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
     for x in [0.5, 256., -1., f32::NAN] {
-        let mut writer = Writer::create_as(Kind::U1, &path, 1, &[]).unwrap();
+        let mut writer = Writer::create_as(Dtype::U1, &path, 1, &[]).unwrap();
         let said = refusal(writer.push(&[x], Split::Train, &[]));
-        says(&said, &["whole numbers from 0 to 255, but sequence 1 has ", &x.to_string()]);
+        says(&said, &["integers from 0 to 255, but sequence 1 has ", &x.to_string()]);
     }
-    let mut writer = Writer::create_as(Kind::U1, &path, 2, &[]).unwrap();
+    let mut writer = Writer::create_as(Dtype::U1, &path, 2, &[]).unwrap();
     writer.push(&[0., 1., 255., 7.], Split::Train, &[]).unwrap();
     writer.finish().unwrap();
     for most_bytes in [0, 1 << 30] {

@@ -94,7 +94,7 @@ fn import(kind: u8, path: &Path) -> stcn::Result<()> {
     };
     let (lines, ink, timit, sound) =
         (FOLDER.join("lines"), FOLDER.join("ink"), FOLDER.join("timit"), FOLDER.join("sound"));
-    let all = wav::Rule::Shares(MissingSplit::AllTrain);
+    let all = wav::Rule::Fractions(MissingSplit::AllTrain);
     match kind {
         0 => music::import(path, &mut writer, progress).map(drop),
         1 | 2 => deepwriting::import(&ink, &mut writer, progress).map(drop),

@@ -45,7 +45,7 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
         ),
         (
             "train.min_gain=-1",
-            "train.min_gain is -1: choose a share such as 0.0025, or 0 for any fall",
+            "train.min_gain is -1: choose a fraction such as 0.0025, or 0 for any decrease",
         ),
         (
             "train.patience=0",
@@ -100,7 +100,7 @@ fn music_takes_no_noise() {
     config.set("data.dequantise=true").unwrap();
     assert_eq!(
         config.validate().unwrap_err().to_string(),
-        "data.dequantise is true, but music has keys that are 0 or 1, whose probabilities are no densities: \
+        "data.dequantise is true, but music has binary keys, which have probabilities, not densities: \
          set it to false"
     );
 }

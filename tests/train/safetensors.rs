@@ -67,7 +67,7 @@ fn what_is_exported_comes_back() {
 
 #[test]
 fn bytes_that_are_no_safetensors_are_refused() {
-    let wanted = "is no safetensors file: ";
+    let wanted = "is not a safetensors file: ";
     for bytes in [&b""[..], b"no", &[255; 8], &[255; 100]] {
         assert!(complaint(bytes).starts_with(wanted));
     }
@@ -125,11 +125,11 @@ fn a_config_that_asks_for_more_than_the_file_has_is_refused_at_once() {
     let giant = "[model]\nchannels = 65536\nkernel_size = 64\n";
     assert_eq!(
         one_complaint(giant, "head.pen.bias", Dtype::F32, &[1]),
-        "has no f32 tensor tcn.1.filter.weight, which its config asks for: export it again"
+        "has no f32 tensor tcn.1.filter.weight, which its config requires: export it again"
     );
     assert_eq!(
         one_complaint(giant, "tcn.1.filter.weight", Dtype::F16, &[2]),
-        "has no f32 tensor tcn.1.filter.weight, which its config asks for: export it again"
+        "has no f32 tensor tcn.1.filter.weight, which its config requires: export it again"
     );
     assert_eq!(
         one_complaint(giant, "tcn.1.filter.weight", Dtype::F32, &[2, 3, 4]),

@@ -28,7 +28,7 @@ fn every_shard_is_computed_in_order_with_threads_of_its_own() {
     let batch = Batch { x, lengths: vec![1, 2, 2], samples: vec![5, 6, 7] };
     for (threads, hands) in [(1, 1), (2, 1), (4, 2)] {
         let asked = || map_shards(&*model, &batch, |shard| (shard.clone(), parallel::threads()));
-        let want = vec![(batch.part(0..1), hands), (batch.part(1..3), hands)];
+        let want = vec![(batch.slice(0..1), hands), (batch.slice(1..3), hands)];
         assert_eq!(parallel::with_threads(threads, asked).unwrap(), want);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Files, object, print_written, refuse_to_replace, write};
 use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
-use crate::data::{DataSet, Kind, Normalisation, Normalise};
+use crate::data::{DataSet, Dtype, Normalisation, Normalise};
 use crate::error::Result;
 use crate::kernel::math::ln_f64;
 use clap::Parser;
@@ -15,18 +15,18 @@ use serde_json::json;
     after_help = "Example:\n  stcn data prepare iam-ondb --input IAM-OnDB --output lines.npz\n  \
     stcn train --preset ink --data lines.npz --set data.normalise=chung-scalar\n\n\
     IAM-OnDB is a folder with lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
-    testset_f.txt; with ascii-all.tar.gz and original-xml-all.tar.gz, what was written and by whom \
-    goes into lines.npz.meta.csv. The archives may be packed or unpacked."
+    testset_f.txt. If it also has ascii-all.tar.gz and original-xml-all.tar.gz, texts and writers are \
+    written to lines.npz.meta.csv. The archives may be packed or unpacked."
 )]
 pub(in crate::cli) struct IamOndb {
     #[command(flatten)]
     files: Files,
-    /// vrnn: testset_v is for validation, all else for training; official (or clean): testset_f is for testing,
-    /// testset_t is left out
+    /// vrnn: testset_v for validation, all others for training; official (or clean): trainset for training, testset_v
+    /// for validation, testset_f for testing, testset_t left out
     #[arg(long, default_value = "vrnn", value_name = "P")]
     protocol: String,
-    /// The normalisation to print the training command for (the file stays raw): vrnn (one mean and std for all
-    /// channels, Chung's) or channel
+    /// The normalisation to put into the training command that is printed (the file itself is raw): channel, or vrnn
+    /// (one mean and std for dx and dy, as Chung et al. 2015)
     #[arg(long, default_value = "channel", value_name = "N")]
     normalise: String,
 }
@@ -35,7 +35,7 @@ pub(in crate::cli) struct IamOndb {
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n\n\
-    The validation file is expected beside it. Python objects in the files are read without running code."
+    The validation file must be in the same folder. Python objects in the files are read without running code."
 )]
 pub(in crate::cli) struct Deepwriting {
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub(in crate::cli) struct Deepwriting {
 pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
     let files = &args.files;
     let protocol = match args.protocol.as_str() {
-        "clean" => iam::Protocol::Official, // as some say
+        "clean" => iam::Protocol::Official, // a common name for it
         word => iam::Protocol::parse(word)?,
     };
     let chosen = match args.normalise.as_str() {
@@ -54,7 +54,7 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         word => Normalise::parse(word)?,
     };
     let mut report = None;
-    let written = write(files, (Kind::F4, 3), &iam::COLUMNS, |writer, progress| {
+    let written = write(files, (Dtype::F4, 3), &iam::COLUMNS, |writer, progress| {
         report = Some(iam::import(&files.input, protocol, writer, progress)?);
         Ok(())
     })?;
@@ -62,9 +62,9 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
     let set = DataSet::open(&files.output, None)?;
     let kinds = [Normalise::PerChannel, Normalise::ChungScalar, Normalise::ChungFloor];
     let fitted = kinds.map(|kind| Normalisation::fit(&set, kind, 2).map(|of| (kind, of)));
-    let figures = fitted.into_iter().collect::<Result<Vec<_>>>()?;
-    // By how much a log-likelihood per step is higher than under per-channel figures.
-    let shift = |of: &Normalisation| of.log_std_sum(ln_f64) - figures[0].1.log_std_sum(ln_f64);
+    let statistics = fitted.into_iter().collect::<Result<Vec<_>>>()?;
+    // How much higher a log-likelihood per step is than with per-channel normalisation.
+    let shift = |of: &Normalisation| of.log_std_sum(ln_f64) - statistics[0].1.log_std_sum(ln_f64);
     let counts = report.counts.iter().zip(&iam::PUBLISHED);
     if files.json {
         let mut line = object(&written);
@@ -74,8 +74,8 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         line["protocol"] = json!(protocol);
         line["lists"] = counts.map(row).collect();
         line["absent"] = json!(report.absent);
-        let row = |(kind, figures): &(Normalise, Normalisation)| json!({ "normalise": kind, "mean": figures.mean[..2], "std": figures.std[..2], "shift_per_step": shift(figures) });
-        line["normalisations"] = figures.iter().map(row).collect();
+        let row = |(kind, statistics): &(Normalise, Normalisation)| json!({ "normalise": kind, "mean": statistics.mean[..2], "std": statistics.std[..2], "shift_per_step": shift(statistics) });
+        line["normalisations"] = statistics.iter().map(row).collect();
         line["normalise"] = json!(chosen);
         print_json(&line);
         return Ok(());
@@ -96,10 +96,12 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
     }
     if let Some(form) = report.absent.first() {
         let count = report.absent.len();
-        println!("  {count} forms of the lists have no line, the first of them {form}");
+        println!("  {count} forms of the lists have no lines, such as {form}");
     }
-    println!("normalisations by the train part, and what each adds to a log-likelihood per step");
-    for (kind, of) in &figures {
+    println!(
+        "normalisations from the train split, and the difference each makes to a log-likelihood per step"
+    );
+    for (kind, of) in &statistics {
         let [mx, my, sx, sy] = [of.mean[0], of.mean[1], of.std[0], of.std[1]];
         let shift = shift(of);
         println!("  {kind:12} mean {mx:.4}, {my:.4}  std {sx:.4}, {sy:.4}  {shift:+.5}");
@@ -114,7 +116,7 @@ pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
     let pair = deepwriting::files(&files.input)?;
     refuse_to_replace(&files.output, &[&pair[0], &pair[1]])?;
     let mut report = None;
-    let written = write(files, (Kind::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
+    let written = write(files, (Dtype::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
         report = Some(deepwriting::import(&files.input, writer, progress)?);
         Ok(())
     })?;
@@ -129,8 +131,8 @@ pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
     print_written(&written);
     let undone = if version == 1 { ", its standardisation undone" } else { "" };
     let rows = match dropped {
-        true => "the row of nothing at the beginning of each sequence is dropped",
-        false => "first rows are kept, for not every sequence begins with a row of nothing",
+        true => "the zero row at the beginning of each sequence was dropped",
+        false => "first rows were kept, since not every sequence begins with a zero row",
     };
     println!("  DeepWriting version {version}{undone}; {rows}");
     Ok(())

@@ -5,7 +5,7 @@ mod music;
 mod recordings;
 
 use super::{print_json, thousands};
-use crate::data::{Kind, Writer, writer::Written};
+use crate::data::{Dtype, Writer, writer::Written};
 use crate::error::{Error, Result};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +23,7 @@ pub(super) enum Prepare {
     Music(music::Music),
 }
 
-/// Input and output, the same for every kind.
+/// Input and output, the same for every data set.
 #[derive(clap::Args)]
 pub(super) struct Files {
     /// The data set as published
@@ -48,26 +48,26 @@ pub(super) fn run(kind: Prepare) -> Result<()> {
     }
 }
 
-/// [`write`], and prints the figures.
+/// [`write`], then prints the statistics.
 fn prepare(
     files: &Files,
-    (kind, channels): (Kind, usize),
+    (dtype, channels): (Dtype, usize),
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
-) -> Result<Written> {
-    let written = write(files, (kind, channels), columns, import)?;
+) -> Result<()> {
+    let written = write(files, (dtype, channels), columns, import)?;
     if files.json {
         print_json(&object(&written));
     } else {
         print_written(&written);
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Runs `import` with a progress bar, and moves the finished file to its place.
 fn write(
     files: &Files,
-    (kind, channels): (Kind, usize),
+    (dtype, channels): (Dtype, usize),
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
 ) -> Result<Written> {
@@ -79,12 +79,12 @@ fn write(
     let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
-    let mut writer = Writer::create_as(kind, &files.output, channels, columns)?;
+    let mut writer = Writer::create_as(dtype, &files.output, channels, columns)?;
     for file in writer.leftovers() {
-        eprintln!("removed {}, which a run had left that was killed", file.display());
+        eprintln!("removed {}, left by a run that was killed", file.display());
     }
     let temporaries = writer.temporaries();
-    // Fails where a handler is set already, which then does the same.
+    // Fails if there is already a handler, which then does the same.
     let _ = ctrlc::set_handler(move || {
         // If the temporary files are gone, the finished ones are in place.
         match temporaries.iter().filter(|file| std::fs::remove_file(file).is_ok()).count() {
@@ -120,13 +120,13 @@ fn print_written(written: &Written) {
     for summary in &written.splits {
         println!("  {summary}");
     }
-    print_figures(written.scalar, &written.channels);
+    print_statistics(written.scalar, &written.channels);
     let steps = written.splits.iter().map(|summary| summary.steps).sum::<usize>();
     println!("  {} steps in all", thousands(steps));
 }
 
-/// Prints mean and standard deviation of the train part, over all values and, of up to 8 channels, of each.
-pub(super) fn print_figures((mean, std): (f64, f64), channels: &[(f64, f64)]) {
+/// Prints mean and standard deviation of the train split: over all values, and of each channel if there are at most 8.
+pub(super) fn print_statistics((mean, std): (f64, f64), channels: &[(f64, f64)]) {
     println!("  train mean {mean:.4}, std {std:.4} over all values");
     for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
         println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
@@ -152,7 +152,7 @@ fn within(name: &str, n: u32, least: u32, most: u32) -> Result<usize> {
     }
 }
 
-/// Prints a note on the import: with --json on stderr, since stdout is for the object alone.
+/// Prints a note; with --json to stderr, since stdout is only for the object.
 fn note(files: &Files, text: &str) {
     match files.json {
         true => eprintln!("{text}"),

@@ -1,7 +1,7 @@
 //! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
 use super::{Files, note, prepare, within};
-use crate::data::Kind;
+use crate::data::Dtype;
 use crate::data::prepare::{blizzard, pattern, timit, wav};
 use crate::error::{Error, Result};
 use clap::Parser;
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 /// TIMIT as distributed by the LDC, in frames of 200 samples
 ///
-/// TEST is the test part. For validation, 231 utterances of TRAIN are drawn with a fixed seed (one in 20 if TRAIN is
-/// incomplete), or taken from a list: one path a line, of which the last four components count.
+/// TEST is the test split. The validation split is 231 utterances of TRAIN, chosen by a fixed seed (one in 20 if
+/// TRAIN is incomplete), or those of a list with one path per line, of which the last four components count.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn data prepare timit --input TIMIT --output timit.npz\n  \
     stcn data prepare timit --input TIMIT --output timit.npz --split lists --valid-list valid.txt")]
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Timit {
 /// Blizzard 2013, decoded to .wav or headerless .raw (16 bits, 16 kHz, mono), in rows of half a second
 ///
 /// In a block, row piece·streams + stream holds that piece of that stream. Train, valid and test are 283, 16 and 16
-/// hours as published if there are as many, else nine tenths and a twentieth each.
+/// hours as published if there is enough, else 90, 5 and 5 %.
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data prepare blizzard --input blizzard/wavs --output blizzard.npz"
@@ -58,7 +58,7 @@ pub(in crate::cli) struct Blizzard {
 
 /// A folder of .wav files and its subfolders, resampled to one rate and cut into frames
 ///
-/// The parts come from --split, or from patterns of the files' paths in the folder: `*` matches any characters,
+/// The splits come from --split, or from patterns of the files' paths in the folder: `*` matches any characters,
 /// `?` one, `[0-4]` one of these. A file that matches no pattern is for training.
 #[derive(Parser)]
 #[command(
@@ -74,7 +74,7 @@ pub(in crate::cli) struct Wav {
     /// Samples in a frame, which are the channels of the data set
     #[arg(long, default_value_t = 200, value_name = "D")]
     frame: u32,
-    /// fractions:VALID,TEST,SEED (of the files, drawn by the seed), or all-train
+    /// fractions:VALID,TEST,SEED (random files, chosen by the seed), or all-train
     #[arg(long, value_name = "RULE", conflicts_with_all = ["valid", "test"])]
     split: Option<String>,
     /// Files for validation; can be repeated
@@ -90,13 +90,14 @@ pub(super) fn timit(args: Timit) -> Result<()> {
     let lists = match (&split[..], valid_list) {
         ("lists", Some(valid)) => Some(timit::Lists { valid, train: train_list, test: test_list }),
         ("lists", None) => {
-            let what =
-                "--split lists wants --valid-list, the file with the utterances that validate";
+            let what = "--split lists needs --valid-list, the list of utterances for validation";
             return Err(Error::usage(what));
         }
         ("seeded", None) if train_list.is_none() && test_list.is_none() => None,
         ("seeded", _) => {
-            return Err(Error::usage("lists are for --split lists: add it, or leave them out"));
+            return Err(Error::usage(
+                "--valid-list, --train-list and --test-list need --split lists: add it, or leave them out",
+            ));
         }
         _ => return Err(Error::usage(format!("--split {split}: want seeded or lists"))),
     };
@@ -104,22 +105,20 @@ pub(super) fn timit(args: Timit) -> Result<()> {
     let segment = within("segment", segment, 0, 1 << 20)?;
     let options = timit::Options { segment, streams, lists };
     let mut counts = timit::Counts::default();
-    prepare(&files, (Kind::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
+    prepare(&files, (Dtype::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
         counts = timit::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;
     let ((train, test), (all_train, all_test)) = (counts.utterances, timit::UTTERANCES);
-    let as_handed_out = if counts.utterances == timit::UTTERANCES { "as" } else { "unlike" };
+    let same = if counts.utterances == timit::UTTERANCES { "as" } else { "unlike" };
     note(
         &files,
-        &format!(
-            "found {train} + {test} utterances, {as_handed_out} the {all_train} + {all_test} of TIMIT"
-        ),
+        &format!("found {train} + {test} utterances, {same} the {all_train} + {all_test} of TIMIT"),
     );
     for (n, what) in [
-        (counts.elsewhere, "recordings at other places than TIMIT's"),
+        (counts.elsewhere, "recordings outside TIMIT's folders"),
         (counts.unlisted, "utterances that are in no list"),
-        (counts.short, "utterances without a whole frame"),
+        (counts.short, "utterances shorter than a frame"),
     ] {
         if n > 0 {
             note(&files, &format!("left out {n} {what}"));
@@ -133,7 +132,7 @@ pub(super) fn blizzard(args: Blizzard) -> Result<()> {
     let block = within("block", block, 1, u32::MAX)?;
     let options = blizzard::Options { block, streams: within("streams", streams, 1, 1024)? };
     let mut counts = None;
-    prepare(&files, (Kind::I2, blizzard::FRAME), &[], |writer, progress| {
+    prepare(&files, (Dtype::I2, blizzard::FRAME), &[], |writer, progress| {
         counts = Some(blizzard::import(&files.input, &options, writer, progress)?);
         Ok(())
     })?;
@@ -157,16 +156,16 @@ pub(super) fn wav(args: Wav) -> Result<()> {
         texts.iter().map(|text| pattern::parse(text)).collect()
     };
     let split = match split {
-        Some(rule) => wav::Rule::Shares(rule.parse().map_err(|_| {
+        Some(rule) => wav::Rule::Fractions(rule.parse().map_err(|_| {
             Error::usage(format!(
-                "--split {rule}: want all-train or fractions:VALID,TEST,SEED with shares that leave \
+                "--split {rule}: want all-train or fractions:VALID,TEST,SEED with fractions that leave \
                  something to train on, such as fractions:0.1,0.1,1"
             ))
         })?),
         None if valid.is_empty() && test.is_empty() => {
             return Err(Error::usage(
-                "which files are for training is not guessed: choose --split fractions:0.1,0.1,1, \
-                 --split all-train, or patterns with --valid and --test",
+                "there is no default split: choose --split fractions:0.1,0.1,1, --split all-train, or \
+                 patterns with --valid and --test",
             ));
         }
         None => wav::Rule::Patterns { valid: patterns(valid)?, test: patterns(test)? },
@@ -174,14 +173,14 @@ pub(super) fn wav(args: Wav) -> Result<()> {
     let rate = within("rate", rate, 8000, 48_000)? as u32;
     let options = wav::Options { rate, frame: within("frame", frame, 1, 1 << 16)?, split };
     let mut counts = wav::Counts::default();
-    prepare(&files, (Kind::I2, options.frame), &wav::COLUMNS, |writer, progress| {
+    prepare(&files, (Dtype::I2, options.frame), &wav::COLUMNS, |writer, progress| {
         counts = wav::import(&files.input, &options, writer, progress)?;
         Ok(())
     })?;
     let wav::Counts { files: found, short, resampled, clipped } = counts;
     note(&files, &format!("found {found} recordings, of which {resampled} had another rate"));
     for (n, what) in
-        [(short, "recordings without a whole frame, left out"), (clipped, "samples clipped")]
+        [(short, "recordings shorter than a frame, left out"), (clipped, "samples clipped")]
     {
         if n > 0 {
             note(&files, &format!("{n} {what}"));

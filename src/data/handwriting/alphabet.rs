@@ -1,48 +1,48 @@
-//! The letters and the words, read from `data/handwriting/`.
+//! Letter shapes and a word list, read from `data/handwriting/`.
 //!
-//! The format is told at the head of `alphabet.txt`; both files are part of the program, so a mistake
-//! in them is a programmer's and panics. Not here: how a hand joins letters and moves.
+//! The format is documented at the top of `alphabet.txt`. Both files are compiled into the program, so errors in them
+//! panic. Not here: how letters are joined and drawn (`hand`).
 
 use std::sync::OnceLock;
 
-/// A point that the pen runs through, in units of the alphabet: x-height 10, baseline 0, y upwards.
+/// A point on the pen's path, in units of the alphabet: x-height 10, baseline 0, y upwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Knot {
-    /// To the right.
+    /// Horizontal, to the right.
     pub x: f64,
-    /// Upwards.
+    /// Vertical, upwards.
     pub y: f64,
-    /// Whether the pen turns here without rounding the corner.
+    /// Whether this is a sharp corner, not to be rounded.
     pub corner: bool,
 }
 
-/// A run of knots before or after the body of a letter.
+/// A connecting stroke before or after the body of a letter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
     /// In the order of writing.
     pub knots: Vec<Knot>,
-    /// Written only by those who make loops.
+    /// Used only by writers who make loops.
     pub looped: bool,
 }
 
 /// One form of one letter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Glyph {
-    /// The width that it takes in a line.
+    /// Advance width.
     pub width: f64,
-    /// Whether this form is for a pen that comes from the letter before.
+    /// Whether this form is used when the pen is joined to the previous letter.
     pub joined: bool,
-    /// Before the body, when the pen comes from the letter before.
+    /// Stroke before the body, if joined to the previous letter.
     pub entry: Link,
-    /// Always.
+    /// The letter itself.
     pub body: Vec<Knot>,
-    /// After the body, when the pen goes on to the next letter.
+    /// Stroke after the body, if joined to the next letter.
     pub exit: Link,
-    /// Strokes for later: dots, bars.
+    /// Strokes drawn afterwards: dots, bars.
     pub lifts: Vec<Vec<Knot>>,
 }
 
-/// The forms of a letter `a`–`z`, at least one of them for a pen that comes from nowhere.
+/// The forms of a letter `a`–`z`; at least one is not joined.
 ///
 /// Panics on any other character.
 #[track_caller]
@@ -53,7 +53,7 @@ pub fn forms(letter: char) -> &'static [Glyph] {
     &ALPHABET.get_or_init(read)[letter as usize - 'a' as usize]
 }
 
-/// The words that lines are made of, in the order of the file.
+/// The words that lines are composed of, in the order of the file.
 pub fn words() -> &'static [&'static str] {
     static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -87,7 +87,7 @@ fn parse(text: &str) -> Vec<Vec<Glyph>> {
             ["out", points @ ..] => glyph.exit = link(points, false),
             ["body", points @ ..] => glyph.body = knots(points),
             ["lift", points @ ..] => glyph.lifts.push(knots(points)),
-            _ => panic!("alphabet.txt: {line:?} begins with none of letter, in, body, out, lift"),
+            _ => panic!("alphabet.txt: {line:?} does not begin with letter, in, body, out or lift"),
         }
     }
     alphabet

@@ -1,10 +1,9 @@
-//! The embedded handwriting: lines of pen movements as different writers would make them.
+//! The embedded data set: synthetic online handwriting by simulated writers.
 //!
-//! No download and no licence but ours: a hand-drawn alphabet (`data/handwriting/alphabet.txt`), a
-//! list of words (`words.txt`), and a model of the writing hand turn a seed and a number into a
-//! line, with the same bits on every machine. Rows look like those of a digitising tablet, in the
-//! form that Graves 2013 (arXiv 1308.0850, §4) made usual. Letters are in [`alphabet`], writers and
-//! their movements in [`hand`]. Not here: normalising, batching (beside this module).
+//! It needs no download and has no licence but ours. A hand-drawn alphabet (`data/handwriting/alphabet.txt`), a word
+//! list (`words.txt`) and a model of hand movement generate each line from a seed and an index, with the same bits on
+//! every machine. Rows look like a digitising tablet's, in the usual format of Graves 2013 (arXiv 1308.0850, §4).
+//! Letters are in [`alphabet`], writers and their movements in [`hand`]. Not here: normalisation and batching.
 
 pub mod alphabet;
 pub mod hand;
@@ -12,7 +11,7 @@ pub mod hand;
 use crate::parallel;
 use hand::{Point, Writer};
 
-/// One line: what was written, by whom, and how the pen moved.
+/// One line of handwriting: its text, its writer, and the pen's movements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// The words, with one space between them.
@@ -21,27 +20,27 @@ pub struct Line {
     pub writer: usize,
     /// (T, 3) row-major: `dx, dy, pen`, all integers.
     ///
-    /// `dx, dy` lead from the previous point to this one, in grid units, y upwards; a small letter is
-    /// about 25 high. `pen` is 1 on the last point of a stroke: the next row's move is made in the air.
-    /// The first point of the line is where everything starts and has no row.
+    /// `dx, dy` is the move from the previous point to this one, in grid units, y upwards; a small letter is
+    /// about 25 high. `pen` is 1 on the last point of a stroke, so the next row's move is made in the air.
+    /// The first point of the line has no row.
     pub samples: Vec<f32>,
 }
 
-/// How many lines one writer writes, one after the other.
+/// Consecutive lines by the same writer.
 pub const LINES_PER_WRITER: u64 = 20;
 
-/// Lines of a [`collection`] in training, validation and test; multiples of [`LINES_PER_WRITER`], so
-/// that nobody writes in two of them.
+/// Lines of a [`collection`] for training, validation and test: multiples of [`LINES_PER_WRITER`], so that no writer
+/// is in two splits.
 pub const SPLITS: [u64; 3] = [2000, 200, 200];
 
-/// Line number `index` of the collection `seed`; depends on nothing else.
+/// Line `index` of the collection with this seed.
 ///
-/// A line has two words or a few more, and the writer's number is `index / 20`.
+/// A line has two or a few more words; its writer is `index / LINES_PER_WRITER`.
 pub fn line(seed: u64, index: u64) -> Line {
     let writer = index / LINES_PER_WRITER;
-    let text = text(&mut Dice::new(seed, "text", index));
-    let hand = Writer::new(&mut Dice::new(seed, "writer", writer));
-    let strokes = hand.write(&text, &mut Dice::new(seed, "line", index));
+    let text = text(&mut Rng::new(seed, "text", index));
+    let hand = Writer::new(&mut Rng::new(seed, "writer", writer));
+    let strokes = hand.write(&text, &mut Rng::new(seed, "line", index));
     Line { text, writer: writer as usize, samples: rows(&strokes) }
 }
 
@@ -60,15 +59,15 @@ pub fn collection(seed: u64) -> Vec<(Line, u8)> {
     })
 }
 
-/// Words until a line is full: 7 to 13 letters, a few more where the last word is long.
-fn text(dice: &mut Dice) -> String {
+/// Random words with 7 to 13 letters in all, or a few more if the last word is long.
+fn text(rng: &mut Rng) -> String {
     let words = alphabet::words();
-    let wanted = 7 + dice.below(7);
+    let wanted = 7 + rng.index(7);
     let mut text = String::new();
     let mut letters = 0;
     while letters < wanted {
-        let word = words[dice.below(words.len())];
-        // A word that would run far over is put back, and another is drawn.
+        let word = words[rng.index(words.len())];
+        // Words that would make the line too long, or fill it alone, are redrawn.
         if letters + word.len() <= wanted + 3 && !(letters == 0 && word.len() + 1 >= wanted) {
             text.push_str(if letters == 0 { "" } else { " " });
             text.push_str(word);
@@ -78,10 +77,9 @@ fn text(dice: &mut Dice) -> String {
     text
 }
 
-/// What the tablet reports of strokes given in grid units: moves between grid points.
+/// Rows (dx, dy, pen) of strokes in grid units, rounded to the grid.
 ///
-/// Like a real tablet it says nothing while the pen rests, so only the first move of a stroke may be
-/// (0, 0).
+/// Like a real tablet it reports nothing while the pen rests, so only the first move of a stroke can be (0, 0).
 fn rows(strokes: &[Vec<Point>]) -> Vec<f32> {
     let mut rows: Vec<f32> = Vec::new();
     let mut last: Option<Point> = None;
@@ -104,20 +102,19 @@ fn rows(strokes: &[Vec<Point>]) -> Vec<f32> {
     rows
 }
 
-/// Random numbers for one purpose: SplitMix64 (Steele, Lea and Flood 2014), integers only.
+/// Random number generator: SplitMix64 (Steele, Lea and Flood 2014), integers only.
 ///
-/// Apart from `crate::noise`, whose streams belong to a run: a collection stays what it is whatever
-/// becomes of them.
-struct Dice(u64);
+/// Not `crate::noise`: the collection must stay the same even if the noise of runs changes.
+struct Rng(u64);
 
-impl Dice {
-    /// The stream number `index` of `purpose` in the collection `seed`.
+impl Rng {
+    /// Stream `index` of `purpose` for this seed.
     fn new(seed: u64, purpose: &str, index: u64) -> Self {
-        let mut dice = Self(seed);
+        let mut rng = Self(seed);
         for part in purpose.bytes().map(u64::from).chain([index]) {
-            dice.0 = dice.next() ^ part;
+            rng.0 = rng.next() ^ part;
         }
-        dice
+        rng
     }
 
     fn next(&mut self) -> u64 {
@@ -133,24 +130,23 @@ impl Dice {
     }
 
     /// Uniform in [low, high).
-    fn between(&mut self, low: f64, high: f64) -> f64 {
+    fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// Uniform among 0 … n − 1.
-    fn below(&mut self, n: usize) -> usize {
+    /// A uniform integer in 0 … n − 1.
+    fn index(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// Mean 0, variance 1, never beyond ±√12: four uniforms added, near enough a normal and
-    /// without its logarithm.
-    fn bell(&mut self) -> f64 {
+    /// Approximately normal: four uniforms added, with mean 0, variance 1 and bounds ±√12; needs no logarithm.
+    fn approx_normal(&mut self) -> f64 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.) * 3f64.sqrt()
     }
 }
 
-/// The collection of seed 0 as a data set: what is trained on when no data is named.
+/// The collection of seed 0 as a data set: the default training data.
 pub fn data_set() -> crate::error::Result<super::DataSet> {
     let (lines, split): (Vec<_>, Vec<_>) = collection(0).into_iter().unzip();
     let sequences = lines.into_iter().map(|line| line.samples).collect();

@@ -1,7 +1,7 @@
-//! [`Audio`]: a recording, whatever its container, checked when it is opened and read in blocks.
+//! [`Audio`]: a recording in any supported container, checked when opened and read in blocks of 64 KiB.
 //!
-//! Its first bytes decide what a file is, never its name. Memory is a block of 64 KiB, however many hours
-//! it lasts. Not here: what the containers' headers say ([`super::sphere`], [`super::riff`]).
+//! The format is detected by a file's first bytes, not by its name. Not here: the containers' headers
+//! ([`super::sphere`], [`super::riff`]).
 
 use super::header::{Coding, Header};
 use super::{riff, sphere};
@@ -11,15 +11,15 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Samples of a recording that is held whole: four hours and a half at 16 kHz, a GiB.
-const MOST_HELD: u64 = 1 << 28;
+/// The most samples of a recording that is loaded whole: four and a half hours at 16 kHz, 1 GiB.
+const MOST_SAMPLES: u64 = 1 << 28;
 
 const WANTED: &str = "a recording: name its file";
 
-/// The rates that are read.
+/// Supported sampling rates, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BLOCK: usize = 1 << 16;
 
 /// An open recording.
@@ -27,7 +27,7 @@ pub struct Audio<R = File> {
     header: Header,
     path: PathBuf,
     reader: R,
-    /// The sample that is read next.
+    /// The sample to be read next.
     next: u64,
 }
 
@@ -37,7 +37,7 @@ impl Audio {
         Self::new(open_regular(path, WANTED)?, path)
     }
 
-    /// Opens a file that may have no header: then it is 16 bits, little-endian, mono, at 16 kHz.
+    /// Opens a file that may have no header; if so, it is read as 16-bit little-endian mono at 16 kHz.
     pub fn open_raw(path: &Path) -> Result<Self> {
         let mut reader = open_regular(path, WANTED)?;
         let mut magic = vec![];
@@ -49,7 +49,7 @@ impl Audio {
         reader.rewind().map_err(Error::read(path))?;
         if bytes % 2 == 1 {
             let what = format!(
-                "has {bytes} bytes, wanted 2 for each sample of a file without a header; copy it \
+                "has no header and {bytes} bytes, wanted an even number (16-bit samples); copy it \
                  again"
             );
             return Err(Error::invalid(path, what));
@@ -62,7 +62,7 @@ impl Audio {
 }
 
 impl<R: Read + Seek> Audio<R> {
-    /// As [`Audio::open`], from anything that can seek; `path` is for the messages.
+    /// As [`Audio::open`], from any reader; `path` is for error messages.
     pub fn new(mut reader: R, path: &Path) -> Result<Self> {
         let length = reader.seek(SeekFrom::End(0)).map_err(Error::read(path))?;
         reader.rewind().map_err(Error::read(path))?;
@@ -84,7 +84,7 @@ impl<R: Read + Seek> Audio<R> {
         };
         if !RATES.contains(&header.rate) {
             return wrong(format!(
-                "has {} samples a second, wanted {} to {}; convert it with `sox in.wav -r 16000 \
+                "has {} samples per second, wanted {} to {}; convert it with `sox in.wav -r 16000 \
                  out.wav`",
                 header.rate,
                 RATES.start(),
@@ -93,7 +93,7 @@ impl<R: Read + Seek> Audio<R> {
         }
         if !(1..=2).contains(&header.channels) {
             return wrong(format!(
-                "has {} channels, wanted one or two; mix them with `sox in.wav out.wav remix -`",
+                "has {} channels, wanted 1 or 2; mix them with `sox in.wav out.wav remix -`",
                 header.channels
             ));
         }
@@ -101,12 +101,12 @@ impl<R: Read + Seek> Audio<R> {
         Ok(Self { header, path: path.into(), reader, next: 0 })
     }
 
-    /// What the container says.
+    /// Format and length of the recording.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Whether it is what speech corpora hold: one channel of 16 bits at 16 kHz.
+    /// Checks for the format of speech corpora: 16-bit mono at 16 kHz.
     pub fn check_speech(&self) -> Result<()> {
         let Header { rate, channels, coding, .. } = self.header;
         match (rate, channels, coding) {
@@ -115,29 +115,28 @@ impl<R: Read + Seek> Audio<R> {
                 &self.path,
                 format!(
                     "has {channels} channel(s) of {} bits at {rate} Hz, wanted 1 of 16 bits at 16000 \
-                     Hz; get the original, or bring the folder to one form with `stcn data prepare \
-                     wav`",
+                     Hz; get the original, or convert the folder with `stcn data prepare wav`",
                     8 * coding.bytes()
                 ),
             )),
         }
     }
 
-    /// Whether so many of its samples, at whatever rate, may be held at once.
-    pub fn check_held(&self, samples: u64) -> Result<()> {
-        match samples <= MOST_HELD {
+    /// Checks that `samples` samples, at any rate, are few enough to be loaded at once.
+    pub fn check_length(&self, samples: u64) -> Result<()> {
+        match samples <= MOST_SAMPLES {
             true => Ok(()),
             false => {
                 let what = format!(
-                    "comes to {samples} samples, wanted {MOST_HELD} at most, which are held at once; cut it"
+                    "has {samples} samples, wanted at most {MOST_SAMPLES}, which must fit in memory; split it"
                 );
                 Err(Error::invalid(&self.path, what))
             }
         }
     }
 
-    /// Whether the least and the greatest sample are those of the header, if it tells; then goes back
-    /// to the first sample.
+    /// Checks that the smallest and largest sample match the header, if it states them; then returns to the first
+    /// sample.
     pub fn check_extremes(&mut self) -> Result<()> {
         let Some(said) = self.header.extremes else { return Ok(()) };
         let mut found: Option<(i64, i64)> = None;
@@ -156,8 +155,8 @@ impl<R: Read + Seek> Audio<R> {
         match found {
             Some(found) if found != said => {
                 let what = format!(
-                    "has samples from {} to {}, but its header says {} to {}; it was damaged, \
-                     probably by a copy as text, so copy the original again, as binary",
+                    "has samples from {} to {}, but its header says {} to {}; it is damaged, probably by \
+                     a copy in text mode, so copy the original again in binary mode",
                     found.0, found.1, said.0, said.1
                 );
                 Err(Error::invalid(&self.path, what))
@@ -166,7 +165,7 @@ impl<R: Read + Seek> Audio<R> {
         }
     }
 
-    /// Goes to a sample, counted from 0.
+    /// Seeks to a sample, counted from 0.
     pub fn seek(&mut self, sample: u64) -> Result<()> {
         let bytes = (self.header.channels * self.header.coding.bytes()) as u64;
         let place = SeekFrom::Start(self.header.start + sample * bytes);
@@ -175,8 +174,8 @@ impl<R: Read + Seek> Audio<R> {
         Ok(())
     }
 
-    /// Fills `out` with the next samples in units of 16 bits, stereo mixed to its mean; returns how many
-    /// came, fewer only at the end.
+    /// Fills `out` with the next samples in units of 16-bit integers, stereo averaged to mono; returns how many were
+    /// read, fewer than `out` has room for only at the end.
     pub fn read(&mut self, out: &mut [f32]) -> Result<usize> {
         let mut done = 0;
         while done < out.len() {
@@ -194,7 +193,7 @@ impl<R: Read + Seek> Audio<R> {
         Ok(done)
     }
 
-    /// The next samples as they are interleaved: `most` of each channel, or fewer; none at the end.
+    /// The next samples, channels interleaved: at most `most` per channel, none at the end.
     fn block(&mut self, most: usize) -> Result<Vec<f32>> {
         let Header { channels, coding, samples, .. } = self.header;
         let width = channels * coding.bytes();

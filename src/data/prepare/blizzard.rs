@@ -1,9 +1,8 @@
-//! Blizzard 2013: recordings of one voice become rows of half a second, in blocks of parallel streams.
+//! Blizzard 2013: recordings of one speaker, cut into rows of half a second, in blocks of parallel streams.
 //!
-//! 200 recordings make a block, joined and cut into 128 streams of the same length; row `piece·128 + stream`
-//! holds 8,000 samples, as in the release of Chung et al. 2015. A block's rest that fills no row of all
-//! streams is dropped. Memory holds one row, however many hours there are. Not here: mp3, which has to be
-//! decoded before.
+//! 200 recordings form a block, concatenated and cut into 128 streams of equal length; row `piece·128 + stream` holds
+//! 8,000 samples, as in the release of Chung et al. 2015. The end of a block that does not fill a row in every
+//! stream is dropped. Memory holds one row. Not here: mp3, which must be decoded first.
 
 use super::audio::Audio;
 use super::folder::{self, Found};
@@ -13,34 +12,34 @@ use crate::data::writer::Writer;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// D: samples of a frame.
+/// D: samples per frame.
 pub const FRAME: usize = 200;
 
-/// Samples of a row: 40 frames, half a second.
+/// Samples per row: 40 frames, half a second.
 pub const ROW: usize = 40 * FRAME;
 
 /// How the set is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Recordings of a block.
+    /// Recordings per block.
     pub block: usize,
-    /// Streams of a block.
+    /// Streams per block.
     pub streams: usize,
 }
 
-/// What was there, and what was not used of it.
+/// What was found, and how much of it was not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Recordings.
+    /// Number of recordings.
     pub files: usize,
-    /// Their samples.
+    /// Total samples.
     pub samples: u64,
-    /// Samples in no row: the blocks' rests, and what is beyond the published rows.
+    /// Samples in no row: the ends of blocks, and what is beyond the published number of rows.
     pub unused: u64,
 }
 
-/// Where train, valid and test end: as published where there are as many rows, else at 0.9 and 0.95 of
-/// them, between two pieces of time of all `streams`.
+/// The rows at which train, valid and test end: as published if there are enough rows, else at 0.9 and 0.95 of them,
+/// rounded down to a multiple of `streams`.
 pub fn ends(rows: u64, streams: u64) -> [u64; 3] {
     let published = [2_040_064, 2_152_704, 2_266_880];
     let whole = |row: u64| row / streams * streams;
@@ -51,7 +50,7 @@ pub fn ends(rows: u64, streams: u64) -> [u64; 3] {
     }
 }
 
-/// Reads `.wav` and headerless `.raw` below `folder`, by natural order of paths, and pushes their rows.
+/// Reads the `.wav` and headerless `.raw` files below `folder`, in natural order of paths, and writes their rows.
 pub fn import(
     folder: &Path,
     options: &Options,
@@ -75,9 +74,8 @@ pub fn import(
         return Err(Error::invalid(
             folder,
             format!(
-                "has {samples} samples, of which {} recordings at a time and {streams} streams \
-                 leave {rows} rows of {ROW}, wanted at least two pieces of each stream; choose a larger --block or fewer \
-                 --streams",
+                "has {samples} samples, which in blocks of {} recordings and {streams} streams give {rows} rows of \
+                 {ROW}, wanted at least two per stream; choose a larger --block or fewer --streams",
                 options.block
             ),
         ));
@@ -96,7 +94,7 @@ pub fn import(
     Ok(Counts { files: files.len(), samples, unused })
 }
 
-/// Only a `.raw` may have no header.
+/// Opens a recording; only a `.raw` may lack a header.
 fn open(file: &Found) -> Result<Audio> {
     let raw = file.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("raw"));
     let audio = if raw { Audio::open_raw(&file.path)? } else { Audio::open(&file.path)? };

@@ -1,8 +1,8 @@
-//! DeepWriting, IAM-OnDB and 94 more writers in chunks of some 300 points: the two .npz of a release.
+//! DeepWriting: IAM-OnDB and 94 more writers, in chunks of about 300 points; a release is two .npz files.
 //!
-//! Rows are dx, dy (down), pen in units of the whole set's extent, as the files have them once version 1's
-//! standardisation is undone; its pen never was standardised. Both begin each sequence with a row of nothing,
-//! which is dropped, for no model should be paid for what is always the same. There is no test part.
+//! Rows are dx, dy (downwards), pen, in units of the whole set's extent, as in the files after version 1's
+//! standardisation (of dx and dy only) is undone. In both versions every sequence begins with a zero row, which is
+//! dropped: it would raise the likelihood of every model for nothing. There is no test split.
 //! Not here: how arrays and pickles are read ([`super::numpy`], [`super::pickle`]).
 //! Source: Aksan, Pece and Hilliges 2018, "DeepWriting".
 
@@ -18,84 +18,85 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// 1 or 2.
     pub version: u8,
-    /// Whether every sequence began with a row of nothing, which was dropped.
+    /// Whether every sequence began with a zero row, which was dropped.
     pub dropped: bool,
 }
 
-/// Rows of a sequence at most, of which chunks have some 300.
+/// The most rows of a sequence; chunks have about 300.
 const MOST_STEPS: u64 = 1 << 20;
 
-/// The columns that [`import`] tells of each sequence.
+/// The metadata columns of each sequence.
 pub const COLUMNS: [&str; 2] = ["subject", "text"];
 
-/// Reads both files of a release into `writer`, which takes 3 channels and [`COLUMNS`]: the training file
-/// to train, the other to validate. `input` is the folder they are in, or one of them.
+/// Reads both files of a release into `writer`, which has 3 channels and [`COLUMNS`]: the training file as train, the
+/// validation file as valid. `input` is their folder, or either file.
 ///
-/// Memory: the larger file's strokes, unpacked, some 220 MB.
+/// Memory: the unpacked strokes of the larger file, about 220 MB.
 pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) -> Result<Report> {
     let [train, valid] = files(input)?;
-    let parts = [(Part::open(&train)?, Split::Train), (Part::open(&valid)?, Split::Valid)];
-    let version = parts[0].0.version();
-    if version != parts[1].0.version() {
+    let files =
+        [(ReleaseFile::open(&train)?, Split::Train), (ReleaseFile::open(&valid)?, Split::Valid)];
+    let version = files[0].0.version();
+    if version != files[1].0.version() {
         let what = format!(
-            "is not of version {version} as {} is, and their units differ; take both files of one \
+            "is not of version {version} like {}, and their units differ; use both files of one \
              release",
             train.display()
         );
         return Err(Error::invalid(&valid, what));
     }
-    let count = parts.iter().map(|(part, _)| part.sequences().len()).sum::<usize>() as f64;
+    let count = files.iter().map(|(file, _)| file.sequences().len()).sum::<usize>() as f64;
     let mut done = 0;
     let mut tick = || {
         done += 1;
         progress(f64::from(done) / count / 2.);
     };
     let mut dropped = true;
-    for (part, _) in &parts {
-        for (i, item) in part.sequences().into_iter().enumerate() {
-            let rows = part.rows(i, item)?;
-            dropped &= rows.len() > 3 && part.is_nothing(&rows);
+    for (file, _) in &files {
+        for (i, item) in file.sequences().into_iter().enumerate() {
+            let rows = file.rows(i, item)?;
+            dropped &= rows.len() > 3 && file.first_row_is_zero(&rows);
             tick();
         }
     }
-    for (part, split) in &parts {
-        for (i, item) in part.sequences().into_iter().enumerate() {
-            let rows: Vec<f32> = part.rows(i, item)?.into_iter().map(|x| x as f32).collect();
+    for (file, split) in &files {
+        for (i, item) in file.sequences().into_iter().enumerate() {
+            let rows: Vec<f32> = file.rows(i, item)?.into_iter().map(|x| x as f32).collect();
             let first = if dropped { 3 } else { 0 };
-            writer.push(&rows[first..], *split, &[&part.subjects[i], &part.texts[i]])?;
+            writer.push(&rows[first..], *split, &[&file.subjects[i], &file.texts[i]])?;
             tick();
         }
     }
     Ok(Report { version, dropped })
 }
 
-/// The training and the validation file of the folder `input`, or of the pair that it is one of.
+/// The training and validation files of the folder `input`, or `input` and its counterpart.
 pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
     if !input.exists() {
         return Err(Error::invalid(
             input,
-            "is not there; give the path of the folder or of one of the files",
+            "does not exist; give the path of the folder or of one of the files",
         ));
     }
-    const PARTS: [&str; 2] = ["training", "validation"];
-    let is_part = |path: &&PathBuf| {
+    const SPLITS: [&str; 2] = ["training", "validation"];
+    let is_training_file = |path: &&PathBuf| {
         let name = tree::name(path);
-        name.starts_with("deepwriting") && name.ends_with(".npz") && name.contains(PARTS[0])
+        name.starts_with("deepwriting") && name.ends_with(".npz") && name.contains(SPLITS[0])
     };
     let one = if input.is_dir() {
         let entries = tree::entries(input)?;
-        let found: Vec<_> = entries.iter().filter(is_part).collect();
+        let found: Vec<_> = entries.iter().filter(is_training_file).collect();
         match found.as_slice() {
             [one] => one.to_path_buf(),
             [] => {
                 let what = "holds no training file, wanted deepwriting_training.npz or \
-                            deepwriting_v2_training.npz; give the folder that they are in";
+                            deepwriting_v2_training.npz; give the folder that holds it";
                 return Err(Error::invalid(input, what));
             }
             [_, other, ..] => {
                 let what = format!(
-                    "holds more than one training file, wanted one release; give the path of one, \
-                     as {}",
+                    "holds more than one training file, wanted one release; give the path of one file, \
+                     such as {}",
                     other.display()
                 );
                 return Err(Error::invalid(input, what));
@@ -105,17 +106,17 @@ pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
         input.to_path_buf()
     };
     let name = tree::name(&one);
-    let Some(own) = PARTS.iter().position(|part| name.contains(part)) else {
-        let what = "does not say in its name which part it is, wanted deepwriting_training.npz or \
-                    deepwriting_validation.npz; give it its name back";
+    let Some(own) = SPLITS.iter().position(|part| name.contains(part)) else {
+        let what = "has neither training nor validation in its name, wanted deepwriting_training.npz or \
+                    deepwriting_validation.npz; restore its name";
         return Err(Error::invalid(&one, what));
     };
-    let pair = PARTS.map(|part| one.with_file_name(name.replace(PARTS[own], part)));
-    for (path, part) in pair.iter().zip(PARTS) {
+    let pair = SPLITS.map(|part| one.with_file_name(name.replace(SPLITS[own], part)));
+    for (path, part) in pair.iter().zip(SPLITS) {
         if !path.exists() {
             let what = format!(
-                "is not there, wanted the {part} file beside the other, for without both there is \
-                 nothing to train on or to choose by; download it too"
+                "does not exist, wanted the {part} file next to the other, since both are needed; \
+                 download it too"
             );
             return Err(Error::invalid(path, what));
         }
@@ -123,46 +124,45 @@ pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
     Ok(pair)
 }
 
-/// One file, its strokes still packed in the pickle.
-struct Part {
+/// One file of a release; its strokes are still in the pickle.
+struct ReleaseFile {
     path: PathBuf,
     strokes: &'static str,
     pickle: Pickle,
-    /// Mean and standard deviation of dx and dy, of version 1.
+    /// Mean and standard deviation of dx and dy; version 1 only.
     standardised: Option<[(f64, f64); 2]>,
     subjects: Vec<String>,
     texts: Vec<String>,
 }
 
-impl Part {
+impl ReleaseFile {
     fn open(path: &Path) -> Result<Self> {
         let mut npz = Npz::open(path)?;
         let Some(strokes) = ["strokes", "samples"].into_iter().find(|name| npz.has(name)) else {
-            let what = "has neither `strokes` nor `samples`, so it is no file of DeepWriting; \
-                        give the path of one";
+            let what = "has neither `strokes` nor `samples`, so it is not from DeepWriting; give the \
+                        path of a file that is";
             return Err(Error::invalid(path, what));
         };
         let standardised = match (npz.has("mean") && npz.has("std"), npz.has("statistics")) {
-            (true, _) => Some(figures(&mut npz)?),
+            (true, _) => Some(statistics(&mut npz)?),
             (false, true) => None,
             (false, false) => {
                 let what = "has neither `mean` and `std` (version 1) nor `statistics` (version \
-                            2), wanted them to know its units; take the file as its owners hand \
-                            it out";
+                            2), which define its units; use the original file";
                 return Err(Error::invalid(path, what));
             }
         };
         let pickle = npz.objects(strokes)?;
         let count = numpy::objects(pickle.root()).len();
         if count == 0 {
-            return Err(npz.wrong(strokes, "no array of sequences"));
+            return Err(npz.wrong(strokes, "not an array of sequences"));
         }
         let (subjects, texts) = (vec![], vec![]);
-        let part = Self { path: path.into(), strokes, pickle, standardised, subjects, texts };
-        part.check_size()?;
-        let subjects = npz.words("subject_labels", count)?;
-        let texts = npz.words("texts", count)?;
-        Ok(Self { subjects, texts, ..part })
+        let file = Self { path: path.into(), strokes, pickle, standardised, subjects, texts };
+        file.check_size()?;
+        let subjects = npz.texts("subject_labels", count)?;
+        let texts = npz.texts("texts", count)?;
+        Ok(Self { subjects, texts, ..file })
     }
 
     fn version(&self) -> u8 {
@@ -173,14 +173,14 @@ impl Part {
         numpy::objects(self.pickle.root())
     }
 
-    /// A pickle can name one array a million times: more numbers than it has bytes are refused.
+    /// A pickle can refer to one array a million times, so more values than its bytes are refused.
     fn check_size(&self) -> Result<()> {
         let items = self.sequences();
         let numbers =
             items.iter().fold(0_u64, |sum, &item| sum.saturating_add(numpy::pickled_size(item)));
         match numbers <= self.pickle.size() as u64 {
             true => Ok(()),
-            false => Err(self.wrong(0, "sequences that are the same array many times over")),
+            false => Err(self.wrong(0, "the same array as many others")),
         }
     }
 
@@ -206,8 +206,8 @@ impl Part {
         Ok(rows)
     }
 
-    /// Whether the first row is a way of no length: in version 1 to the rounding of its f32.
-    fn is_nothing(&self, rows: &[f64]) -> bool {
+    /// Whether the first row has dx = dy = 0; in version 1, up to f32 rounding.
+    fn first_row_is_zero(&self, rows: &[f64]) -> bool {
         let near = |d: usize| match self.standardised {
             Some(pairs) => rows[d].abs() <= 1e-5 * pairs[d].1,
             None => rows[d] == 0.,
@@ -217,8 +217,8 @@ impl Part {
 
     fn wrong(&self, i: usize, found: &str) -> Error {
         let what = format!(
-            "sequence {} of `{}` is {found}, wanted rows of dx, dy and a pen that is 0 or 1; take \
-             the file as its owners hand it out",
+            "sequence {} of `{}` is {found}, wanted rows of dx, dy and a pen that is 0 or 1; use the \
+             original file",
             i + 1,
             self.strokes
         );
@@ -226,8 +226,8 @@ impl Part {
     }
 }
 
-/// What version 1's dx and dy were standardised with.
-fn figures(npz: &mut Npz) -> Result<[(f64, f64); 2]> {
+/// Mean and standard deviation that version 1's dx and dy were standardised with.
+fn statistics(npz: &mut Npz) -> Result<[(f64, f64); 2]> {
     let (mean, std) = (npz.numbers("mean")?.values, npz.numbers("std")?.values);
     match (mean.as_slice(), std.as_slice()) {
         (&[mx, my, _], &[sx, sy, _]) => {
@@ -236,5 +236,5 @@ fn figures(npz: &mut Npz) -> Result<[(f64, f64); 2]> {
         }
         _ => None,
     }
-    .ok_or_else(|| npz.wrong("std", "no three deviations above 0 beside three means"))
+    .ok_or_else(|| npz.wrong("std", "not three positive standard deviations with three means"))
 }

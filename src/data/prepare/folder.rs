@@ -1,30 +1,32 @@
-//! Recordings of a folder and of all folders in it, in an order that no machine changes.
+//! Finds the recordings of a folder and its subfolders, in the same order on every machine.
 //!
-//! Not here: which of them are for what.
+//! Not here: their splits.
 
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A file, found.
+/// A file that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its path from the folder on, with `/` on every system.
+    /// Its path relative to the folder, with `/` on every system.
     pub name: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// Everything but folders whose name ends in one of `extensions`, in any letter case, by [`natural`] order of names.
+/// All files with one of `extensions`, in upper or lower case, sorted by [`natural`] order of names.
 ///
-/// Names that begin with a dot are left out, and links to folders are not followed, which may lead in
-/// circles.
+/// Skips names that begin with a dot, and links to folders, which could form cycles.
 pub fn recordings(folder: &Path, extensions: &[&str]) -> Result<Vec<Found>> {
     if !fs::metadata(folder).map_err(Error::read(folder))?.is_dir() {
-        return Err(Error::invalid(folder, "is no folder, wanted one of recordings; name it"));
+        return Err(Error::invalid(
+            folder,
+            "is not a folder; give the path of the folder of recordings",
+        ));
     }
     let wanted = |path: &Path| {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
@@ -52,20 +54,20 @@ pub fn recordings(folder: &Path, extensions: &[&str]) -> Result<Vec<Found>> {
     if found.is_empty() {
         let names = extensions.join(" or .");
         let what =
-            format!("holds no file that ends in .{names}; unpack the data set, or name its folder");
+            format!("holds no file that ends in .{names}; unpack the data set, or give its folder");
         return Err(Error::invalid(folder, what));
     }
     found.sort_by(|a, b| natural(&a.name, &b.name));
     Ok(found)
 }
 
-/// The order of names in which numbers count as numbers: `data_2/9.wav` before `data_10/1.wav`.
+/// Compares names with numbers ordered by value: `data_2/9.wav` before `data_10/1.wav`.
 pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a, b);
     loop {
         let (number_x, rest_x) = split(x);
         let (number_y, rest_y) = split(y);
-        // Without leading zeros the longer number is the greater.
+        // Without leading zeros, the longer number is larger.
         let numbers = number_x.len().cmp(&number_y.len()).then(number_x.cmp(number_y));
         let (next_x, next_y) = (rest_x.chars().next(), rest_y.chars().next());
         let order = match (x.len() > rest_x.len(), y.len() > rest_y.len()) {
@@ -83,7 +85,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The number at the start of a text, without leading zeros, and what follows.
+/// The number at the start of `text`, without leading zeros, and the rest.
 fn split(text: &str) -> (&str, &str) {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     (text[..end].trim_start_matches('0'), &text[end..])

@@ -1,19 +1,19 @@
-//! [`Header`]: what the header of a recording says of its samples, whatever the container.
+//! [`Header`]: format and length of a recording, whatever its container.
 //!
 //! Not here: the containers ([`super::riff`], [`super::sphere`]), the samples themselves ([`super::audio`]).
 
 /// How one sample is stored in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
-    /// One byte, with silence at 128.
+    /// One byte, silence at 128.
     Unsigned8,
-    /// Two bytes, the low one first.
+    /// Two bytes, little-endian.
     Signed16,
-    /// Two bytes, the high one first.
+    /// Two bytes, big-endian.
     Signed16Big,
-    /// Three bytes, the low one first.
+    /// Three bytes, little-endian.
     Signed24,
-    /// Four bytes, the low one first.
+    /// Four bytes, little-endian.
     Signed32,
     /// IEEE single precision between −1 and 1.
     Float32,
@@ -22,7 +22,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Bytes of a number.
+    /// Bytes per sample.
     pub fn bytes(self) -> usize {
         match self {
             Self::Unsigned8 => 1,
@@ -33,8 +33,8 @@ impl Coding {
         }
     }
 
-    /// The number in units of 16-bit integers, so that all codings are equally loud. `b` has as many bytes as
-    /// [`bytes`](Self::bytes) says.
+    /// The sample in units of 16-bit integers, so that all codings have the same loudness. `b` has
+    /// [`bytes`](Self::bytes) bytes.
     pub fn decode(self, b: &[u8]) -> f32 {
         match self {
             Self::Unsigned8 => (f32::from(b[0]) - 128.) * 256.,
@@ -51,19 +51,19 @@ impl Coding {
     }
 }
 
-/// Format and extent of the samples in a file.
+/// Format and location of the samples in a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Header {
-    /// Samples a second.
+    /// Samples per second.
     pub rate: u32,
     /// 1 mono, 2 stereo.
     pub channels: usize,
-    /// How each sample is stored.
+    /// Encoding of each sample.
     pub coding: Coding,
-    /// Where the first sample begins.
+    /// Offset of the first sample in the file, in bytes.
     pub start: u64,
-    /// Samples of each channel; the file has as many.
+    /// Samples per channel; the file is known to hold them.
     pub samples: u64,
-    /// The least and the greatest sample, if the header tells.
+    /// The smallest and largest sample, if the header states them.
     pub extremes: Option<(i64, i64)>,
 }

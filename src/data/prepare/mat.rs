@@ -1,8 +1,8 @@
-//! MATLAB's files of version 5 to 7: matrices in cells, read one by one.
+//! MATLAB files of version 5 to 7: reads cell arrays of matrices, one matrix at a time.
 //!
-//! Plain or deflated, in either order of bytes, numbers of every width. Nothing is held but one matrix, and nothing
-//! is allocated for more than is asked for. Version 7.3 is HDF5, and refused, as is all else that a file can hold:
-//! texts, structures, sparse and complex matrices. Not here: what the numbers mean ([`super::music`]).
+//! Compressed or not, in either byte order, with any numeric type. Memory holds one matrix, of bounded size.
+//! Version 7.3 (HDF5) is refused, as are text, structures, sparse and complex matrices. Not here: what the values mean
+//! ([`super::music`]).
 //! Layout: MathWorks, "MAT-File Format", chapter 1 (level 5).
 
 use crate::error::{Error, Result};
@@ -10,18 +10,18 @@ use flate2::read::ZlibDecoder;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Numbers of a matrix, row by row.
+/// A matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Columns.
+    /// Number of columns.
     pub columns: usize,
-    /// Their product of values.
+    /// `rows · columns` values, in row-major order.
     pub values: Vec<f32>,
 }
 
-/// A file whose variables are known and whose matrices are not read yet.
+/// An open file with its list of variables.
 pub struct Mat<R> {
     reader: R,
     path: PathBuf,
@@ -29,7 +29,7 @@ pub struct Mat<R> {
     variables: Vec<Variable>,
 }
 
-/// Where a variable lies.
+/// A variable and its location in the file.
 struct Variable {
     name: Vec<u8>,
     start: u64,
@@ -37,24 +37,24 @@ struct Variable {
     packed: bool,
 }
 
-/// The text at the beginning, version and order of bytes.
+/// Bytes of the file's header: text, version and byte order.
 const HEADER: u64 = 128;
 
-/// What elements hold.
+/// Types of elements.
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 
-/// The class of a matrix of cells.
+/// The class of a cell array.
 const CELL: u8 = 1;
 
-/// More variables than this are no data set.
+/// The most variables of a file.
 const MOST_VARIABLES: usize = 1000;
 
-/// A variable's name, as MATLAB has it, is no longer.
+/// The longest name of a variable; MATLAB's limit is 63.
 const LONGEST_NAME: u64 = 64;
 
 impl<R: Read + Seek> Mat<R> {
-    /// Reads the names of all variables; `path` is for the messages.
+    /// Reads the names of all variables; `path` is for error messages.
     pub fn new(mut reader: R, path: &Path) -> Result<Self> {
         let length = reader.seek(SeekFrom::End(0)).map_err(Error::read(path))?;
         reader.rewind().map_err(Error::read(path))?;
@@ -63,8 +63,8 @@ impl<R: Read + Seek> Mat<R> {
         Ok(mat)
     }
 
-    /// Hands each matrix in the cells of the variable called `name`, if it has no more than `most` numbers, to
-    /// `found`, with its place from 0 and the number of cells.
+    /// Calls `found(index, number of cells, matrix)` for each cell of the variable `name`; fails if a matrix has more
+    /// than `most` values.
     pub fn each(
         &mut self,
         name: &str,
@@ -75,19 +75,17 @@ impl<R: Read + Seek> Mat<R> {
             let names = self.variables.iter().take(6);
             let names: Vec<_> = names.map(|v| format!("`{}`", v.name.escape_ascii())).collect();
             let holds = if names.is_empty() { "nothing".into() } else { names.join(", ") };
-            let what = format!("has no `{name}` (it holds {holds}), want it as a cell of matrices");
+            let what = format!("has no `{name}` (it holds {holds}), want a cell array of matrices");
             return Err(Error::invalid(&self.path, what));
         };
         let (start, size, packed) = (variable.start, variable.size, variable.packed);
         let (path, big_endian) = (self.path.clone(), self.big_endian);
         self.reader.seek(SeekFrom::Start(start)).map_err(Error::read(&path))?;
-        let content = (&mut self.reader).take(size);
-        let mut content: Box<dyn Read> =
-            if packed { Box::new(ZlibDecoder::new(content)) } else { Box::new(content) };
+        let mut content = unpacked((&mut self.reader).take(size), packed);
         let wrong = |what: String| Error::invalid(&path, format!("`{name}` {what}"));
         let of_cell = |i: u64, e: io::Error| {
             let what = format!(
-                "cannot be read at cell {} ({}); take another copy of the file",
+                "cannot be read at cell {} ({}); get another copy of the file",
                 i + 1,
                 said(e)
             );
@@ -96,7 +94,10 @@ impl<R: Read + Seek> Mat<R> {
         let mut element = Element::matrix(&mut *content, big_endian).map_err(|e| of_cell(0, e))?;
         let head = element.head().map_err(|e| of_cell(0, e))?;
         if head.class != CELL {
-            return Err(wrong(format!("is {}, want a cell of matrices", class_name(head.class))));
+            return Err(wrong(format!(
+                "is {}, want a cell array of matrices",
+                class_name(head.class)
+            )));
         }
         let cells = head.shape.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis));
         let cells = cells.ok_or_else(|| wrong(format!("has {:?} cells", head.shape)))?;
@@ -105,7 +106,7 @@ impl<R: Read + Seek> Mat<R> {
             let cell = cell.map_err(|what| wrong(format!("has {what} in cell {}", i + 1)))?;
             found(i, cells, cell)?;
         }
-        // The checksum is compared only when the end is met.
+        // The checksum is verified only at the end.
         element.end().and_then(|()| end(&mut *content)).map_err(|e| of_cell(cells.max(1) - 1, e))
     }
 
@@ -114,7 +115,7 @@ impl<R: Read + Seek> Mat<R> {
         self.big_endian = match &header[126..] {
             b"IM" => false,
             b"MI" => true,
-            _ => return Err(io::Error::other("it does not say its order of bytes")),
+            _ => return Err(io::Error::other("its byte order is missing")),
         };
         match (header[124], header[125]) {
             (0, 1) | (1, 0) => {}
@@ -143,13 +144,11 @@ impl<R: Read + Seek> Mat<R> {
                     "it has more than {MOST_VARIABLES} variables"
                 )));
             }
-            // A packed one has its tag within.
+            // Without compression, the element begins with this tag.
             let (start, size) =
                 if packed { (start, tag.size) } else { (at - tag.size - 8, tag.size + 8) };
             self.reader.seek(SeekFrom::Start(start))?;
-            let content = (&mut self.reader).take(size);
-            let mut content: Box<dyn Read> =
-                if packed { Box::new(ZlibDecoder::new(content)) } else { Box::new(content) };
+            let mut content = unpacked((&mut self.reader).take(size), packed);
             let name = Element::matrix(&mut *content, self.big_endian)?.head()?.name;
             if self.variables.iter().any(|other| other.name == name) {
                 return Err(io::Error::other("it has two variables of one name"));
@@ -161,17 +160,16 @@ impl<R: Read + Seek> Mat<R> {
     }
 
     fn damaged(&self, e: io::Error) -> Error {
-        let what =
-            format!("cannot be read as a file of MATLAB ({}); take another copy of it", said(e));
+        let what = format!("cannot be read as a MATLAB file ({}); get another copy", said(e));
         Error::invalid(&self.path, what)
     }
 }
 
-/// What stands in front of an element's bytes.
+/// The tag before an element's bytes.
 struct Tag {
     kind: u32,
     size: u64,
-    /// The bytes themselves, if they are so few that they stand in the tag.
+    /// The element's bytes, if they are few enough to be in the tag itself.
     small: Option<[u8; 4]>,
 }
 
@@ -186,18 +184,18 @@ impl Tag {
             size @ 1..=4 => {
                 Ok(Self { kind: first & 0xffff, size: size.into(), small: Some(small) })
             }
-            _ => Err(io::Error::other("an element is none")),
+            _ => Err(io::Error::other("an element is invalid")),
         }
     }
 }
 
-/// An element that holds others, read from its beginning to its end.
+/// An element that contains others, read sequentially.
 struct Element<'a> {
     inside: io::Take<&'a mut dyn Read>,
     big_endian: bool,
 }
 
-/// What a matrix says of itself.
+/// The header of a matrix.
 struct Head {
     class: u8,
     complex: bool,
@@ -206,21 +204,21 @@ struct Head {
 }
 
 impl<'a> Element<'a> {
-    /// A matrix that begins here.
+    /// Begins to read a matrix.
     fn matrix(reader: &'a mut dyn Read, big_endian: bool) -> io::Result<Self> {
         let tag = Tag::read(reader, big_endian)?;
         if tag.kind != MATRIX || tag.small.is_some() {
-            return Err(io::Error::other("a matrix is none"));
+            return Err(io::Error::other("a matrix is invalid"));
         }
         Ok(Self { inside: reader.take(tag.size), big_endian })
     }
 
-    /// The parts of a matrix that stand before its numbers or cells.
+    /// Flags, shape and name, which come before the values or cells.
     fn head(&mut self) -> io::Result<Head> {
         let flags = self.bytes(8)?;
         let (class, flags) = match (flags.as_slice(), self.big_endian) {
             (&[class, flags, ..], false) | (&[_, _, flags, class, ..], true) => (class, flags),
-            _ => return Err(io::Error::other("a matrix is none")),
+            _ => return Err(io::Error::other("a matrix is invalid")),
         };
         let shape = self.bytes(32)?;
         let axis = |&bytes: &[u8; 4]| match self.big_endian {
@@ -231,7 +229,7 @@ impl<'a> Element<'a> {
         Ok(Head { class, complex: flags & 8 != 0, shape, name: self.bytes(LONGEST_NAME)? })
     }
 
-    /// The bytes of the next element, of which there may be so many.
+    /// The bytes of the next element; fails if there are more than `most`.
     fn bytes(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let tag = Tag::read(&mut self.inside, self.big_endian)?;
         if tag.size > most {
@@ -245,7 +243,7 @@ impl<'a> Element<'a> {
         self.skip_padding(tag.size).map(|()| bytes)
     }
 
-    /// The next matrix of numbers; the inner error says what is there instead.
+    /// The next matrix of numbers; the inner error says what was found instead.
     fn cell(&mut self, most: usize) -> io::Result<Result<Matrix, String>> {
         let mut cell = Element::matrix(&mut self.inside, self.big_endian)?;
         if cell.inside.limit() == 0 {
@@ -257,12 +255,12 @@ impl<'a> Element<'a> {
         }
         let (false, &[rows, columns]) = (head.complex, head.shape.as_slice()) else {
             let kind =
-                if head.complex { "complex numbers" } else { "an array of more axes than two" };
+                if head.complex { "complex numbers" } else { "an array of more than two axes" };
             return Ok(Err(kind.into()));
         };
         let count = rows.checked_mul(columns).and_then(|n| usize::try_from(n).ok());
         let Some(count) = count.filter(|&count| count <= most) else {
-            return Ok(Err(format!("a matrix of {rows} × {columns}, more than any such")));
+            return Ok(Err(format!("a matrix of {rows} × {columns}, too large")));
         };
         let (rows, columns) = (rows as usize, columns as usize);
         let values = cell.numbers(count, rows, columns)?;
@@ -270,7 +268,7 @@ impl<'a> Element<'a> {
         Ok(Ok(Matrix { rows, columns, values }))
     }
 
-    /// The next `count` numbers, which lie column by column, row by row.
+    /// The next `count` values, transposed from column-major to row-major order.
     fn numbers(&mut self, count: usize, rows: usize, columns: usize) -> io::Result<Vec<f32>> {
         let tag = Tag::read(&mut self.inside, self.big_endian)?;
         let width = match tag.kind {
@@ -278,7 +276,7 @@ impl<'a> Element<'a> {
             3 | 4 => 2,
             5..=7 => 4,
             9 | 12 | 13 => 8,
-            kind => return Err(io::Error::other(format!("its numbers are of kind {kind}"))),
+            kind => return Err(io::Error::other(format!("its values are of unknown type {kind}"))),
         };
         if tag.size != (count * width) as u64 {
             return Err(io::Error::other(format!("{} bytes for {count} numbers", tag.size)));
@@ -305,7 +303,7 @@ impl<'a> Element<'a> {
         self.skip_padding(tag.size).map(|()| values)
     }
 
-    /// Elements begin at multiples of eight.
+    /// Skips the padding after an element: elements begin at multiples of eight bytes.
     fn skip_padding(&mut self, size: u64) -> io::Result<()> {
         let mut padding = [0; 8];
         self.inside.read_exact(&mut padding[..(size.next_multiple_of(8) - size) as usize])
@@ -316,15 +314,20 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Whether nothing follows.
+/// A variable's element, uncompressed.
+fn unpacked<'a>(content: impl Read + 'a, packed: bool) -> Box<dyn Read + 'a> {
+    if packed { Box::new(ZlibDecoder::new(content)) } else { Box::new(content) }
+}
+
+/// Checks that nothing follows.
 fn end(reader: &mut dyn Read) -> io::Result<()> {
     match reader.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(io::Error::other("more follows than it says")),
+        _ => Err(io::Error::other("it is longer than it says")),
     }
 }
 
-/// What an error is called in a message.
+/// The text of an error for a message.
 fn said(e: io::Error) -> String {
     match e.kind() {
         io::ErrorKind::UnexpectedEof => "it ends too early".into(),
@@ -360,12 +363,12 @@ fn decode(kind: u32, number: &[u8], big_endian: bool) -> f32 {
 
 fn class_name(class: u8) -> &'static str {
     match class {
-        1 => "a cell",
+        1 => "a cell array",
         2 => "a structure",
         3 | 16 | 17 => "an object",
-        4 => "a text",
+        4 => "text",
         5 => "a sparse matrix",
         6..=15 => "a matrix",
-        _ => "something unknown",
+        _ => "a variable of unknown class",
     }
 }

@@ -1,8 +1,8 @@
-//! Importers: a data set as its owners hand it out becomes one flat npz, raw, with the paper's splits.
+//! Importers: convert published data sets to one flat npz each, raw, with the papers' splits.
 //!
-//! Every importer pushes sequences into a [`Writer`](super::Writer) one by one, so that memory stays
-//! small, and tells `progress` the share of its input that is done, from 0 to 1. One data set, one file.
-//! Nothing is normalised here: that is done when a set is loaded, from the train split alone.
+//! Each importer passes its sequences one by one to a [`Writer`](super::Writer), so that memory stays small, and calls
+//! `progress` with the fraction done, from 0 to 1. One file per data set. Not here: normalisation, which is computed
+//! from the train split when a set is loaded.
 
 pub mod audio;
 pub mod blizzard;

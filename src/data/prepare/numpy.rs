@@ -1,7 +1,7 @@
-//! Arrays of an .npz that are not ours: numbers of any width, texts, and Python's values by [`Pickle`].
+//! Reads foreign .npz files: arrays of numbers of any dtype, of text, and of Python objects ([`Pickle`]).
 //!
-//! Here is what importers need; what we train on is read by [`crate::data::npz`], which refuses all but its
-//! own three dtypes. Not here: what the arrays mean.
+//! For importers only: training data is read by [`crate::data::npz`], which accepts only a few dtypes. Not here: what
+//! the arrays mean.
 
 use super::pickle::{Item, Pickle, Value};
 use crate::data::npz::read_header;
@@ -12,22 +12,22 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Numbers in C order.
+/// A numeric array in C order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers {
-    /// Axes.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Their product of values.
+    /// The values.
     pub values: Vec<f64>,
 }
 
-/// An .npz whose arrays are read one by one.
+/// An open .npz file.
 pub(super) struct Npz {
     path: PathBuf,
     zip: Archive<BufReader<File>>,
 }
 
-/// One array of it, its header read.
+/// An array of an .npz whose header was read, but not its content.
 struct Array<'a> {
     path: &'a Path,
     name: &'a str,
@@ -35,24 +35,24 @@ struct Array<'a> {
     dtype: String,
     shape: Vec<u64>,
     fortran: bool,
-    /// Bytes behind the header.
+    /// Bytes after the header.
     bytes: u64,
 }
 
-/// Numbers beside the strokes take fewer bytes than this.
+/// The most bytes of a numeric array; only strokes, which are pickled, are larger.
 const LONGEST_NUMBERS: u64 = 1 << 16;
 
-/// A pickle unpacks to so many bytes, and to as many more for each packed one: numbers of strokes hardly pack.
+/// The most bytes of an unpacked pickle: a constant, and a factor times its compressed bytes.
 const UNPACKED: (u64, u64) = (1 << 22, 64);
 
-/// Likewise its instructions; numpy writes some 30 for each sequence.
+/// The same for its number of instructions; numpy writes about 30 per sequence.
 const INSTRUCTIONS: (u64, u64) = (1 << 20, 8);
 
-/// Likewise the characters of all its words.
-const CHARACTERS: (u64, u64) = (1 << 20, 64);
+/// The same for the total length of an array's text, in bytes.
+const TEXT_BYTES: (u64, u64) = (1 << 20, 64);
 
-/// Characters of a word at most: no line of handwriting has more.
-const LONGEST_WORD: usize = 1000;
+/// The longest text kept, in characters: more than any line of handwriting has.
+const LONGEST_TEXT: usize = 1000;
 
 impl Npz {
     pub fn open(path: &Path) -> Result<Self> {
@@ -76,23 +76,24 @@ impl Npz {
         numbers(&dtype, &shape, fortran, &content).map_err(|found| self.wrong(name, &found))
     }
 
-    /// An array of Python's values, as numpy pickles it: the array, with a list in it.
+    /// An array of Python objects, as numpy pickles it: an array with a list in it.
     pub fn objects(&mut self, name: &str) -> Result<Pickle> {
         let array = self.array(name)?;
         if array.dtype != "|O" {
-            let found = format!("dtype '{:.40}', wanted '|O', one array a sequence", array.dtype);
+            let found =
+                format!("of dtype '{:.40}', wanted '|O' with one array per sequence", array.dtype);
             return Err(self.wrong(name, &found));
         }
         array.pickle()
     }
 
-    /// One word for each of `count` entries of an array of texts, numbers or Python's values; empty words
-    /// if there is no such array, or not so many.
-    pub fn words(&mut self, name: &str, count: usize) -> Result<Vec<String>> {
+    /// The entries of an array of text, numbers or Python objects, as text; `count` empty strings if there is no such
+    /// array, or if it has another number of entries.
+    pub fn texts(&mut self, name: &str, count: usize) -> Result<Vec<String>> {
         let array = if self.has(name) { Some(self.array(name)?) } else { None };
-        let words = array.filter(|array| array.entries() == Some(count as u64));
-        let words = words.map_or(Ok(vec![]), |array| array.words(count))?;
-        Ok(if words.len() == count { words } else { vec![String::new(); count] })
+        let texts = array.filter(|array| array.entries() == Some(count as u64));
+        let texts = texts.map_or(Ok(vec![]), |array| array.texts(count))?;
+        Ok(if texts.len() == count { texts } else { vec![String::new(); count] })
     }
 
     fn array<'a>(&'a mut self, name: &'a str) -> Result<Array<'a>> {
@@ -113,7 +114,7 @@ impl Npz {
 }
 
 fn wrong(path: &Path, name: &str, found: &str) -> Error {
-    Error::invalid(path, format!("`{name}` is {found}; take the file as its owners hand it out"))
+    Error::invalid(path, format!("`{name}` is {found}; use the original file"))
 }
 
 fn damaged(path: &Path, name: &str, said: &str) -> Error {
@@ -121,20 +122,20 @@ fn damaged(path: &Path, name: &str, said: &str) -> Error {
 }
 
 impl Array<'_> {
-    /// How many, if a number can say it.
+    /// The number of entries, unless it overflows.
     fn entries(&self) -> Option<u64> {
         self.shape.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis))
     }
 
-    /// A bound that grows with the bytes that it takes in the file.
+    /// A limit that grows with the compressed size.
     fn most(&self, (constant, times): (u64, u64)) -> u64 {
         self.member.packed().saturating_mul(times).saturating_add(constant)
     }
 
-    /// All of it, if it unpacks to no more than `most` bytes.
+    /// The content; refused if it unpacks to more than `most` bytes.
     fn content(mut self, most: u64) -> Result<Vec<u8>> {
         if self.bytes > most {
-            let found = format!("an array of {} bytes, wanted {most} at most", self.bytes);
+            let found = format!("an array of {} bytes, wanted at most {most}", self.bytes);
             return Err(wrong(self.path, self.name, &found));
         }
         let mut content = vec![0; self.bytes as usize];
@@ -146,31 +147,33 @@ impl Array<'_> {
         let (path, name) = (self.path, self.name);
         let (bytes, instructions) = (self.most(UNPACKED), self.most(INSTRUCTIONS));
         Pickle::read_within(self.content(bytes)?, instructions as usize).map_err(|met| {
-            let found = format!("a pickle with {met}, wanted plain values, for nothing is run");
+            let found = format!("a pickle with {met}, wanted plain values (no code is run)");
             wrong(path, name, &found)
         })
     }
 
-    /// A word for each of its `count` entries; none if they are neither texts nor numbers nor values.
-    fn words(mut self, count: usize) -> Result<Vec<String>> {
-        let (path, name, most) = (self.path, self.name, self.most(CHARACTERS));
-        let mut characters = 0;
-        let mut room = |word: &str| {
-            characters += word.len() as u64;
-            let found = format!("words of more than {most} bytes in all");
-            if characters <= most { Ok(()) } else { Err(wrong(path, name, &found)) }
+    /// Its `count` entries as text; none if the dtype is not text, numbers or objects.
+    fn texts(mut self, count: usize) -> Result<Vec<String>> {
+        let (path, name, most) = (self.path, self.name, self.most(TEXT_BYTES));
+        let mut total = 0;
+        let mut count_bytes = |text: &str| {
+            total += text.len() as u64;
+            match total <= most {
+                true => Ok(()),
+                false => Err(wrong(path, name, &format!("text of more than {most} bytes in all"))),
+            }
         };
-        let mut words = vec![];
+        let mut texts = vec![];
         if self.dtype == "|O" {
             let pickle = self.pickle()?;
             for item in objects(pickle.root()) {
-                let word = word(item);
-                room(&word)?;
-                words.push(word);
+                let text = text(item);
+                count_bytes(&text)?;
+                texts.push(text);
             }
-            return Ok(words);
+            return Ok(texts);
         }
-        let Some((width, read)) = kind(&self.dtype) else { return Ok(words) };
+        let Some((width, read)) = text_of(&self.dtype) else { return Ok(texts) };
         if (count as u64).checked_mul(width) != Some(self.bytes) {
             let (shape, bytes) = (&self.shape, self.bytes);
             return Err(wrong(
@@ -179,20 +182,20 @@ impl Array<'_> {
                 &format!("an array of shape {shape:?} with {bytes} bytes"),
             ));
         }
-        // Of a text no more than is shown.
-        let mut entry = vec![0; width.min(4 * LONGEST_WORD as u64) as usize];
+        // Long text is cut to what is kept.
+        let mut entry = vec![0; width.min(4 * LONGEST_TEXT as u64) as usize];
         for _ in 0..count {
             self.member.read_exact(&mut entry).map_err(|e| self.damaged(e))?;
             let mut rest = self.member.by_ref().take(width - entry.len() as u64);
             io::copy(&mut rest, &mut io::sink()).map_err(|e| self.damaged(e))?;
-            let word = read(&self.dtype, &entry);
-            room(&word)?;
-            words.push(word);
+            let text = read(&self.dtype, &entry);
+            count_bytes(&text)?;
+            texts.push(text);
         }
-        self.end().map(|()| words)
+        self.end().map(|()| texts)
     }
 
-    /// Whether nothing follows, and the checksum held.
+    /// Checks that nothing follows and that the checksum is right.
     fn end(&mut self) -> Result<()> {
         match self.member.read(&mut [0]) {
             Ok(0) => Ok(()),
@@ -206,11 +209,11 @@ impl Array<'_> {
     }
 }
 
-/// How a value of some dtype becomes text.
+/// Converts an entry of some dtype to text.
 type AsText = fn(&str, &[u8]) -> String;
 
-/// The bytes of an entry of this dtype, and what makes a word of them.
-fn kind(dtype: &str) -> Option<(u64, AsText)> {
+/// Bytes per entry of this dtype, and how to convert an entry to text.
+fn text_of(dtype: &str) -> Option<(u64, AsText)> {
     let letters = |code: &str| dtype.strip_prefix(code)?.parse::<u64>().ok().filter(|&n| n > 0);
     if let Some(letters) = letters("<U") {
         return Some((letters.checked_mul(4)?, |_, entry| {
@@ -233,7 +236,7 @@ fn kind(dtype: &str) -> Option<(u64, AsText)> {
     (numbers(dtype, &[0], false, &[]).is_ok()).then_some((width, number))
 }
 
-/// The entries of an array of Python's values, or of a list.
+/// The entries of an array of Python objects, or of a list.
 pub(super) fn objects(item: Item<'_>) -> Vec<Item<'_>> {
     let inside = match item.value() {
         Value::Array { dtype: "O" | "O8", .. } => item.items().next(),
@@ -243,10 +246,10 @@ pub(super) fn objects(item: Item<'_>) -> Vec<Item<'_>> {
     inside.map_or(vec![], |inside| inside.items().collect())
 }
 
-/// The numbers of a pickled array; the error says what it is instead.
+/// A pickled numeric array; the error says what was found instead.
 pub fn pickled_numbers(item: Item) -> Result<Numbers, String> {
     let Value::Array { dtype, shape, fortran } = item.value() else {
-        return Err("no array".into());
+        return Err("not an array".into());
     };
     match item.items().next().map(Item::value) {
         Some(Value::Bytes(bytes)) => numbers(dtype, shape, fortran, &bytes),
@@ -254,21 +257,21 @@ pub fn pickled_numbers(item: Item) -> Result<Numbers, String> {
     }
 }
 
-/// The bytes of a pickled array's numbers, without reading them.
+/// The size in bytes of a pickled numeric array, without reading it.
 pub(super) fn pickled_size(item: Item) -> u64 {
     let Value::Array { dtype, shape, .. } = item.value() else { return 0 };
     let width = dtype.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(1);
     shape.iter().fold(width, |n: u64, &axis| n.saturating_mul(axis))
 }
 
-/// What a value says in a word: a text, a number, or the first of several.
-fn word(item: Item) -> String {
+/// A value as text: text, a number, or the first number of an array.
+fn text(item: Item) -> String {
     let first = |item: Item| match pickled_numbers(item) {
         Ok(numbers) => numbers.values.first().map(f64::to_string).unwrap_or_default(),
         Err(_) => String::new(),
     };
-    // A file could name a long one again and again.
-    if item.size() > 4 * LONGEST_WORD {
+    // A file could refer to a long one many times.
+    if item.size() > 4 * LONGEST_TEXT {
         return String::new();
     }
     match item.value() {
@@ -277,15 +280,15 @@ fn word(item: Item) -> String {
         Value::Int(n) => n.to_string(),
         Value::Float(x) => x.to_string(),
         Value::Array { .. } => first(item),
-        Value::None | Value::Items(_) | Value::Part => String::new(),
+        Value::None | Value::Items(_) | Value::Opaque => String::new(),
     }
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(LONGEST_WORD).collect()
+    text.chars().take(LONGEST_TEXT).collect()
 }
 
-/// Bytes as numbers of `dtype`, such as `<f4` or `f4`; the error says what is wrong.
+/// Decodes numbers of `dtype`, such as `<f4` or `f4`; the error says what is wrong.
 fn numbers(dtype: &str, shape: &[u64], fortran: bool, bytes: &[u8]) -> Result<Numbers, String> {
     let code = dtype.trim_start_matches(['<', '|']);
     let values: Vec<f64> = match code {
@@ -307,12 +310,12 @@ fn numbers(dtype: &str, shape: &[u64], fortran: bool, bytes: &[u8]) -> Result<Nu
     }
     let fits = |&axis: &u64| usize::try_from(axis).ok();
     let shape: Option<Vec<usize>> = shape.iter().map(fits).collect();
-    let shape = shape.ok_or("an array with an axis beyond memory")?;
+    let shape = shape.ok_or("an array too large for memory")?;
     let values = match (fortran, shape.as_slice()) {
         (true, &[rows, columns]) => {
             (0..rows * columns).map(|i| values[i % columns * rows + i / columns]).collect()
         }
-        (true, [_, _, _, ..]) => return Err("an array in Fortran order of three axes".into()),
+        (true, [_, _, _, ..]) => return Err("an array of three axes in Fortran order".into()),
         _ => values,
     };
     Ok(Numbers { shape, values })

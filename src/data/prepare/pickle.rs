@@ -1,17 +1,16 @@
-//! [`Pickle`]: what numpy's object arrays are saved as, read without running anything.
+//! [`Pickle`]: reads pickled numpy object arrays without running any code.
 //!
-//! A pickle is a program for a small stack machine, and its `REDUCE` calls what the file names. Here the
-//! machine knows the instructions that build plain values, and seven names that numpy's arrays need, which
-//! build values of ours; whatever else it meets is refused by its name. Values lie in one list and know each
-//! other by index, so that what is shared is there once and nothing is read by recursion.
-//! Not here: the machine (`machine`), what arrays hold ([`super::numpy`]).
+//! A pickle is a program for a small stack machine whose `REDUCE` instruction calls any function that the file names.
+//! Our machine supports the instructions that build plain values, and seven functions that numpy arrays need; it
+//! refuses all others. Values are nodes in one list and refer to each other by index, so that shared values are
+//! stored once and nothing recurses. Not here: the machine (`machine`), numeric arrays ([`super::numpy`]).
 
 mod machine;
 
 use machine::Machine;
 use std::ops::Range;
 
-/// The values of a pickle, and the bytes that their texts and numbers lie in.
+/// The values of a pickle, and the bytes that hold their text and numbers.
 #[derive(Debug)]
 pub struct Pickle {
     bytes: Vec<u8>,
@@ -31,37 +30,37 @@ pub struct Item<'a> {
 pub enum Value<'a> {
     /// `None`
     None,
-    /// A whole number, or a truth value.
+    /// An integer or a boolean.
     Int(i64),
     /// A float.
     Float(f64),
-    /// Bytes, and texts of Python 2.
+    /// Bytes, or a Python 2 string.
     Bytes(Vec<u8>),
-    /// A text.
+    /// A string.
     Text(&'a str),
-    /// The lengths of a list, a tuple and, in pairs, a dictionary.
+    /// A list, tuple or dictionary: its number of items; a dictionary has two per entry.
     Items(usize),
-    /// An array of numbers, or of Python's values if `dtype` is `O`.
+    /// An array of numbers, or of Python objects if `dtype` is `O`.
     Array {
-        /// As `f4`, little-endian.
+        /// Such as `f4`; little-endian.
         dtype: &'a str,
-        /// Axes.
+        /// The shape.
         shape: &'a [u64],
-        /// Whether the first axis runs fastest.
+        /// Whether it is in Fortran order: the first axis varies fastest.
         fortran: bool,
     },
-    /// What only serves to build others.
-    Part,
+    /// A function or dtype, needed only to build other values.
+    Opaque,
 }
 
-/// A value as the machine keeps it. Ranges are of the pickle's bytes, other numbers are indices of nodes.
+/// A value as stored. Ranges are positions in the pickle's bytes; `u32`s are indices of nodes.
 #[derive(Clone, Debug)]
 enum Node {
     None,
     Int(i64),
     Float(f64),
     Bytes(Range<usize>),
-    /// UTF-8, whose characters stand for bytes: how Python 3 wrote bytes for Python 2.
+    /// Bytes encoded as characters of a UTF-8 string, as Python 3 writes them in protocol 2.
     Latin1(Range<usize>),
     Text(Range<usize>),
     Items(Vec<u32>),
@@ -79,7 +78,7 @@ struct Array {
     data: u32,
 }
 
-/// The names that may be called, and what they make.
+/// The functions that may be called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Function {
     Reconstruct,
@@ -91,30 +90,29 @@ enum Function {
     Bytes,
 }
 
-/// How deep values may lie in each other; numpy's are four deep.
+/// The deepest nesting of values; numpy's is four.
 const DEEPEST: usize = 64;
 
 impl Pickle {
-    /// Reads a pickle; the error says in a few words what was met. Memory grows with the bytes alone, at
-    /// most 160 for each.
+    /// Reads a pickle; an error is a short phrase that says what was found. Takes at most 160 bytes of memory per byte.
     pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
         Self::read_within(bytes, usize::MAX)
     }
 
-    /// The same of a pickle of up to `most` instructions, which take that memory.
+    /// The same with a limit on the number of instructions, which bounds memory.
     pub fn read_within(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
         let (root, nodes) = Machine::run_all(&bytes, most)?;
         let pickle = Self { bytes, nodes, root };
-        pickle.check_shape()?;
+        pickle.check_nesting()?;
         Ok(pickle)
     }
 
-    /// The value that all others are in.
+    /// The outermost value.
     pub fn root(&self) -> Item<'_> {
         Item { pickle: self, at: self.root }
     }
 
-    /// How many bytes it was read from.
+    /// The length of the pickle in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -127,28 +125,28 @@ impl Pickle {
         }
     }
 
-    /// Nothing lies in itself, and nothing too deep in others.
-    fn check_shape(&self) -> Result<(), String> {
-        let (mut open, mut met) = (vec![false; self.nodes.len()], vec![false; self.nodes.len()]);
+    /// Checks that no value contains itself and none is nested too deep.
+    fn check_nesting(&self) -> Result<(), String> {
+        let (mut open, mut done) = (vec![false; self.nodes.len()], vec![false; self.nodes.len()]);
         let mut path = vec![(self.root, 0)];
         while let Some((at, next)) = path.last_mut() {
             let at = *at;
             open[at] = true;
             match self.children(at).get(*next) {
                 None => {
-                    (open[at], met[at]) = (false, true);
+                    (open[at], done[at]) = (false, true);
                     path.pop();
                 }
                 Some(&child) => {
                     *next += 1;
                     let child = child as usize;
                     if open[child] {
-                        return Err("a value that holds itself".into());
+                        return Err("a value that contains itself".into());
                     }
                     if path.len() == DEEPEST {
-                        return Err(format!("values more than {DEEPEST} deep in each other"));
+                        return Err(format!("values nested more than {DEEPEST} deep"));
                     }
-                    if !met[child] {
+                    if !done[child] {
                         path.push((child, 0));
                     }
                 }
@@ -158,7 +156,7 @@ impl Pickle {
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
-        str::from_utf8(&self.bytes[range.clone()]).expect("checked when it was met")
+        str::from_utf8(&self.bytes[range.clone()]).expect("checked by the machine")
     }
 }
 
@@ -167,7 +165,7 @@ impl<'a> Item<'a> {
         &self.pickle.nodes[self.at]
     }
 
-    /// What it is. Bytes are copied; an array's are the value of its only item.
+    /// The value. Bytes are copied; an array's data is its only item.
     pub fn value(self) -> Value<'a> {
         match self.node() {
             Node::None => Value::None,
@@ -184,11 +182,11 @@ impl<'a> Item<'a> {
                 shape: &array.shape,
                 fortran: array.fortran,
             },
-            Node::Function(_) | Node::Dtype(_) => Value::Part,
+            Node::Function(_) | Node::Dtype(_) => Value::Opaque,
         }
     }
 
-    /// How many bytes its text, or its own and its array's bytes lie in; none for what has neither.
+    /// Length in the pickle of its text or bytes, or of an array's data; 0 for other values.
     pub fn size(self) -> usize {
         match self.node() {
             Node::Bytes(range) | Node::Latin1(range) | Node::Text(range) => range.len(),
@@ -200,14 +198,14 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The items of a list, a tuple or a dictionary, keys and values in turn; the only one of an array,
-    /// which is its bytes or the list of its objects.
+    /// The items of a list or tuple; keys and values in turn of a dictionary; of an array its single item, the data:
+    /// bytes, or a list of objects.
     pub fn items(self) -> impl ExactSizeIterator<Item = Item<'a>> {
         let children = self.pickle.children(self.at);
         children.iter().map(move |&at| Item { pickle: self.pickle, at: at as usize })
     }
 
-    /// The value under a text of a dictionary.
+    /// The value of a dictionary's entry `key`.
     pub fn entry(self, key: &str) -> Option<Item<'a>> {
         let items: Vec<_> = self.items().collect();
         let is_key = |item: &Item| match item.value() {

@@ -1,8 +1,8 @@
-//! NIST SPHERE: a header of lines, padded to the size in its second, then the samples.
+//! NIST SPHERE headers: lines of text, padded to the size on the second line, followed by the samples.
 //!
-//! As the LDC hands out TIMIT, which ends in .WAV all the same. Only 16 bits uncompressed; other codings are
-//! refused by their names. A copy that was made as text, with line ends converted, does not fit its size.
-//! Not here: the samples ([`super::audio`]).
+//! The LDC distributes TIMIT in this format, with the extension .WAV. Only uncompressed 16-bit samples are supported.
+//! Copies made in text mode, with converted line ends, are detected by their size. Not here: the samples
+//! ([`super::audio`]).
 
 use super::header::{Coding, Header};
 use crate::error::{Error, Result};
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-/// A header longer than this is none: nearly all take 1024 bytes.
+/// The longest header accepted; nearly all take 1024 bytes.
 const LONGEST_HEADER: usize = 1 << 16;
 
-const COPY_AGAIN: &str = "it was cut short, or damaged by a copy as text, so copy the original \
-                          again, as binary";
+const COPY_AGAIN: &str = "it is truncated, or damaged by a copy in text mode, so copy the original \
+                          again in binary mode";
 
-/// Reads the header of a file of `length` bytes, and checks it against that.
+/// Reads the header of a file of `length` bytes, and checks that the samples have the right length.
 pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header> {
     let wrong = |what: String| Error::invalid(path, what);
     let mut text = vec![];
@@ -35,22 +35,24 @@ pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header
              bytes; {COPY_AGAIN}"
         ))
     })?;
-    let fields = text.get(16..size).and_then(fields).ok_or_else(|| {
-        wrong(format!("has a SPHERE header without its `end_head`; {COPY_AGAIN}"))
-    })?;
+    let fields = text
+        .get(16..size)
+        .and_then(fields)
+        .ok_or_else(|| wrong(format!("has a SPHERE header without `end_head`; {COPY_AGAIN}")))?;
     let field = |name: &str| fields.get(name).copied();
     let number = |name: &str| {
-        let value = field(name).unwrap_or("nothing");
+        let value = field(name).unwrap_or_default();
         let whole = value.trim_end_matches('0').strip_suffix('.').unwrap_or(value); // -r 16000.000000
         whole.parse::<i64>().map_err(|_| {
-            wrong(format!("says {value} of {name} in its header, wanted a number; {COPY_AGAIN}"))
+            let found = field(name).map_or(format!("no {name}"), |value| format!("{name} {value}"));
+            wrong(format!("has {found} in its header, wanted a number; {COPY_AGAIN}"))
         })
     };
     let count = |name: &str, most: u64| {
         number(name).and_then(|n| match u64::try_from(n) {
             Ok(n) if n <= most => Ok(n),
             _ => Err(wrong(format!(
-                "says {n} of {name} in its header, wanted 0 to {most}; {COPY_AGAIN}"
+                "has {name} {n} in its header, wanted 0 to {most}; {COPY_AGAIN}"
             ))),
         })
     };
@@ -63,24 +65,24 @@ pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header
         )));
     }
     let bytes = count("sample_n_bytes", 64)?;
-    let order = field("sample_byte_format").unwrap_or("nothing");
+    let order = field("sample_byte_format").unwrap_or("(missing)");
     let coding = match (bytes, order) {
         (2, "01") => Coding::Signed16,
         (2, "10") => Coding::Signed16Big,
         _ => {
             return Err(wrong(format!(
-                "has {bytes} byte(s) a sample in the order {order}, wanted 2 in the order 01 or \
-                 10; convert it with `sox -t sph in.wav -b 16 out.wav`"
+                "has {bytes} byte(s) per sample in byte order {order}, wanted 2 in order 01 or 10; \
+                  convert it with `sox -t sph in.wav -b 16 out.wav`"
             )));
         }
     };
     let channels = count("channel_count", 1 << 16)? as usize;
     let samples = count("sample_count", 1 << 48)?;
-    // At most 2⁶⁵, and compared as it is.
+    // At most 2⁶⁵, so it fits u128.
     let wanted = size as u128 + 2 * u128::from(samples) * channels as u128;
     if wanted != u128::from(length) {
         return Err(wrong(format!(
-            "has {length} bytes, but its header of {size} bytes and {samples} samples want \
+            "has {length} bytes, but its header of {size} bytes and {samples} samples need \
              {wanted}; {COPY_AGAIN}"
         )));
     }
@@ -92,7 +94,7 @@ pub fn header(reader: &mut impl Read, length: u64, path: &Path) -> Result<Header
     Ok(Header { rate, channels, coding, start: size as u64, samples, extremes })
 }
 
-/// The lines `name -type value` up to `end_head`, by name; none if it does not come.
+/// The fields `name -type value` up to `end_head`, by name; `None` if `end_head` is missing.
 fn fields(text: &[u8]) -> Option<BTreeMap<&str, &str>> {
     let mut fields = BTreeMap::new();
     let mut rest = text;
@@ -105,7 +107,7 @@ fn fields(text: &[u8]) -> Option<BTreeMap<&str, &str>> {
         let mut words = line.splitn(3, |&byte| byte == b' ');
         let (name, kind, value) = (words.next()?, words.next(), words.next());
         let mut value = value.unwrap_or_default();
-        // A string is as long as its type says, and may hold blanks and line ends.
+        // A string's type gives its length; it may contain spaces and line ends.
         let string = kind.and_then(|kind| str::from_utf8(kind.strip_prefix(b"-s")?).ok());
         if let Some(length) = string.and_then(|length| length.parse::<usize>().ok()) {
             let start = name.len() + kind?.len() + 2;

@@ -1,24 +1,24 @@
-//! [`Joined`]: recordings one after another as a single signal, and its pieces in the order of streams.
+//! [`Joined`]: concatenates recordings to one signal, and cuts it into pieces in the order of parallel streams.
 //!
-//! A signal is cut into streams of the same length that are read side by side: piece i of every stream, then
-//! piece i + 1 of every stream. So the rows of one batch go on in the next, and a state may be carried.
-//! Not here: what a piece is for.
+//! The signal is cut into streams of equal length, which are read in parallel: first piece 1 of every stream, then
+//! piece 2 of every stream, and so on. So each row of a batch continues in the next batch, and a state could be
+//! carried over. Not here: splits.
 
 use super::audio::Audio;
 use super::folder::Found;
 use crate::error::{Error, Result};
 
-/// Recordings as one signal. Nothing is held but the file that was read last.
+/// Recordings as one signal. Only the file read last is open.
 pub struct Joined<'a> {
     files: Vec<&'a Found>,
-    /// Where each file begins in the signal, and where the last ends, in samples.
+    /// Start of each file in the signal, then the end of the last, in samples.
     starts: Vec<u64>,
     open: fn(&Found) -> Result<Audio>,
     current: Option<(usize, Audio)>,
 }
 
 impl<'a> Joined<'a> {
-    /// Of these files with so many samples each, opened by `open`.
+    /// From files and their numbers of samples; `open` opens a file.
     pub fn new(
         files: impl IntoIterator<Item = (&'a Found, u64)>,
         open: fn(&Found) -> Result<Audio>,
@@ -31,21 +31,21 @@ impl<'a> Joined<'a> {
         Self { files, starts: std::iter::once(0).chain(ends).collect(), open, current: None }
     }
 
-    /// Samples of all files together.
+    /// Total samples.
     pub fn samples(&self) -> u64 {
         self.starts[self.files.len()]
     }
 
-    /// The file that holds a sample, by its number.
+    /// Index of the file that holds a sample.
     ///
     /// # Panics
-    /// If the signal has no such sample.
+    /// If the signal is shorter.
     pub fn file_at(&self, sample: u64) -> usize {
         assert!(sample < self.samples(), "file_at: sample {sample} of {}", self.samples());
         self.starts.partition_point(|&start| start <= sample) - 1
     }
 
-    /// Fills `out` with the samples from `from` on.
+    /// Fills `out` with the samples starting at `from`.
     pub fn read(&mut self, mut from: u64, mut out: &mut [f32]) -> Result<()> {
         while !out.is_empty() {
             let file = self.file_at(from);
@@ -57,7 +57,7 @@ impl<'a> Joined<'a> {
             let most = out.len().min((self.starts[file + 1] - from) as usize);
             let done = audio.read(&mut out[..most])?;
             if done < most {
-                let what = "became shorter while it was read; try again when nobody writes to it";
+                let what = "became shorter while it was read; try again when no other program writes to it";
                 return Err(Error::invalid(&self.files[file].path, what));
             }
             from += done as u64;
@@ -66,9 +66,8 @@ impl<'a> Joined<'a> {
         Ok(())
     }
 
-    /// Cuts the beginning of the signal into `streams` streams of `pieces` pieces of `piece` samples, and
-    /// gives them to `row` in order, each with the number of the file in which it begins: row
-    /// `i·streams + j` is piece i of stream j.
+    /// Cuts the beginning of the signal into `streams` streams of `pieces` pieces of `piece` samples, and calls `row`
+    /// with each piece and the index of the file in which it begins: call `i·streams + j` is piece i of stream j.
     pub fn rows(
         &mut self,
         streams: u64,

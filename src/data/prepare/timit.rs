@@ -1,9 +1,8 @@
-//! TIMIT: the LDC's tree of utterances becomes frames of 200 samples, raw, with either convention of splits.
+//! TIMIT as distributed by the LDC, in raw frames of 200 samples, with a seeded or a listed validation split.
 //!
-//! `{TRAIN,TEST}/DR1…8/<speaker>/<sentence>.WAV`, in any letter case and at any depth. The test part is always
-//! by utterance; train and valid are joined and cut into pieces, as Fraccaro et al. 2016 did and the papers
-//! after them, in the order of their streams if asked for; else the order is the loader's to shuffle.
-//! Not here: the streams' state, which begins anew in each piece.
+//! Files are `{TRAIN,TEST}/DR1…8/<speaker>/<sentence>.WAV`, in upper or lower case, at any depth. Test sequences are
+//! whole utterances. Train and valid are concatenated and cut into pieces, as by Fraccaro et al. 2016 and later papers,
+//! optionally in the order of parallel streams. Not here: carrying a state along a stream; every piece starts anew.
 
 use super::audio::Audio;
 use super::folder::{self, Found};
@@ -16,60 +15,59 @@ use crate::noise::Noise;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// D: samples of a frame.
+/// D: samples per frame.
 pub const FRAME: usize = 200;
 
-/// What is told of each sequence; of a piece, what holds where it begins.
+/// The metadata columns; for a piece, those of the utterance in which it begins.
 pub const COLUMNS: [&str; 2] = ["file", "speaker"];
 
-/// Utterances of the train and the test part as the LDC hands them out.
+/// Numbers of utterances in TRAIN and in TEST as distributed by the LDC.
 pub const UTTERANCES: (usize, usize) = (4620, 1680);
 
 /// How the set is cut and split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Frames of a piece of train and valid; 0 keeps utterances.
+    /// Frames per piece of train and valid; 0 keeps whole utterances.
     pub segment: usize,
-    /// Write the pieces in the order of so many streams: row i·streams + j is piece i of stream j. The rest
-    /// that fills no row of all streams is dropped.
+    /// Write the pieces in the order of this many parallel streams: sequence i·streams + j is piece i of stream j. The
+    /// end that does not fill a piece in every stream is dropped.
     pub streams: Option<usize>,
-    /// The splits of somebody's lists; without, [`seeded`].
+    /// Lists of the splits; `None`: [`seeded`].
     pub lists: Option<Lists>,
 }
 
-/// Files with a path a line, of which the last four parts count, in any letter case.
+/// Text files with one path per line, of which the last four components count, in upper or lower case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lists {
-    /// The utterances that validate.
+    /// Utterances for validation.
     pub valid: PathBuf,
-    /// Those to train on; without, all of TRAIN that no other list has.
+    /// Utterances for training; `None`: all of TRAIN that is in no other list.
     pub train: Option<PathBuf>,
-    /// Those to test on; without, all of TEST that no other list has.
+    /// Utterances for testing; `None`: all of TEST that is in no other list.
     pub test: Option<PathBuf>,
 }
 
-/// What was there.
+/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Utterances below TRAIN and below TEST.
+    /// Numbers of utterances below TRAIN and below TEST.
     pub utterances: (usize, usize),
-    /// Recordings at places where TIMIT has none.
+    /// Recordings outside TIMIT's folders, left out.
     pub elsewhere: usize,
-    /// Utterances that are in none of the lists.
+    /// Utterances in none of the lists, left out.
     pub unlisted: usize,
-    /// Utterances without a whole frame, left out.
+    /// Utterances shorter than a frame, left out.
     pub short: usize,
 }
 
-/// An utterance, found and checked.
+/// An utterance that was found and checked.
 struct Utterance {
     file: Found,
     samples: u64,
     speaker: String,
 }
 
-/// Reads the tree below `folder` and pushes train, valid and test, each in the order of
-/// `dr/speaker/sentence`.
+/// Reads the recordings below `folder` and writes train, valid and test, each in the order of `dr/speaker/sentence`.
 pub fn import(
     folder: &Path,
     options: &Options,
@@ -91,7 +89,7 @@ pub fn import(
             let mut audio = open(&file)?;
             audio.check_extremes()?;
             let samples = audio.header().samples;
-            audio.check_held(samples)?;
+            audio.check_length(samples)?;
             let speaker = key.rsplit('/').nth(1).unwrap_or_default().to_string();
             parts[split as usize].push(Utterance { file, samples, speaker });
         }
@@ -123,15 +121,15 @@ pub fn import(
         } else {
             let streams = options.streams.unwrap_or(1) as u64;
             let frames = signal.samples() / FRAME as u64;
-            // Where whole pieces leave nothing over, the published layout drops one frame,
-            // and so a piece of each stream.
+            // The published layout drops one frame, so where the pieces would fit exactly it drops one of each
+            // stream.
             let kept = if options.streams.is_some() { frames.saturating_sub(1) } else { frames };
             let pieces = kept / (options.segment as u64 * streams);
             if pieces == 0 && !part.is_empty() {
                 return Err(Error::invalid(
                     folder,
                     format!(
-                        "has {frames} frames of {FRAME} samples in {split}, wanted at least a piece \
+                        "has {frames} frames of {FRAME} samples in {split}, wanted at least one piece \
                          of {} in each of {streams} streams; choose a shorter --segment, or 0",
                         options.segment
                     ),
@@ -144,13 +142,13 @@ pub fn import(
     }
     if writer.is_empty() || parts[Split::Train as usize].is_empty() {
         let what = format!(
-            "has {} utterances below TRAIN and {} below TEST, of which nothing is left to train on; name \
-             TIMIT's whole tree as --input, and lists that leave some to train on",
+            "has {} utterances below TRAIN and {} below TEST, which leave none to train on; give TIMIT's \
+             top folder as --input, and lists that leave some to train on",
             counts.utterances.0, counts.utterances.1
         );
         return Err(Error::invalid(folder, what));
     }
-    progress(1.); // tails fill nothing
+    progress(1.); // ends that were dropped are not counted
     Ok(counts)
 }
 
@@ -159,29 +157,31 @@ fn open(file: &Found) -> Result<Audio> {
     audio.check_speech().map(|()| audio)
 }
 
-/// The utterances below `folder` by `{train,test}/dr/speaker/sentence` in small letters.
+/// The utterances below `folder`, by `{train,test}/dr/speaker/sentence` in lower case.
 fn tree(folder: &Path, counts: &mut Counts) -> Result<BTreeMap<String, Found>> {
     let mut files: BTreeMap<String, Found> = BTreeMap::new();
     let whole = std::path::absolute(folder).map_err(Error::read(folder))?;
     for file in folder::recordings(folder, &["wav"])? {
-        // The folder may be TRAIN itself, or one below.
+        // `folder` may be TRAIN itself, or below it.
         let path = format!("{}/{}", whole.display(), file.name);
-        let Some((key, part)) = key(&path).and_then(|key| Some((key.clone(), part(&key)?))) else {
+        let Some((key, split)) =
+            key(&path).and_then(|key| Some((key.clone(), original_split(&key)?)))
+        else {
             counts.elsewhere += 1;
             continue;
         };
         if let Some(other) = files.get(&key) {
-            // Some copies have SA1.WAV and, converted, SA1.WAV.wav beside it.
+            // Some copies also have a converted SA1.WAV.wav next to SA1.WAV.
             if file.path.parent() == other.path.parent() {
                 continue;
             }
             let what = format!(
-                "holds {key} twice, as {} and {}, wanted it once; name one of the copies",
+                "holds {key} twice, as {} and {}, wanted it once; give the folder of one copy",
                 other.name, file.name
             );
             return Err(Error::invalid(folder, what));
         }
-        match part {
+        match split {
             Split::Test => counts.utterances.1 += 1,
             _ => counts.utterances.0 += 1,
         }
@@ -189,8 +189,8 @@ fn tree(folder: &Path, counts: &mut Counts) -> Result<BTreeMap<String, Found>> {
     }
     if files.is_empty() {
         let what = format!(
-            "has {} recordings, but none as TRAIN/DR1/FCJF0/SA1.WAV or TEST/…, wanted TIMIT's tree; \
-             for other folders there is `stcn data prepare wav`",
+            "has {} recordings, but none like TRAIN/DR1/FCJF0/SA1.WAV or TEST/…, wanted TIMIT's folders; \
+             for others use `stcn data prepare wav`",
             counts.elsewhere
         );
         return Err(Error::invalid(folder, what));
@@ -198,7 +198,7 @@ fn tree(folder: &Path, counts: &mut Counts) -> Result<BTreeMap<String, Found>> {
     Ok(files)
 }
 
-/// The last four parts of a path in small letters, the last without what follows its first dot.
+/// The last four components of a path in lower case, the last cut at its first dot.
 fn key(path: &str) -> Option<String> {
     let path = path.trim().replace('\\', "/").to_lowercase();
     let mut parts = path.rsplitn(5, '/');
@@ -207,8 +207,8 @@ fn key(path: &str) -> Option<String> {
     Some(format!("{}/{}/{}/{sentence}", part?, dialect?, speaker?))
 }
 
-/// Whether a key is below TRAIN or TEST.
-fn part(key: &str) -> Option<Split> {
+/// Train or test, if a key is below TRAIN or TEST.
+fn original_split(key: &str) -> Option<Split> {
     let (part, rest) = key.split_once('/')?;
     match part {
         "train" if rest.starts_with("dr") => Some(Split::Train),
@@ -217,10 +217,10 @@ fn part(key: &str) -> Option<Split> {
     }
 }
 
-/// TEST tests; of TRAIN, sorted and shuffled with seed 1234, the first twentieth validates: 231 of 4,620.
+/// TEST is test. TRAIN is sorted and shuffled with seed 1234; the first twentieth (231 of 4,620) is valid.
 pub fn seeded<'a>(keys: impl IntoIterator<Item = &'a String>) -> BTreeMap<String, Split> {
     let mut splits: BTreeMap<_, _> =
-        keys.into_iter().filter_map(|key| Some((key.clone(), part(key)?))).collect();
+        keys.into_iter().filter_map(|key| Some((key.clone(), original_split(key)?))).collect();
     let mut train: Vec<_> =
         splits.iter_mut().map(|(_, split)| split).filter(|s| **s == Split::Train).collect();
     let order = Noise::new(1234, "data").shuffle("timit", train.len());
@@ -230,7 +230,7 @@ pub fn seeded<'a>(keys: impl IntoIterator<Item = &'a String>) -> BTreeMap<String
     splits
 }
 
-/// The splits of the lists.
+/// The splits given by the lists.
 fn listed(lists: &Lists, files: &BTreeMap<String, Found>) -> Result<BTreeMap<String, Split>> {
     let mut splits = BTreeMap::new();
     let given = [(&lists.train, Split::Train), (&lists.test, Split::Test)];
@@ -240,17 +240,17 @@ fn listed(lists: &Lists, files: &BTreeMap<String, Found>) -> Result<BTreeMap<Str
             let wrong =
                 |what: String| Error::invalid(list, format!("line {line} names {key}, {what}"));
             if !files.contains_key(&key) {
-                return Err(wrong("which is not there; name TIMIT's whole tree as --input".into()));
+                return Err(wrong("which is not there; give TIMIT's top folder as --input".into()));
             }
             if let Some(other) = splits.insert(key.clone(), split).filter(|other| *other != split) {
                 return Err(wrong(format!(
-                    "which is in the list of {other} too, wanted it in one; strike it from the other"
+                    "which is in the list of {other} too, wanted it in one; delete it from the other"
                 )));
             }
         }
     }
     for key in files.keys() {
-        let (split, list) = match part(key) {
+        let (split, list) = match original_split(key) {
             Some(Split::Test) => (Split::Test, &lists.test),
             _ => (Split::Train, &lists.train),
         };
@@ -261,12 +261,12 @@ fn listed(lists: &Lists, files: &BTreeMap<String, Found>) -> Result<BTreeMap<Str
     Ok(splits)
 }
 
-/// A list longer than this is none: all of TIMIT takes half a MiB, with long paths a few.
+/// The most bytes of a list; all of TIMIT takes half a MiB, or a few with long paths.
 const LONGEST_LIST: u64 = 1 << 24;
 
-/// The keys of a list, each with its line from 1; blank lines are none.
+/// The keys of a list with their line numbers from 1; blank lines are skipped.
 fn keys(list: &Path) -> Result<Vec<(usize, String)>> {
-    let text = read_whole(list, LONGEST_LIST, "a list with a path a line")?;
+    let text = read_whole(list, LONGEST_LIST, "a list with one path per line")?;
     let text = String::from_utf8_lossy(&text);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let key = |(i, line): (usize, &str)| match key(line) {
@@ -274,8 +274,8 @@ fn keys(list: &Path) -> Result<Vec<(usize, String)>> {
         None => {
             let shown: String = line.chars().take(100).collect();
             let what = format!(
-                "line {} is \"{shown}\", wanted a path as TRAIN/DR1/FCJF0/SA1.WAV; write the last \
-                 four parts of each",
+                "line {} is \"{shown}\", wanted a path like TRAIN/DR1/FCJF0/SA1.WAV; write the last \
+                 four components of each",
                 i + 1
             );
             Err(Error::invalid(list, what))

@@ -1,9 +1,9 @@
-//! Any folder of recordings: mixed to mono, brought to one rate, in units of 16 bits, cut into frames.
+//! Any folder of recordings: mixed to mono, resampled to one rate, in units of 16-bit integers, cut into frames.
 //!
-//! Rates are converted by rubato's windowed sinc in f64. It picks its instructions by the CPU, so that sums
-//! may differ in their last bits; samples are then rounded to whole numbers, which leaves one in some
-//! thousand millions that another CPU could round to its neighbour. Files that have the rate already are
-//! the same everywhere. Not here: corpora with a published layout ([`super::timit`], [`super::blizzard`]).
+//! Resampling uses rubato's windowed sinc in f64. It selects instructions by CPU, so sums may differ in their last
+//! bits; after rounding to integers, about one sample in a billion could differ between CPUs. Files that already have
+//! the rate are the same everywhere. Not here: corpora with a published layout ([`super::timit`],
+//! [`super::blizzard`]).
 
 use super::audio::Audio;
 use super::folder::{self, Found};
@@ -15,48 +15,48 @@ use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
 use std::path::Path;
 
-/// What is told of each sequence.
+/// The metadata columns.
 pub const COLUMNS: [&str; 1] = ["file"];
 
-/// What comes out, and which file is for what.
+/// The output format and the splits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Samples a second.
+    /// Samples per second.
     pub rate: u32,
-    /// D: samples of a frame.
+    /// D: samples per frame.
     pub frame: usize,
-    /// Which file is for what.
+    /// How the files are split.
     pub split: Rule,
 }
 
-/// Which file is for what.
+/// How files are split.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
-    /// All the same, or shares of them, drawn.
-    Shares(MissingSplit),
-    /// By their paths from the folder on; what fits none is to train on.
+    /// All the same, or random fractions.
+    Fractions(MissingSplit),
+    /// By patterns of their paths relative to the folder; files that match none are train.
     Patterns {
-        /// Files that validate.
+        /// Files for validation.
         valid: Vec<Pattern>,
-        /// Files to test on.
+        /// Files for testing.
         test: Vec<Pattern>,
     },
 }
 
-/// What was there.
+/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Files that became a sequence.
     pub files: usize,
-    /// Files without a whole frame, left out.
+    /// Files shorter than a frame, left out.
     pub short: usize,
-    /// Files of another rate.
+    /// Files that had another rate.
     pub resampled: usize,
-    /// Samples beyond 16 bits, which were clipped.
+    /// Samples beyond the 16-bit range, which were clipped.
     pub clipped: usize,
 }
 
-/// Reads `.wav` and `.sph` below `folder` by natural order of paths; each file becomes one sequence.
+/// Reads the `.wav` and `.sph` files below `folder`, in natural order of paths; each becomes one sequence.
 pub fn import(
     folder: &Path,
     options: &Options,
@@ -69,7 +69,7 @@ pub fn import(
         let mut audio = Audio::open(&file.path)?;
         audio.check_extremes()?;
         let samples = resampled(&audio, options.rate);
-        audio.check_held(samples)?;
+        audio.check_length(samples)?;
         match samples < options.frame as u64 {
             true => counts.short += 1,
             false => files.push(file),
@@ -106,15 +106,15 @@ pub fn import(
 impl Rule {
     fn assign(&self, folder: &Path, files: &[Found]) -> Result<Vec<Split>> {
         let splits = match self {
-            Self::Shares(rule) => rule.assign(files.len()),
+            Self::Fractions(rule) => rule.assign(files.len()),
             Self::Patterns { valid, test } => by_patterns(folder, files, valid, test)?,
         };
         match splits.contains(&Split::Train) {
             true => Ok(splits),
             false => {
                 let what = format!(
-                    "has {} recordings of a frame or more, of which none is left to train on, \
-                     wanted at least one; choose smaller shares or narrower patterns",
+                    "has {} recordings of at least a frame, of which none is left to train on; choose \
+                     smaller fractions or narrower patterns",
                     files.len()
                 );
                 Err(Error::invalid(folder, what))
@@ -132,7 +132,7 @@ fn by_patterns(
     for pattern in valid.iter().chain(test) {
         if !files.iter().any(|file| pattern.matches(&file.name)) {
             let what = format!(
-                "holds no recording that fits the pattern `{}`, such as {} would be; `*` stands for \
+                "holds no recording that matches the pattern `{}`; paths look like {}, and `*` matches \
                  any characters",
                 pattern.as_str(),
                 files.first().map_or("none", |file| &file.name)
@@ -140,14 +140,12 @@ fn by_patterns(
             return Err(Error::invalid(folder, what));
         }
     }
-    let fits = |patterns: &[Pattern], file: &Found| patterns.iter().any(|p| p.matches(&file.name));
-    let split = |file: &Found| match (fits(valid, file), fits(test, file)) {
+    let matches =
+        |patterns: &[Pattern], file: &Found| patterns.iter().any(|p| p.matches(&file.name));
+    let split = |file: &Found| match (matches(valid, file), matches(test, file)) {
         (true, true) => Err(Error::invalid(
             folder,
-            format!(
-                "{} fits a pattern of --valid and one of --test, wanted one; narrow them",
-                file.name
-            ),
+            format!("{} matches patterns of both --valid and --test; narrow them", file.name),
         )),
         (true, false) => Ok(Split::Valid),
         (false, true) => Ok(Split::Test),
@@ -156,23 +154,23 @@ fn by_patterns(
     files.iter().map(split).collect()
 }
 
-/// Samples that a recording has at another rate.
+/// Number of samples of a recording at another rate.
 fn resampled(audio: &Audio, rate: u32) -> u64 {
     (audio.header().samples * u64::from(rate)).div_ceil(audio.header().rate.into())
 }
 
-/// Turns recordings into whole numbers at one rate; keeps the filter of the last file's rate.
+/// Converts recordings to integers at one rate; keeps the filter for the last file's rate.
 struct Converter {
     from: u32,
     to: u32,
     sinc: Option<Async<f64>>,
 }
 
-/// Samples that are converted at a time.
+/// Samples converted at a time.
 const CHUNK: usize = 1024;
 
 impl Converter {
-    /// All of a recording, rounded.
+    /// A whole recording, resampled and rounded.
     fn convert(&mut self, audio: &mut Audio) -> Result<Vec<f32>> {
         let wanted = resampled(audio, self.to) as usize;
         if audio.header().rate == self.to {
@@ -191,8 +189,8 @@ impl Converter {
             sinc.expect("a ratio of rates that are not 0")
         });
         sinc.reset();
-        // The filter begins with what it has not heard yet.
-        let mut delay = sinc.output_delay().saturating_sub(1); // its first output is a step late
+        // Skip the filter's delay. Its first output is already one step late.
+        let mut delay = sinc.output_delay().saturating_sub(1);
         let mut samples = Vec::with_capacity(wanted);
         let mut chunk = vec![0.; CHUNK];
         while samples.len() < wanted {
@@ -202,8 +200,8 @@ impl Converter {
             let input = InterleavedSlice::new(&input, 1, CHUNK).expect("a chunk of one channel");
             let output = sinc.process(&input, None).expect("a chunk of the filter's own size");
             let output = output.take_data();
-            let heard = output.iter().skip(delay).take(wanted - samples.len());
-            samples.extend(heard.map(|x| x.round() as f32));
+            let kept = output.iter().skip(delay).take(wanted - samples.len());
+            samples.extend(kept.map(|x| x.round() as f32));
             delay = delay.saturating_sub(output.len());
         }
         Ok(samples)

@@ -1,37 +1,37 @@
-//! Small XML files as trees, looked through before they are parsed.
+//! Parses small XML files, after checking limits that keep parsing fast.
 //!
-//! The parser compares each attribute of an element with all others, and hands down every namespace to each
-//! element within that has one of its own: both take time in the square of a hostile file's size. A look at
-//! the bytes, once over, refuses what no file of strokes has. Not here: what elements mean ([`super::iam`]).
+//! The parser compares every pair of attributes of an element, and copies all namespaces into each child element that
+//! declares one: both take quadratic time on a hostile file. A single pass over the text first refuses what exceeds
+//! the limits. Not here: what elements mean ([`super::iam`]).
 
 use roxmltree::{Document, ParsingOptions};
 
-/// Bytes of a file; the tree takes up to 150 times as many.
+/// The most bytes of a file; its tree takes up to 150 times as many.
 pub const LONGEST: usize = 1 << 20;
-/// Elements in each other.
+/// The deepest nesting of elements.
 const DEEPEST: usize = 64;
-/// Attributes of one element.
+/// The most attributes of an element.
 const MOST_ATTRIBUTES: usize = 64;
-/// Namespaces of the whole file.
+/// The most namespaces of a file.
 const MOST_NAMESPACES: usize = 64;
 
-/// The tree; the error says in a few words what is wrong, or too much.
+/// Parses `text`; an error is a short phrase that says what is wrong.
 pub fn parse(text: &str) -> Result<Document<'_>, String> {
-    look(text)?;
-    // No document types, so no entities that grow; elements are read without recursion.
+    check_limits(text)?;
+    // Without document types there are no entities that expand. The parser does not recurse.
     let options = ParsingOptions { allow_dtd: false, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(|e| e.to_string())
 }
 
-/// What is cut short or malformed is left to the parser, which stops there.
-fn look(text: &str) -> Result<(), String> {
+/// Checks the limits; malformed text is left to the parser to refuse.
+fn check_limits(text: &str) -> Result<(), String> {
     if text.len() > LONGEST {
         return Err(format!("more than {LONGEST} bytes"));
     }
     let (mut rest, mut depth, mut namespaces) = (text, 0_usize, 0);
     while let Some(start) = rest.find('<') {
         rest = &rest[start..];
-        let Some(end) = end(rest) else { break };
+        let Some(end) = markup_end(rest) else { break };
         let tag = &rest[..end];
         rest = &rest[end..];
         if tag.starts_with("<!") || tag.starts_with("<?") {
@@ -44,7 +44,7 @@ fn look(text: &str) -> Result<(), String> {
             depth += 1;
         }
         if depth > DEEPEST {
-            return Err(format!("elements more than {DEEPEST} deep in each other"));
+            return Err(format!("elements nested more than {DEEPEST} deep"));
         }
         if namespaces > MOST_NAMESPACES {
             return Err(format!("more than {MOST_NAMESPACES} namespaces"));
@@ -56,8 +56,8 @@ fn look(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Where the tag, the comment or whatever else begins with this `<` ends.
-fn end(text: &str) -> Option<usize> {
+/// The end of the tag, comment or other markup that begins with this `<`.
+fn markup_end(text: &str) -> Option<usize> {
     for (begin, end) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")] {
         if let Some(inside) = text.strip_prefix(begin) {
             return Some(begin.len() + inside.find(end)? + end.len());
@@ -66,7 +66,7 @@ fn end(text: &str) -> Option<usize> {
     unquoted(text).find(|&(_, byte)| byte == b'>').map(|(at, _)| at + 1)
 }
 
-/// The bytes that stand outside quotes, each with its place.
+/// The bytes outside quotes, with their positions.
 fn unquoted(text: &str) -> impl Iterator<Item = (usize, u8)> {
     let mut quote = None;
     text.bytes().enumerate().filter(move |&(_, byte)| match quote {

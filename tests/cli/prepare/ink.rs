@@ -82,7 +82,7 @@ fn deepwriting_tells_its_version_and_what_was_undone() {
     let lab = lab();
     let said = lab.ok("data prepare deepwriting --input dw --output dw.npz");
     says(&said, &["train 3 sequences, 15 steps", "valid 2 sequences, 7 steps"]);
-    says(&said, &["DeepWriting version 1, its standardisation undone; the row of nothing"]);
+    says(&said, &["DeepWriting version 1, its standardisation undone; the zero row"]);
     let lines =
         lab.json("data prepare deepwriting --input dw/deepwriting_training.npz --output b.npz");
     assert_eq!((&lines[0]["version"], &lines[0]["dropped_first_rows"]), (&1.into(), &true.into()));
@@ -122,5 +122,5 @@ fn neither_file_of_a_deepwriting_is_written_over() {
         says(&said, &[&file, "is a file that is read: name another"]);
     }
     let said = lab.refused("data prepare deepwriting --input nowhere --output x.npz");
-    says(&said, &["nowhere: is not there"]);
+    says(&said, &["nowhere: does not exist"]);
 }

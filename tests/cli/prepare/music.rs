@@ -2,12 +2,13 @@ use crate::common::{Lab, says};
 use crate::data::prepare::music::GOOD;
 
 #[test]
-fn the_command_tells_figures_and_warns_of_half_steps() {
+fn the_command_prints_statistics_and_warns_of_half_steps() {
     let lab = Lab::new();
     lab.write("music.json", GOOD);
     let words = "data prepare music --input music.json --output music.npz";
     let said = lab.ok(words);
-    let line = "train 1.50 notes a step, 33.3 % of the steps repeat the one before, longest 4";
+    let line =
+        "train 1.50 notes per step, 33.3 % of steps repeat the previous one, longest piece 4";
     says(&said, &["music.npz\n", "train 1 sequences", "over all values", line]);
     let line = &lab.json(words)[0];
     assert_eq!(line["files"], serde_json::json!(["music.npz"]));
@@ -20,7 +21,7 @@ fn the_command_tells_figures_and_warns_of_half_steps() {
     let warned = String::from_utf8(half).unwrap();
     says(
         &warned,
-        &["warning: 80.0 % of the steps of train repeat the one before", "do not compare"],
+        &["warning: 80.0 % of the steps of train repeat the previous one", "do not compare"],
     );
     assert_eq!(warned.lines().count(), 1);
 }

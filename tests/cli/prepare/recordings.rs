@@ -1,4 +1,4 @@
-//! `stcn data prepare`: figures, notes, words that make no sense, and no file that is half there.
+//! `stcn data prepare`: statistics, notes, bad arguments, and no file that is half there.
 
 use crate::common::recordings::{ramp, sphere, wav};
 use crate::common::{Lab, says, stderr};
@@ -53,7 +53,7 @@ fn blizzard_and_wav_are_prepared_and_counted() {
     let wav = "data prepare wav --input b --output w.npz";
     let said = lab.ok(&format!("{wav} --test [01].wav --valid 2* --frame 160"));
     says(&said, &["train 7 sequences", "test  2 sequences", "found 10 recordings, of which 0 had"]);
-    says(&said, &["1 recordings without a whole frame, left out"]);
+    says(&said, &["1 recordings shorter than a frame, left out"]);
     let line = &lab.json(&format!("{wav} --split fractions:0.1,0.2,1 --rate 8000"))[0];
     assert_eq!(line["splits"][2]["sequences"], 2);
     assert_eq!(line["files"][0], "w.npz");
@@ -66,21 +66,24 @@ fn words_that_make_no_sense_are_refused() {
     let lab = timit();
     let said =
         |words: &str| lab.refused(&format!("data prepare {words} --input TIMIT --output x.npz"));
-    says(&said("timit --split lists"), &["--split lists wants --valid-list"]);
-    says(&said("timit --valid-list a"), &["lists are for --split lists"]);
-    says(&said("timit --test-list a"), &["lists are for --split lists"]);
+    says(&said("timit --split lists"), &["--split lists needs --valid-list"]);
+    says(&said("timit --valid-list a"), &["need --split lists"]);
+    says(&said("timit --test-list a"), &["need --split lists"]);
     says(&said("timit --split random"), &["--split random: want seeded or lists"]);
     says(&said("timit --streams 0"), &["--streams 0: want 1 to 1024"]);
     says(&said("timit --segment 4000000000"), &["--segment 4000000000: want 0 to 1048576"]);
     says(&said("blizzard --streams 1025"), &["--streams 1025: want 1 to 1024"]);
     says(&said("blizzard --block 0"), &["--block 0: want 1"]);
-    says(&said("wav"), &["is not guessed", "--split fractions:0.1,0.1,1", "--valid and --test"]);
+    says(
+        &said("wav"),
+        &["there is no default split", "--split fractions:0.1,0.1,1", "--valid and --test"],
+    );
     says(&said("wav --split all-train --rate 7999"), &["--rate 7999: want 8000 to 48000"]);
     says(&said("wav --split all-train --frame 0"), &["--frame 0: want 1 to 65536"]);
     says(&said("wav --split most"), &["--split most: want all-train", "fractions:0.1,0.1,1"]);
     let long = said("wav --split all-train --frame 65536");
     says(&long, &["TIMIT: has 4 recordings, all shorter than a frame of 65536", "smaller --frame"]);
-    says(&said("wav --test [0-4"), &["the pattern `[0-4` is wrong at character 1"]);
+    says(&said("wav --test [0-4"), &["the pattern `[0-4` is invalid at character 1"]);
     let words = "data prepare wav --split all-train --input TIMIT --output x.zip";
     says(&lab.refused(words), &["--output x.zip: want a name that ends in .npz"]);
 }
@@ -91,16 +94,16 @@ fn a_damaged_recording_leaves_no_file_behind() {
     write(&lab, "TIMIT/TEST/DR1/C/2.WAV", sphere(&ramp(0, 500))[..1500].to_vec());
     for kind in ["timit", "blizzard --streams 1", "wav --split all-train"] {
         let said = lab.refused(&format!("data prepare {kind} --input TIMIT --output x.npz"));
-        says(&said, &["2.WAV: has 1500 bytes", "want 2024", "copy the original again"]);
+        says(&said, &["2.WAV: has 1500 bytes", "need 2024", "copy the original again"]);
     }
 }
 
 #[test]
-fn a_timit_with_nothing_to_train_on_is_told_as_such() {
+fn a_timit_with_nothing_to_train_on_is_refused() {
     let lab = Lab::new();
     write(&lab, "TIMIT/TEST/DR1/C/1.WAV", sphere(&ramp(0, 500)));
     let said = lab.refused("data prepare timit --input TIMIT --output x.npz");
-    says(&said, &["TIMIT: has 0 utterances below TRAIN and 1 below TEST", "whole tree as --input"]);
+    says(&said, &["TIMIT: has 0 utterances below TRAIN and 1 below TEST", "top folder as --input"]);
 }
 
 #[test]
@@ -126,10 +129,7 @@ fn another_run_at_the_same_file_is_not_disturbed_and_a_folder_is_none() {
         another.unlock().unwrap();
         let output = lab.stcn(words).output().unwrap();
         assert!(output.status.success());
-        assert_eq!(
-            stderr(&output),
-            format!("removed {name}, which a run had left that was killed\n")
-        );
+        assert_eq!(stderr(&output), format!("removed {name}, left by a run that was killed\n"));
         assert!(!lab.path(name).exists());
     }
     fs::create_dir(lab.path("y.npz")).unwrap();

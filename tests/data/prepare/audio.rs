@@ -99,7 +99,10 @@ fn a_raw_file_is_16_khz_unless_it_has_a_header_after_all() {
     assert_eq!(found[..50], ramp_rows(0, 50));
     open("a.raw").unwrap().check_speech().unwrap();
     assert_eq!(open("b.raw").unwrap().header().rate, 22_050);
-    says(&refusal(open("c.raw")), &["c.raw: has 7 bytes", "wanted 2 for each", "copy it again"]);
+    says(
+        &refusal(open("c.raw")),
+        &["c.raw: has no header and 7 bytes", "wanted an even number", "copy it again"],
+    );
 }
 
 #[test]
@@ -108,10 +111,10 @@ fn other_files_are_refused_with_the_cure() {
     says(&said(b""), &["x.wav: is empty", "copy it again"]);
     says(&said(b"ID3\x03 and so on"), &["begins with \"ID3\\x03 an\"", "\"RIFF\"", "sox"]);
     says(&said(b"RI"), &["begins with \"RI\""]);
-    says(&said(&wav(96_000, &[1])), &["96000 samples a second", "8000 to 48000", "sox"]);
-    says(&said(&wav(7999, &[1])), &["7999 samples a second"]);
+    says(&said(&wav(96_000, &[1])), &["96000 samples per second", "8000 to 48000", "sox"]);
+    says(&said(&wav(7999, &[1])), &["7999 samples per second"]);
     let six = riff(&[(b"fmt ", format(1, 6, 48_000, 16)), (b"data", vec![0; 12])]);
-    says(&said(&six), &["has 6 channels", "one or two", "remix -"]);
+    says(&said(&six), &["has 6 channels", "1 or 2", "remix -"]);
 }
 
 #[test]
@@ -139,9 +142,9 @@ fn what_is_no_speech_corpus_is_refused() {
 fn recordings_that_are_held_whole_may_last_some_hours() {
     let bytes = wav(16_000, &[1]);
     let audio = open(&bytes).unwrap();
-    audio.check_held(1 << 28).unwrap();
-    let said = refusal(audio.check_held((1 << 28) + 1));
-    says(&said, &["x.wav: comes to 268435457 samples, wanted 268435456 at most", "cut it"]);
+    audio.check_length(1 << 28).unwrap();
+    let said = refusal(audio.check_length((1 << 28) + 1));
+    says(&said, &["x.wav: has 268435457 samples, wanted at most 268435456", "split it"]);
 }
 
 /// A day of silence, which takes no room on most disks.
@@ -157,12 +160,15 @@ fn a_recording_of_a_day_is_refused_before_it_is_read() {
     let long =
         std::fs::OpenOptions::new().write(true).open(folder.path("TRAIN/DR1/A/1.WAV")).unwrap();
     long.set_len(1024 + 2 * samples as u64).unwrap();
-    let options =
-        wav::Options { rate: 16_000, frame: 200, split: wav::Rule::Shares(MissingSplit::AllTrain) };
+    let options = wav::Options {
+        rate: 16_000,
+        frame: 200,
+        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+    };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
     }));
-    let parts = ["1.WAV: comes to 1382400000 samples, wanted 268435456 at most"];
+    let parts = ["1.WAV: has 1382400000 samples, wanted at most 268435456"];
     says(&said, &parts);
     let options = timit::Options { segment: 0, streams: None, lists: None };
     says(

@@ -77,14 +77,14 @@ fn parts_are_as_published_where_there_are_as_many_rows() {
 fn too_little_other_rates_and_damage_are_refused() {
     let folder = recordings(&[3 * ROW; 4]);
     let said = |block, streams| refusal(prepared(&folder, block, streams));
-    let parts = ["has 96000 samples", "128 streams leave 0 rows of 8000", "fewer --streams"];
+    let parts = ["has 96000 samples", "128 streams give 0 rows of 8000", "fewer --streams"];
     says(&said(200, 128), &parts);
-    says(&said(1, 4), &["1 recordings at a time"]);
+    says(&said(1, 4), &["in blocks of 1 recordings"]);
     folder.write("data_0/9.wav", wav(22_050, &ramp(0, ROW)));
     says(&said(200, 4), &["9.wav: has 1 channel(s) of 16 bits at 22050 Hz", "prepare wav`"]);
     folder.write("data_0/9.wav", little(&ramp(0, ROW)));
     says(&said(200, 4), &["9.wav: begins with", "wanted \"RIFF\""]);
     folder.write("data_0/9.wav", wav(16_000, &ramp(0, ROW)));
     folder.write("data_0/10.raw", [0; 3]);
-    says(&said(200, 4), &["10.raw: has 3 bytes, wanted 2 for each sample"]);
+    says(&said(200, 4), &["10.raw: has no header and 3 bytes, wanted an even number"]);
 }

@@ -145,10 +145,10 @@ fn one_file_of_the_two_names_the_other() {
     assert!(NAMES.iter().all(|name| read(&both.path().join(name)) == expected));
 
     let said = refusal(imported(&[(NAMES[0], V1)]));
-    says(&said, &["deepwriting_validation.npz: is not there", "download it too"]);
+    says(&said, &["deepwriting_validation.npz: does not exist", "download it too"]);
     let alone = folder(&[(NAMES[1], V1_VALID)]);
     let said = refusal(imported_from(&alone.path().join(NAMES[1])));
-    says(&said, &["deepwriting_training.npz: is not there", "wanted the training file"]);
+    says(&said, &["deepwriting_training.npz: does not exist", "wanted the training file"]);
     says(
         &refusal(imported_from(alone.path())),
         &["holds no training file", "deepwriting_v2_training"],
@@ -156,33 +156,39 @@ fn one_file_of_the_two_names_the_other() {
     let two = folder(&[(NAMES[0], V1), ("deepwriting_v2_training.npz", V2)]);
     says(&refusal(imported_from(two.path())), &["more than one training file", "v2_training.npz"]);
     let said = refusal(imported_from(Path::new("nowhere/strokes.npz")));
-    says(&said, &["nowhere/strokes.npz: is not there"]);
+    says(&said, &["nowhere/strokes.npz: does not exist"]);
     let named = folder(&[("strokes.npz", V1)]);
     let said = refusal(imported_from(&named.path().join("strokes.npz")));
-    says(&said, &["strokes.npz: does not say in its name which part it is"]);
+    says(&said, &["strokes.npz: has neither training nor validation in its name"]);
 }
 
 #[test]
 fn what_is_no_deepwriting_is_refused() {
-    says(&refused(V1, V2_VALID), &["is not of version 1 as", "both files of one release"]);
+    says(&refused(V1, V2_VALID), &["is not of version 1 like", "both files of one release"]);
     says(&refused(&with(V1, "strokes", b""), V1_VALID), &["has neither `strokes` nor `samples`"]);
     says(&refused(&with(V1, "mean", b""), V1_VALID), &["has neither `mean` and `std`", "units"]);
     says(&refused(b"PK", V1_VALID), &[NAMES[0], "cannot be read as an .npz"]);
     says(&refused(V1, &V1_VALID[..2000]), &[NAMES[1], "cannot be read as an .npz"]);
     let zeros = npy("<f4", "(3,)", &[0; 12]);
-    says(&refused(&with(V1, "std", &zeros), V1_VALID), &["`std` is no three deviations above 0"]);
+    says(
+        &refused(&with(V1, "std", &zeros), V1_VALID),
+        &["`std` is not three positive standard deviations"],
+    );
     let text = npy("<U1", "(3,)", &[0; 12]);
     says(&refused(&with(V1, "std", &text), V1_VALID), &["`std` is an array of dtype <U1"]);
     let flat = npy("<f4", "(2, 3)", &[0; 24]);
     says(
         &refused(&with(V1, "strokes", &flat), V1_VALID),
-        &["`strokes` is dtype '<f4', wanted '|O'"],
+        &["`strokes` is of dtype '<f4', wanted '|O'"],
     );
     let object = |pickle: &[u8]| with(V1, "strokes", &npy("|O", "(1,)", pickle));
     let said = refused(&object(b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R."), V1_VALID);
-    says(&said, &["`strokes` is a pickle with the name posix.system", "nothing is run"]);
-    says(&refused(&object(b"\x80\x02]."), V1_VALID), &["`strokes` is no array of sequences"]);
-    says(&refused(&object(b"\x80\x02]Na."), V1_VALID), &["sequence 1 of `strokes` is no array"]);
+    says(&said, &["`strokes` is a pickle with the function posix.system", "no code is run"]);
+    says(&refused(&object(b"\x80\x02]."), V1_VALID), &["`strokes` is not an array of sequences"]);
+    says(
+        &refused(&object(b"\x80\x02]Na."), V1_VALID),
+        &["sequence 1 of `strokes` is not an array"],
+    );
     // A standardised pen, and a number that is none.
     let strange = |row: [f32; 3]| {
         let numbers: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -200,7 +206,7 @@ fn one_array_named_many_times_is_refused() {
     let rest = b"cnumpy\ndtype\nU\x02f4\x85RK\x01K\x03\x86U\x01CtRq\0";
     let pickle = [&array[..], rest, &b"h\0".repeat(1000), b"e."].concat();
     let said = refused(&with(V1, "strokes", &npy("|O", "(1001,)", &pickle)), V1_VALID);
-    says(&said, &["the same array many times over"]);
+    says(&said, &["the same array as many others"]);
 }
 
 #[test]
@@ -228,12 +234,12 @@ fn a_few_kilobytes_cannot_ask_for_gigabytes() {
     let said = |name: &str, array: Vec<u8>| refused(&with(V1, name, &array), V1_VALID);
     let object = |pickle: Vec<u8>| npy("|O", "(3,)", &[b"\x80\x02".to_vec(), pickle].concat());
     // A pickle that is too long for its packed bytes, one that makes too much of them, and numbers without end.
-    let parts = ["`strokes` is an array of 6000003 bytes, wanted 4", " at most"];
+    let parts = ["`strokes` is an array of 6000003 bytes, wanted at most 4", " at most"];
     says(&said("strokes", object([vec![b']'; 6_000_000], vec![b'.']].concat())), &parts);
     let parts = ["`strokes` is a pickle with more than 1", " instructions"];
     says(&said("strokes", object([vec![b']'; 2_000_000], vec![b'.']].concat())), &parts);
     let zeros = npy("<f4", "(100000,)", &[0; 400_000]);
-    says(&said("mean", zeros), &["`mean` is an array of 400000 bytes, wanted 65536 at most"]);
+    says(&said("mean", zeros), &["`mean` is an array of 400000 bytes, wanted at most 65536"]);
     // One word, handed to four thousand sequences that are one and empty.
     let array = b"\x80\x02](cnumpy.core.numeric\n_frombuffer\n(C\0cnumpy\ndtype\nU\x02f4\x85RK\0K\x03\x86U\x01CtRq\0";
     let many = [&array[..], &b"h\0".repeat(3999), b"e."].concat();
@@ -242,7 +248,7 @@ fn a_few_kilobytes_cannot_ask_for_gigabytes() {
     let words = [word, b"h\0".repeat(3999), b"e.".to_vec()].concat();
     let both = with(&strokes, "texts", &npy("|O", "(4000,)", &words));
     let said = refused(&both, V1_VALID);
-    says(&said, &["`texts` is words of more than 10", " bytes in all"]);
+    says(&said, &["`texts` is text of more than 10", " bytes in all"]);
     // A text of a megabyte each, of which no more is read than is shown.
     let texts = [b"b\0\0\0".repeat(3), vec![0; 3 << 22]].concat();
     let width = texts.len() / 12;

@@ -38,7 +38,7 @@ fn a_folder_without_recordings_and_what_is_no_folder_are_refused() {
     let folder = Folder::new(&[("a/notes.txt", vec![])]);
     let said = |name: &str| refusal(recordings(&folder.path(name), &["wav", "raw"]));
     says(&said("a"), &["holds no file that ends in .wav or .raw", "unpack the data set"]);
-    says(&said("a/notes.txt"), &["is no folder, wanted one of recordings", "name it"]);
+    says(&said("a/notes.txt"), &["is not a folder", "give the path"]);
     says(&said("b"), &["cannot read", "b: "]);
 }
 

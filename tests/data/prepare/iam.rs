@@ -189,23 +189,23 @@ fn what_is_missing_is_said_with_where_to_find_it() {
     says(&missing("lineStrokes"), &["neither a folder lineStrokes nor", "lineStrokes-all.tar.gz"]);
     says(&missing("trainset"), &["has no trainset.txt", "benchmark task"]);
     says(&missing("testset_v"), &["has no testset_v.txt"]);
-    says(&missing("c03-000-03"), &["lines of no form that testset_v.txt names", "all its 1"]);
+    says(&missing("c03-000-03"), &["has no lines of the 1 forms in testset_v.txt"]);
     let said = refusal(imported(Path::new("nowhere"), Protocol::Vrnn));
-    says(&said, &["nowhere: is no folder", "give its path"]);
+    says(&said, &["nowhere: is not a folder", "give its path"]);
 }
 
 #[test]
 fn lists_that_contradict_are_refused() {
     let said = refused(&with("task1/testset_v.txt", b"c03-000\n a01-000u\n"));
-    says(&said, &["testset_v.txt: names form a01-000u, which", "trainset.txt names already"]);
+    says(
+        &said,
+        &["testset_v.txt: names form a01-000u, which is already in", "trainset.txt, wanted"],
+    );
     let said = refused(&with("task1/trainset.txt", b"a01-000u\na01-000u\n"));
     says(&said, &["trainset.txt: names form a01-000u, which", "every form once"]);
     says(&refused(&with("task1/testset_v.txt", b"\n \n")), &["testset_v.txt: names no form"]);
     let said = refused(&with("task2/trainset.txt", b"a01-000u\n"));
-    says(
-        &said,
-        &["task2/trainset.txt: names other forms than", "task1/trainset.txt", "remove one"],
-    );
+    says(&said, &["task2/trainset.txt: differs from", "task1/trainset.txt", "remove one"]);
     let same = with("trainset.txt", b"b02-010z\na01-000u");
     imported(unpacked(&same).path(), Protocol::Vrnn).expect("two lists of the same forms");
 }
@@ -213,14 +213,17 @@ fn lists_that_contradict_are_refused() {
 #[test]
 fn a_line_that_is_there_twice_is_refused() {
     let again = with("lineStrokes/a01/a01-000/a01-000u-009.xml", &line("a01-000u", 1, 1).1);
-    says(&refused(&again), &["a01-000u-09.xml: is there a second time", "remove one of the two"]);
+    says(
+        &refused(&again),
+        &["a01-000u-09.xml: is a second copy of a line", "remove one of the two"],
+    );
 }
 
 #[test]
 fn a_damaged_line_is_refused_by_its_name() {
     let name = "lineStrokes/b02/b02-010/b02-010z-01.xml";
     let said = refused(&with(name, b"<Whiteboard"));
-    says(&said, &[name, "cannot be read as XML", "take the file from the archive again"]);
+    says(&said, &[name, "cannot be read as XML", "unpack the file from the archive again"]);
 }
 
 #[test]
@@ -233,14 +236,17 @@ fn hostile_xml_is_refused_in_a_sentence() {
     let bomb = "<!DOCTYPE W [<!ENTITY a \"aaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>";
     says(&said(&format!("{bomb}{}", strokes("&b;"))), &["cannot be read as XML", "DTD"]);
     says(&said(""), &["cannot be read as XML", "archive again"]);
-    says(&said(&"<a>".repeat(300_000)), &["cannot be read as XML (elements more than 64 deep"]);
+    says(
+        &said(&"<a>".repeat(300_000)),
+        &["cannot be read as XML (elements nested more than 64 deep"],
+    );
     let many: String = (0..20_000).map(|i| format!(" a{i}=''")).collect();
     says(&said(&format!("<W{many}/>")), &["cannot be read as XML (an element with more than 64"]);
     says(&said(&" ".repeat((1 << 20) + 1)), &["longer than 1 MiB"]);
     says(&said("<W><Stroke/></W>"), &["has no StrokeSet"]);
-    says(&said(&strokes("")), &["has 0 points, wanted 2 or more"]);
+    says(&said(&strokes("")), &["has 0 points, wanted at least 2"]);
     says(&said(&strokes("<Point x=\"1\" y=\"1\"/>")), &["has 1 points"]);
-    says(&points(good, "y=\"1\""), &["point 2 has nothing for x", "whole number"]);
+    says(&points(good, "y=\"1\""), &["point 2 has nothing for x", "an integer"]);
     says(&points(good, "x=\"1\""), &["point 2 has nothing for y"]);
     says(&points("x=\"1.5\" y=\"1\"", good), &["point 1 has \"1.5\" for x"]);
     says(&points("x=\"\" y=\"1\"", good), &["point 1 has \"\" for x"]);
@@ -251,10 +257,10 @@ fn hostile_xml_is_refused_in_a_sentence() {
     );
     says(&points("x=\"-2147483648\" y=\"1\"", good), &["has \"-2147483648\" for x"]);
     says(&points("x=\"1\" y=\"2147483647\"", good), &["has \"2147483647\" for y"]);
-    says(&points("x=\"40000\" y=\"1\"", good), &["point 2 lies 39999 units", "32767 at most"]);
-    says(&points("x=\"1\" y=\"40000\"", good), &["point 2 lies 39998 units"]);
+    says(&points("x=\"40000\" y=\"1\"", good), &["point 2 is 39999 units", "at most 32767"]);
+    says(&points("x=\"1\" y=\"40000\"", good), &["point 2 is 39998 units"]);
     let outside = strokes(&format!("<Point {good}/><Dot><Point {good}/></Dot>"));
-    says(&said(&outside), &["has 2 points, of which only 1 are in the strokes"]);
+    says(&said(&outside), &["has 2 points, of which only 1 are in strokes"]);
 }
 
 proptest! {

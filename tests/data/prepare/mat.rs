@@ -155,27 +155,27 @@ fn what_is_no_matrix_of_numbers_is_refused_by_its_name() {
         refused(&LITTLE.file(&[good, LITTLE.matrix(class, shape, "", &LITTLE.element(9, &[0; 8]))]))
     };
     for (class, name) in [
-        (1, "a cell"),
+        (1, "a cell array"),
         (2, "a structure"),
         (3, "an object"),
-        (4, "a text"),
+        (4, "text"),
         (5, "a sparse matrix"),
-        (99, "something unknown"),
+        (99, "a variable of unknown class"),
     ] {
         says(&said(class, &[1, 1]), &[&format!("x.mat: `a` has {name} in cell 2")]);
     }
     says(&said(6 | 8 << 8, &[1, 1]), &["`a` has complex numbers in cell 2"]);
-    says(&said(6, &[1, 1, 1]), &["`a` has an array of more axes than two in cell 2"]);
-    says(&said(6, &[5, 88]), &["`a` has a matrix of 5 × 88, more than any such in cell 2"]);
-    says(&said(6, &[u32::MAX, u32::MAX]), &["more than any such in cell 2"]);
+    says(&said(6, &[1, 1, 1]), &["`a` has an array of more than two axes in cell 2"]);
+    says(&said(6, &[5, 88]), &["`a` has a matrix of 5 × 88, too large in cell 2"]);
+    says(&said(6, &[u32::MAX, u32::MAX]), &["too large in cell 2"]);
     says(&said(6, &[2, 1]), &["cannot be read at cell 2 (8 bytes for 2 numbers)", "another copy"]);
     let plain = LITTLE.holding(&LITTLE.matrix(6, &[1, 1], "a", &LITTLE.element(9, &[0; 8])));
-    says(&refused(&plain), &["`a` is a matrix, want a cell of matrices"]);
+    says(&refused(&plain), &["`a` is a matrix, want a cell array of matrices"]);
     says(
         &refused(PLAIN),
         &["has no `a` (it holds `testdata`, `nottingham`, `traindata`, `validdata`)"],
     );
-    says(&refused(&LITTLE.holding(&[])), &["has no `a` (it holds nothing), want it as a cell"]);
+    says(&refused(&LITTLE.holding(&[])), &["has no `a` (it holds nothing), want a cell array"]);
 }
 
 #[test]
@@ -187,11 +187,11 @@ fn files_that_are_none_are_refused() {
     };
     says(&said(&|b| b[125] = 2), &["version 7.3, which is HDF5: save it with '-v7'"]);
     says(&said(&|b| b[125] = 9), &["it is of an unknown version"]);
-    says(&said(&|b| b[126] = 0), &["it does not say its order of bytes"]);
-    says(&said(&|b| b.truncate(100)), &["cannot be read as a file of MATLAB (it ends too early)"]);
+    says(&said(&|b| b[126] = 0), &["its byte order is missing"]);
+    says(&said(&|b| b.truncate(100)), &["cannot be read as a MATLAB file (it ends too early)"]);
     says(&said(&|b| b.extend([1, 2, 3])), &["(it ends too early)"]);
     says(&said(&|b| b.extend_from_within(128..)), &["it has two variables of one name"]);
-    says(&said(&|b| b[138] = 7), &["an element is none"]);
+    says(&said(&|b| b[138] = 7), &["an element is invalid"]);
     let many: Vec<u8> =
         (0..1001).flat_map(|i| LITTLE.matrix(1, &[0, 0], &format!("v{i}"), &[])).collect();
     says(&refused(&LITTLE.holding(&many)), &["it has more than 1000 variables"]);
@@ -202,7 +202,7 @@ fn files_that_are_none_are_refused() {
     let huge = LITTLE.matrix(1, &[1 << 15, 1 << 15], "a", &cell);
     says(&refused(&LITTLE.holding(&huge)), &["cannot be read at cell 2 (it ends too early)"]);
     let more = LITTLE.matrix(1, &[1, 1], "a", &cell.repeat(2));
-    says(&refused(&LITTLE.holding(&more)), &["cell 1 (more follows than it says)"]);
+    says(&refused(&LITTLE.holding(&more)), &["cell 1 (it is longer than it says)"]);
     let endless = LITTLE.matrix(1, &[u32::MAX, u32::MAX, u32::MAX], "a", &[]);
     says(
         &refused(&LITTLE.holding(&endless)),
@@ -212,7 +212,7 @@ fn files_that_are_none_are_refused() {
     let matrix = LITTLE.matrix(1, &[1, 1], "a", &cell);
     assert_eq!(read(&LITTLE.holding(&deflated(&matrix)), "a").unwrap().len(), 1);
     let more = deflated(&[&matrix[..], &[0]].concat());
-    says(&refused(&LITTLE.holding(&more)), &["cell 1 (more follows than it says)"]);
+    says(&refused(&LITTLE.holding(&more)), &["cell 1 (it is longer than it says)"]);
 }
 
 #[test]

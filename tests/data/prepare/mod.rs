@@ -59,8 +59,11 @@ fn pipes_are_refused_where_files_are_expected() {
     says(&prepared(&lists(Some(named))), &["valid.txt: is not a file, want a list"]);
     pipe(&folder.path("TRAIN/DR1/A/2.WAV"));
     says(&prepared(&lists(None)), &["2.WAV: is not a file, want a recording"]);
-    let options =
-        wav::Options { rate: 16_000, frame: 200, split: wav::Rule::Shares(MissingSplit::AllTrain) };
+    let options = wav::Options {
+        rate: 16_000,
+        frame: 200,
+        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+    };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
     }));

@@ -3,7 +3,7 @@ use crate::common::says;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
-use stcn::data::prepare::music::{Figures, KEYS, import};
+use stcn::data::prepare::music::{KEYS, Statistics, import};
 use stcn::data::{DataSet, Split, Writer};
 use std::fs;
 use std::io::Cursor;
@@ -12,16 +12,16 @@ use std::io::Cursor;
 pub const GOOD: &str = r#"{"train": [[[60, 64], [60, 64], [], [21, 108]]], "valid": [[[60.0]]], "test": [[[60], [-1]]]}"#;
 
 /// What the import of a file of these bytes gives, and the set that it wrote.
-fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Figures>, DataSet)> {
+fn imported(bytes: &[u8]) -> stcn::Result<(Vec<Statistics>, DataSet)> {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("music"), dir.path().join("music.npz"));
     fs::write(&input, bytes).unwrap();
     let mut writer = Writer::create(&output, KEYS, &[])?;
     let mut shares = vec![];
-    let figures = import(&input, &mut writer, &mut |share| shares.push(share))?;
+    let statistics = import(&input, &mut writer, &mut |share| shares.push(share))?;
     assert!(shares.is_sorted() && shares.last() == Some(&1.), "{shares:?}");
     writer.finish()?;
-    Ok((figures, DataSet::open(&output, None)?))
+    Ok((statistics, DataSet::open(&output, None)?))
 }
 
 fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
@@ -53,31 +53,32 @@ fn flat(samples: impl FnOnce(&mut NpzWriter<Cursor<Vec<u8>>>), steps: i64) -> Ve
 
 #[test]
 fn lists_of_notes_become_rows_of_keys_in_their_parts() {
-    let (figures, set) = imported(GOOD.as_bytes()).unwrap();
+    let (statistics, set) = imported(GOOD.as_bytes()).unwrap();
     let splits: Vec<Split> = (0..3).map(|i| set.split_of(i)).collect();
     assert_eq!((set.channels(), splits), (88, Split::ALL.to_vec()));
     let none = vec![];
     assert_eq!(keys(&set, 0), [vec![39, 43], vec![39, 43], none.clone(), vec![0, 87]]);
     assert_eq!((keys(&set, 1), keys(&set, 2)), (vec![vec![39]], vec![vec![39], none]));
     let train =
-        Figures { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
-    assert_eq!((figures.len(), &figures[0]), (3, &train));
-    assert_eq!((train.notes_per_step(), train.share_repeated()), (1.5, 1. / 3.));
-    assert_eq!(figures[2].notes, 1);
+        Statistics { split: Split::Train, pieces: 1, steps: 4, notes: 6, repeated: 1, longest: 4 };
+    assert_eq!((statistics.len(), &statistics[0]), (3, &train));
+    assert_eq!((train.notes_per_step(), train.fraction_repeated()), (1.5, 1. / 3.));
+    assert_eq!(statistics[2].notes, 1);
 }
 
 #[test]
 fn voices_that_share_a_note_make_one() {
-    let (figures, set) = imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
-    assert_eq!((keys(&set, 0), figures.len()), (vec![vec![39]], 1));
+    let (statistics, set) =
+        imported(br#"{"train": [[[60, 60]]], "valid": [], "test": []}"#).unwrap();
+    assert_eq!((keys(&set, 0), statistics.len()), (vec![vec![39]], 1));
 }
 
 #[test]
 fn rolls_of_bytes_truth_values_and_floats_become_the_same_rows() {
     for bytes in [roll(88, 0_u8, 1), roll(88, false, true), roll(88, 0_f32, 1.)] {
-        let (figures, set) = imported(&bytes).unwrap();
+        let (statistics, set) = imported(&bytes).unwrap();
         assert_eq!(keys(&set, 0), [vec![], vec![39]]);
-        assert_eq!((figures[0].notes, figures[0].steps), (1, 2));
+        assert_eq!((statistics[0].notes, statistics[0].steps), (1, 2));
     }
 }
 
@@ -85,7 +86,7 @@ fn rolls_of_bytes_truth_values_and_floats_become_the_same_rows() {
 fn rolls_that_are_none_are_refused() {
     refused(
         roll(88, 0_u8, 64),
-        &["sequence 1 has 64 in row 2, key 40, want 0 or 1", "what is above 0 as 1"],
+        &["sequence 1 has 64 in row 2, key 40, want 0 or 1", "every value above 0 as 1"],
     );
     refused(roll(88, 0_f32, 0.5), &["sequence 1 has 0.5 in row 2, key 40"]);
     refused(roll(88, 0_f32, f32::NAN), &["sequence 1, step 2, channel 40 of `samples` is NaN"]);
@@ -94,10 +95,10 @@ fn rolls_that_are_none_are_refused() {
     let wrong_sum = flat(|npz| npz.add_array("samples", &Array2::<u8>::zeros((3, 88))).unwrap(), 2);
     refused(wrong_sum, &["lengths"]);
     let good = roll(88, 0_u8, 1);
-    refused(&good[..good.len() / 2], &["cut short or damaged"]);
+    refused(&good[..good.len() / 2], &["truncated or damaged"]);
     let mut array = vec![];
     Array1::from(vec![1_u8]).write_npy(&mut array).unwrap();
-    refused(array, &["is not the JSON that was wanted"]);
+    refused(array, &["is not the expected JSON"]);
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn notes_that_are_none_are_refused_with_piece_and_step() {
         let text = GOOD.replace("[[60], [-1]]", &format!("[[60]], [[], [60, {note}]]"));
         let place = format!("piece 2 of test, step 2 has note {found}");
         let place = if note == "1e30" { "piece 2 of test, step 2 has note 1" } else { &place };
-        refused(text, &[place, "want whole numbers from 21 to 108 (-1: a voice rests)", "octaves"]);
+        refused(text, &[place, "want integers from 21 to 108 (-1: a rest)", "octaves"]);
     }
 }
 
@@ -117,7 +118,7 @@ fn json_of_another_shape_is_refused_with_the_shape_that_was_wanted() {
     let wanted = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}";
     for (text, found) in [
         ("", "EOF while parsing"),
-        ("[]", "invalid type: sequence, expected parts"),
+        ("[]", "invalid type: sequence, expected an object of splits"),
         ("{}", "missing field `train`"),
         (r#"{"train": [], "valid": []}"#, "missing field `test`"),
         (r#"{"train": [[60]], "valid": [], "test": []}"#, "invalid type: integer `60`"),
@@ -129,26 +130,26 @@ fn json_of_another_shape_is_refused_with_the_shape_that_was_wanted() {
         (&format!("{{\"train\": {}", "[".repeat(1 << 20)), "invalid type: sequence"),
         (&format!("{GOOD} {{}}"), "trailing characters"),
     ] {
-        refused(text, &["is not the JSON that was wanted (", found, wanted]);
+        refused(text, &["is not the expected JSON (", found, wanted]);
     }
 }
 
 #[test]
 fn parts_and_pieces_without_music_are_refused() {
     let text = r#"{"train": [[[60]], []], "valid": [], "test": []}"#;
-    refused(text, &["piece 2 of train has no step", "drop the piece"]);
+    refused(text, &["piece 2 of train has no steps", "drop the piece"]);
     refused(r#"{"train": [], "valid": [[[60]]], "test": []}"#, &["has no piece in train"]);
     let long = format!("[{}[]]", "[],".repeat(1 << 16));
     refused(
         format!("{{\"train\": [{long}], \"valid\": [], \"test\": []}}"),
-        &["piece 1 of train has more than 65536 steps", "cut the piece"],
+        &["piece 1 of train has more than 65536 steps", "split the piece"],
     );
 }
 
 #[test]
 fn pickles_are_refused_with_the_way_to_json() {
-    refused(b"\x80\x02}q\x00.", &["is a pickle, which is never read", "json.dump"]);
-    refused(b"(dp0\n.", &["is a pickle, which is never read", "json.dump"]);
+    refused(b"\x80\x02}q\x00.", &["is a pickle, which could run code", "json.dump"]);
+    refused(b"(dp0\n.", &["is a pickle, which could run code", "json.dump"]);
 }
 
 #[test]
@@ -183,20 +184,20 @@ fn packed_rolls_are_unpacked_up_to_a_limit_and_stored_ones_of_any_length_are_rea
     npz.add_array("samples", &Array2::<u8>::zeros((steps, KEYS))).unwrap();
     npz.add_array("lengths", &lengths).unwrap();
     npz.add_array("split", &split).unwrap();
-    let (figures, set) = imported(&npz.finish().unwrap().into_inner()).unwrap();
-    assert_eq!((figures[0].pieces, figures[0].steps, set.len()), (pieces, steps, pieces));
+    let (statistics, set) = imported(&npz.finish().unwrap().into_inner()).unwrap();
+    assert_eq!((statistics[0].pieces, statistics[0].steps, set.len()), (pieces, steps, pieces));
     let mut npz = NpzWriter::new(Cursor::new(vec![]));
     npz.add_array("samples", &Array2::<u8>::zeros(((1 << 16) + 1, KEYS))).unwrap();
     npz.add_array("lengths", &Array1::from(vec![(1_i64 << 16) + 1])).unwrap();
     npz.add_array("split", &Array1::from(vec![0_i8])).unwrap();
     let long = npz.finish().unwrap().into_inner();
-    refused(&long, &["sequence 1 has 65537 steps, want at most 65536: cut it"]);
+    refused(&long, &["sequence 1 has 65537 steps, want at most 65536: split it"]);
 }
 
 #[test]
 fn cells_of_matlab_become_the_same_rows_in_their_parts() {
     for bytes in [PLAIN, PACKED] {
-        let (figures, set) = imported(bytes).unwrap();
+        let (statistics, set) = imported(bytes).unwrap();
         let splits: Vec<_> = (0..set.len()).map(|i| set.split_of(i)).collect();
         use Split::{Test, Train, Valid};
         assert_eq!(splits, [Train, Train, Valid, Valid, Test]);
@@ -205,7 +206,7 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
         assert_eq!(keys(&set, 1), [vec![5], vec![6]]);
         assert_eq!(keys(&set, 3), [vec![1], vec![2], vec![3]]);
         assert_eq!(keys(&set, 4), [vec![87]]);
-        assert_eq!((figures[0].notes, figures[0].repeated, figures[2].longest), (8, 1, 1));
+        assert_eq!((statistics[0].notes, statistics[0].repeated, statistics[2].longest), (8, 1, 1));
     }
     let with = |from: &[u8], to: &[u8]| {
         let mut bytes = PLAIN.to_vec();
@@ -216,7 +217,7 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
     let shape = |rows: u32, columns: u32| [rows.to_le_bytes(), columns.to_le_bytes()].concat();
     refused(
         with(&shape(4, 88), &shape(88, 4)),
-        &["cell 1 of `traindata` is a matrix of 88 × 4, want a row"],
+        &["cell 1 of `traindata` is a matrix of 88 × 4, want one row"],
     );
     let one = 1_f64.to_le_bytes();
     let at = PLAIN.windows(9).position(|w| w == b"traindata").unwrap();
@@ -230,21 +231,21 @@ fn cells_of_matlab_become_the_same_rows_in_their_parts() {
 #[test]
 fn parts_come_in_one_order_whatever_the_order_of_the_text() {
     let turned = r#"{"test": [[[60], [-1]]], "valid": [[[60.0]]], "train": [[[60, 64], [60, 64], [], [21, 108]]]}"#;
-    let (figures, set) = imported(turned.as_bytes()).unwrap();
+    let (statistics, set) = imported(turned.as_bytes()).unwrap();
     let (expected, same) = imported(GOOD.as_bytes()).unwrap();
-    assert_eq!(figures, expected);
+    assert_eq!(statistics, expected);
     assert!((0..3).all(|i| keys(&set, i) == keys(&same, i) && set.split_of(i) == same.split_of(i)));
 }
 
-/// The very file, read back: 382 chorales with the figures that the facts about data sets give.
+/// The very file, read back: 382 chorales with the statistics that the facts about data sets give.
 #[test]
 fn real_chorales_have_the_figures_that_are_known_of_them() {
     let Some(path) = super::super::real("jsb/jsb_chorales.npz") else { return };
-    let (figures, set) = imported(&fs::read(&path).unwrap()).unwrap();
+    let (statistics, set) = imported(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(set.len(), 229 + 76 + 77);
-    let test = &figures[2];
+    let test = &statistics[2];
     assert_eq!((test.steps, test.longest), (4725, 160));
-    let rounded = [100. * test.notes_per_step(), 1000. * test.share_repeated()].map(f64::round);
+    let rounded = [100. * test.notes_per_step(), 1000. * test.fraction_repeated()].map(f64::round);
     assert_eq!(rounded, [389., 107.]); // 3.89 notes a step, 10.7 % repeated
     let again = DataSet::open(path, None).unwrap();
     assert!((0..set.len()).all(|i| set.sequence(i).unwrap() == again.sequence(i).unwrap()));

@@ -34,5 +34,5 @@ fn numbers_that_do_not_fill_their_shape_are_refused() {
         assert_eq!(said, format!("an array of shape [{five}, {three}] with 60 bytes"));
     }
     let pickle = Pickle::read(b"\x80\x02K\x01.".to_vec()).unwrap();
-    assert_eq!(pickled_numbers(pickle.root()).unwrap_err(), "no array");
+    assert_eq!(pickled_numbers(pickle.root()).unwrap_err(), "not an array");
 }

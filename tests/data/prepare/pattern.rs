@@ -36,7 +36,8 @@ fn many_stars_take_no_longer_than_their_number() {
 fn a_class_that_is_empty_or_open_is_refused() {
     for (pattern, place) in [("[", 1), ("*_[0-4.wav", 3), ("a[]b", 2)] {
         let said = refusal(parse(pattern));
-        let place = format!("the pattern `{pattern}` is wrong at character {place} (invalid range");
+        let place =
+            format!("the pattern `{pattern}` is invalid at character {place} (invalid range");
         says(&said, &[&place, "write one such as `*_[0-4].wav`"]);
     }
 }

@@ -112,14 +112,17 @@ fn what_python_2_wrote_comes_out() {
 #[test]
 fn what_would_run_something_is_refused_by_name() {
     let system = b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R.";
-    assert_eq!(met(system), "the name posix.system, which numbers and texts do not need");
+    assert_eq!(met(system), "the function posix.system, which numbers and strings do not need");
     let stacked = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02ls\x85R.";
-    assert_eq!(met(stacked), "the name os.system, which numbers and texts do not need");
+    assert_eq!(met(stacked), "the function os.system, which numbers and strings do not need");
     for name in ["__builtin__\neval", "numpy\nload", "numpy.core.multiarray\nfromfile", "\n"] {
         let said = met(format!("\u{0}c{name}\n").replace('\0', "").as_bytes());
         assert_eq!(
             said,
-            format!("the name {}, which numbers and texts do not need", name.replace('\n', "."))
+            format!(
+                "the function {}, which numbers and strings do not need",
+                name.replace('\n', ".")
+            )
         );
     }
     for (op, name) in [
@@ -134,9 +137,9 @@ fn what_would_run_something_is_refused_by_name() {
         (b"\x8b", "LONG4"),
     ] {
         let said = met(&[b"\x80\x02", op].concat());
-        assert_eq!(said, format!("the instruction {name}, which numbers and texts do not need"));
+        assert_eq!(said, format!("the instruction {name}, which numbers and strings do not need"));
     }
-    assert_eq!(met(b"\x80\x02\xff"), "byte 0xff where an instruction has to be");
+    assert_eq!(met(b"\x80\x02\xff"), "byte 0xff where an instruction was expected");
     assert_eq!(met(b"\x80\x07"), "protocol 7, where numpy writes 2 to 5");
 }
 
@@ -144,22 +147,22 @@ fn what_would_run_something_is_refused_by_name() {
 fn calls_and_states_that_do_not_suit_are_refused() {
     assert_eq!(
         met(b"\x80\x02cnumpy\nndarray\n)R."),
-        "a call of Ndarray with 0 arguments that do not suit"
+        "a call of Ndarray with 0 unsuitable arguments"
     );
-    assert_eq!(met(b"\x80\x02N)R."), "a call of something that has no name");
+    assert_eq!(met(b"\x80\x02N)R."), "a call of something that is not a function");
     assert_eq!(
         met(b"\x80\x02cnumpy\ndtype\nN\x85R."),
-        "a call of Dtype with 1 arguments that do not suit"
+        "a call of Dtype with 1 unsuitable arguments"
     );
-    assert_eq!(met(b"\x80\x02]}b."), "a state for something that is no array");
+    assert_eq!(met(b"\x80\x02]}b."), "a state for something that is not an array");
     assert_eq!(
         met(b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R(K\x03U\x01>tb."),
         "numbers in byte order >"
     );
     let encode = b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x05\0\0\0rot13\x86R.";
-    assert_eq!(met(encode), "bytes in the coding rot13");
-    assert_eq!(met(b"\x80\x02NNa."), "items for something that is no list");
-    assert_eq!(met(b"\x80\x02h\x05."), "a memo that is not there");
+    assert_eq!(met(encode), "bytes in the encoding rot13");
+    assert_eq!(met(b"\x80\x02NNa."), "items for something that is not a list");
+    assert_eq!(met(b"\x80\x02h\x05."), "a memo that was not set");
     assert_eq!(met(b"\x80\x02."), "an empty stack");
     assert_eq!(met(b"\x80\x02]e."), "no mark");
     assert_eq!(met(b"\x80\x02N(\x85."), "an empty stack");
@@ -169,25 +172,25 @@ fn calls_and_states_that_do_not_suit_are_refused() {
 fn lengths_that_are_not_there_take_no_memory() {
     let most = [0xff; 8];
     for op in [&b"\x8e"[..], b"\x8d", b"\x96", b"\x95"] {
-        assert_eq!(met(&[b"\x80\x04", op, &most].concat()), "its end, too early");
+        assert_eq!(met(&[b"\x80\x04", op, &most].concat()), "an unexpected end");
     }
-    assert_eq!(met(b"\x80\x02X\xff\xff\xff\xffabc"), "its end, too early");
-    assert_eq!(met(b"\x80\x02cnumpy"), "its end, too early");
-    assert_eq!(met(b""), "its end, too early");
-    assert_eq!(met(b"\x80\x02\x8a\xff"), "a whole number of 255 bytes");
-    assert_eq!(met(b"\x80\x02X\x01\0\0\0\xff"), "a text that is not UTF-8");
+    assert_eq!(met(b"\x80\x02X\xff\xff\xff\xffabc"), "an unexpected end");
+    assert_eq!(met(b"\x80\x02cnumpy"), "an unexpected end");
+    assert_eq!(met(b""), "an unexpected end");
+    assert_eq!(met(b"\x80\x02\x8a\xff"), "an integer of 255 bytes");
+    assert_eq!(met(b"\x80\x02X\x01\0\0\0\xff"), "text that is not UTF-8");
     // A memo far away is one entry.
     assert!(Pickle::read(b"\x80\x02Nr\xff\xff\xff\xff.".to_vec()).is_ok());
 }
 
 #[test]
 fn values_that_hold_themselves_or_lie_too_deep_are_refused() {
-    assert_eq!(met(b"\x80\x02]q\0h\0a."), "a value that holds itself");
-    assert_eq!(met(b"\x80\x02]q\0]q\x01h\0ah\x01a."), "a value that holds itself");
+    assert_eq!(met(b"\x80\x02]q\0h\0a."), "a value that contains itself");
+    assert_eq!(met(b"\x80\x02]q\0]q\x01h\0ah\x01a."), "a value that contains itself");
     let deep = [b"\x80\x02N".to_vec(), vec![0x85; 1_000_000], b".".to_vec()].concat();
-    assert_eq!(met(&deep), "values more than 64 deep in each other");
+    assert_eq!(met(&deep), "values nested more than 64 deep");
     let lists = [vec![b']'; 1_000_000], vec![b'a'; 999_999], b".".to_vec()].concat();
-    assert_eq!(met(&lists), "values more than 64 deep in each other");
+    assert_eq!(met(&lists), "values nested more than 64 deep");
 }
 
 #[test]
@@ -197,9 +200,9 @@ fn a_long_text_is_not_read_again_for_each_that_names_it() {
     let encode = b"c_codecs\nencode\nh\0X\x06\0\0\0latin1\x86R";
     let times = |n| [text.clone(), encode.repeat(n), b".".to_vec()].concat();
     assert!(Pickle::read(times(1)).is_ok());
-    assert_eq!(met(&times(3)), "the same text as bytes again and again");
+    assert_eq!(met(&times(3)), "the same string decoded as bytes many times");
     let dtype = [text, b"cnumpy\ndtype\nh\0\x85R.".to_vec()].concat();
-    assert_eq!(met(&dtype), "a call of Dtype with 1 arguments that do not suit");
+    assert_eq!(met(&dtype), "a call of Dtype with 1 unsuitable arguments");
 }
 
 #[test]

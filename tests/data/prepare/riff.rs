@@ -45,7 +45,7 @@ fn what_follows_the_samples_is_none_of_them() {
 fn a_recording_cut_short_anywhere_is_refused() {
     let good = wav(16_000, &[1, 2, 3]);
     for length in 44..good.len() {
-        let there = format!("samples take 6 bytes, but has {}, so it was cut short", length - 44);
+        let there = format!("samples take 6 bytes, but has {}: it was truncated", length - 44);
         let said = refusal(read(&good[..length]));
         says(&said, &[&there, "copy it again", "`sox --ignore-length in.wav out.wav`"]);
     }
@@ -93,10 +93,10 @@ fn other_formats_are_refused_by_name() {
         (0x55, "MPEG"),
         (0x1234, "an unknown format (tag 4660)"),
     ] {
-        says(&said(format(tag, 1, 8000, 8)), &["holds ", name, "wanted whole numbers of 8, 16"]);
+        says(&said(format(tag, 1, 8000, 8)), &["holds ", name, "wanted integers of 8, 16"]);
         says(&said(format(tag, 1, 8000, 8)), &["sox in.wav -e signed -b 16 out.wav"]);
     }
-    says(&said(format(1, 1, 8000, 12)), &["whole numbers (tag 1) of 12 bits"]);
+    says(&said(format(1, 1, 8000, 12)), &["integers (tag 1) of 12 bits"]);
     says(&said(format(3, 1, 8000, 16)), &["floating point (tag 3) of 16 bits"]);
     says(&said(extended(7, 8)), &["µ-law"]);
     let mut other = extended(1, 16);
@@ -114,11 +114,11 @@ fn chunks_that_are_missing_or_out_of_order_are_refused() {
     let said = |bytes: &[u8]| refusal(read(bytes));
     let parts = ["`data` before `fmt `", "write it again"];
     says(&said(&riff(&[(b"data", vec![0; 4]), (b"fmt ", mono())])), &parts);
-    let parts = ["has no `data` chunk", "cut short, copy it again"];
+    let parts = ["has no `data` chunk after `fmt `", "truncated, copy it again"];
     says(&said(&riff(&[(b"fmt ", mono())])), &parts);
     says(&said(&wav(16_000, &[1])[..39]), &parts);
-    says(&said(b"RIFF"), &["is a RIFF file but no WAVE"]);
-    says(&said(b"RIFF\0\0\0\0AVI LIST"), &["is a RIFF file but no WAVE", "convert or remove it"]);
+    says(&said(b"RIFF"), &["is a RIFF file but not WAVE"]);
+    says(&said(b"RIFF\0\0\0\0AVI LIST"), &["is a RIFF file but not WAVE", "convert or remove it"]);
     let mut unfinished = wav(16_000, &[1, 2]);
     unfinished[40..44].copy_from_slice(&[0; 4]);
     says(

@@ -59,20 +59,20 @@ fn other_codings_are_refused_by_name() {
         says(&said, &[&format!("SA1.WAV: is coded as `{coding}`, wanted `pcm`"), "sph2pipe"]);
     }
     let said = refusal(spoilt("-i 2", "-i 1"));
-    says(&said, &["has 1 byte(s) a sample in the order 01, wanted 2", "sox -t sph"]);
-    says(&refusal(spoilt("-s2 01", "-s2 11")), &["in the order 11"]);
-    says(&refusal(spoilt("sample_byte_format", "other")), &["in the order nothing"]);
+    says(&said, &["has 1 byte(s) per sample in byte order 01, wanted 2", "sox -t sph"]);
+    says(&refusal(spoilt("-s2 01", "-s2 11")), &["in byte order 11"]);
+    says(&refusal(spoilt("sample_byte_format", "other")), &["in byte order (missing)"]);
 }
 
 #[test]
 fn sizes_that_do_not_fit_are_refused() {
     let said = refusal(spoilt("-i 3", "-i 4"));
-    says(&said, &["has 1030 bytes", "1024 bytes and 4 samples want 1032", "as binary"]);
-    says(&refusal(spoilt("-i 3", "-i 2")), &["want 1028"]);
-    says(&refusal(spoilt("channel_count -i 1", "channel_count -i 2")), &["want 1036"]);
+    says(&said, &["has 1030 bytes", "1024 bytes and 4 samples need 1032", "in binary mode"]);
+    says(&refusal(spoilt("-i 3", "-i 2")), &["need 1028"]);
+    says(&refusal(spoilt("channel_count -i 1", "channel_count -i 2")), &["need 1036"]);
     let large = refusal(spoilt("-i 3", "-i 9223372036854775807"));
-    says(&large, &["says 9223372036854775807 of sample_count", "wanted 0 to 281474976710656"]);
-    says(&refusal(spoilt("-i 3", "-i -3")), &["says -3 of sample_count"]);
+    says(&large, &["has sample_count 9223372036854775807", "wanted 0 to 281474976710656"]);
+    says(&refusal(spoilt("-i 3", "-i -3")), &["has sample_count -3"]);
 }
 
 #[test]
@@ -86,16 +86,22 @@ fn copies_as_text_are_refused() {
         crlf.push(*byte);
     }
     let said = refusal(read(&crlf));
-    says(&said, &["has carriage returns in its SPHERE header", "copy as text", "as binary"]);
+    says(
+        &said,
+        &["has carriage returns in its SPHERE header", "copy in text mode", "in binary mode"],
+    );
     // Only the samples went through it: here the size has changed, there only the extremes.
     let mut samples_only = good.clone();
     samples_only.insert(1024, b'\r');
-    says(&refusal(read(&samples_only)), &["has 1033 bytes", "want 1032"]);
+    says(&refusal(read(&samples_only)), &["has 1033 bytes", "need 1032"]);
     let mut same_size = good.clone();
     same_size[1030..].copy_from_slice(&[0, 0x7f]);
     let mut audio = Audio::new(Cursor::new(&same_size[..]), Path::new("SA1.WAV")).unwrap();
     let said = refusal(audio.check_extremes());
-    says(&said, &["has samples from 10 to 32512, but its header says -7 to 2560", "as binary"]);
+    says(
+        &said,
+        &["has samples from 10 to 32512, but its header says -7 to 2560", "in binary mode"],
+    );
     let mut audio = Audio::new(Cursor::new(&good[..]), Path::new("SA1.WAV")).unwrap();
     audio.check_extremes().unwrap();
     let mut first = [0.];
@@ -106,7 +112,7 @@ fn copies_as_text_are_refused() {
 #[test]
 fn headers_that_do_not_end_or_lie_about_their_size_are_refused() {
     let said = |text: &str| refusal(read(text.as_bytes()));
-    let parts = ["without its `end_head`", "cut short"];
+    let parts = ["without `end_head`", "truncated"];
     says(&refusal(spoilt("end_head", "end_hand")), &parts);
     says(&said("NIST_1A\n   1024\n"), &parts);
     says(&said("NIST_1A\n   1024\nchannel_count -i 1\nend_head\n"), &parts);
@@ -123,10 +129,10 @@ fn headers_that_do_not_end_or_lie_about_their_size_are_refused() {
 fn fields_that_are_missing_or_no_numbers_are_refused_by_name() {
     for name in ["channel_count", "sample_count", "sample_rate", "sample_n_bytes"] {
         let said = refusal(spoilt(name, "other"));
-        says(&said, &[&format!("says nothing of {name} in its header, wanted a number")]);
+        says(&said, &[&format!("has no {name} in its header, wanted a number")]);
     }
-    says(&refusal(spoilt("-i 16000", "-s4 fast")), &["says fast of sample_rate"]);
-    says(&refusal(spoilt("-i 16000", "-i 99999999999")), &["says 99999999999 of sample_rate"]);
+    says(&refusal(spoilt("-i 16000", "-s4 fast")), &["has sample_rate fast"]);
+    says(&refusal(spoilt("-i 16000", "-i 99999999999")), &["has sample_rate 99999999999"]);
     let extremes = "sample_min -s3 low\nsample_max -i 3\nend_head";
-    says(&refusal(spoilt("end_head", extremes)), &["says low of sample_min"]);
+    says(&refusal(spoilt("end_head", extremes)), &["has sample_min low"]);
 }

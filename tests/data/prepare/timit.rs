@@ -144,10 +144,13 @@ fn lists_that_name_what_is_not_there_or_name_it_twice_are_refused() {
     let parts = ["valid.txt: line 3 names train/dr1/fcjf0/sa3, which is not there", "--input"];
     says(&said(&options), &parts);
     let options = lists(&folder, "sa1.wav\n");
-    says(&said(&options), &["line 1 is \"sa1.wav\"", "TRAIN/DR1/FCJF0/SA1.WAV", "last four parts"]);
+    says(
+        &said(&options),
+        &["line 1 is \"sa1.wav\"", "TRAIN/DR1/FCJF0/SA1.WAV", "last four components"],
+    );
     let mut options = lists(&folder, "train/dr1/fcjf0/sa1\n");
     options.lists.as_mut().unwrap().test = Some(folder.path("valid.txt"));
-    let parts = ["line 1 names train/dr1/fcjf0/sa1, which is in the list of test too", "strike"];
+    let parts = ["line 1 names train/dr1/fcjf0/sa1, which is in the list of test too", "delete"];
     says(&said(&options), &parts);
     options.lists.as_mut().unwrap().valid = folder.path("none.txt");
     says(&said(&options), &["cannot read", "none.txt"]);
@@ -169,7 +172,7 @@ fn train_and_valid_are_joined_and_cut_and_test_is_not() {
     let said = refusal(prepared(&folder, "", &Options { segment: 5, ..options }));
     says(
         &said,
-        &["has 4 frames of 200 samples in valid, wanted at least a piece of 5", "--segment"],
+        &["has 4 frames of 200 samples in valid, wanted at least one piece of 5", "--segment"],
     );
 }
 
@@ -227,10 +230,16 @@ fn utterances_without_a_whole_frame_are_counted() {
 fn other_trees_and_other_recordings_are_refused() {
     let folder = Folder::new(&[("dr1-fvmh0/sa1.wav", wav(16_000, &[1])), ("a.wav", vec![])]);
     let said = |folder: &Folder| refusal(prepared(folder, "", &WHOLE));
-    says(&said(&folder), &["has 2 recordings, but none as TRAIN/DR1/", "`stcn data prepare wav`"]);
+    says(
+        &said(&folder),
+        &["has 2 recordings, but none like TRAIN/DR1/", "`stcn data prepare wav`"],
+    );
     let folder = tree();
     folder.write("copy/train/dr1/fcjf0/sa1.wav", wav(16_000, &[1]));
-    says(&said(&folder), &["holds train/dr1/fcjf0/sa1 twice", "copy/train", "name one"]);
+    says(
+        &said(&folder),
+        &["holds train/dr1/fcjf0/sa1 twice", "copy/train", "give the folder of one copy"],
+    );
     let folder = tree();
     folder.write("TEST/DR1/FAAA0/SA1.WAV", wav(8000, &[1]));
     says(&said(&folder), &["SA1.WAV: has 1 channel(s) of 16 bits at 8000 Hz, wanted"]);

@@ -102,7 +102,7 @@ fn an_archive_cut_short_or_damaged_is_refused_by_its_name() {
         let said = refusal(imported(unpacked(&files).path(), Protocol::Vrnn));
         says(
             &said,
-            &[name, "cannot be read to its end", "cut short or damaged; download it again"],
+            &[name, "cannot be read to its end", "truncated or damaged; download it again"],
         );
     };
     for share in [2, 3, 5] {

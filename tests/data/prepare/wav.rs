@@ -11,7 +11,7 @@ use stcn::data::{DataSet, MissingSplit, Split};
 use std::f64::consts::PI;
 use std::path::Path;
 
-const ALL: Rule = Rule::Shares(MissingSplit::AllTrain);
+const ALL: Rule = Rule::Fractions(MissingSplit::AllTrain);
 
 fn prepared(
     input: &Path,
@@ -132,7 +132,7 @@ fn patterns_and_shares_decide_what_files_are_for() {
     assert!(
         test.iter().all(|line| line.contains("bob")) && valid.iter().all(|l| l.contains("ann"))
     );
-    let [train, valid, test] = splits(Rule::Shares("fractions:0.2,0.3,1".parse().unwrap()));
+    let [train, valid, test] = splits(Rule::Fractions("fractions:0.2,0.3,1".parse().unwrap()));
     assert_eq!((train.len(), valid.len(), test.len()), (5, 2, 3));
 }
 
@@ -140,13 +140,13 @@ fn patterns_and_shares_decide_what_files_are_for() {
 fn patterns_that_fit_nothing_or_fit_both_or_leave_nothing_are_refused() {
     let folder = ten();
     let said = |rule| refusal(prepared(&folder.path(""), 8000, 5, rule));
-    let parts = ["holds no recording that fits the pattern `*_carl_*`", "such as ann_0.wav"];
+    let parts = ["holds no recording that matches the pattern `*_carl_*`", "look like ann_0.wav"];
     says(&said(patterns(&[], &["*_carl_*"])), &parts);
-    let parts = ["ann_0.wav fits a pattern of --valid and one of --test", "narrow them"];
+    let parts = ["ann_0.wav matches patterns of both --valid and --test", "narrow them"];
     says(&said(patterns(&["ann*"], &["*_0.wav"])), &parts);
-    let parts = ["has 10 recordings of a frame or more, of which none is left to train on"];
+    let parts = ["has 10 recordings of at least a frame, of which none is left to train on"];
     says(&said(patterns(&["ann*"], &["bob*"])), &parts);
-    says(&said(Rule::Shares(MissingSplit::AllTest)), &parts);
+    says(&said(Rule::Fractions(MissingSplit::AllTest)), &parts);
     let said = refusal(prepared(&folder.path(""), 8000, 6, ALL));
     says(&said, &["has 10 recordings, all shorter than a frame of 6 samples"]);
 }

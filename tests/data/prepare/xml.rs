@@ -24,12 +24,12 @@ fn what_would_take_the_parser_minutes_is_refused_before_it_begins() {
         &[names],
     );
     let nested: String = (0..8000).map(|i| format!("<a xmlns:b{i}='u:{i}'>")).collect();
-    says(&refused(&nested), &["elements more than 64 deep in each other"]);
+    says(&refused(&nested), &["elements nested more than 64 deep"]);
     let nested: String = (0..8000).map(|i| format!("<a xmlns:b{i}='' xmlns:c{i}=''>")).collect();
     says(&refused(&nested), &[names]);
     let beside: String = (0..8000).map(|i| format!("<a xmlns:b{i}='u:{i}'/>")).collect();
     says(&refused(&format!("<c>{beside}</c>")), &[names]);
-    says(&refused(&"<a>".repeat(100_000)), &["elements more than 64 deep in each other"]);
+    says(&refused(&"<a>".repeat(100_000)), &["elements nested more than 64 deep"]);
     says(&refused(&"<a/>".repeat(300_000)), &["more than 1048576 bytes"]);
 }
 

@@ -1,6 +1,6 @@
-//! Lists of notes as JSON, read as they come: memory holds the rows of one piece, however long the file is.
+//! Lists of notes as JSON, parsed as a stream: memory holds the rows of one piece.
 //!
-//! Not here: what the rows are for ([`super`]).
+//! Not here: what becomes of the rows ([`super`]).
 
 use super::{KEYS, MOST_STEPS, REST};
 use crate::data::Split;
@@ -16,7 +16,7 @@ const WANTED: &str = "want {\"train\": [...], \"valid\": [...], \"test\": [...]}
 /// The MIDI note of the lowest key.
 const LOWEST: f32 = 21.;
 
-/// Hands the rows of each piece to `found`, with its part; `input` is for the messages.
+/// Calls `found` with the rows and split of each piece; `input` is for error messages.
 pub(super) fn each(
     input: &Path,
     text: impl Read,
@@ -25,28 +25,28 @@ pub(super) fn each(
     let (split, rows) = (Split::Train, vec![]);
     let mut reader = Reader { input, found, split, piece: 0, rows, error: None };
     let mut json = serde_json::Deserializer::from_reader(text);
-    let read = At { reader: &mut reader, level: Level::Parts }.deserialize(&mut json);
+    let read = At { reader: &mut reader, level: Level::Splits }.deserialize(&mut json);
     match (reader.error, read.and_then(|()| json.end())) {
         (Some(error), _) => Err(error),
         (None, Err(e)) if e.is_io() => Err(Error::read(input)(e.into())),
         (None, Err(e)) => {
-            let what = format!("is not the JSON that was wanted ({e}): {WANTED}");
+            let what = format!("is not the expected JSON ({e}): {WANTED}");
             Err(Error::invalid(input, what))
         }
         (None, Ok(())) => Ok(()),
     }
 }
 
-/// Where it is in the text.
+/// The state of the parser.
 struct Reader<'a> {
     input: &'a Path,
     found: &'a mut dyn FnMut(&[f32], Split) -> Result<()>,
     split: Split,
-    /// Counted from 1.
+    /// The current piece, counted from 1.
     piece: usize,
-    /// 1 for every note that sounds in a step; voices that share a note make one.
+    /// Rows of the piece so far: 1 for every sounding note, even if several voices share it.
     rows: Vec<f32>,
-    /// What stopped it, if that was not the JSON.
+    /// The error that stopped it, if not a JSON error.
     error: Option<Error>,
 }
 
@@ -55,7 +55,7 @@ impl Reader<'_> {
         self.rows.len() / KEYS
     }
 
-    /// Says what is wrong with a piece, and stops.
+    /// Records an error about the current piece; returns one that stops the parser.
     fn wrong<E: serde::de::Error>(&mut self, what: String) -> E {
         let what = format!("piece {} of {}{what}", self.piece, self.split);
         self.error = Some(Error::invalid(self.input, what));
@@ -65,7 +65,7 @@ impl Reader<'_> {
     fn begin_step<E: serde::de::Error>(&mut self) -> Result<(), E> {
         if self.step() == MOST_STEPS {
             return Err(self.wrong(format!(
-                " has more than {MOST_STEPS} steps, want at most as many: cut the piece"
+                " has more than {MOST_STEPS} steps, which is the limit: split the piece"
             )));
         }
         self.rows.resize(self.rows.len() + KEYS, 0.);
@@ -80,8 +80,8 @@ impl Reader<'_> {
         if !(0. ..KEYS as f32).contains(&key) || key.fract() != 0. {
             let (step, highest) = (self.step(), LOWEST + (KEYS - 1) as f32);
             return Err(self.wrong(format!(
-                ", step {step} has note {note}, want whole numbers from {LOWEST} to {highest} (-1: a \
-                 voice rests): move it by octaves, or drop it"
+                ", step {step} has note {note}, want integers from {LOWEST} to {highest} (-1: a \
+                 rest): transpose it by octaves, or drop it"
             )));
         }
         let begin = self.rows.len() - KEYS;
@@ -91,7 +91,7 @@ impl Reader<'_> {
 
     fn end_piece<E: serde::de::Error>(&mut self) -> Result<(), E> {
         if self.rows.is_empty() {
-            let what = " has no step, want at least one: drop the piece".to_string();
+            let what = " has no steps, want at least one: drop the piece".to_string();
             return Err(self.wrong(what));
         }
         (self.found)(&self.rows, self.split).map_err(|error| {
@@ -101,11 +101,11 @@ impl Reader<'_> {
     }
 }
 
-/// How deep it is in the lists.
+/// The nesting level.
 #[derive(Clone, Copy)]
 enum Level {
-    Parts,
-    Part,
+    Splits,
+    Split,
     Piece,
     Step,
 }
@@ -120,7 +120,7 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         match self.level {
-            Level::Parts => json.deserialize_map(self),
+            Level::Splits => json.deserialize_map(self),
             _ => json.deserialize_seq(self),
         }
     }
@@ -131,36 +131,36 @@ impl<'de> Visitor<'de> for At<'_, '_> {
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self.level {
-            Level::Parts => "parts",
-            Level::Part => "a list of pieces",
+            Level::Splits => "an object of splits",
+            Level::Split => "a list of pieces",
             Level::Piece => "a list of steps",
             Level::Step => "a list of notes",
         })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut splits: A) -> Result<(), A::Error> {
         const NAMES: [&str; 3] = ["train", "valid", "test"];
         let mut seen = [false; 3];
-        while let Some(name) = parts.next_key::<String>()? {
+        while let Some(name) = splits.next_key::<String>()? {
             let unknown = || A::Error::unknown_field(&name, &NAMES);
-            let part = NAMES.iter().position(|known| *known == name).ok_or_else(unknown)?;
-            if std::mem::replace(&mut seen[part], true) {
-                return Err(A::Error::duplicate_field(NAMES[part]));
+            let split = NAMES.iter().position(|known| *known == name).ok_or_else(unknown)?;
+            if std::mem::replace(&mut seen[split], true) {
+                return Err(A::Error::duplicate_field(NAMES[split]));
             }
-            (self.reader.split, self.reader.piece) = (Split::ALL[part], 0);
-            parts.next_value_seed(At { reader: self.reader, level: Level::Part })?;
+            (self.reader.split, self.reader.piece) = (Split::ALL[split], 0);
+            splits.next_value_seed(At { reader: self.reader, level: Level::Split })?;
         }
         match seen.iter().position(|seen| !seen) {
             None => Ok(()),
-            Some(part) => Err(A::Error::missing_field(NAMES[part])),
+            Some(split) => Err(A::Error::missing_field(NAMES[split])),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Self { reader, level } = self;
         match level {
-            Level::Parts => {}
-            Level::Part => {
+            Level::Splits => {}
+            Level::Split => {
                 while list.next_element_seed(At { reader, level: Level::Piece })?.is_some() {}
             }
             Level::Piece => {

@@ -1,13 +1,13 @@
-//! The stack machine of a pickle: which instructions and names it knows, and the refusal of all others.
+//! The stack machine of a pickle: supports a few instructions and functions, and refuses all others.
 //!
-//! It makes a node of each value, and calls nothing. Not here: what the values are ([`super`]).
+//! It builds a node for each value and runs no code. Not here: what the values are ([`super`]).
 //! Instructions: Python's `pickletools`, protocols 2 to 5.
 
 use super::{Array, Function, Node};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Instructions that plain values do not need, for the message.
+/// Names of unsupported instructions, for the error message.
 const REFUSED: [(u8, &str); 25] = [
     (b'0', "POP"),
     (b'1', "POP_MARK"),
@@ -36,7 +36,7 @@ const REFUSED: [(u8, &str); 25] = [
     (0x92, "NEWOBJ_EX"),
 ];
 
-/// Reads instruction by instruction.
+/// The state of the machine.
 #[derive(Default)]
 pub(super) struct Machine<'a> {
     bytes: &'a [u8],
@@ -45,19 +45,19 @@ pub(super) struct Machine<'a> {
     stack: Vec<u32>,
     marks: Vec<usize>,
     memo: BTreeMap<u32, u32>,
-    /// Bytes of texts that stood for bytes.
+    /// Total length of strings that were decoded as bytes.
     encoded: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// Runs a pickle of up to so many instructions; gives the index of the value that is left, and all values.
+    /// Runs a pickle of at most `most` instructions; returns the index of the final value, and all values.
     pub fn run_all(bytes: &'a [u8], most: usize) -> Result<(usize, Vec<Node>), String> {
         let mut machine = Self { bytes, ..Self::default() };
         let root = machine.run(most)? as usize;
         Ok((root, machine.nodes))
     }
 
-    /// To the end; gives the value that is left.
+    /// Runs to the end; returns the final value.
     fn run(&mut self, most: usize) -> Result<u32, String> {
         for _ in 0..most {
             let op = self.number(1)? as u8;
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
                     }
                 },
                 0x95 => {
-                    self.take(8)?; // FRAME: how far to read ahead
+                    self.take(8)?; // FRAME: its length is a hint for buffering
                     continue;
                 }
                 b'(' => {
@@ -90,7 +90,7 @@ impl<'a> Machine<'a> {
                 b'h' | b'j' => {
                     let place = self.number(if op == b'h' { 1 } else { 4 })? as u32;
                     let known = self.memo.get(&place);
-                    self.stack.push(*known.ok_or("a memo that is not there")?);
+                    self.stack.push(*known.ok_or("a memo that was not set")?);
                     continue;
                 }
                 b'a' => {
@@ -120,7 +120,7 @@ impl<'a> Machine<'a> {
                 0x8a => {
                     let width = self.number(1)? as usize;
                     if width > 8 {
-                        return Err(format!("a whole number of {width} bytes"));
+                        return Err(format!("an integer of {width} bytes"));
                     }
                     let unused = 64 - 8 * width as u32;
                     let bits = self.number(width)?.checked_shl(unused).unwrap_or(0);
@@ -145,16 +145,16 @@ impl<'a> Machine<'a> {
                 }
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
-                    Node::Function(function(self.word(module)?, self.word(name)?)?)
+                    Node::Function(function(self.str(module)?, self.str(name)?)?)
                 }
                 b'R' => {
                     let (arguments, called) = (self.pop()?, self.pop()?);
                     let made = self.call(called, arguments)?;
-                    // numpy writes each text out once; a file could name a long one again and again.
+                    // numpy writes each string once; a hostile file could decode a long one many times.
                     if let Node::Latin1(range) = &made {
                         self.encoded += range.len();
                         if self.encoded > self.bytes.len() {
-                            return Err("the same text as bytes again and again".into());
+                            return Err("the same string decoded as bytes many times".into());
                         }
                     }
                     made
@@ -170,7 +170,7 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, n: usize) -> Result<Range<usize>, String> {
         let end = self.at.checked_add(n).filter(|&end| end <= self.bytes.len());
-        let range = self.at..end.ok_or("its end, too early")?;
+        let range = self.at..end.ok_or("an unexpected end")?;
         self.at = range.end;
         Ok(range)
     }
@@ -181,26 +181,26 @@ impl<'a> Machine<'a> {
         Ok(self.bytes[range].iter().rev().fold(0, |n, &byte| n << 8 | u64::from(byte)))
     }
 
-    /// As many bytes as the number before them says.
+    /// Bytes preceded by their length.
     fn counted(&mut self, width: usize) -> Result<Range<usize>, String> {
         let n = self.number(width)?;
-        self.take(usize::try_from(n).map_err(|_| "its end, too early")?)
+        self.take(usize::try_from(n).map_err(|_| "an unexpected end")?)
     }
 
     fn text(&mut self, width: usize) -> Result<Node, String> {
         let range = self.counted(width)?;
-        str::from_utf8(&self.bytes[range.clone()]).map_err(|_| "a text that is not UTF-8")?;
+        str::from_utf8(&self.bytes[range.clone()]).map_err(|_| "text that is not UTF-8")?;
         Ok(Node::Text(range))
     }
 
     fn line(&mut self) -> Result<String, String> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|&byte| byte == b'\n').ok_or("its end, too early")?;
+        let length = rest.iter().position(|&byte| byte == b'\n').ok_or("an unexpected end")?;
         let range = self.take(length + 1)?;
         Ok(String::from_utf8_lossy(&self.bytes[range.start..range.end - 1]).into_owned())
     }
 
-    /// The top of the stack, if it is above the last mark.
+    /// Pops the stack, down to the last mark at most.
     fn pop(&mut self) -> Result<u32, String> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len() > floor {
@@ -214,7 +214,7 @@ impl<'a> Machine<'a> {
         self.since(mark)
     }
 
-    /// What is on the stack from `place` on, which lies above the last mark.
+    /// Takes everything from `place` upwards off the stack; `place` must be above the last mark.
     fn since(&mut self, place: usize) -> Result<Vec<u32>, String> {
         if place < self.marks.last().copied().unwrap_or(0) {
             return Err("an empty stack".into());
@@ -224,12 +224,12 @@ impl<'a> Machine<'a> {
         Ok(items)
     }
 
-    /// Adds to the list or dictionary on top.
+    /// Appends to the list or dictionary on top.
     fn extend(&mut self, more: &[u32]) -> Result<(), String> {
         let top = *self.stack.last().ok_or("an empty stack")?;
         match &mut self.nodes[top as usize] {
             Node::Items(items) => items.extend_from_slice(more),
-            _ => return Err("items for something that is no list".into()),
+            _ => return Err("items for something that is not a list".into()),
         }
         Ok(())
     }
@@ -241,8 +241,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Where a text or a short Python 2 text lies, if it is one in UTF-8.
-    fn word_range(&self, at: u32) -> Option<Range<usize>> {
+    /// The position of a string, or of a short Python 2 string in UTF-8.
+    fn text_range(&self, at: u32) -> Option<Range<usize>> {
         match &self.nodes[at as usize] {
             Node::Text(range) => Some(range.clone()),
             Node::Bytes(range) if range.len() <= 64 => {
@@ -252,8 +252,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn word(&self, at: u32) -> Result<&str, String> {
-        let range = self.word_range(at).ok_or("a name that is no text")?;
+    fn str(&self, at: u32) -> Result<&str, String> {
+        let range = self.text_range(at).ok_or("a name that is not a string")?;
         Ok(str::from_utf8(&self.bytes[range]).expect("checked"))
     }
 
@@ -264,7 +264,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Axes; numpy has 64 at most, and a file could name a longer tuple again and again.
+    /// A shape of at most 64 axes, numpy's limit; a hostile file could refer to a longer tuple many times.
     fn shape(&self, at: u32) -> Option<Vec<u64>> {
         let axes = Some(self.items(at)).filter(|axes| axes.len() <= 64)?;
         axes.iter().map(|&n| u64::try_from(self.int(n)?).ok()).collect()
@@ -277,16 +277,16 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a name makes of its arguments.
+    /// The result of calling a function.
     fn call(&self, called: u32, arguments: u32) -> Result<Node, String> {
         let Node::Function(function) = self.nodes[called as usize] else {
-            return Err("a call of something that has no name".into());
+            return Err("a call of something that is not a function".into());
         };
         let arguments = self.items(arguments);
         let made = match (function, arguments) {
             (Function::Reconstruct, &[_, _, _]) => Some(Node::Array(Box::default())),
             (Function::FromBuffer, &[data, dtype, shape, order]) => {
-                let fortran = self.word(order)? == "F";
+                let fortran = self.str(order)? == "F";
                 self.array(dtype, shape, fortran, data)
             }
             (Function::Scalar, &[dtype, data]) => {
@@ -294,27 +294,25 @@ impl<'a> Machine<'a> {
                 let array = |dtype| Array { dtype, shape: vec![], fortran: false, data };
                 dtype.map(|dtype| Node::Array(Box::new(array(dtype))))
             }
-            // `f4` and the like: a file could name a longer one again and again.
+            // Such as `f4`; a hostile file could refer to a longer one many times.
             (Function::Dtype, &[code, ..]) => {
-                self.word_range(code).filter(|code| code.len() <= 64).map(Node::Dtype)
+                self.text_range(code).filter(|code| code.len() <= 64).map(Node::Dtype)
             }
             (Function::Encode, &[text, coding]) => self.encode(text, coding)?,
             (Function::Bytes, &[]) => Some(Node::Bytes(0..0)),
             _ => None,
         };
         let count = arguments.len();
-        made.ok_or_else(|| {
-            format!("a call of {function:?} with {count} arguments that do not suit")
-        })
+        made.ok_or_else(|| format!("a call of {function:?} with {count} unsuitable arguments"))
     }
 
     fn encode(&self, text: u32, coding: u32) -> Result<Option<Node>, String> {
-        let coding = self.word(coding)?;
+        let coding = self.str(coding)?;
         if !matches!(coding, "latin1" | "latin-1" | "iso-8859-1") {
-            return Err(format!("bytes in the coding {:.40}", coding.escape_debug().to_string()));
+            return Err(format!("bytes in the encoding {:.40}", coding.escape_debug().to_string()));
         }
         let Node::Text(range) = &self.nodes[text as usize] else { return Ok(None) };
-        let text = str::from_utf8(&self.bytes[range.clone()]).expect("checked when it was met");
+        let text = str::from_utf8(&self.bytes[range.clone()]).expect("checked when it was read");
         let narrow = text.chars().all(|c| u32::from(c) < 256);
         Ok(narrow.then(|| Node::Latin1(range.clone())))
     }
@@ -324,14 +322,14 @@ impl<'a> Machine<'a> {
         Some(Node::Array(Box::new(Array { dtype, shape, fortran, data })))
     }
 
-    /// Gives an array or a dtype the state on top of it.
+    /// Pops a state and applies it to the array or dtype below it.
     fn build(&mut self) -> Result<(), String> {
         let state = self.pop()?;
         let top = *self.stack.last().ok_or("an empty stack")?;
         let state = self.items(state);
         let built = match (&self.nodes[top as usize], state) {
             // Version, byte order, and what only structured dtypes have.
-            (Node::Dtype(_), &[_, order, ..]) => match self.word(order)? {
+            (Node::Dtype(_), &[_, order, ..]) => match self.str(order)? {
                 "<" | "|" => return Ok(()),
                 order => return Err(format!("numbers in byte order {order:.1}")),
             },
@@ -340,12 +338,12 @@ impl<'a> Machine<'a> {
             }
             _ => None,
         };
-        self.nodes[top as usize] = built.ok_or("a state for something that is no array")?;
+        self.nodes[top as usize] = built.ok_or("a state for something that is not an array")?;
         Ok(())
     }
 }
 
-/// The function of that name, if it is one that only builds values.
+/// The function of that name, if it is supported.
 fn function(module: &str, name: &str) -> Result<Function, String> {
     match (module, name) {
         ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
@@ -359,14 +357,14 @@ fn function(module: &str, name: &str) -> Result<Function, String> {
         ("__builtin__" | "builtins", "bytes") => Ok(Function::Bytes),
         _ => {
             let name: String = format!("{module}.{name}").chars().take(80).collect();
-            Err(format!("the name {name}, which numbers and texts do not need"))
+            Err(format!("the function {name}, which numbers and strings do not need"))
         }
     }
 }
 
 fn refused(op: u8) -> String {
     match REFUSED.iter().find(|(code, _)| *code == op) {
-        Some((_, name)) => format!("the instruction {name}, which numbers and texts do not need"),
-        None => format!("byte {op:#04x} where an instruction has to be"),
+        Some((_, name)) => format!("the instruction {name}, which numbers and strings do not need"),
+        None => format!("byte {op:#04x} where an instruction was expected"),
     }
 }
