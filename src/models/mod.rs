@@ -1,9 +1,9 @@
 //! Papers: one paper, one file.
 //!
-//! A model is a plain struct of layers that computes per-step log-likelihoods and divergences; it holds no
+//! A model is a plain struct of layers that computes per-step log-likelihoods and KL divergences; it has no
 //! loop over numbers, no thread and no generator state. Its file has the equations, the typed config with its
-//! sizes in every preset, and what it declares about itself ([`Architecture`]). Adding one is a file, a line
-//! in [`ALL`] and a test; a crate of its own adds one by [`Registry::with`].
+//! sizes in every preset, and what the rest of the crate must know of it ([`Architecture`]). Adding one takes a
+//! file, a line in [`ALL`] and a test; another crate adds one by [`Registry::with`].
 //! Not here: masks and losses (`train`).
 
 pub mod config;
@@ -47,13 +47,13 @@ pub const RNN: ModelKind = ModelKind::new(&rnn::Paper);
 pub const VRNN: ModelKind = ModelKind::new(&vrnn::Paper);
 /// SRNN: a chain of latents beside a recurrent network.
 pub const SRNN: ModelKind = ModelKind::new(&srnn::Paper { smooth: true });
-/// SRNN whose posterior sees x as far as its step.
+/// SRNN whose posterior sees x up to its step.
 pub const SRNN_FILTER: ModelKind = ModelKind::new(&srnn::Paper { smooth: false });
 /// Z-forcing.
 pub const Z_FORCING: ModelKind = ModelKind::new(&z_forcing::Paper);
 /// The variational bidirectional LSTM.
 pub const VAR_BILSTM: ModelKind = ModelKind::new(&var_bilstm::Paper);
-/// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
+/// LadderRNN: STCN with stacked LSTM cells in place of its blocks.
 pub const LADDER_RNN: ModelKind = ModelKind::new(&stcn::Ladder { dense: false });
 /// LadderRNN whose output sees every latent.
 pub const LADDER_RNN_DENSE: ModelKind = ModelKind::new(&stcn::Ladder { dense: true });
@@ -80,7 +80,7 @@ pub const ALL: [ModelKind; 14] = [
     DMM,
 ];
 
-/// What a paper's file says of its model: names, sizes, and how it is built.
+/// What the rest of the crate must know of a model: names, sizes, and how it is built.
 pub trait Architecture: Sync {
     /// Its sizes and switches.
     type Config: Settings;
@@ -91,23 +91,23 @@ pub trait Architecture: Sync {
     /// What it is, in a line.
     fn about(&self) -> &'static str;
 
-    /// Its sizes in a preset, every switch on the honest reading. A model of another crate may have the same for
+    /// Its sizes in a preset, with every switch as in the paper. A model of another crate may have the same for
     /// all presets.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Self::Config;
 
-    /// Small sizes on which every parameter's gradient is checked against finite differences: a handful of
-    /// rectifiers, since of hundreds one is always at its kink.
+    /// Small sizes for checking every parameter's gradient against finite differences. With few rectifiers: among
+    /// hundreds one is always at its kink.
     fn gradcheck(&self) -> Self::Config;
 
-    /// Puts every switch on the value of the model's release, where there is one that differs.
+    /// Sets every switch as in the model's released code, if that differs from the paper.
     fn as_released(&self, _config: &mut Self::Config, _obs: &mut ObservationConfig) {}
 
-    /// How the release was trained in a preset, where that differs from the preset.
+    /// How the released code trains, where that differs from the preset.
     fn released_training(&self, _preset: Preset) -> ReleasedTraining {
         ReleasedTraining::default()
     }
 
-    /// Whether sizes that are each in their range also go together; the error says which key and the cure.
+    /// Whether sizes that are each in range also fit together; the error names the key and the cure.
     fn check(&self, _config: &Self::Config) -> Result<()> {
         Ok(())
     }
@@ -125,20 +125,19 @@ pub trait Architecture: Sync {
         true
     }
 
-    /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
-    /// beside those of models whose posterior does not.
+    /// Whether the posterior at a step sees later steps of x. The bound is valid all the same, but a table should
+    /// mark it beside those of models whose posterior does not.
     fn looks_ahead(&self) -> bool {
         false
     }
 
-    /// The parts of the model, by the first word of their parameters' paths, that only inference and training
-    /// read: drawing from the model does without them.
+    /// The parts that only inference and training need, not sampling, by the first name in their parameters' paths.
     fn inference_only(&self) -> &'static [&'static str] {
         if self.has_latents() { &["infer"] } else { &[] }
     }
 }
 
-/// Where the training of a release differs from that of its preset.
+/// Where the training of the released code differs from the preset.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReleasedTraining {
     /// Sequences per update.
@@ -147,7 +146,7 @@ pub struct ReleasedTraining {
     pub lr_rate: Option<f64>,
 }
 
-/// An [`Architecture`] whatever its config's type: what [`ModelKind`] points to.
+/// An [`Architecture`] with the type of its config erased: what [`ModelKind`] points to.
 trait Erased: Sync {
     fn name(&self) -> &'static str;
     fn about(&self) -> &'static str;
@@ -221,12 +220,12 @@ impl<A: Architecture> Erased for A {
     }
 }
 
-/// Which model: a handle to what its file declares, equal to another of the same name.
+/// Which model: a handle to its [`Architecture`]. Two of the same name are equal.
 #[derive(Clone, Copy)]
 pub struct ModelKind(&'static dyn Erased);
 
 impl ModelKind {
-    /// The handle of an architecture, as of another crate.
+    /// The handle of an architecture, of this crate or another.
     pub const fn new<A: Architecture>(architecture: &'static A) -> Self {
         Self(architecture)
     }
@@ -256,13 +255,13 @@ impl ModelKind {
         self.0.looks_ahead()
     }
 
-    /// Whether drawing from the model reads the parameter of this path.
+    /// Whether sampling from the model reads the parameter of this path.
     pub fn generates_with(self, path: &str) -> bool {
         let first = path.split('.').next().unwrap_or_default();
         !self.0.inference_only().contains(&first)
     }
 
-    /// How its release was trained, where that differs from the preset.
+    /// How its released code trains, where that differs from the preset.
     pub fn released_training(self, preset: Preset) -> ReleasedTraining {
         self.0.released_training(preset)
     }
@@ -294,7 +293,7 @@ impl serde::Serialize for ModelKind {
     }
 }
 
-/// The models that names are looked up among: this crate's, and those that another adds.
+/// The models that can be chosen by name: this crate's, and those that another crate adds.
 #[derive(Clone, Debug)]
 pub struct Registry(Vec<ModelKind>);
 
@@ -306,7 +305,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The same with one more. Panics if there is one of that name.
+    /// Adds a model. Panics if there is one of that name.
     #[track_caller]
     pub fn with(mut self, kind: ModelKind) -> Self {
         assert!(!self.0.contains(&kind), "there is a model named {kind}: choose another name");
@@ -329,9 +328,9 @@ impl Registry {
     }
 }
 
-/// The most parameters a model may have, twenty times those of the largest preset: 4 GiB, and twice that
-/// again while it is trained. The sizes in a config may each be fine and together ask for terabytes, for
-/// which no allocator has an error that could be told.
+/// The most parameters a model may have: 4 GiB, twenty times the largest preset, and twice as much again in
+/// training. Sizes that are each in range may together ask for terabytes, and an allocation that fails ends the
+/// program without an error of ours.
 pub const MOST_PARAMETERS: usize = 1 << 30;
 
 /// Builds a model with parameters from `init`.
@@ -354,7 +353,7 @@ pub fn shapes(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     Ok(init.into_shapes())
 }
 
-/// How many numbers [`build`] would make; the largest number there is where they are more.
+/// How many numbers the parameters of [`build`] would have; `usize::MAX` if they are more than that.
 pub fn count(config: &ModelConfig) -> Result<usize> {
     let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &axis| n.saturating_mul(axis));
     let shapes = shapes(config)?;
