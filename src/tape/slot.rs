@@ -1,4 +1,4 @@
-//! Gradients on their way to an input: added now, in place, or together at the end.
+//! Where vjps add the gradients of their inputs: at once, in place, or all together at the end.
 
 use super::Node;
 use crate::tensor::{Real, Tensor};
@@ -41,7 +41,7 @@ impl Slot {
         Some((grad.data_mut(), first))
     }
 
-    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, as of a bias.
+    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, such as a bias's.
     pub fn zeroed_target(&mut self) -> Option<&mut [Real]> {
         let (grad, first) = self.target()?;
         if first {
