@@ -53,7 +53,7 @@ pub enum Density<'t> {
 /// ```
 /// # use stcn::{Noise, Tape, Tensor, dist::Observation};
 /// # let tape = Tape::new();
-/// let logits = tape.input(Tensor::new(&[1, 1, 2], vec![-100., 100.]), "logits"); // surely 0, surely 1
+/// let logits = tape.input(Tensor::new(&[1, 1, 2], vec![-1000., 1000.]), "logits"); // surely 0, surely 1
 /// let px = Observation { density: None, bits: Some(logits), floors: false, threshold: false };
 /// let x = px.sample(&Noise::new(1, "sample"), &[0], 0, 1.);
 /// assert_eq!(x.data(), [0., 1.]);

@@ -136,8 +136,8 @@ pub trait Sampler {
     /// `temperature` multiplies every σ and divides every logit.
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
 
-    /// Takes the next T > 0 steps as given and moves behind them. Their latents are drawn from the posterior, which
-    /// sees all of these steps if it looks ahead.   x: (B, T, D)
+    /// Takes x as the next T > 0 steps and moves past them. Their latents are drawn from the posterior, which sees all
+    /// of these steps if it looks ahead.   x: (B, T, D)
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 

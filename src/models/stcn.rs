@@ -250,7 +250,7 @@ impl Architecture for Ladder {
         }
     }
 
-    /// One cell per level: through four in a row, little of a change arrives.
+    /// One cell per level: through four in a row, gradients become too small to check.
     fn gradcheck(&self) -> LadderConfig {
         LadderConfig {
             hidden_size: 5,
@@ -287,7 +287,7 @@ pub struct Stcn {
 }
 module!(Stcn: stack, prior, infer, output, head);
 
-/// The sizes of everything but the layers of the stack.
+/// The sizes that STCN and LadderRNN have in common.
 struct Sizes {
     input: usize,
     dense: bool,
@@ -595,8 +595,8 @@ impl StepModel for Stcn {
         Context { past: from(0), seen: from(1) }
     }
 
-    /// The last latents that a decoder which looks back has seen, at first none. Not rows of zeros: what its layers
-    /// compute from those is not zero, and `forward` pads every layer with zeros.
+    /// The last latents that a decoder which looks back has seen: none yet. Rows of zeros would not do: its layers
+    /// turn them into something else, where `forward` pads every layer with zeros.
     fn start(&self, rows: usize) -> Vec<Tensor> {
         let nothing = Tensor::zeros(&[rows, 0, self.sizes.drawn()]);
         if self.output.looks_back() { vec![nothing] } else { vec![] }

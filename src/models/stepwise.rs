@@ -9,7 +9,7 @@
 //! p(x_t | ·) = output(past_t, s_{t−1}, h_t)
 //! s_t = advance(seen_t, s_{t−1}, h_t)
 //! ```
-//! Contexts, priors and outputs of all steps are computed at once: none of them needs one of another step.
+//! Contexts, priors and outputs of all steps are computed at once: a step does not need those of another.
 //! Not here: models whose latents form a ladder (`stcn`, `swavenet`).
 
 use super::sequence::{
@@ -151,8 +151,8 @@ pub trait Stepwise: Module + Sync + Send {
         h.vars()
     }
 
-    /// Terms that the paper adds to the objective in training, weighted, (B, T) each. Terms of weight 0 belong to
-    /// them, so that their parameters have a gradient.
+    /// Terms that the paper adds to the objective in training, weighted, (B, T) each. Terms of weight 0 are
+    /// included, so that their parameters have a gradient.
     fn auxiliary<'t>(&self, _x: Var<'t>, _pass: &Unrolled<'t>) -> Vec<Var<'t>> {
         vec![]
     }
@@ -318,7 +318,7 @@ impl<M: Stepwise> StepwiseSampler<'_, M> {
         Steps::one(self.model.latent(past, s, draw("z.1", from), &draw))
     }
 
-    /// Moves behind x_t.
+    /// Moves past x_t.
     fn advance<'t>(&mut self, x: Var<'t>, c: &Context<Var<'t>>, s: &Steps<'t>, h: &Steps<'t>) {
         self.state = self.model.advance(&c.seen, s, h).into_iter().map(Var::value).collect();
         self.memory = self.model.remember(x, &c.past).into_iter().map(Var::value).collect();

@@ -93,8 +93,8 @@ impl CausalConv1d {
 /// let mut past = conv.past(1);
 /// past.push(Tensor::new(&[1, 1, 1], vec![7.]));
 /// past.push(Tensor::new(&[1, 1, 1], vec![8.]));
-/// let all = conv.forward(Tape::inference().constant(Tensor::new(&[1, 2, 1], vec![7., 8.])));
-/// assert_eq!(conv.step(&past).data(), &all.value().data()[2..]); // the second step
+/// let all = conv.forward(Tape::inference().constant(Tensor::new(&[1, 2, 1], vec![7., 8.]))).value();
+/// assert_eq!(conv.step(&past).data(), &all.data()[2..]); // the second step
 /// ```
 pub struct Past {
     rows: VecDeque<Tensor>,

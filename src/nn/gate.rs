@@ -33,7 +33,7 @@ impl Gate {
         }
     }
 
-    /// The whole sequence or any part of it: each step depends on itself alone.
+    /// Step by step, so that x may be a whole sequence or any part of it.
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         let rectified = match &self.hidden {

@@ -44,13 +44,13 @@ impl GatedBlock {
         }
     }
 
-    /// y.
+    /// The output y.
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.mix.forward_residual(self.unit(x), self.residual(x))
     }
 
-    /// u, which is the skip output, and y.
+    /// The skip output u and the output y.
     #[track_caller]
     pub fn forward_skip<'t>(&self, x: Var<'t>) -> (Var<'t>, Var<'t>) {
         let u = self.mix.forward(self.unit(x));

@@ -21,7 +21,7 @@ pub trait Module {
     /// Calls `f` on every parameter, which it may change.
     fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param));
 
-    /// The number of trained numbers, over all parameters.
+    /// How many numbers the parameters have together.
     fn parameter_count(&self) -> usize {
         let mut count = 0;
         self.visit(&mut |p| count += p.value.len());
@@ -157,8 +157,8 @@ impl Init {
         })
     }
 
-    /// The next parameter, `name` behind the current path. `fill(noise, path, value)` sets its value, which is
-    /// zeros, with noise drawn under its path: adding a parameter changes no other.
+    /// The next parameter, with `name` appended to the current path. `fill(noise, path, value)` sets its value, which
+    /// starts as zeros. It draws noise under the path, so that adding a parameter changes no other.
     pub fn param(
         &mut self,
         name: &str,

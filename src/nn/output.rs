@@ -10,12 +10,14 @@ use crate::tensor::Tensor;
 ///
 /// ```
 /// # use stcn::{Tape, Tensor, nn::{Init, OutputNet}};
-/// let tape = Tape::inference();
-/// let y = tape.constant(Tensor::zeros(&[1, 4, 3]));
 /// let ink = OutputNet::pointwise(&mut Init::new(1), 3, 8, 2);
 /// let speech = OutputNet::gated(&mut Init::new(1), 3, 8, 2);
-/// assert_eq!(ink.forward(y).value().shape(), speech.forward(y).value().shape());
 /// assert!(!ink.looks_back() && speech.looks_back());
+/// for net in [ink, speech] {
+///     let tape = Tape::inference();
+///     let y = tape.constant(Tensor::zeros(&[1, 4, 3]));
+///     assert_eq!(net.forward(y).value().shape(), [1, 4, 8]);
+/// }
 /// ```
 pub struct OutputNet {
     pointwise: Option<Mlp>,

@@ -9,8 +9,8 @@ use crate::kernel::math::{exp_f64, ln_f64};
 ///
 /// ```
 /// # use stcn::optim::schedule::{Schedule, lr};
-/// let cosine = Schedule::Cosine { floor: 0.1, steps: 100 };
-/// assert_eq!([0, 50, 100, 900].map(|step| lr(cosine, 0.5, step)), [0.5, 0.3, 0.1, 0.1]);
+/// let cosine = Schedule::Cosine { floor: 0.25, steps: 100 };
+/// assert_eq!([0, 50, 100, 900].map(|step| lr(cosine, 0.5, step)), [0.5, 0.375, 0.25, 0.25]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {

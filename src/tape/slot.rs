@@ -30,8 +30,8 @@ impl Slot {
         }
     }
 
-    /// The running sum, to be added to in place, and whether this is its first term: then its contents are
-    /// unspecified and every element must be stored. `None` if it is not needed.
+    /// The running sum, to add to in place, and whether this is its first term: its contents are then unspecified,
+    /// and every element must be overwritten. `None` if the gradient is not needed.
     pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
         if !self.needed {
             return None;
