@@ -16,8 +16,11 @@ use crate::tensor::Real;
 /// let head = Head::new(&mut Init::new(1), 8, (2, 1), 5, true); // dx, dy under 5 bivariate normals; a pen
 /// let tape = Tape::inference();
 /// let px = head.forward(tape.constant(Tensor::zeros(&[1, 4, 8])));
-/// let log_px = px.log_prob(tape.constant(Tensor::zeros(&[1, 4, 3])));
-/// assert_eq!(log_px.value().shape(), [1, 4]);
+/// let log_px = px.log_prob(tape.constant(Tensor::zeros(&[1, 4, 3]))).value();
+/// assert_eq!(log_px.shape(), [1, 4]);
+/// let ln_2 = 2f64.ln(); // features of zeros: μ = 0, σ = softplus(0) = ln 2, ρ = 0, and ½ for the pen
+/// let want = -std::f64::consts::TAU.ln() - 2. * ln_2.ln() - ln_2;
+/// assert!((f64::from(log_px.data()[0]) - want).abs() < 1e-5);
 /// ```
 pub struct Head {
     logits: Option<Linear>,
