@@ -1,4 +1,4 @@
-//! Enums whose values users type, and the error for a word that is none of them.
+//! Enums whose values users type by name, and the error for an unknown name.
 
 use crate::error::{Error, nearest};
 
@@ -12,7 +12,7 @@ macro_rules! choice {
         }
 
         impl $name {
-            /// Every value, in the order of this page.
+            /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
 
             /// As it is typed and written to files.
@@ -22,7 +22,7 @@ macro_rules! choice {
                 }
             }
 
-            /// What it is: the first line of its documentation here.
+            /// The first line of its documentation.
             pub fn about(self) -> &'static str {
                 let about = match self {
                     $(Self::$value => [$($about),*][0],)+
@@ -65,13 +65,13 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
-/// The words that a value of this type is typed as.
+/// The names that users type for the values of a type.
 pub trait Words {
-    /// All of them, in the order of the page.
+    /// All of them, in the order of declaration.
     const WORDS: &'static [&'static str];
 }
 
-/// The error for a name that is not in the list.
+/// The error for a `name` that is not among those that are `known`.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
     let near = nearest(name, known.iter().copied()).unwrap_or_default();
     let known = known.join(", ");

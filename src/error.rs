@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// `std::result::Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something outside the program was not as it has to be.
+/// Something outside the program is wrong, or the run failed: the message says what, where, and the cure.
 #[derive(Debug)]
 pub struct Error(Box<ErrorKind>);
 
-/// What went wrong; every variant carries where.
+/// What went wrong, and where.
 #[derive(Debug)]
 pub enum ErrorKind {
     /// Wrong arguments: an unknown preset, key, value or combination.
@@ -33,7 +33,7 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
-    /// A file was read but holds something else than it has to.
+    /// A file was read, and its contents are wrong.
     Invalid {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ impl Error {
         ErrorKind::Usage(what.into()).into()
     }
 
-    /// `path` holds something else than it has to; `what` says found, wanted and cure.
+    /// The contents of `path` are wrong; `what` says what was found, what was wanted, and the cure.
     pub fn invalid(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
         ErrorKind::Invalid { path: path.as_ref().into(), what: what.into() }.into()
     }
@@ -90,7 +90,7 @@ impl From<ErrorKind> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = Harmless { f, left: LONGEST_MESSAGE };
+        let mut f = Sanitised { f, left: LONGEST_MESSAGE };
         match &*self.0 {
             ErrorKind::Usage(what) | ErrorKind::Diverged(what) => f.write_str(what),
             ErrorKind::Read { path, source } => {
@@ -105,17 +105,17 @@ impl fmt::Display for Error {
     }
 }
 
-/// Characters of a message, a few times those of the longest that tells of nodes.
+/// The most characters of a message: a few times those of our longest.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// Messages quote files and words, which may hold anything: one line comes out, without what would steer
-/// a terminal, and no longer than a person reads.
-struct Harmless<'a, 'f> {
+/// Messages quote files and arguments, which may hold anything: this writes them as one line, with control
+/// characters escaped, and cuts what is too long.
+struct Sanitised<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     left: usize,
 }
 
-impl Write for Harmless<'_, '_> {
+impl Write for Sanitised<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             match self.left {
@@ -132,7 +132,7 @@ impl Write for Harmless<'_, '_> {
 
 impl std::error::Error for Error {}
 
-/// The entry of `known` nearest to `word`, for "did you mean": by edit distance, but first those that it begins.
+/// The entry of `known` nearest to `word`, for "did you mean": one that begins with it, or else by edit distance.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|name| (!name.starts_with(word), edit_distance(word, name)))
 }

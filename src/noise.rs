@@ -14,7 +14,15 @@ use chacha20::rand_core::{Rng, SeedableRng};
 use rand_distr::Distribution;
 use sha2::{Digest, Sha256};
 
-/// The root of every address: all but purpose, sample and index.
+/// Random numbers of one seed, domain and step: the first half of an address.
+///
+/// ```
+/// # use stcn::Noise;
+/// let (noise, mut all, mut rest) = (Noise::new(1, "train"), [0.; 5], [0.; 3]);
+/// noise.normals("z.1", 7, 0, &mut all);
+/// noise.normals("z.1", 7, 2, &mut rest); // sample 7 again, from its third number on
+/// assert_eq!(all[2..], rest);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
     seed: u64,
@@ -31,32 +39,32 @@ impl Noise {
         Self { seed, domain, step: 0 }
     }
 
-    /// The same root at another step.
+    /// The same seed and domain at another step.
     pub fn at(self, step: u64) -> Self {
         Self { step, ..self }
     }
 
-    /// The same root so many steps on.
+    /// The same seed and domain, `steps` steps later.
     pub fn later(self, steps: u64) -> Self {
         self.at(self.step + steps)
     }
 
-    /// Standard normals number `offset`, `offset + 1`, … of (purpose, sample).
+    /// Fills `out` with standard normals: numbers `offset`, `offset + 1`, … of (purpose, sample).
     pub fn normals(&self, purpose: &str, sample: u64, offset: u64, out: &mut [Real]) {
         self.stream(purpose).fill(sample, offset, out, normals_from_words);
     }
 
-    /// Uniforms in [0, 1), multiples of 2⁻²⁴ (under feature `f64` too).
+    /// The same with uniforms in [0, 1), multiples of 2⁻²⁴ (under feature `f64` too).
     pub fn uniforms(&self, purpose: &str, sample: u64, offset: u64, out: &mut [Real]) {
         self.stream(purpose).fill(sample, offset, out, uniforms_from_words);
     }
 
-    /// Words number `offset`, `offset + 1`, … of (purpose, sample), all 32 bits random.
+    /// The same with words of 32 random bits.
     pub fn words(&self, purpose: &str, sample: u64, offset: u64, out: &mut [u32]) {
         self.stream(purpose).fill(sample, offset, out, |words, out| out.copy_from_slice(words));
     }
 
-    /// A permutation of `0..n`: Fisher and Yates's, with one word a swap.
+    /// A random permutation of `0..n` (Fisher–Yates, one word per swap).
     pub fn shuffle(&self, purpose: &str, n: usize) -> Vec<usize> {
         let mut words = vec![0; n];
         self.words(purpose, 0, 0, &mut words);
@@ -71,7 +79,7 @@ impl Noise {
 
     /// Normals of shape (B, T, C): row b holds numbers 0 … T·C − 1 of (purpose, samples\[b\]).
     ///
-    /// So a sequence keeps its noise wherever it stands in the batch and however far it is padded.
+    /// So a sequence gets the same noise at any place in a batch and with any padding.
     pub fn normal_tensor(
         &self,
         purpose: &str,
@@ -117,7 +125,7 @@ impl Stream {
     fn fill<T>(self, sample: u64, offset: u64, out: &mut [T], convert: impl Fn(&[u32], &mut [T])) {
         assert!(sample < 1 << 36, "noise: sample {sample} is beyond 2³⁶");
         let end = offset.checked_add(out.len() as u64);
-        assert!(end.is_some_and(|end| end <= 1 << 32), "noise: a sample has 2³² numbers, not more");
+        assert!(end.is_some_and(|end| end <= 1 << 32), "noise: a sample has at most 2³² numbers");
         let mut generator = ChaCha8Rng::from_seed(self.key);
         generator.set_stream(self.step);
         generator.set_word_pos((u128::from(sample) << 32) | u128::from(offset));
@@ -139,7 +147,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Every word as if central, then the tails again; both in vectors.
+    /// Every word as if central, then the tails again, so that both loops are vectorised.
     fn normals_from_words(words: &[u32], out: &mut [Real]) {
         for (out, &word) in out.iter_mut().zip(words) {
             *out = central(centred(word)) as Real;
@@ -173,7 +181,7 @@ impl Distribution<Real> for StandardNormal {
     }
 }
 
-/// Whether the quantile is beyond ½ ± 0.48, where `central` ends and `tail` begins.
+/// Whether the word's probability is outside ½ ± 0.48, where `central` ends and `tail` begins.
 #[inline(always)]
 fn is_tail(word: u32) -> bool {
     const CENTRAL: u32 = (0.48 * 4_294_967_296.) as u32;

@@ -1,8 +1,8 @@
 //! Threads: the only module that names rayon.
 //!
-//! Four verbs, and in none does a thread decide a value: [`tiles`] writes disjoint pieces of the
-//! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds partials of fixed
-//! chunks in index order; [`teams`] is a map whose tasks open regions of their own.
+//! Four functions, and in none does a result depend on the threads: [`tiles`] writes disjoint pieces of the
+//! outputs, cut by constants; [`map`] gives results in index order; [`sum`] adds the partial sums of fixed
+//! chunks in index order; [`teams`] is a map whose tasks open parallel regions of their own.
 //! Not here: rayon's own reductions, whose order is unspecified.
 
 use crate::error::{Error, Result};
@@ -38,17 +38,17 @@ impl<'a> Work<'a> {
         Self::default()
     }
 
-    /// One task more; it owns what it writes.
+    /// Adds a task, which owns what it writes.
     pub fn add(&mut self, task: impl FnOnce() + Send + 'a) {
         self.tasks.push(Box::new(task));
     }
 
-    /// One of the longest tasks: they are begun first, so that no thread waits for one at the end.
+    /// Adds one of the longest tasks. They start first, so that no thread waits for one at the end.
     pub fn add_long(&mut self, task: impl FnOnce() + Send + 'a) {
         self.long.push(Box::new(task));
     }
 
-    /// Does everything, on any thread, in any order.
+    /// Runs all tasks, on any thread, in any order.
     pub fn run(self) {
         share_out(self.long, self.tasks, |task| task());
     }
@@ -61,8 +61,8 @@ pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
     share_out(vec![], tasks, job);
 }
 
-/// Long tasks go to any free thread. Of the others every thread begins with its own share, always the same part of
-/// the list and so of the rows: what it wrote in one region is still in its cache in the next.
+/// Long tasks go to any free thread. Of the others, each thread starts with its own share: the same part of the
+/// list in every region, so usually the same rows, which are still in its cache.
 fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
     let threads = threads().min(long.len() + tasks.len()).max(1);
     let mut shares = vec![];
@@ -98,9 +98,9 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     results.into_iter().map(|result| result.expect("every task was run")).collect()
 }
 
-/// `f(0), f(1), … f(n − 1)`, each by a team of its own: the threads are shared out evenly among them, and
-/// regions within are run by that team. For tasks that are long chains of regions, so short that threads
-/// would wait for each other most of the time. With too few threads for that, or in a team: one after another.
+/// `f(0), f(1), … f(n − 1)`, each by a team of its own: the threads are shared out evenly among the teams, and
+/// regions within a task are run by its team. For tasks that are long chains of regions so short that all threads
+/// together would mostly wait for each other. With fewer threads than tasks, or in a team: one after another.
 pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let all = threads();
     if n == 1 || all < n || workers::leads() {
@@ -109,11 +109,11 @@ pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, || f(i)))
 }
 
-/// Terms of one partial sum where many are summed: part of what the sum is.
+/// Terms of one partial sum. The bits of a sum depend on it.
 pub const CHUNK: usize = 1 << 14;
 
-/// Elements per task of elementwise work: few enough that small tensors are shared out evenly. Part of
-/// nothing; it may change.
+/// Elements per task of elementwise work: few enough that small tensors are shared out evenly. No bits depend on
+/// it.
 pub const PIECE: usize = 1 << 13;
 
 /// Cuts every output into pieces of [`PIECE`] elements and runs `job(range, pieces)` on each.
@@ -184,8 +184,8 @@ pub fn tiles<T: Send, const N: usize>(
     each(tasks, |(tile, pieces)| job(tile, pieces));
 }
 
-/// `Σ f(i)` over `0..n` in f64: each chunk of `chunk` indices gives a partial (in any thread), and the
-/// partials are added in index order.
+/// `Σ f(i)` over `0..n` in f64: each chunk of `chunk` indices gives a partial sum (on any thread), and these are
+/// added in index order.
 pub fn sum(n: usize, chunk: usize, f: impl Fn(Range<usize>) -> f64 + Sync) -> f64 {
     let partials = map(n.div_ceil(chunk), |i| f(i * chunk..n.min((i + 1) * chunk)));
     partials.iter().fold(0., |sum, partial| sum + partial)

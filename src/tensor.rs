@@ -1,8 +1,8 @@
 //! [`Tensor`]: contiguous row-major numbers of rank ≤ 4, shared on clone, copied on write.
 //!
-//! One layout means one code path and no sum whose bits depend on history (decision 0002). Buffers go
-//! back to a pool when the last tensor that shares them is dropped, so that a training step touches no
-//! fresh pages. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
+//! One layout means one code path, and no sum whose bits depend on how a tensor was made (decision 0002). A buffer
+//! goes back to a pool when the last tensor that shares it is dropped, so that a training step asks the system
+//! for no memory. Not here: arithmetic with a gradient (`ops`), products (`kernel`).
 
 use crate::kernel::{pointwise, simd::vectorise};
 use crate::parallel;
@@ -42,8 +42,7 @@ impl Tensor {
         zeros
     }
 
-    /// A buffer whose contents are whatever was there before (NaN in debug builds): for outputs of
-    /// which every element is about to be written.
+    /// A tensor with unspecified contents (NaN in debug builds): for outputs whose every element will be written.
     pub fn scratch(shape: &[usize]) -> Self {
         Self::new(shape, Pool::take(shape.iter().product()))
     }
@@ -67,12 +66,12 @@ impl Tensor {
         self.array().shape()
     }
 
-    /// How many numbers.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.array().len()
     }
 
-    /// Whether there are none.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -94,7 +93,7 @@ impl Tensor {
         array.as_slice_mut().expect("always contiguous")
     }
 
-    /// As ndarray sees it.
+    /// A view for ndarray.
     pub fn view(&self) -> ArrayViewD<'_, Real> {
         self.array().view()
     }
@@ -106,17 +105,17 @@ impl Tensor {
         self.data()[0]
     }
 
-    /// Everything but the last axis, counted as rows …
+    /// The number of rows: the product of all axes but the last.
     pub fn rows(&self) -> usize {
         self.len() / self.cols().max(1)
     }
 
-    /// … of this many numbers.
+    /// The length of a row, which is the last axis.
     pub fn cols(&self) -> usize {
         *self.shape().last().expect("rank ≥ 1")
     }
 
-    /// `(B, T, C)`, or a panic that says what came instead.
+    /// `(B, T, C)`. Panics, naming `op` and the shape, if there are not three axes.
     #[track_caller]
     pub fn btc(&self, op: &str) -> (usize, usize, usize) {
         match *self.shape() {
@@ -205,7 +204,7 @@ impl Drop for Tensor {
     }
 }
 
-/// Elementwise over tensors of one shape.
+/// `y = f(inputs)`, elementwise over tensors of one shape.
 #[track_caller]
 pub fn zip<const N: usize>(
     inputs: [&Tensor; N],
@@ -222,7 +221,7 @@ pub fn zip<const N: usize>(
             #[inline(always)]
             || {
                 #[allow(clippy::redundant_locals)]
-                let f = f; // what it captured is now known not to lie in `out`, and stays in registers
+                let f = f; // a local: its captures cannot lie in `out`, so they stay in registers
                 let n = out.len();
                 let data = data.map(|x| &x[..n]); // equal lengths, so that no index needs a check
                 for i in 0..n {
@@ -238,24 +237,25 @@ pub fn zip<const N: usize>(
     out
 }
 
-/// Buffers that wait to be used again, by capacity.
+/// Free buffers, by capacity.
 #[derive(Default)]
 struct Pool {
     free: BTreeMap<usize, Vec<Vec<Real>>>,
-    /// Numbers in `free`, numbers in tensors, and the most ever in tensors at once: no more is held in all.
+    /// Numbers in `free`, numbers in tensors, and the most ever in tensors at once. The pool is cut so that the
+    /// first two together stay within the third.
     pooled: usize,
     live: usize,
     most_live: usize,
-    /// The most in tensors at once since [`peak`] asked.
+    /// The most in tensors at once since the last call of [`peak`].
     peak: usize,
 }
 
 static POOL: Mutex<Pool> =
     Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0, peak: 0 });
 
-/// What `job` gives, and how many bytes of tensors it held at its peak, beyond what was held before.
+/// Runs `job`; gives its result and the most bytes that tensors held at once meanwhile, beyond those held before.
 ///
-/// Of the whole process: nothing else should be computing meanwhile.
+/// Counts tensors of the whole process, so nothing else should compute at the same time.
 pub fn peak<R>(job: impl FnOnce() -> R) -> (R, usize) {
     let before = {
         let mut pool = Pool::lock();
@@ -268,7 +268,7 @@ pub fn peak<R>(job: impl FnOnce() -> R) -> (R, usize) {
 }
 
 impl Pool {
-    /// Buffers below this many numbers are left to the allocator.
+    /// Buffers below this many numbers are not pooled.
     const SMALLEST: usize = 1024;
 
     fn lock() -> MutexGuard<'static, Self> {
@@ -289,8 +289,8 @@ impl Pool {
         buffer
     }
 
-    /// The smallest waiting buffer that fits and wastes less than a quarter, one that was as long before if
-    /// there is one, as none of it must be filled then; else makes room for a new one.
+    /// The smallest free buffer that fits and wastes less than a quarter, preferably one of this very length, which
+    /// needs no filling. If there is none, frees others to make room for a new one.
     fn reuse(&mut self, len: usize) -> Option<Vec<Real>> {
         let class = Self::size_class(len);
         let fits =
@@ -306,7 +306,7 @@ impl Pool {
         found
     }
 
-    /// Lets go of waiting buffers, largest first, until no more than `most` is held.
+    /// Frees buffers, largest first, until at most `most` numbers are held.
     fn shrink(&mut self, most: usize) {
         while self.live + self.pooled > most {
             let Some(mut largest) = self.free.last_entry() else { return };
@@ -317,7 +317,7 @@ impl Pool {
         }
     }
 
-    /// A buffer is now a tensor's.
+    /// Counts the buffer of a new tensor.
     fn count(capacity: usize) {
         if capacity >= Self::SMALLEST {
             let mut pool = Self::lock();
@@ -327,7 +327,7 @@ impl Pool {
         }
     }
 
-    /// And now it is not.
+    /// Takes the buffer of a dropped tensor.
     fn give(buffer: Vec<Real>) {
         if buffer.capacity() < Self::SMALLEST {
             return;

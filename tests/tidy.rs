@@ -68,6 +68,13 @@ const NO_TWIN: [(&str, &str); 5] = [
     ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
 ];
 
+/// Folders whose public functions and types each have an example that runs.
+const WITH_EXAMPLES: [&str; 4] = ["ops/", "dist/", "nn/", "optim/"];
+
+/// Those that have none, each with its reason. One that is not there, or has got an example, has to go.
+const NO_EXAMPLE: [(&str, &str, &str); 1] =
+    [("ops/check.rs", "checks", "the examples are in it: a line for every op")];
+
 /// Words that only some files may use.
 struct Words {
     words: Vec<String>,
@@ -639,6 +646,40 @@ fn wordless(sources: &[Source]) -> Vec<String> {
     wordless.map(|source| format!("src/{}: does not begin with `//! `", source.path)).collect()
 }
 
+/// Public functions, types and traits without an example in their documentation. Those of macros and methods are
+/// not seen: they are indented.
+fn without_example(sources: &[Source], exceptions: &[(&str, &str, &str)]) -> Vec<String> {
+    let (mut found, mut used) = (vec![], vec![]);
+    let examined = |source: &&Source| WITH_EXAMPLES.iter().any(|w| source.path.starts_with(w));
+    for source in sources.iter().filter(examined) {
+        let mut example = false;
+        for (i, line) in source.text.lines().enumerate() {
+            if line.starts_with("/// ```") {
+                example = true;
+            }
+            if line.starts_with("///") || line.starts_with("#[") {
+                continue;
+            }
+            let item = ["fn ", "struct ", "enum ", "trait "]
+                .iter()
+                .find_map(|kind| line.strip_prefix("pub ")?.strip_prefix(kind));
+            if let Some(name) = item.map(first_name).filter(|_| !example) {
+                let excused = exceptions.iter().position(|e| (e.0, e.1) == (&source.path, name));
+                match excused {
+                    Some(i) => used.push(i),
+                    None => {
+                        found.push(format!("src/{}:{}: {name} has no example", source.path, i + 1))
+                    }
+                }
+            }
+            example = false;
+        }
+    }
+    let idle = exceptions.iter().enumerate().filter(|(i, _)| !used.contains(i));
+    found.extend(idle.map(|(_, e)| format!("NO_EXAMPLE: {} of {} needs no exception", e.1, e.0)));
+    found
+}
+
 /// Decisions that are long, misnumbered or not in the book.   notes: (file name, text)
 fn undecided(book: &str, notes: &[(String, String)]) -> Vec<String> {
     let mut found = vec![];
@@ -703,6 +744,11 @@ fn every_file_has_a_twin_in_tests() {
 #[test]
 fn every_file_says_what_belongs_there() {
     none(wordless(&sources()));
+}
+
+#[test]
+fn every_op_layer_distribution_and_optimiser_has_an_example() {
+    none(without_example(&sources(), &NO_EXAMPLE));
 }
 
 #[test]
@@ -941,6 +987,30 @@ mod seen_red {
             1
         );
         assert_eq!(undecided(book, &note("0003-f32.md", "# 0003 f32\n")).len(), 2);
+    }
+
+    #[test]
+    fn a_layer_without_an_example() {
+        let found = |path: &str, text: &str| without_example(&[Source::new(path, text)], &[]);
+        let bare = "/// A layer.\n#[derive(Clone)]\npub struct Gate;\n";
+        let shown = "/// A layer.\n///\n/// ```\n/// let x = 1;\n/// ```\n#[derive(Clone)]\npub struct Gate;\n";
+        assert_eq!(found("nn/gate.rs", bare), ["src/nn/gate.rs:3: Gate has no example"]);
+        assert_eq!(found("nn/gate.rs", shown), [""; 0]);
+        assert_eq!(found("cli/gate.rs", bare), [""; 0]);
+        for item in ["pub fn f(x: Var) -> Var {", "pub enum Stack {", "pub trait Module {"] {
+            assert_eq!(found("nn/a.rs", &format!("/// Something.\n{item}")).len(), 1, "{item}");
+            // The example of the item before is not its own.
+            assert_eq!(
+                found("nn/a.rs", &format!("{shown}\n/// Something.\n{item}")).len(),
+                1,
+                "{item}"
+            );
+        }
+        assert_eq!(found("nn/a.rs", "pub(super) fn f() {}\nfn g() {}\nstruct A;"), [""; 0]);
+        let excused = [("nn/gate.rs", "Gate", "a reason")];
+        assert_eq!(without_example(&[Source::new("nn/gate.rs", bare)], &excused), [""; 0]);
+        let idle = "NO_EXAMPLE: Gate of nn/gate.rs needs no exception";
+        assert_eq!(without_example(&[Source::new("nn/gate.rs", shown)], &excused), [idle]);
     }
 
     #[test]

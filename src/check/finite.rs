@@ -10,7 +10,7 @@ impl Tape {
         self.vars().find(|x| !x.value().is_finite())
     }
 
-    /// The first node, on the way back, whose gradient is not finite; `None` if all are. Wants
+    /// The first node of the walk back whose gradient is not finite; `None` if all are. Needs
     /// [`Keep::All`](crate::tape::Keep::All).
     pub fn first_non_finite_gradient(&self, grads: &Grads) -> Option<Var<'_>> {
         self.vars().rev().find(|&x| grads.wrt(x).is_some_and(|grad| !grad.is_finite()))

@@ -1,4 +1,4 @@
-//! Distributions whose parameters are nodes: log-probability, draws, divergence.
+//! Distributions whose parameters are nodes of a tape: log-probability, samples, KL divergence.
 //!
 //! Not here: the networks that give the parameters (`nn`), the formulas' gradients (`ops`).
 

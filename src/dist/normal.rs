@@ -7,6 +7,15 @@ use crate::tape::Var;
 use crate::tensor::{Real, Tensor};
 
 /// A diagonal normal over the last axis.   mean, std: (B, T, C)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, dist::Normal};
+/// # let tape = Tape::new();
+/// let [zero, one] = [0., 1.].map(|x| tape.input(Tensor::new(&[1, 1, 2], vec![x; 2]), ""));
+/// let p = Normal { mean: zero, std: one };
+/// let q = Normal { mean: one, std: one };
+/// assert_eq!(q.kl(p).value().item(), 1.); // ½ for each of two channels
+/// ```
 #[derive(Clone, Copy)]
 pub struct Normal<'t> {
     /// μ
@@ -16,14 +25,14 @@ pub struct Normal<'t> {
 }
 
 impl<'t> Normal<'t> {
-    /// `z = μ + σ ⊙ ε`, with ε the noise at the address (`name`, sample, t, channel), on the tape as
-    /// `noise.<name>`; z bears `name`.
+    /// A reparameterised sample `z = μ + σ ⊙ ε`, where ε is the noise of (`name`, sample, t, channel). Labels z
+    /// with `name` and ε with `noise.<name>`.
     pub fn rsample(self, noise: &Noise, name: &str, samples: &[u64]) -> Var<'t> {
         self.rsample_from(0, noise, name, samples, 1.)
     }
 
-    /// The same for steps that are `first`, `first + 1`, … of their sequences, with `temperature · ε`:
-    /// a pass over a part of a sequence sees the noise that a pass over the whole sees there.
+    /// The same for a part of a sequence that starts at step `first`, with `temperature · ε`: every step gets the
+    /// noise that it has in a pass over the whole.
     pub fn rsample_from(
         self,
         first: usize,
@@ -42,13 +51,13 @@ impl<'t> Normal<'t> {
         rsample(self.mean, self.std, epsilon).named(name)
     }
 
-    /// Puts names on both nodes, `<name>.mean` and `<name>.std`.
+    /// Labels both nodes, `<name>.mean` and `<name>.std`.
     pub fn named(self, name: &str) -> Self {
         let of = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
         Self { mean: of(self.mean, "mean"), std: of(self.std, "std") }
     }
 
-    /// Steps one after another in time.   (B, T_i, C) each → (B, Σ T_i, C)
+    /// Joins normals in time.   (B, T_i, C) each → (B, Σ T_i, C)
     #[track_caller]
     pub fn concat_time(steps: &[Normal<'t>]) -> Self {
         let all =
@@ -61,7 +70,7 @@ impl<'t> Normal<'t> {
         normal_log_prob(z, self.mean, self.std)
     }
 
-    /// The posterior that weighs `prior` into the estimate `self`, by precision (Eq. 11).
+    /// The posterior from the estimate `self` and the `prior`, weighted by their precisions (Eq. 11).
     pub fn combined(self, prior: Normal<'t>, how: Combine) -> Normal<'t> {
         Normal {
             mean: combined_mean((self.mean, self.std), (prior.mean, prior.std)),

@@ -1,4 +1,4 @@
-//! What a model says of one step of data: a density of the real channels, a probability of the rest.
+//! The distribution of a step of data: a density of its real channels, probabilities of its bits.
 
 use super::Normal;
 use crate::kernel::math::{exp, sigmoid};
@@ -8,10 +8,25 @@ use crate::tape::Var;
 use crate::tensor::{Real, Tensor};
 
 /// The density of the real channels.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, dist::{Density, Normal, Observation}};
+/// # let tape = Tape::new();
+/// let var = |x: &[stcn::Real]| tape.input(Tensor::new(&[1, 1, x.len()], x.to_vec()), "");
+/// let (mean, std, x) = (var(&[1.]), var(&[2.]), var(&[0.5]));
+/// let log_prob = |density| {
+///     Observation { density: Some(density), bits: None, floors: false, threshold: false }.log_prob(x).value()
+/// };
+/// let normal = log_prob(Density::Normal(Normal { mean, std }));
+/// let mixture = log_prob(Density::Mixture { logits: var(&[0.]), mean, std }); // of one component
+/// assert_eq!(mixture, normal);
+/// ```
 pub enum Density<'t> {
     /// One diagonal normal.
     Normal(Normal<'t>),
-    /// M diagonal normals, one index for all channels.   logits: (B, T, M), mean, std: (B, T, D·M)
+    /// A mixture of M diagonal normals, with one component index for all channels.
+    ///
+    /// logits: (B, T, M), mean, std: (B, T, D·M)
     Mixture {
         /// Unnormalised log-weights.
         logits: Var<'t>,
@@ -20,7 +35,7 @@ pub enum Density<'t> {
         /// Component fastest.
         std: Var<'t>,
     },
-    /// M bivariate normals with correlation.
+    /// A mixture of M bivariate normals with correlations; shapes as for `Mixture` with D = 2.
     Bivariate {
         /// Unnormalised log-weights.
         logits: Var<'t>,
@@ -34,23 +49,33 @@ pub enum Density<'t> {
 }
 
 /// `p(x_t | ·)`: a density of the first channels and independent bits in the last (the pen).
+///
+/// ```
+/// # use stcn::{Noise, Tape, Tensor, dist::Observation};
+/// # let tape = Tape::new();
+/// let logits = tape.input(Tensor::new(&[1, 1, 2], vec![-1000., 1000.]), "logits"); // surely 0, surely 1
+/// let px = Observation { density: None, bits: Some(logits), floors: false, threshold: false };
+/// let x = px.sample(&Noise::new(1, "sample"), &[0], 0, 1.);
+/// assert_eq!(x.data(), [0., 1.]);
+/// assert_eq!(px.log_prob(tape.constant(x)).value().item(), 0.);
+/// ```
 pub struct Observation<'t> {
-    /// Of the real channels; `None` if every channel is a bit.
+    /// The density of the real channels; `None` if every channel is a bit.
     pub density: Option<Density<'t>>,
     /// Logits of the bits, (B, T, bits); `None` if every channel is real.
     pub bits: Option<Var<'t>>,
-    /// Whether π and θ have the release's floors of 10⁻⁶ and 10⁻⁵ in the logarithms.
+    /// Whether π and θ have floors of 10⁻⁶ and 10⁻⁵ inside the logarithms, as in the released code.
     pub floors: bool,
-    /// Whether a bit is drawn as `θ > ½` rather than by chance.
+    /// Whether a bit is set to `θ > ½` rather than drawn at random.
     pub threshold: bool,
 }
 
 impl<'t> Observation<'t> {
-    /// Puts names on its nodes: `<name>.logits`, `.mean`, `.std`, `.rho`, `.bits`, as many as there are.
+    /// Labels the nodes that it has: `<name>.logits`, `.mean`, `.std`, `.rho`, `.bits`.
     pub fn named(self, name: &str) -> Self {
-        let put = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
+        let label = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
         if let Some(bits) = self.bits {
-            put(bits, "bits");
+            label(bits, "bits");
         }
         let (logits, mean, std, rho) = match self.density {
             None => return self,
@@ -63,7 +88,7 @@ impl<'t> Observation<'t> {
         let parts = [("logits", logits), ("mean", Some(mean)), ("std", Some(std)), ("rho", rho)];
         for (what, x) in parts {
             if let Some(x) = x {
-                put(x, what);
+                label(x, what);
             }
         }
         self
@@ -94,11 +119,11 @@ impl<'t> Observation<'t> {
         match (real, pen) {
             (Some(real), Some(pen)) => real + pen,
             (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => panic!("log_prob: an observation of nothing"),
+            (None, None) => panic!("log_prob: {EMPTY}"),
         }
     }
 
-    /// Draws x.   Result: (B, T, D), step t of sequence b from the noise at (b's sample, first + t)
+    /// Samples x, (B, T, D). Step t of sequence b gets the noise of (samples\[b\], first + t).
     ///
     /// `temperature` multiplies every σ and divides every logit; 1 is the model as trained.
     pub fn sample(
@@ -112,7 +137,8 @@ impl<'t> Observation<'t> {
             Density::Normal(normal) => normal.mean,
             Density::Mixture { logits, .. } | Density::Bivariate { logits, .. } => *logits,
         }));
-        let (_, steps, _) = any.expect("an observation of something").value().btc("sample");
+        let Some(any) = any else { panic!("sample: {EMPTY}") };
+        let (_, steps, _) = any.value().btc("sample");
         let real = self
             .density
             .as_ref()
@@ -147,7 +173,10 @@ impl<'t> Observation<'t> {
     }
 }
 
-/// Picks a component by inversion of its cumulated weights, then draws from it.
+/// What is wrong with an observation of no channels.
+const EMPTY: &str = "the observation has neither a density nor bits";
+
+/// Picks a component by inverting the cumulative distribution of the weights, then samples from it.
 fn draw_density(
     density: &Density<'_>,
     noise: &Noise,
@@ -190,10 +219,10 @@ fn draw_density(
     x
 }
 
-/// The index at which the cumulated softmax of `logits / temperature` passes `chance`.
+/// The index at which the cumulative softmax of `logits / temperature` exceeds `chance`.
 fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
     let top = logits.iter().fold(Real::NEG_INFINITY, |top, &l| if l > top { l } else { top });
-    // The likeliest has weight 1 also at temperature 0, where (l − top)/0 is no number.
+    // At temperature 0 the most likely has weight 1 too, where (l − top)/0 is NaN.
     let weight = |&l: &Real| if l == top { 1. } else { exp((l - top) / temperature) };
     let weights: Vec<Real> = logits.iter().map(weight).collect();
     let mut left = chance * weights.iter().fold(0., |sum, w| sum + w);

@@ -1,6 +1,6 @@
 //! A finished pass as safetensors, for anyone to recompute in another framework and compare.
 //!
-//! What stands in the file and how it lies is a page of the [book](crate::book::dump).
+//! The names and layouts in the file are a page of the [book](crate::book::dump).
 
 use crate::error::{Error, Result};
 use crate::file::write_whole;

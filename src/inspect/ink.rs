@@ -6,19 +6,19 @@
 use super::page::{Drawing, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page};
 use std::fmt::Write as _;
 
-/// No line may be higher than this …
+/// The greatest height of a drawing, in pixels.
 const HIGHEST: f64 = 420.;
-/// … nor be blown up so far that a typical pen move is longer than this.
+/// The greatest length of a typical pen move, in pixels.
 const LONGEST_MOVE: f64 = 18.;
-/// Pixels across a stroke, where a typical pen move is as long as it may be …
+/// Width of a stroke in pixels, where a typical move has that greatest length.
 const PEN: f64 = 4.;
-/// … and at least: small writing has a thin pen.
+/// Its least width: small writing has a thin pen.
 const FINEST_PEN: f64 = 1.5;
-/// A move of more than this many typical moves is shortened to it: a wild sample must not shrink the
-/// rest to a dot, while the way back to dot an i (some 40) stays as it is.
+/// A move longer than this many typical moves is shortened to it, so that one wild sample does not shrink the
+/// rest to a dot. The move back to dot an i (some 40) stays as it is.
 const WILD: f64 = 80.;
 
-/// A point of a drawing, in the units of its rows; `drawn` unless the pen came through the air.
+/// A point of a drawing, in the units of its rows; `drawn` unless the pen was lifted on the way to it.
 #[derive(Clone, Copy)]
 struct Dot {
     x: f64,
@@ -29,8 +29,8 @@ struct Dot {
 
 /// A page with the drawings below each other, as the text of an SVG file.
 ///
-/// All drawings have one scale, at which the typical one fills the page's width; one that would stick
-/// out is made smaller. Panics if a drawing's rows are not triples.
+/// All drawings have one scale, at which the typical one fills the page's width; one that is too large is made
+/// smaller. Panics if a drawing's rows are not triples.
 #[track_caller]
 pub fn svg(lines: &[Drawing]) -> String {
     let dots: Vec<Vec<Dot>> = lines.iter().map(dots).collect();
@@ -47,11 +47,11 @@ pub fn svg(lines: &[Drawing]) -> String {
     let mut y = MARGIN;
     for (dots, bounds) in dots.iter().zip(&boxes) {
         let scale = usual.min(fits(bounds));
-        let put =
+        let to_page =
             |dot: &Dot| [MARGIN + (dot.x - bounds[0]) * scale, y + (bounds[3] - dot.y) * scale];
         let pen = (PEN * scale * typical_move(dots) / LONGEST_MOVE).clamp(FINEST_PEN, PEN);
         for (primed, colour) in [(true, PRIMED), (false, INK)] {
-            let d = path(dots, primed, put);
+            let d = path(dots, primed, to_page);
             if !d.is_empty() {
                 let _ = writeln!(
                     paths,
@@ -67,14 +67,14 @@ pub fn svg(lines: &[Drawing]) -> String {
     page(&strokes, y)
 }
 
-/// The points of a drawing, the start included, wild moves shortened.
+/// The points of a drawing, including its start, with wild moves shortened.
 #[track_caller]
 fn dots(drawing: &Drawing) -> Vec<Dot> {
     let rows = drawing.rows;
     assert_eq!(
         rows.len() % 3,
         0,
-        "ink: rows are dx, dy, pen; {} numbers are no triples",
+        "ink: rows are (dx, dy, pen), and {} numbers are not a multiple of 3",
         rows.len()
     );
     let moves: Vec<[f64; 2]> = rows.chunks_exact(3).map(|r| [finite(r[0]), finite(r[1])]).collect();
@@ -103,7 +103,7 @@ fn bounds(dots: &[Dot]) -> [f64; 4] {
     b
 }
 
-/// The median length of what was drawn, 1 where nothing was.
+/// The median length of the drawn moves, 1 if there are none.
 fn typical_move(dots: &[Dot]) -> f64 {
     let pairs = dots.windows(2).filter(|pair| pair[1].drawn);
     let lengths = pairs.map(|pair| {
@@ -119,34 +119,34 @@ fn median(mut x: Vec<f64>) -> Option<f64> {
 }
 
 /// The path data of the dots that are `primed`, or of those that are not; empty if there are none.
-fn path(dots: &[Dot], primed: bool, put: impl Fn(&Dot) -> [f64; 2]) -> String {
+fn path(dots: &[Dot], primed: bool, to_page: impl Fn(&Dot) -> [f64; 2]) -> String {
     let mut d = String::new();
     for (i, dot) in dots.iter().enumerate() {
         if dot.primed != primed {
             continue;
         }
-        let goes_on = i > 0 && dot.drawn;
-        if !goes_on {
-            go(&mut d, 'M', put(dot));
+        let continues = i > 0 && dot.drawn;
+        if !continues {
+            command(&mut d, 'M', to_page(dot));
         } else if dots[i - 1].primed != primed {
             // The other colour ends where this one begins.
-            go(&mut d, 'M', put(&dots[i - 1]));
+            command(&mut d, 'M', to_page(&dots[i - 1]));
         }
         let alone =
-            !goes_on && !dots.get(i + 1).is_some_and(|next| next.drawn && next.primed == primed);
-        if goes_on {
-            go(&mut d, 'L', put(dot));
+            !continues && !dots.get(i + 1).is_some_and(|next| next.drawn && next.primed == primed);
+        if continues {
+            command(&mut d, 'L', to_page(dot));
         } else if alone {
-            // A round cap needs some length to stand on.
+            // A line of no length has no round cap.
             d.push_str("h0.1");
         }
     }
     d
 }
 
-/// One path command, in tenths of a pixel.
-fn go(d: &mut String, command: char, [x, y]: [f64; 2]) {
+/// Appends a path command, rounded to tenths of a pixel.
+fn command(d: &mut String, letter: char, [x, y]: [f64; 2]) {
     // `+ 0.` turns −0 into 0.
     let tenth = |v: f64| (v * 10.).round() / 10. + 0.;
-    let _ = write!(d, "{command}{:.1} {:.1}", tenth(x), tenth(y));
+    let _ = write!(d, "{letter}{:.1} {:.1}", tenth(x), tenth(y));
 }

@@ -1,4 +1,4 @@
-//! Looking: pictures and tables of what a model read, wrote and learned. Looking changes nothing.
+//! Pictures and tables of what a model read, generated and learned. Looking changes nothing.
 
 pub mod dump;
 pub mod html;

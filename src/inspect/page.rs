@@ -8,7 +8,7 @@
 pub struct Drawing<'a> {
     /// (T, D) row-major, in raw units.
     pub rows: &'a [f32],
-    /// The first so many rows were given to the model, the others it wrote; drawn in another colour.
+    /// How many rows at the beginning were given to the model; they have another colour than those it generated.
     pub primed: usize,
 }
 
@@ -19,13 +19,12 @@ pub(super) const MARGIN: f64 = 48.;
 pub(super) const GAP: f64 = 36.;
 pub(super) const INK: &str = "#1c2a4a";
 pub(super) const PRIMED: &str = "#c2582b";
-/// Lines behind a drawing that help the eye to count.
+/// Grid lines.
 pub(super) const FAINT: &str = "#dde2ea";
 
-/// The SVG file of a page: `body` on white, `below` the lowest drawing's end and its gap; without a
-/// drawing `below` is the margin.
-pub(super) fn page(body: &str, below: f64) -> String {
-    let height = if below > MARGIN { (below - GAP + MARGIN).ceil() } else { 2. * MARGIN };
+/// The SVG file of a page: `body` on white. `next` is where another drawing would begin.
+pub(super) fn page(body: &str, next: f64) -> String {
+    let height = if next > MARGIN { (next - GAP + MARGIN).ceil() } else { 2. * MARGIN };
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\">\n\
@@ -34,7 +33,7 @@ pub(super) fn page(body: &str, below: f64) -> String {
     )
 }
 
-/// Numbers that are none count as 0.
+/// NaN and infinities count as 0.
 pub(super) fn finite(x: f32) -> f64 {
     if x.is_finite() { f64::from(x) } else { 0. }
 }

@@ -10,7 +10,7 @@ pub fn png(svg: &str, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let refused = |what: String| Error::usage(format!("cannot draw {}: {what}", path.display()));
     let tree = usvg::Tree::from_str(svg, &usvg::Options::default());
-    let tree = tree.map_err(|e| refused(format!("the SVG is not one: {e}")))?;
+    let tree = tree.map_err(|e| refused(format!("the SVG is invalid: {e}")))?;
     let size = tree.size().to_int_size();
     let (width, height) = (size.width(), size.height());
     let pixels = tiny_skia::Pixmap::new(width, height);

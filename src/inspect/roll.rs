@@ -6,11 +6,11 @@
 use super::page::{Drawing, FAINT, GAP, INK, MARGIN, PRIMED, WIDTH, page};
 use std::fmt::Write as _;
 
-/// Pixels a key is high.
+/// Height of a key, in pixels.
 const KEY: f64 = 8.;
-/// A step is at most so wide: short pieces keep the look of a roll.
+/// The greatest width of a step, in pixels, so that short pieces still look like a roll.
 const WIDEST: f64 = 16.;
-/// Steps between two faint upright lines: four bars of four quarters, if a step is a quarter.
+/// Steps between two vertical grid lines: four bars of 4/4, if a step is a quarter note.
 const BAR: usize = 16;
 /// Keys of a piano, and what they are: key 0 is A, and every twelfth from key 3 a C.
 const PIANO: usize = 88;
@@ -22,14 +22,14 @@ const BLACK_ROW: &str = "#f5f6f9";
 /// A page with the rolls below each other, as the text of an SVG file.
 ///
 /// All have one scale, at which the longest fills the page's width, and one range of keys: whole octaves
-/// from the lowest to the highest note of all. On 88 keys, black keys are shaded and a line stands
-/// below every C. Panics if rows are not `channels` wide.
+/// from the lowest to the highest note of all. On 88 keys, black keys are shaded and every C has a line
+/// below it. Panics if rows are not `channels` wide.
 #[track_caller]
 pub fn svg(rolls: &[Drawing], channels: usize) -> String {
     let steps = |roll: &Drawing| roll.rows.len() / channels;
     for roll in rolls {
         let found = roll.rows.len();
-        assert_eq!(found % channels, 0, "roll: {found} numbers are no rows of {channels} keys");
+        assert_eq!(found % channels, 0, "roll: {found} numbers are not rows of {channels} keys");
     }
     let (low, high) = range(rolls, channels);
     let longest = rolls.iter().map(steps).max().unwrap_or(0).max(1);
@@ -47,7 +47,7 @@ pub fn svg(rolls: &[Drawing], channels: usize) -> String {
                 let on = part.clone().map(|t| roll.rows[t * channels + key] > 0.5);
                 for [from, until] in runs(on) {
                     let x = MARGIN + (part.start + from) as f64 * step;
-                    // A thread of white between notes that follow each other, where there is room for one.
+                    // A gap of a pixel before the next note, where there is room.
                     let long = (until - from) as f64 * step - if step > 3. { 1. } else { 0. };
                     let _ = write!(d, "M{x:.1} {y}h{long:.1}v{}h-{long:.1}z", KEY - 2.);
                 }
@@ -61,7 +61,7 @@ pub fn svg(rolls: &[Drawing], channels: usize) -> String {
     page(&body, top)
 }
 
-/// Keys from the first to the one after the last that are drawn: whole octaves, one at least.
+/// The first key that is drawn, and the one after the last: whole octaves, at least one.
 fn range(rolls: &[Drawing], channels: usize) -> (usize, usize) {
     let sounding = |key: &usize| {
         rolls.iter().any(|roll| roll.rows.chunks_exact(channels).any(|row| row[*key] > 0.5))

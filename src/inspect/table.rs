@@ -23,7 +23,7 @@ pub fn table(tape: &Tape, grads: &Grads) -> String {
 }
 
 /// Where the gradient at `label` comes from: its formula, and one line for each consumer's term.
-/// `None` if no node bears the label. Wants gradients of every node.
+/// `None` if no node has the label. Needs gradients of every node ([`Keep::All`](crate::tape::Keep::All)).
 pub fn explain(tape: &Tape, grads: &Grads, label: &str) -> Option<String> {
     let var = tape.find(label)?;
     let mut about = vec![String::new(); tape.len()];

@@ -1,4 +1,4 @@
-//! Sound drawn as SVG: the wave, and below it which frequencies it has when.
+//! Sound drawn as SVG: the waveform, and below it the spectrogram.
 //!
 //! A step is a frame of consecutive samples. Not here: the page itself (`page`), pixels (`png`), sound to
 //! listen to (`wav`).
@@ -7,36 +7,36 @@ use super::page::{Drawing, FAINT, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page}
 use crate::kernel::math::{cos_turns_f64, ln_f64};
 use std::fmt::Write as _;
 
-/// Pixels the wave is high.
+/// Height of the waveform, in pixels.
 const WAVE: f64 = 128.;
-/// Pixels a band of frequencies is high.
+/// Height of a band of frequencies, in pixels.
 const BAND: usize = 2;
-/// Pixels a column of the spectrogram is wide.
+/// Width of a column of the spectrogram, in pixels.
 const COLUMN: usize = 2;
-/// Samples that the spectrum of a column is of, under a window of Hann's.
+/// Samples in the spectrum of a column, under a Hann window.
 const WINDOW: usize = 256;
-/// Frequencies of it that share a band: the loudest is drawn.
+/// Frequencies per band, of which the loudest is drawn.
 const SHARE: usize = 2;
 const BANDS: usize = WINDOW / 2 / SHARE;
-/// The quietest that is drawn lies so far below the loudest: 60 dB, as ln of powers.
+/// How far below the loudest a sound is still drawn: 60 dB, as ln of powers.
 const RANGE: f64 = 13.815_510_557_964_274;
-/// From quiet to loud, each darker than the one before; the quietest of all is the white page.
+/// From quiet to loud, each darker than the one before; what is quieter is left white.
 const LEVELS: [&str; 12] = [
     "#f1ecdf", "#f6dfb5", "#f8cd8a", "#f7b565", "#f09a4e", "#e37d47", "#d06049", "#b6464f",
     "#953354", "#712754", "#4c204c", "#29193c",
 ];
-/// Frames closer together than so many pixels get no lines.
+/// Frames closer together than this many pixels get no grid lines.
 const CLOSEST: f64 = 4.;
 
 /// A page with the sounds below each other, as the text of an SVG file.
 ///
-/// All have one scale of time, at which the longest fills the page's width; each is drawn at its own
-/// loudness. Faint lines stand at every frame of `channels` samples, as far as they can be told apart,
-/// and stronger ones below the wave at every tenth of a second at `rate` samples a second. The spectrogram
-/// goes from 0 to half the rate upwards and shows 60 dB.
+/// All have one scale of time, at which the longest fills the page's width; each is scaled to its own peak.
+/// Grid lines mark every frame of `channels` samples, unless they are too close, and ticks below the waveform
+/// every tenth of a second at `rate` samples per second. The spectrogram goes from 0 up to half the rate and
+/// shows 60 dB.
 pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
     let longest = sounds.iter().map(|sound| sound.rows.len()).max().unwrap_or(0).max(1);
-    // Pixels a sample takes; a sound of a few samples does not become a staircase.
+    // Pixels per sample, bounded, so that a sound of a few samples does not become a staircase.
     let scale = ((WIDTH - 2. * MARGIN) / longest as f64).min(COLUMN as f64);
     let (mut body, mut top) = (String::new(), MARGIN);
     let cosines: Vec<f64> = (0..WINDOW).map(|i| cos_turns_f64(i as f64 / WINDOW as f64)).collect();
@@ -52,7 +52,7 @@ pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
     page(&body, top)
 }
 
-/// Pixels between wave and spectrogram, where the tenths of seconds are.
+/// Pixels between waveform and spectrogram, for the ticks.
 const TICK: f64 = 8.;
 
 /// Lines at the frames, ticks at the tenths of a second.
@@ -124,7 +124,7 @@ fn spectrogram(body: &mut String, samples: &[f64], cosines: &[f64], top: f64, sc
         ((below / RANGE * LEVELS.len() as f64).ceil() as usize).min(LEVELS.len())
     };
     let mut strokes = vec![String::new(); LEVELS.len()];
-    // Each begins from where the last of its level ended: half the bytes of absolute places.
+    // Relative to the end of the last stroke of the same level: half the bytes of absolute places.
     let mut ends = [[0; 2]; LEVELS.len()];
     for (column, powers) in powers.iter().enumerate() {
         let levels = powers.map(level);
@@ -153,7 +153,7 @@ fn spectrogram(body: &mut String, samples: &[f64], cosines: &[f64], top: f64, sc
 
 /// The power of every band around a sample; beyond the ends there is silence.
 ///
-/// `X_k = Σ_n w_n x_n e^(−2πikn/N)` with Hann's window `w_n = ½ − ½ cos(2πn/N)`, term by term: a page has
+/// `X_k = Σ_n w_n x_n e^(−2πikn/N)` with the Hann window `w_n = ½ − ½ cos(2πn/N)`, without an FFT: a page has
 /// few columns.
 fn spectrum(samples: &[f64], middle: usize, cosines: &[f64]) -> [f64; BANDS] {
     let mut windowed = [0.; WINDOW];
@@ -167,7 +167,7 @@ fn spectrum(samples: &[f64], middle: usize, cosines: &[f64]) -> [f64; BANDS] {
         for (n, x) in windowed.iter().enumerate() {
             let turn = k * n % WINDOW;
             real += x * cosines[turn];
-            // sin of an angle is cos of a quarter turn less.
+            // sin φ is cos of a quarter turn less.
             imaginary += x * cosines[(turn + WINDOW * 3 / 4) % WINDOW];
         }
         let power = real * real + imaginary * imaginary;

@@ -1,9 +1,9 @@
 //! Matrix products, `C += A·B`, with one definition of every element on every machine.
 //!
 //! Each element is `c += Σ` over groups of 256 terms, each group one chain of fused multiply-adds from
-//! zero, in order: [`element`]. matrixmultiply computes the same chain, but our own
-//! kernel, which packs weights once a step and reads the other side in place, is faster (decision 0010). It
-//! still computes the products of the f64 build, and is the oracle of the tests.
+//! zero, in order: [`element`]. The crate matrixmultiply computes the same chain. Our own kernel is faster, as it
+//! packs weights once per step and reads the other side in place (decision 0010); matrixmultiply computes the
+//! products of the f64 build, and is the oracle of the tests.
 //!
 //! Here: the definition, the operands of a product, and their checks. The loops are in `single`.
 
@@ -12,14 +12,14 @@ use crate::tensor::{Real, Tensor};
 /// Terms of one chain of fused multiply-adds.
 pub const CHAIN: usize = 256;
 
-/// Columns of the widest packed panel of any instruction set: a cut at its multiples wastes no register.
+/// Columns of the widest packed panel of any instruction set: cuts at its multiples leave no register half empty.
 pub const PANEL_COLUMNS: usize = 32;
 
 /// Most rows of a skinny product, as of one step of a recurrence or of generation: its weights come from main
 /// memory, and threads share its columns rather than its rows.
 pub const SKINNY_ROWS: usize = 64;
 
-/// One element of `C += A·B`: the definition that every kernel meets, to the bit.
+/// One element of `C += A·B`: the definition, which every kernel matches to the bit.
 #[cfg(not(feature = "f64"))]
 pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
     let chain = |terms: std::ops::Range<usize>| {
@@ -47,7 +47,7 @@ impl<'a> Mat<'a> {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
-    /// The same numbers, rows and columns exchanged.
+    /// The transpose, over the same numbers.
     pub fn transposed(self) -> Self {
         let Self { data, rows, cols, row_stride, col_stride } = self;
         Self { data, rows: cols, cols: rows, row_stride: col_stride, col_stride: row_stride }
@@ -190,7 +190,7 @@ pub fn fill(onto: Onto<'_>, c: &mut [Real]) {
     }
 }
 
-/// `C += A·B`, row-major, by our kernel or by matrixmultiply's: `bench` measures the machine's roof with it.
+/// `C += A·B`, row-major, by our kernel or by matrixmultiply's: `bench` measures the machine's peak speed with it.
 pub fn roof(a: &[Real], b: &[Real], c: &mut [Real], (m, k, n): (usize, usize, usize), ours: bool) {
     use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
     let (left, right) = (Mat::new(a, m, k), Mat::new(b, k, n));

@@ -9,7 +9,7 @@ use super::simd::vectorised;
 use crate::tensor::Real;
 
 vectorised! {
-    /// The gates in place of x, h' in place of h.
+    /// Overwrites x, which `gates` holds, with the gates, and h with h'.
     pub fn forward(gates: &mut [Real], v: &[Real], h: &mut [Real]) {
         let n = h.len();
         let (r, gates) = gates.split_at_mut(n);
@@ -25,8 +25,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// From v_c (`vc`), h (`before`) and h̄' in two parts, `gh` and `carry`: x̄ in place of the gates, v̄ (`gv`), and in
-    /// `carry` the part of h̄ that does not pass through v.
+    /// From v_c (`vc`), h (`before`) and `h̄' = gh + carry`: overwrites the gates with x̄, fills v̄ (`gv`), and leaves
+    /// in `carry` the part of h̄ that does not pass through v.
     pub fn backward(
         gates: &mut [Real],
         gv: &mut [Real],

@@ -1,6 +1,6 @@
 //! The cell of a long short-term memory: one step of some units of some rows.
 //!
-//! `c' = f c + i g`, `h' = o tanh c'` with `i, f, o = σ(·)` and `g = tanh(·)` of what each gate sees. The gates
+//! `c' = f c + i g`, `h' = o tanh c'` with `i, f, o = σ(·)` and `g = tanh(·)` of their pre-activations. The gates
 //! stand one after another in a slice, in the order i, f, g, o; with n units, c, h and their gradients are n
 //! long. Each loop is its own oracle: the copies for the instruction sets differ in speed, never in bits.
 
@@ -9,7 +9,7 @@ use super::simd::vectorised;
 use crate::tensor::Real;
 
 vectorised! {
-    /// The gates in place of what they see, c' in place of c, and h'.
+    /// Overwrites pre-activations with gates and c with c', and fills `h` with h'.
     pub fn forward(gates: &mut [Real], c: &mut [Real], h: &mut [Real]) {
         let n = h.len();
         let (i, gates) = gates.split_at_mut(n);
@@ -26,8 +26,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// From c (`before`), c' (`after`) and h̄' (`gh`): the gradients of what the gates see in place of the gates,
-    /// c̄ in place of c̄' (`gc`).
+    /// From c (`before`), c' (`after`) and h̄' (`gh`): overwrites the gates with the gradients of the pre-activations,
+    /// and c̄' with c̄ (`gc`).
     pub fn backward(gates: &mut [Real], before: &[Real], after: &[Real], gh: &[Real], gc: &mut [Real]) {
         let n = gh.len();
         let (i, gates) = gates.split_at_mut(n);

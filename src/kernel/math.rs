@@ -6,8 +6,8 @@
 //! for subnormal results) against f64, the maximum over all finite f32. The scalar functions are the
 //! oracle of the `map_` kernels below, to the bit. Under the feature `f64` they are std's.
 //!
-//! The only file that may call std's float functions. Coefficients: our own minimax fits (Remez's
-//! exchange, for `tanh` Lawson's), in 40 digits, then rounded.
+//! The only file that may call std's float functions. Coefficients: our own minimax fits (by the Remez
+//! algorithm, for `tanh` by Lawson's), in 40 digits, then rounded.
 
 use super::simd::vectorised;
 use crate::tensor::Real;

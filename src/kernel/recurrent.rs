@@ -1,4 +1,4 @@
-//! Recurrence over time: at each step one product of the last state, then the gates while its sums are in cache.
+//! Recurrence over time: each step is one product of the last state, then the gates while its sums are in cache.
 //!
 //! `sums_{t,g} = h_{t−1} U_g` for every gate g, from `h_0 = 0`; the rest of a cell is elementwise and comes as
 //! a closure. Threads share the units, so that each keeps its columns of U in its own cache. Not here: the products
@@ -44,8 +44,8 @@ pub struct BackwardStep<'a> {
     pub h_before: &'a [Real],
     /// h̄_t without the part in `carry`.
     pub gh: &'a [Real],
-    /// A gradient that the cell passes from each step to the one before, as c̄: as the step after has left it, to be
-    /// overwritten.
+    /// A gradient that the cell passes from each step to the one before, such as c̄. On entry it is that of step
+    /// t + 1, to be overwritten.
     pub carry: &'a mut [Real],
     /// The gradients of the gates' inputs.
     pub gx: &'a mut [Real],
@@ -57,8 +57,8 @@ pub struct BackwardStep<'a> {
 pub struct Saved(Vec<Vec<Tensor>>);
 
 impl Recurrence {
-    /// From the shapes of x, (batch, time, gates · units), and u, (units, gates · units). Panics in the name of `op` if
-    /// they do not fit.
+    /// From the shapes of x, (batch, time, gates · units), and u, (units, gates · units). Panics, naming `op`, if they
+    /// do not fit.
     #[track_caller]
     pub fn new(
         op: &str,

@@ -27,7 +27,7 @@ vectorised! {
             let mut partial = [0.; COLUMNS];
             let rows = rows.chunks_exact(total).map(|row| &row[first..]);
             if sums.len() == COLUMNS {
-                // A length that the compiler knows: the partial sums stay in registers.
+                // The compiler knows this length, so the partial sums stay in registers.
                 for row in rows.filter_map(|row| row.first_chunk::<COLUMNS>()) {
                     partial.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                 }
@@ -53,7 +53,7 @@ pub fn channel_sums(x: &Tensor) -> Tensor {
     y
 }
 
-/// `x_{r,c} · k g_r`: every row of x times k times its number of g.
+/// `x_{r,c} · k g_r`: row r of x times k and g_r.
 pub fn scale_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
     let c = x.cols();
     parallel::rows([x.data_mut()], [c], (PIECE / c.max(1)).max(1), |range, [x]| {

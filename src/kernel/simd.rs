@@ -1,8 +1,9 @@
 //! The instruction set of this CPU, and the vectors that products are written in.
 //!
-//! One of the three files that may use `unsafe` (`gemm::single` and `parallel::crew` are the others):
+//! One of the three files that may use `unsafe` (`gemm::single` and `parallel::workers` are the others):
 //! intrinsics and functions compiled for a CPU feature are only reached after [`isa`] has seen that
-//! feature. Every path gives the same bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for tests.
+//! feature. Every path gives the same bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for
+//! tests.
 #![allow(unsafe_code)]
 #![cfg_attr(feature = "f64", allow(dead_code))] // products in f64 are matrixmultiply's
 

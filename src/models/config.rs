@@ -1,8 +1,8 @@
-//! What a model is built from: its kind, the density of a step, and sizes and switches of its own.
+//! What a model is built from: its kind, the density of a step, and its own sizes and switches.
 //!
 //! Each model file declares a typed `Config` by [`settings!`](crate::settings); the rest of the crate sees it as
-//! a table of keys, so that files, `--set` and `stcn list` serve every model, those of other crates too. Switches
-//! between a paper and its released code are enums with both readings (decision 0008).
+//! a table of keys, so that files, `--set` and `stcn list` serve every model, also one of another crate. Where paper
+//! and released code differ, an enum has a value for each (decision 0008).
 //! Not here: data and training (`train::config`).
 
 use super::{Architecture, ModelKind};
@@ -79,7 +79,7 @@ choice! {
 /// One key of a config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As it is typed behind `model.`.
+    /// As it is typed after `model.`.
     pub name: &'static str,
     /// What it means, in a sentence.
     pub about: &'static str,
@@ -151,8 +151,8 @@ impl Limits<Vec<usize>> for (RangeInclusive<usize>, RangeInclusive<usize>) {
     }
 }
 
-/// A struct of settings: serde's (de)serialisation, a documented [`Key`] per field, and a check of the ranges
-/// that stand behind `=`: see [`Limits`]. The crate that uses it needs `serde` with its `derive`.
+/// A struct of settings, with serde's (de)serialisation, a documented [`Key`] per field, and a check of each field
+/// against the range after its `=`: see [`Limits`]. The crate that uses it needs `serde` with its `derive`.
 ///
 /// ```
 /// stcn::settings! {
@@ -218,7 +218,7 @@ settings! {
 }
 
 impl ObservationConfig {
-    /// That of a preset, with the head that suits its data or another.
+    /// That of a preset, with the given head, or by default one that suits its data.
     pub fn preset(preset: Preset, head: Option<HeadKind>) -> Self {
         let (task, input) = match preset {
             Preset::InkTiny | Preset::InkSmall | Preset::Ink => (Task::Ink, 3),
@@ -231,7 +231,7 @@ impl ObservationConfig {
         Self { head: head.unwrap_or(usual), task, input, mixtures, floors, pen_draw }
     }
 
-    /// As the release of STCN has it: floored probabilities, and a pen drawn by threshold.
+    /// As in STCN's released code: floored probabilities, and a pen drawn by threshold.
     pub fn as_released(self) -> Self {
         Self { floors: Floors::AsReleased, pen_draw: PenDraw::Threshold, ..self }
     }
@@ -253,8 +253,8 @@ impl ObservationConfig {
         head.with_released(self.floors == Floors::AsReleased, self.pen_draw == PenDraw::Threshold)
     }
 
-    /// Whether probabilities are floored, so that together they are more than 1 and a value is no bound: those of
-    /// keys, pens and mixtures (stcn.md §5).
+    /// Whether probabilities are floored: they then sum to more than 1, and no value is a bound. Those of keys, pens
+    /// and mixtures can be (stcn.md §5).
     pub fn is_floored(&self) -> bool {
         let floored = self.task != Task::Speech || self.head != HeadKind::Normal;
         self.floors == Floors::AsReleased && floored
@@ -306,7 +306,7 @@ impl ModelConfig {
         Self { kind: ModelKind::new(kind), obs, own: table(config) }
     }
 
-    /// The sizes of `preset`, with the head that suits its data or another.
+    /// The sizes of `preset`, with the given head, or by default one that suits its data.
     pub fn preset(kind: ModelKind, preset: Preset, head: Option<HeadKind>) -> Self {
         let obs = ObservationConfig::preset(preset, head);
         Self { kind, own: kind.0.preset(preset, &obs), obs }
@@ -324,7 +324,7 @@ impl ModelConfig {
         }
     }
 
-    /// The same sizes with every switch on the value of the model's own release.
+    /// The same sizes with every switch as in the model's released code.
     pub fn as_released(mut self) -> Self {
         self.kind.0.as_released(&mut self.own, &mut self.obs);
         self
@@ -345,7 +345,7 @@ impl ModelConfig {
         keys.map(|key| (*key, table[key.name].clone())).collect()
     }
 
-    /// The same with one key set to what `value` means in TOML; the error names the key.
+    /// The same with one key set to a TOML value; the error names the key.
     ///
     /// ```
     /// use stcn::models::{self, config::{ModelConfig, Preset}};
@@ -368,7 +368,7 @@ impl ModelConfig {
         [kind].into_iter().chain(table(&self.obs)).chain(own).collect()
     }
 
-    /// What [`table`](Self::table) gives, back again; the error says which key is wrong.
+    /// The inverse of [`table`](Self::table); the error says which key is wrong.
     pub fn from_table(kind: ModelKind, mut table: Table) -> Result<Self> {
         let named = table.remove("kind");
         if named.as_ref().and_then(Value::as_str) != Some(kind.name()) {
@@ -421,7 +421,7 @@ pub(super) fn check_receptive_field(
     }
     Err(Error::usage(format!(
         "model.{key} is {blocks} and model.kernel_size {kernel_size}, so that {levels} levels look {back} steps \
-         back: choose smaller ones, for {MOST_STEPS_BACK} at most"
+         back: choose smaller values, for {MOST_STEPS_BACK} steps at most"
     )))
 }
 

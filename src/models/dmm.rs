@@ -16,8 +16,8 @@
 //! h_combined = ½ (tanh(W z_{t−1} + b) + h_t^right)
 //! q(z_t | z_{t−1}, x_{≥t}) = N(W_μ h_combined + b_μ, softplus(W_σ h_combined + b_σ))   the paper's ST-R, or DKS
 //! ```
-//! The second argument of N is a variance, W_μp begins as the identity, z_0 = 0. Given z_t, neither x_t nor z_{t+1}
-//! depends on what was before: all memory is in z. Choices of ours: decision 0022.
+//! The second argument of N is a variance, W_μp starts as the identity, z_0 = 0. Given z_t, neither x_t nor z_{t+1}
+//! depends on earlier steps: all memory is in z. Choices of ours: decision 0022.
 
 use super::config::{ObservationConfig, Preset};
 use super::stepwise::{Steps, Stepwise};
@@ -59,7 +59,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -77,8 +77,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models; the others have the paper's sizes on music, as it was
-    /// never run on ink or speech.
+    /// Small presets have as many parameters as those of the other models. `ink` and `speech` have the paper's sizes
+    /// for music, as it never ran on ink or speech.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let [latent_size, transition_size, emission_size, hidden_size] = match preset {
             Preset::InkTiny => [32, 64, 64, 136],
@@ -137,7 +137,7 @@ impl Layers {
     }
 }
 
-/// `z W + b`, which begins as z.   z: (B, T, latent)
+/// `z W + b`, which starts as the identity.   z: (B, T, latent)
 struct Identity {
     weight: Param, // (latent, latent)
     bias: Param,   // (latent)
@@ -222,7 +222,7 @@ impl Dmm {
     }
 }
 
-/// `seen_t` is h_t^right. The model itself never reads x, and both `s_t` and `h_t` of a step are z_t.
+/// `seen_t` is h_t^right; `s_t` and `h_t` are both z_t. Only the posterior reads x.
 impl Stepwise for Dmm {
     fn context<'t>(
         &self,

@@ -1,4 +1,4 @@
-//! LadderRNN: STCN with stacked LSTM cells in the place of its blocks (Aksan & Hilliges, ICLR 2019, their ablation).
+//! LadderRNN: STCN with stacked LSTM cells in place of its blocks (Aksan & Hilliges, ICLR 2019, an ablation).
 //!
 //! ```text
 //! d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)                               instead of Eq. 2
@@ -18,7 +18,7 @@ settings! {
         pub hidden_size: usize = 1..=1 << 16,
         /// Sizes of z^1 … z^L, lowest first.
         pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
-        /// LSTM cells per level, in the place of STCN's blocks.
+        /// LSTM cells per level, in place of STCN's blocks.
         pub cells_per_latent: usize = 1..=24,
         /// Hidden layers of each net of a latent.
         pub latent_layers: usize = 1..=64,
@@ -52,9 +52,9 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO: Eq. 15"),
 ];
 
-/// What this file declares.
+/// LadderRNN's [`Architecture`]. There is no released code.
 pub struct Paper {
-    /// Whether the output sees every latent, or z^1.
+    /// Whether the output sees every latent, or only z^1.
     pub dense: bool,
 }
 
@@ -68,15 +68,15 @@ impl Architecture for Paper {
             about: if self.dense {
                 "LadderRNN whose output sees every latent."
             } else {
-                "LadderRNN: STCN with stacked LSTM cells in the place of its blocks."
+                "LadderRNN: STCN with stacked LSTM cells in place of its blocks."
             },
             equations: EQUATIONS,
             ..Description::default()
         }
     }
 
-    /// 25 cells of 256 units as published; small ones have one a level, before nets as wide as STCN's. On music the
-    /// cells read 88 keys, and the nets pay for it.
+    /// 25 cells of 256 units, as published. Small presets have one cell per level, and nets as wide as STCN's; narrower
+    /// ones on music, where 88 keys make the first cell large.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let (hidden_size, cells_per_latent, width) = match preset {
             Preset::InkTiny => (55, 1, 32),
@@ -99,6 +99,7 @@ impl Architecture for Paper {
         }
     }
 
+    /// One cell per level, as in `tiny`: through four in a row, gradients become too small to check.
     fn gradcheck(&self, tiny: Config) -> Config {
         Config {
             hidden_size: 5,

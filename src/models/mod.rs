@@ -1,9 +1,9 @@
 //! Papers: one paper, one file.
 //!
-//! A model is a plain struct of layers that computes per-step log-likelihoods and divergences; it holds no
+//! A model is a plain struct of layers that computes per-step log-likelihoods and KL divergences; it has no
 //! loop over numbers, no thread and no generator state. Its file has the equations, the typed config with its
-//! sizes in every preset, and what it declares about itself ([`Architecture`]). Adding one is a file, a line
-//! in [`ALL`] and a test; a crate of its own adds one by [`Registry::with`].
+//! sizes in every preset, and what the rest of the crate must know of it ([`Architecture`]). Adding one takes a
+//! file, a line in [`ALL`] and a test; another crate adds one by [`Registry::with`].
 //! Not here: masks and losses (`train`).
 
 pub mod config;
@@ -48,13 +48,13 @@ pub const RNN: ModelKind = ModelKind::new(&rnn::Paper);
 pub const VRNN: ModelKind = ModelKind::new(&vrnn::Paper);
 /// SRNN: a chain of latents beside a recurrent network.
 pub const SRNN: ModelKind = ModelKind::new(&srnn::Paper { smooth: true });
-/// SRNN whose posterior sees x as far as its step.
+/// SRNN whose posterior sees x up to its step.
 pub const SRNN_FILTER: ModelKind = ModelKind::new(&srnn::Paper { smooth: false });
 /// Z-forcing.
 pub const Z_FORCING: ModelKind = ModelKind::new(&z_forcing::Paper);
 /// The variational bidirectional LSTM.
 pub const VAR_BILSTM: ModelKind = ModelKind::new(&var_bilstm::Paper);
-/// LadderRNN: STCN with stacked LSTM cells in the place of its blocks.
+/// LadderRNN: STCN with stacked LSTM cells in place of its blocks.
 pub const LADDER_RNN: ModelKind = ModelKind::new(&ladder::Paper { dense: false });
 /// LadderRNN whose output sees every latent.
 pub const LADDER_RNN_DENSE: ModelKind = ModelKind::new(&ladder::Paper { dense: true });
@@ -81,7 +81,7 @@ pub const ALL: [ModelKind; 14] = [
     DMM,
 ];
 
-/// What a paper's file says of its model: names, sizes, and how it is built.
+/// What the rest of the crate must know of a model: names, sizes, and how it is built.
 pub trait Architecture: Sync {
     /// Its sizes and switches.
     type Config: Settings;
@@ -92,24 +92,23 @@ pub trait Architecture: Sync {
     /// Its name, and what users are told about it.
     fn description(&self) -> Description;
 
-    /// Its sizes in a preset, every switch on the honest reading. A model of another crate may have the same for
+    /// Its sizes in a preset, with every switch as in the paper. A model of another crate may have the same for
     /// all presets.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Self::Config;
 
-    /// Sizes on which every parameter's gradient is checked against finite differences: a handful of rectifiers,
-    /// since of hundreds one is always at its kink. What does not matter there stays as in `tiny`, the sizes of
-    /// [`Preset::InkTiny`].
+    /// Small sizes for checking every parameter's gradient against finite differences, made from `tiny`, those of
+    /// [`Preset::InkTiny`]. With few rectifiers: among hundreds one is always at its kink.
     fn gradcheck(&self, tiny: Self::Config) -> Self::Config;
 
-    /// Puts every switch on the value of the model's release, where there is one that differs.
+    /// Sets every switch as in the model's released code, if that differs from the paper.
     fn as_released(&self, _config: &mut Self::Config, _obs: &mut ObservationConfig) {}
 
-    /// How the release was trained in a preset, where that differs from the preset.
+    /// How the released code trains, where that differs from the preset.
     fn released_training(&self, _preset: Preset) -> ReleasedTraining {
         ReleasedTraining::default()
     }
 
-    /// Whether sizes that are each in their range also go together; the error says which key and the cure.
+    /// Whether sizes that are each in range also fit together; the error names the key and the cure.
     fn check(&self, _config: &Self::Config) -> Result<()> {
         Ok(())
     }
@@ -128,11 +127,10 @@ pub struct Description {
     pub about: &'static str,
     /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
     pub has_latents: bool,
-    /// Whether the posterior of a step's latents sees later steps of x: a bound all the same, but to be named
-    /// beside those of models whose posterior does not.
+    /// Whether the posterior of a step's latents sees later steps of x: the bound is valid all the same, but a table should
+    /// mark it beside those of models whose posterior does not.
     pub looks_ahead: bool,
-    /// The parts of the model, by the first word of their parameters' paths, that only inference and training
-    /// read: drawing from the model does without them.
+    /// The parts that only inference and training need, not sampling, by the first word of their parameters' paths.
     pub inference_only: &'static [&'static str],
     /// What the paper says of a node, by the first word of its name or of its parameters' paths, shown beside it:
     /// `("kl", "KL_l, Eq. 15")`.
@@ -147,7 +145,7 @@ impl Default for Description {
     }
 }
 
-/// Where the training of a release differs from that of its preset.
+/// Where the training of the released code differs from the preset.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReleasedTraining {
     /// Sequences per update.
@@ -156,7 +154,7 @@ pub struct ReleasedTraining {
     pub lr_rate: Option<f64>,
 }
 
-/// An [`Architecture`] whatever its config's type: what [`ModelKind`] points to.
+/// An [`Architecture`] with the type of its config erased: what [`ModelKind`] points to.
 trait Erased: Sync {
     fn description(&self) -> Description;
     fn keys(&self) -> &'static [Key];
@@ -219,12 +217,12 @@ impl<A: Architecture> Erased for A {
     }
 }
 
-/// Which model: a handle to what its file declares, equal to another of the same name.
+/// Which model: a handle to its [`Architecture`]. Two of the same name are equal.
 #[derive(Clone, Copy)]
 pub struct ModelKind(&'static dyn Erased);
 
 impl ModelKind {
-    /// The handle of an architecture, as of another crate.
+    /// The handle of an architecture, of this crate or another.
     pub const fn new<A: Architecture>(architecture: &'static A) -> Self {
         Self(architecture)
     }
@@ -254,7 +252,7 @@ impl ModelKind {
         self.0.description().looks_ahead
     }
 
-    /// Whether drawing from the model reads the parameter of this path.
+    /// Whether sampling from the model reads the parameter of this path.
     pub fn generates_with(self, path: &str) -> bool {
         let first = path.split('.').next().unwrap_or_default();
         !self.0.description().inference_only.contains(&first)
@@ -265,7 +263,7 @@ impl ModelKind {
         self.0.description().equations
     }
 
-    /// How its release was trained, where that differs from the preset.
+    /// How its released code trains, where that differs from the preset.
     pub fn released_training(self, preset: Preset) -> ReleasedTraining {
         self.0.released_training(preset)
     }
@@ -297,7 +295,7 @@ impl serde::Serialize for ModelKind {
     }
 }
 
-/// The models that names are looked up among: this crate's, and those that another adds.
+/// The models that can be chosen by name: this crate's, and those that another crate adds.
 #[derive(Clone, Debug)]
 pub struct Registry(Vec<ModelKind>);
 
@@ -309,7 +307,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The same with one more. Panics if there is one of that name.
+    /// Adds a model. Panics if there is one of that name.
     #[track_caller]
     pub fn with(mut self, kind: ModelKind) -> Self {
         assert!(!self.0.contains(&kind), "there is a model named {kind}: choose another name");
@@ -332,9 +330,9 @@ impl Registry {
     }
 }
 
-/// The most parameters a model may have, twenty times those of the largest preset: 4 GiB, and twice that
-/// again while it is trained. The sizes in a config may each be fine and together ask for terabytes, for
-/// which no allocator has an error that could be told.
+/// The most parameters a model may have: 4 GiB, twenty times the largest preset, and twice as much again in
+/// training. Sizes that are each in range may together ask for terabytes, and an allocation that fails ends the
+/// program without an error of ours.
 pub const MOST_PARAMETERS: usize = 1 << 30;
 
 /// Builds a model with parameters from `init`.
@@ -357,7 +355,7 @@ pub fn shapes(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     Ok(init.into_shapes())
 }
 
-/// How many numbers [`build`] would make; the largest number there is where they are more.
+/// How many numbers the parameters of [`build`] would have; `usize::MAX` if they are more than that.
 pub fn count(config: &ModelConfig) -> Result<usize> {
     let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &axis| n.saturating_mul(axis));
     let shapes = shapes(config)?;

@@ -29,9 +29,9 @@ settings! {
     pub struct Config {
         /// Units of the LSTM.
         pub hidden_size: usize = 1..=1 << 16,
-        /// Width of the layers before and behind the LSTM.
+        /// Width of the layers before and after the LSTM.
         pub embedding_size: usize = 1..=1 << 16,
-        /// Number of layers before the LSTM, and of those behind it.
+        /// Number of layers before the LSTM, and of those after it.
         pub layers: usize = 1..=64,
     }
 }
@@ -47,7 +47,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ln p(x)"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -64,8 +64,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
-    /// Blizzard, whose layers are wider before a normal head.
+    /// Small presets have as many parameters as those of the other models. `ink` and `speech` have the paper's sizes
+    /// for IAM-OnDB and Blizzard, whose layers are wider before a normal head.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
         let normal = obs.head == HeadKind::Normal;
         let (hidden_size, embedding_size, layers) = match preset {
@@ -136,7 +136,7 @@ impl SequenceModel for Rnn {
     }
 }
 
-/// Sequences being drawn.
+/// Sequences being sampled.
 struct RnnSampler<'m> {
     model: &'m Rnn,
     samples: Vec<u64>,

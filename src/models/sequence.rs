@@ -1,4 +1,4 @@
-//! What every model can do: score sequences by a bound, be filtered step by step, and draw.
+//! What every model can do: score sequences by a bound, run step by step in a particle filter, and sample.
 
 use crate::data::Batch;
 use crate::dist::Normal;
@@ -7,28 +7,29 @@ use crate::noise::Noise;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 
-/// The log-likelihood and one KL per latent, each (B, T), z^1 first, kept apart: the trainer masks and adds.
+/// The terms of the bound, (B, T) each: the log-likelihood, and one KL per latent, z^1 first. The trainer masks and
+/// adds them.
 pub struct Elbo<'t> {
     /// `ln p(x_t | ·)`
     pub log_px: Var<'t>,
     /// `KL(q(z_t^l | ·) ‖ p(z_t^l | ·))`, as [`Kl`] says; empty without latents.
     pub kl: Vec<Var<'t>>,
-    /// Terms that some papers add to the objective in training, already weighted: part of no bound, and only on
-    /// tapes for training.
+    /// Terms that some papers add to the objective in training, already weighted. They are part of no bound, and
+    /// computed only on tapes for training.
     pub auxiliary: Vec<Var<'t>>,
 }
 
 /// How the divergence of the posterior from the prior is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kl {
-    /// The integral `KL(q ‖ p)`: what the ELBO is made of.
+    /// The integral `KL(q ‖ p)`, for the ELBO.
     Analytic,
-    /// `ln q(z) − ln p(z)` of the draw itself: what importance weights are made of.
+    /// `ln q(z) − ln p(z)` at the draw z itself, for importance weights.
     Sampled,
 }
 
 impl Kl {
-    /// Of posterior `q`, prior `p`, and the draw `z` from q.   (B, T)
+    /// The divergence of posterior `q` from prior `p`, given the draw `z` from q.   (B, T)
     pub fn of<'t>(self, q: Normal<'t>, p: Normal<'t>, z: Var<'t>) -> Var<'t> {
         match self {
             Kl::Analytic => q.kl(p),
@@ -37,14 +38,14 @@ impl Kl {
     }
 }
 
-/// What the number that [`SequenceModel::elbo`] adds up to may be called.
+/// What the sum of the terms of [`SequenceModel::elbo`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// The exact log-likelihood: no latents.
     Exact,
     /// A lower bound of the model's log-likelihood.
     Lower,
-    /// Neither: the value of the released objective, whose independent draws are charged only once.
+    /// Neither: the objective of a released code that draws a latent more than once but counts its KL once.
     Objective,
 }
 
@@ -53,12 +54,12 @@ pub trait SequenceModel: Module + Sync + Send {
     /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
 
-    /// What the sum of its parts is.
+    /// What the sum of the terms of [`elbo`](Self::elbo) is.
     fn bound(&self) -> Bound;
 
-    /// `ln w_t` of `draws` independent draws of all latents, (B, T) each, such that per step
-    /// `p(x_t | x_{<t}) = E w_t`; `None` where z_t goes on to the next step, since then no weight belongs to one
-    /// step alone. Draw k has the noise k steps later. Without latents a weight is the likelihood itself.
+    /// Importance weights: `ln w_t` of `draws` independent draws of all latents, (B, T) each, with
+    /// `p(x_t | x_{<t}) = E w_t` at every step. Draw k uses the noise of k steps later. Without latents a weight is
+    /// the likelihood itself. `None` if later steps depend on z_t: then no weight belongs to one step alone.
     fn importance_weights(
         &self,
         batch: &Batch,
@@ -69,17 +70,17 @@ pub trait SequenceModel: Module + Sync + Send {
         (self.bound() == Bound::Exact).then(|| vec![log_px(); draws])
     }
 
-    /// The model a step at a time, for particle filters; `None` without latents.
+    /// The model a step at a time, for particle filters; `None` if it cannot be filtered, as without latents.
     fn steps(&self) -> Option<&dyn StepModel> {
         None
     }
 
-    /// Begins new sequences; `samples` are the addresses of their noise.
+    /// A sampler of new sequences, one for each of `samples`, which address their noise.
     fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm>;
 }
 
-/// All that the steps of a sequence see of x alone, as variables or values: (B, T, ·) each for all steps,
-/// (rows, 1, ·) for one.
+/// All that the steps of a sequence see of x, whatever the latents are. As variables or values: (B, T, ·) each for
+/// all steps, (rows, 1, ·) for one.
 #[derive(Clone)]
 pub struct Context<V> {
     /// Functions of x_{<t}: what the model itself may see at step t.
@@ -89,7 +90,7 @@ pub struct Context<V> {
 }
 
 impl<V> Context<V> {
-    /// The same with each one put through `f`.
+    /// Applies `f` to each.
     pub fn map<U>(&self, f: impl Fn(&V) -> U) -> Context<U> {
         Context {
             past: self.past.iter().map(&f).collect(),
@@ -98,7 +99,7 @@ impl<V> Context<V> {
     }
 }
 
-/// A model with latents, a step at a time. Rows are sequences or particles of them, each independent of the others.
+/// A model with latents, a step at a time. A row is a sequence or a particle, and independent of the others.
 pub trait StepModel: Sync {
     /// For all steps at once.   x: (B, T, D)
     fn context<'t>(&self, x: Var<'t>, lengths: &[usize]) -> Context<Var<'t>>;
@@ -106,8 +107,8 @@ pub trait StepModel: Sync {
     /// The state before the first step, (rows, 1, ·) each.
     fn start(&self, rows: usize) -> Vec<Tensor>;
 
-    /// One step of every row, from its `context` and x_t, (rows, 1, ·) each, with latents that
-    /// `draw(name, posterior)` draws.
+    /// One step of every row from its `context` and x_t, (rows, 1, ·) each. `draw(name, posterior)` draws the
+    /// latents.
     fn step<'t>(
         &self,
         context: &Context<Var<'t>>,
@@ -117,7 +118,7 @@ pub trait StepModel: Sync {
     ) -> Step<'t>;
 }
 
-/// What one step gives.
+/// The result of one step.
 pub struct Step<'t> {
     /// `ln p(x_t | ·)`, (rows, 1)
     pub log_px: Var<'t>,
@@ -127,21 +128,22 @@ pub struct Step<'t> {
     pub state: Vec<Var<'t>>,
 }
 
-/// Sequences being drawn: everything a model remembers of them. A step costs the same however long they are.
+/// Sequences being sampled, with all that the model remembers of them. The cost of a step does not grow with their
+/// length.
 pub trait Sampler {
-    /// Draws x_t from `p(x_t | x_{<t})`, and goes on.   Result: (B, 1, D)
+    /// Draws x_t from `p(x_t | x_{<t})` and moves to the next step.   Result: (B, 1, D)
     ///
     /// `temperature` multiplies every σ and divides every logit.
     fn draw(&mut self, noise: &Noise, temperature: Real) -> Tensor;
 
-    /// Takes the next steps as given, all at once, and goes on behind them: their latents are drawn from
-    /// posteriors, and those that look ahead see all of these steps.   x: (B, T, D), T > 0
+    /// Takes x as the next T > 0 steps and moves past them. Their latents are drawn from the posterior, which sees all
+    /// of these steps if it looks ahead.   x: (B, T, D)
     fn observe(&mut self, x: &Tensor, noise: &Noise);
 }
 
-/// Continues sequences for `steps` steps from the given `prime` (may have no steps).
+/// Samples `steps` steps that continue the sequences in `prime`, which may have none.
 ///
-/// prime: (B, P, D), result: (B, P + steps, D), the given steps first
+/// prime: (B, P, D), result: (B, P + steps, D), beginning with `prime`
 pub fn generate(
     model: &dyn SequenceModel,
     prime: &Tensor,
@@ -169,7 +171,7 @@ pub fn generate(
     x
 }
 
-/// One step after another, (B, 1, D) each.   x: (B, T, D)
+/// The steps of x, one by one, (B, 1, D) each.   x: (B, T, D)
 pub fn each_step(x: &Tensor) -> impl Iterator<Item = Tensor> {
     let (batch, steps, c) = x.btc("each_step");
     (0..steps).map(move |t| {
@@ -178,7 +180,7 @@ pub fn each_step(x: &Tensor) -> impl Iterator<Item = Tensor> {
     })
 }
 
-/// The value of every parameter, by path, in order.
+/// Path and value of every parameter, in order.
 pub fn parameters(model: &dyn SequenceModel) -> Vec<(&str, &Tensor)> {
     let mut found = vec![];
     model.visit(&mut |p| found.push((p.path(), &p.value)));

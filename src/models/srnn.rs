@@ -1,11 +1,11 @@
-//! SRNN: a chain of latents beside deterministic units (Fraccaro et al., NIPS 2016).
+//! SRNN: a chain of latents beside a recurrent network (Fraccaro et al., NIPS 2016).
 //!
 //! | paper | here |
 //! |---|---|
 //! | d_t | `forward` |
-//! | a_t | `smooth`, units that read backwards, or `filter`, layers that see one step |
+//! | a_t | `smooth`, a GRU that reads backwards, or `filter`, layers that see one step |
 //! | NN of p(z_t), of q(z_t) | `prior`, `infer`, each a net for the mean and one for the log-variance |
-//! | what x passes to the units, what passes to x | `embed`; `decode`, then `head` |
+//! | layers before the GRUs, before x | `embed`; `decode`, then `head` |
 //!
 //! ```text
 //! d_t = GRU(emb(x_{t−1}), d_{t−1}),  x_0 = d_0 = 0
@@ -32,13 +32,13 @@ settings! {
     pub struct Config {
         /// Units of the GRU that reads forwards, and of the one that reads backwards.
         pub hidden_size: usize = 1..=1 << 16,
-        /// Width of the layers before the units and before the head.
+        /// Width of the layers before the GRUs and before the head.
         pub embedding_size: usize = 1..=1 << 16,
         /// Size of z_t.
         pub latent_size: usize = 1..=1 << 16,
         /// Width of the nets of prior and posterior.
         pub latent_hidden_size: usize = 1..=1 << 16,
-        /// Number of layers before the units, before the head and, in `srnn-filter`, before the posterior.
+        /// Number of layers before the GRUs, before the head and, in `srnn-filter`, before the posterior.
         pub layers: usize = 1..=64,
     }
 }
@@ -62,9 +62,9 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper {
-    /// Whether the posterior sees all of x, or x as far as its step.
+    /// Whether the posterior sees all of x, or x up to its step.
     pub smooth: bool,
 }
 
@@ -78,7 +78,7 @@ impl Architecture for Paper {
             about: if self.smooth {
                 "SRNN (Fraccaro et al. 2016): a chain of latents beside a recurrent network; the posterior sees all of x."
             } else {
-                "SRNN whose posterior sees x as far as its step."
+                "SRNN whose posterior sees x up to its step."
             },
             looks_ahead: self.smooth,
             inference_only: &["smooth", "filter", "infer"],
@@ -87,8 +87,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run,
-    /// and has the sizes it had on music.
+    /// Small presets have as many parameters as those of the other models. `speech` has the paper's sizes; `ink`,
+    /// which the paper does not have, those for music.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let or = |smooth, filter| if self.smooth { smooth } else { filter };
         let [hidden_size, embedding_size, latent_size, latent_hidden_size, layers] = match preset {
@@ -116,12 +116,12 @@ impl Architecture for Paper {
     }
 }
 
-/// A chain of latents beside units that do not read them.
+/// A chain of latents beside GRUs that do not read them.
 pub struct Srnn {
     embed: Vec<Linear>,
     forward: Gru,
     smooth: Option<Gru>,
-    filter: Vec<Linear>, // without the one above
+    filter: Vec<Linear>, // empty if there is `smooth`
     prior: NormalNets,
     infer: NormalNets,
     decode: Vec<Linear>,
@@ -131,7 +131,7 @@ pub struct Srnn {
 }
 module!(Srnn: embed, forward, smooth, filter, prior, infer, decode, head);
 
-/// Layers `1 … n` of one width, each to pass [`clipped_leaky_relu`].
+/// Layers `1 … n` of one width, each to be followed by [`clipped_leaky_relu`].
 fn layers(init: &mut Init, name: &str, inputs: usize, width: usize, n: usize) -> Vec<Linear> {
     init.list(name, n, |init, i| Linear::new(init, if i == 0 { inputs } else { width }, width))
 }
@@ -150,7 +150,7 @@ struct Net {
 module!(Net: units, latent, bias, output);
 
 impl Net {
-    /// The bound of the uniform weights V of a new net: prior and posterior begin next to N(0, 1).
+    /// The bound of the uniform weights V of a new net: prior and posterior start near N(0, 1).
     const OUTPUT: f64 = 1e-3;
 
     fn new(init: &mut Init, units: usize, hidden: usize, latent: usize) -> Self {
@@ -165,12 +165,12 @@ impl Net {
         Self { units, latent: latent_weight, bias, output }
     }
 
-    /// `W u + b`, which waits for no latent.   (B, T, hidden)
+    /// `W u + b`, the part that needs no latent.   (B, T, hidden)
     fn see<'t>(&self, u: Var<'t>) -> Var<'t> {
         linear(u, u.tape().param(&self.units), u.tape().param(&self.bias))
     }
 
-    /// The rest, from what it has seen of u.
+    /// The net's output from that part and z.
     fn forward<'t>(&self, seen: Var<'t>, z: Var<'t>) -> Var<'t> {
         self.output.forward(clipped_leaky_relu(linear_onto(z, z.tape().param(&self.latent), seen)))
     }
@@ -226,14 +226,14 @@ impl Srnn {
         a.named("a")
     }
 
-    /// d_t, and what the net of μ⁰ sees of it.
+    /// d_t, and the part of μ⁰'s net that needs no latent.
     fn with_seen<'t>(&self, d: Var<'t>) -> Vec<Var<'t>> {
         vec![d, self.prior.mean.see(d)]
     }
 }
 
-/// `past_t` is d_t, `seen_t` what the posterior's nets see of a_t, and both `s_t` and `h_t` of a step are z_t. No
-/// unit reads a latent, so both layers of units are one pass, and the products with their outputs too.
+/// `past_t` is d_t, `seen_t` the parts of the posterior's nets that need a_t and no latent; `s_t` and `h_t` are both
+/// z_t. The GRUs read no latent, so they run over all steps at once, and so do the products with their outputs.
 impl Stepwise for Srnn {
     /// x_0 and d_0
     fn memory(&self, rows: usize) -> Vec<Tensor> {

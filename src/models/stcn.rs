@@ -1,14 +1,13 @@
-//! STCN: Stochastic Temporal Convolutional Networks, and LadderRNN (Aksan & Hilliges, ICLR 2019).
+//! STCN: Stochastic Temporal Convolutional Networks (Aksan & Hilliges, ICLR 2019).
 //!
 //! | paper | here |
 //! |---|---|
-//! | d_t^l, the context of level l | `stack`, output of block or LSTM cell l·K |
+//! | d_t^l, the context of level l | `stack`, output of block l·K |
 //! | f_p^(l), f_q^(l) | `prior`, `infer` |
 //! | f^(o) | `output`, then `head` |
 //!
 //! ```text
 //! d_t^l = Conv^(l)(d_t^{l−1}, d_{t−j}^{l−1})                           Eq. 2   bottom up
-//! d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)                               LadderRNN, the paper's ablation
 //! p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p^(l)(z_t^{l+1}, d_{t−1}^l))   Eq. 8   top down, sees x_{<t}
 //! q̂_t^l = N(f_q^(l)(z_t^{l+1}, d_t^l))                                 Eq. 10  sees x_{≤t}
 //! q(z_t^l | z_t^{l+1}, d_t^l) ∝ q̂_t^l · p_t^l                          Eq. 11
@@ -37,8 +36,9 @@ choice! {
     Draws, "kind of draws":
     /// Paper: the same draw of z^l goes to the nets below and to the output.
     Shared = "shared",
-    /// Release: independent draws for the prior below, the posterior below and the output; with a dense
-    /// output the objective is then no lower bound.
+    /// Release: independent draws for the prior below, the posterior below and the output.
+    ///
+    /// With a dense output the objective is then no lower bound.
     Fresh = "fresh",
 }
 
@@ -47,7 +47,7 @@ choice! {
     Precision, "precision":
     /// Paper: precisions add, `σ_q² = 1/(σ̂⁻² + σ_p⁻²)`.
     Product = "product",
-    /// Release: the same right side taken as σ_q itself, without the square root.
+    /// Release: `σ_q = 1/(σ̂⁻² + σ_p⁻²)`, without the square root.
     AsReleased = "as-released",
 }
 
@@ -102,9 +102,9 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO: Eq. 15"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper {
-    /// Whether the output sees every latent, or z^1.
+    /// Whether the output sees every latent, or only z^1.
     pub dense: bool,
 }
 
@@ -135,7 +135,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// `ink`, `speech` and `speech-large` are the paper's; small ones have as many parameters as the other models.
+    /// `ink`, `speech` and `speech-large` have the paper's sizes; small presets have as many parameters as those of
+    /// the other models.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
         let (channels, blocks_per_latent) = match preset {
             Preset::InkTiny => (32, 5),
@@ -190,7 +191,7 @@ pub struct Stcn {
 }
 module!(Stcn: stack, prior, infer, output, head);
 
-/// What stands above the stack, whatever it is made of.
+/// The sizes that STCN and LadderRNN have in common.
 pub(super) struct Sizes {
     pub(super) input: usize,
     pub(super) dense: bool,
@@ -224,18 +225,18 @@ impl From<Precision> for Combine {
     }
 }
 
-/// One level of one pass down: the distributions, and where its draws went.
+/// One level of a top-down pass: its distributions and its draws.
 struct Level<'t> {
     prior: Normal<'t>,
     estimate: Normal<'t>,
     posterior: Normal<'t>,
-    /// To the prior below, and to the output (a and c of the spec); the same under [`Draws::Shared`].
+    /// The draws for the prior below and for the output (a and c of the spec); the same under [`Draws::Shared`].
     to_prior: Var<'t>,
     to_output: Var<'t>,
 }
 
 impl Level<'_> {
-    /// Puts their names on prior and posterior of level `l`, from 0.
+    /// Labels prior and posterior as those of level `l`, counted from 0.
     fn name(&self, l: usize) {
         self.prior.named(&format!("p.{}", l + 1));
         self.posterior.named(&format!("q.{}", l + 1));
@@ -291,8 +292,8 @@ impl Stcn {
         ends.enumerate().map(|(l, d)| d.named(&format!("d.{}", l + 1))).collect()
     }
 
-    /// Top down, all steps in parallel; level 1 first in the result. The second row of `d` belongs to
-    /// step `first` of the sequences, from 0.
+    /// The top-down pass, all steps in parallel; level 1 comes first in the result. `first` is the step of the
+    /// sequences, counted from 0, that the second row of `d` belongs to.
     fn descend<'t>(
         &self,
         d: &[Var<'t>],
@@ -305,7 +306,7 @@ impl Stcn {
         self.descend_by(around, &|name, q| q.rsample_from(first, noise, name, samples, 1.))
     }
 
-    /// The same from d_{t−1}^l and d_t^l, of any steps, with latents that `draw(name, posterior)` draws.
+    /// The same for any steps: `around(l)` gives their d_{t−1}^l and d_t^l, `draw(name, posterior)` their latents.
     fn descend_by<'t>(
         &self,
         around: impl Fn(usize) -> [Var<'t>; 2],
@@ -334,8 +335,8 @@ impl Stcn {
         levels
     }
 
-    /// Top down with every latent drawn from its prior: what the output network sees of the steps `first`,
-    /// `first + 1`, … of sequences whose contexts of the steps before are `d`.
+    /// The top-down pass with every latent drawn from its prior: what the output network sees of the steps from
+    /// `first` on. d: each level's d_{t−1} for these steps
     pub fn sample_prior<'t>(
         &self,
         d: &[Var<'t>],
@@ -360,7 +361,8 @@ impl Stcn {
         self.join_latents(z)
     }
 
-    /// What the output network sees of all steps with latents drawn from their posteriors.   d: as [`contexts`](Self::contexts)
+    /// What the output network sees of all steps with latents drawn from their posteriors.
+    /// d: from [`contexts`](Self::contexts)
     pub fn sample_posterior<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Var<'t> {
         let levels = self.descend(d, 0, noise, samples);
         self.join_latents(levels.iter().map(|level| level.to_output))
@@ -371,8 +373,8 @@ impl Stcn {
         self.head.forward(self.output.forward(y))
     }
 
-    /// `ln q(z_t^l | ·) − ln p(z_t^l | ·)` of every draw that the generative model has: one per level; under
-    /// Fresh, for the dense output a second of every level above 1.
+    /// `ln q(z_t^l | ·) − ln p(z_t^l | ·)` of every draw that the generative model makes: one per level, and under
+    /// Fresh with a dense output a second one at every level above 1.
     fn sampled_kl<'t>(&self, l: usize, level: &Level<'t>) -> Vec<Var<'t>> {
         let draws = match self.sizes.draws {
             Draws::Shared => vec![level.to_prior],
@@ -442,7 +444,7 @@ impl SequenceModel for Stcn {
         Some((0..draws).map(weights).collect())
     }
 
-    /// None where draws are charged only once: each of a latent's two draws would have to be a particle's.
+    /// `None` if the objective is no bound: a latent's KL is then counted once for two draws.
     fn steps(&self) -> Option<&dyn StepModel> {
         (self.bound() == Bound::Lower).then_some(self)
     }
@@ -471,8 +473,8 @@ impl StepModel for Stcn {
         Context { past: from(0), seen: from(1) }
     }
 
-    /// What a decoder that looks back has seen: no row yet, and later the last ones. Not rows of zeros, which
-    /// its layers would answer where `forward` has zeros between the layers.
+    /// The last latents that a decoder which looks back has seen: none yet. Rows of zeros would not do: its layers
+    /// turn them into something else, where `forward` pads every layer with zeros.
     fn start(&self, rows: usize) -> Vec<Tensor> {
         let nothing = Tensor::zeros(&[rows, 0, self.sizes.drawn()]);
         if self.output.looks_back() { vec![nothing] } else { vec![] }
@@ -514,7 +516,7 @@ impl Stcn {
     }
 }
 
-/// Sequences being drawn (spec §10).
+/// Sequences being sampled (spec §10).
 struct StcnSampler<'m> {
     model: &'m Stcn,
     samples: Vec<u64>,
@@ -538,7 +540,7 @@ impl Sampler for StcnSampler<'_> {
         x
     }
 
-    /// A decoder that looks back is fed the latents; another has nothing to remember of them.
+    /// Latents are drawn only for a decoder that looks back: no other part remembers them.
     fn observe(&mut self, x: &Tensor, noise: &Noise) {
         for x in each_step(x) {
             let before = self.contexts.clone();

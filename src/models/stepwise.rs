@@ -1,5 +1,5 @@
-//! Models with one latent a step, one step after another: each writes its step in the paper's letters, and the
-//! unrolled ELBO, the particle filter's step and the sampler are made of it here.
+//! Models with one latent per step, which run one step after another. Each writes its step in the paper's letters;
+//! the unrolled ELBO, the particle filter's step and the sampler are derived from it here.
 //!
 //! ```text
 //! past_t, seen_t = context(x)                what x_{<t} says, and what x_t (and later steps) say
@@ -9,7 +9,7 @@
 //! p(x_t | ·) = output(past_t, s_{t−1}, h_t)
 //! s_t = advance(seen_t, s_{t−1}, h_t)
 //! ```
-//! Contexts, priors and outputs of all steps are computed at once, since no one of them waits for another.
+//! Contexts, priors and outputs of all steps are computed at once: a step does not need those of another.
 //! Not here: models whose latents form a ladder (`stcn`, `swavenet`).
 
 use super::sequence::{
@@ -26,17 +26,18 @@ use crate::tensor::{Real, Tensor};
 use std::cell::RefCell;
 
 choice! {
-    /// What the density of an auxiliary term is of (rivals.md §5, §6).
+    /// What an auxiliary term is the density of (rivals.md §5, §6).
     AuxiliaryTarget, "kind of auxiliary target":
     /// The state as a constant: the term's gradient reaches only the network that predicts it.
     Stop = "stop",
-    /// The state itself, which training can then make trivially predictable, and so the density unbounded; but
-    /// what a gradient check by differences can follow.
+    /// The state itself, as finite differences see it.
+    ///
+    /// Training can make it trivially predictable, and then the density is unbounded.
     Full = "full",
 }
 
 impl AuxiliaryTarget {
-    /// The state that the density is of.
+    /// The state, or the state as a constant.
     pub fn of(self, state: Var) -> Var {
         match self {
             AuxiliaryTarget::Stop => stop_gradient(state),
@@ -45,10 +46,10 @@ impl AuxiliaryTarget {
     }
 }
 
-/// Draws a latent by its name from its distribution.
+/// Draws the latent of this name from this distribution.
 pub type Draw<'a, 't> = &'a dyn Fn(&str, Normal<'t>) -> Var<'t>;
 
-/// Variables that every step has: of one step (rows, 1, ·), or of all, joined over time when first asked for.
+/// The same variables of one step, (rows, 1, ·), or of all steps, joined in time when they are first needed.
 pub struct Steps<'t> {
     steps: Vec<Vec<Var<'t>>>,
     joined: RefCell<Vec<Option<Var<'t>>>>,
@@ -82,18 +83,19 @@ impl<'t> Steps<'t> {
     }
 }
 
-/// A model with one latent a step, in the letters of its paper. Whoever implements it has a [`SequenceModel`].
+/// A model with one latent per step, in the letters of its paper. Whatever implements it is a [`SequenceModel`].
 ///
-/// What is left out is a Markov chain of latents, `s_t = h_t = z_t`, that reads nothing of x_{<t}.
+/// The default methods are those of a Markov chain of latents, `s_t = h_t = z_t`, which reads nothing of x_{<t}.
 ///
-/// Functions that are asked for one step get (rows, 1, ·), those for all steps (B, T, ·); a model need not care.
+/// Variables are (rows, 1, ·) for one step and (B, T, ·) for all; the formulas are the same.
 pub trait Stepwise: Module + Sync + Send {
-    /// What reading x has to remember, before the first step: x_0 = 0 first.   (rows, 1, ·) each
+    /// What [`past`](Self::past) needs of the steps before, at the first step: x_0 = 0 comes first.
+    /// (rows, 1, ·) each
     fn memory(&self, _rows: usize) -> Vec<Tensor> {
         vec![]
     }
 
-    /// All that steps see of x, for all steps at once; `memory` is `None` at the beginning of the sequences.
+    /// All that the steps see of x, for all steps at once. `memory`: before them; `None` at the start of sequences.
     fn context<'t>(
         &self,
         x: Var<'t>,
@@ -101,17 +103,17 @@ pub trait Stepwise: Module + Sync + Send {
         memory: Option<&[Var<'t>]>,
     ) -> Context<Var<'t>>;
 
-    /// [`Context::past`] of the next step alone.
+    /// [`Context::past`] of the next step alone, from the memory before it.
     fn past<'t>(&self, _memory: &[Var<'t>]) -> Vec<Var<'t>> {
         vec![]
     }
 
-    /// [`Context::seen`] of a step just drawn, as far as [`advance`](Self::advance) reads it.
+    /// [`Context::seen`] of a step that was just sampled, as far as [`advance`](Self::advance) reads it.
     fn present<'t>(&self, _x: Var<'t>) -> Vec<Var<'t>> {
         vec![]
     }
 
-    /// The memory behind a step x_t.
+    /// The memory after the step x_t.
     fn remember<'t>(&self, x: Var<'t>, _past: &[Var<'t>]) -> Vec<Var<'t>> {
         vec![x]
     }
@@ -119,7 +121,7 @@ pub trait Stepwise: Module + Sync + Send {
     /// s_0, (rows, 1, ·) each.
     fn start(&self, rows: usize) -> Vec<Tensor>;
 
-    /// What prior and posterior both read, computed once for the two from s_{t−1}, and appended to it: SRNN's μ⁰.
+    /// What prior and posterior share, computed once from s_{t−1} and appended to it, such as SRNN's μ⁰.
     fn shared<'t>(&self, _past: &[Var<'t>], _s: &[Var<'t>]) -> Vec<Var<'t>> {
         vec![]
     }
@@ -130,7 +132,7 @@ pub trait Stepwise: Module + Sync + Send {
     /// `q(z_t | ·)`.
     fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t>;
 
-    /// h_t, from z_t; what else is drawn by the way comes from `draw`.
+    /// h_t, from z_t. `draw` draws any further random variable of the step.
     fn latent<'t>(
         &self,
         _past: &[Var<'t>],
@@ -149,8 +151,8 @@ pub trait Stepwise: Module + Sync + Send {
         h.vars()
     }
 
-    /// Terms that the paper adds to the objective in training, weighted, (B, T) each. A term of weight 0 is one
-    /// too, so that its parameters have a gradient.
+    /// Terms that the paper adds to the objective in training, weighted, (B, T) each. Terms of weight 0 are
+    /// included, so that their parameters have a gradient.
     fn auxiliary<'t>(&self, _x: Var<'t>, _pass: &Unrolled<'t>) -> Vec<Var<'t>> {
         vec![]
     }
@@ -160,7 +162,7 @@ pub trait Stepwise: Module + Sync + Send {
 pub struct Unrolled<'t> {
     /// What the steps saw of x.
     pub context: Context<Var<'t>>,
-    /// s_{t−1}, and what is [shared](Stepwise::shared) behind it
+    /// s_{t−1}, followed by what is [shared](Stepwise::shared)
     pub s: Steps<'t>,
     /// h_t
     pub h: Steps<'t>,
@@ -180,12 +182,12 @@ fn with_shared<'t, M: Stepwise + ?Sized>(
     Steps::one([state, shared].concat())
 }
 
-/// x_0 … x_T, of which x_0 is what was remembered, and 0 at the beginning.   x: (B, T, D) → (B, T + 1, D)
+/// x_0 … x_T, with x_0 from memory, or 0 at the start of sequences.   x: (B, T, D) → (B, T + 1, D)
 pub(super) fn with_before<'t>(x: Var<'t>, memory: Option<&[Var<'t>]>) -> Var<'t> {
     memory.map_or_else(|| prepend_zero(x), |memory| concat_time(&[memory[0], x]))
 }
 
-/// Goes through all steps of `context`; `from(c_t, s_{t−1}, t)` is what z_t is drawn from.
+/// Runs all steps of `context` in order, with z_t drawn from `from(c_t, s_{t−1}, t)`.
 pub fn unroll<'t, M: Stepwise + ?Sized>(
     model: &M,
     context: Context<Var<'t>>,
@@ -195,7 +197,7 @@ pub fn unroll<'t, M: Stepwise + ?Sized>(
     samples: &[u64],
     from: impl Fn(&Context<Var<'t>>, &Steps<'t>, usize) -> Normal<'t>,
 ) -> Unrolled<'t> {
-    // ε of all steps is one node, as tables and dumps show it.
+    // One node has ε of all steps, as tables and dumps show it.
     let epsilons: RefCell<Vec<(String, Var)>> = vec![].into();
     let epsilon = |name: &str, channels: usize| {
         let mut all = epsilons.borrow_mut();
@@ -267,8 +269,8 @@ impl<M: Stepwise> StepModel for M {
         Stepwise::start(self, rows)
     }
 
-    /// The ratio is that of z_t alone: whatever [`Stepwise::latent`] draws beside it comes from the model's own
-    /// distribution, and costs nothing.
+    /// The ratio is that of z_t alone: what else [`Stepwise::latent`] draws has the same distribution in prior and
+    /// posterior, and cancels.
     fn step<'t>(
         &self,
         c: &Context<Var<'t>>,
@@ -290,7 +292,7 @@ impl<M: Stepwise> StepModel for M {
     }
 }
 
-/// Sequences being drawn.
+/// Sequences being sampled.
 struct StepwiseSampler<'m, M> {
     model: &'m M,
     samples: Vec<u64>,
@@ -316,7 +318,7 @@ impl<M: Stepwise> StepwiseSampler<'_, M> {
         Steps::one(self.model.latent(past, s, draw("z.1", from), &draw))
     }
 
-    /// Goes on behind x_t.
+    /// Moves past x_t.
     fn advance<'t>(&mut self, x: Var<'t>, c: &Context<Var<'t>>, s: &Steps<'t>, h: &Steps<'t>) {
         self.state = self.model.advance(&c.seen, s, h).into_iter().map(Var::value).collect();
         self.memory = self.model.remember(x, &c.past).into_iter().map(Var::value).collect();
@@ -324,7 +326,7 @@ impl<M: Stepwise> StepwiseSampler<'_, M> {
     }
 }
 
-/// As constants of a tape.
+/// The values as constants on a tape.
 fn on<'t>(tape: &'t Tape, values: &[Tensor]) -> Vec<Var<'t>> {
     values.iter().map(|value| tape.constant(value.clone())).collect()
 }

@@ -16,8 +16,8 @@
 //! m_t = lin(x_t);  v^L = Block←(m),  v^l = Block←(v^{l+1}),  taps at t and t + δ_l
 //! q(z_t^l | ·) = N(Gate([g^l_t; r^l_t])),  r^l_t = Gate([v^l_t; m_t])    sees x_{t'}, t' ≥ t, too
 //! ```
-//! Dilations are 1, 2, 4, … through pre-layers and layers. z_t^l goes up at step t and through the blocks above
-//! to later steps; with one layer there are none above, and steps are independent given x.
+//! Dilations are 1, 2, 4, … through pre-layers and layers. Through the blocks above, z_t^l reaches later steps; with
+//! one layer there are none above, and the latents of different steps are independent given x.
 
 use super::config::{ObservationConfig, Preset};
 use super::sequence::{
@@ -36,11 +36,11 @@ use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 
 choice! {
-    /// What stands between streams, latents and skips (rivals.md §7).
+    /// The layers between streams, latents and skips (rivals.md §7).
     GateKind, "kind of gate":
     /// Speech: a linear layer of `gate_hidden_size` units, a rectifier, a linear layer.
     TwoLayer = "two-layer",
-    /// Ink: a rectifier, then one linear layer, to which negative values of a latent are all the same.
+    /// Ink: a rectifier, then one linear layer, to which all negative values of a latent are alike.
     PreReluLinear = "pre-relu-linear",
 }
 
@@ -49,7 +49,7 @@ choice! {
     GateAct, "gate activation":
     /// Paper: a sigmoid.
     Sigmoid = "sigmoid",
-    /// Release: what the sigmoid should have been of; its result went into a misspelt variable.
+    /// Release: the gate without its sigmoid, whose result went into a misspelt variable.
     LinearAsReleased = "linear-as-released",
 }
 
@@ -60,7 +60,7 @@ settings! {
         pub channels: usize = 1..=1 << 16,
         /// Sizes of z^1 … z^L, lowest first: one layer each.
         pub latents: Vec<usize> = (1..=64, 1..=1 << 16),
-        /// Layers without a latent below those; dilations 1, 2, 4, … go through all.
+        /// Layers without a latent, below those with one; dilations 1, 2, 4, … go through all.
         pub pre_layers: usize = 0..=64,
         /// Width of two-layer gates.
         pub gate_hidden_size: usize = 1..=1 << 16,
@@ -96,7 +96,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -114,8 +114,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Layers as the paper has them: on speech four with latents (as run; the text says five), on ink one behind
-    /// five without. Small ones have as many parameters as the other models.
+    /// Layers as in the paper: on speech four with latents (as run; the text says five), on ink one with latents after
+    /// five without. Small presets have as many parameters as those of the other models.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let (channels, latent, gate_hidden_size, output_size) = match preset {
             Preset::InkTiny => (46, 8, 32, 32),
@@ -172,7 +172,7 @@ pub struct SWaveNet {
     back: Vec<ProjectedBlock>,
     prior: Vec<NormalGate>,
     infer: Vec<NormalGate>,
-    state: Vec<Gate>, // none behind the last layer
+    state: Vec<Gate>, // none after the last layer
     skip: Vec<Gate>,
     lookahead_gate: Vec<Gate>,
     output: Vec<Linear>,
@@ -217,7 +217,7 @@ impl SWaveNet {
         }
     }
 
-    /// The sum of skips as far as no latent matters, and g^1; `run` runs a block on its input.   e: lin(x_{t−1})
+    /// The part below all latents: its sum of skips, and g^1. `run` runs a block on its input.   e: lin(x_{t−1})
     fn below<'t>(
         &self,
         e: Var<'t>,
@@ -232,7 +232,7 @@ impl SWaveNet {
         [skips, run(&self.block[0], s)]
     }
 
-    /// From there on up: `draw(l, g^l)` gives z^l, l from 0.
+    /// The part above: `draw(l, g^l)` gives z^l, l from 0.
     fn climb<'t>(
         &self,
         [mut skips, mut g]: [Var<'t>; 2],
@@ -256,9 +256,9 @@ impl SWaveNet {
         (p.named(&format!("p.{}", l + 1)), q.named(&format!("q.{}", l + 1)))
     }
 
-    /// r^1 … r^L, which begin at the last step of each sequence.   m: (B, T, E)
+    /// r^1 … r^L, computed from the last step of each sequence backwards.   m: (B, T, E)
     fn reverse<'t>(&self, m: Var<'t>, lengths: &[usize]) -> Vec<Var<'t>> {
-        let mut v = reverse_time(m, lengths); // time runs backwards, and a causal block with it
+        let mut v = reverse_time(m, lengths); // so that causal blocks run backwards
         let mut r = vec![];
         for (l, (back, gate)) in self.back.iter().zip(&self.lookahead_gate).enumerate().rev() {
             v = back.forward(v);
@@ -321,7 +321,7 @@ impl SequenceModel for SWaveNet {
         Bound::Lower
     }
 
-    /// With one layer alone: z_t^l of the others goes on to later steps.
+    /// Only with one layer: with more, later steps depend on z_t.
     fn importance_weights(
         &self,
         batch: &Batch,
@@ -391,14 +391,14 @@ impl StepModel for SWaveNet {
     }
 }
 
-/// Rows that blocks have to remember, block after block, each block's oldest first: before a step and after.
+/// The rows that blocks remember before a step and after it: block after block, oldest first.
 struct Rows<'a, 't> {
     before: &'a [Var<'t>],
     after: Vec<Var<'t>>,
 }
 
 impl<'t> Rows<'_, 't> {
-    /// The next block's step.
+    /// One step of the next block.
     fn run(&mut self, block: &ProjectedBlock, s: Var<'t>) -> Var<'t> {
         let (mine, others) = self.before.split_at(block.dilation());
         self.before = others;
@@ -408,11 +408,11 @@ impl<'t> Rows<'_, 't> {
     }
 }
 
-/// Sequences being drawn.
+/// Sequences being sampled.
 struct SWaveNetSampler<'m> {
     model: &'m SWaveNet,
     samples: Vec<u64>,
-    /// What the blocks remember, as [`Rows`] has it.
+    /// The rows that the blocks remember, in the order of [`Rows`].
     past: Vec<Tensor>,
     /// x_{t−1}
     last: Tensor,

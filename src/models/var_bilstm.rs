@@ -16,9 +16,9 @@
 //! h_t = LSTM([e(x_{t−1}), z_t, b̃_t], h_{t−1}),  h_0 = x_0 = 0
 //! p(x_t | x_{<t}, z_{≤t}, b̃_{≤t}) = head(decode(h_t))
 //! ```
-//! The latent of a step is (z_t, b̃_t), with `q(b̃_t | z_t) = p_ψ(b̃_t | z_t)`: b̃_t costs nothing, and whoever
-//! generates needs no network that reads backwards. Training also adds `α ln p_ψ(b_t | z_t)` and
-//! `β ln p_ξ(h_{t−1} | z_t)`, with the states as constants: part of no bound.
+//! The latent of a step is (z_t, b̃_t), with `q(b̃_t | z_t) = p_ψ(b̃_t | z_t)`: the KL of b̃_t is 0, and sampling
+//! needs no network that reads backwards. Training also adds `α ln p_ψ(b_t | z_t)` and `β ln p_ξ(h_{t−1} | z_t)`,
+//! with the states as constants; these are part of no bound.
 //! Facts: rivals.md §6; there is no released code. What we chose: decision 0018.
 
 use super::config::{ObservationConfig, Preset};
@@ -36,7 +36,7 @@ settings! {
     pub struct Config {
         /// Units of the LSTM that reads forwards, and of the one that reads backwards.
         pub hidden_size: usize = 1..=1 << 16,
-        /// Width of the layers before the units and before the head.
+        /// Width of the layers before the LSTMs and before the head.
         pub embedding_size: usize = 1..=1 << 16,
         /// Size of z_t.
         pub latent_size: usize = 1..=1 << 16,
@@ -46,7 +46,7 @@ settings! {
         pub auxiliary_weight: f64 = 0. ..=1e6,
         /// β, the weight of `ln p_ξ(h_{t−1} | z_t)` in training.
         pub state_weight: f64 = 0. ..=1e6,
-        /// What the auxiliary densities are of.
+        /// What the auxiliary terms are densities of.
         pub auxiliary_target: AuxiliaryTarget,
     }
 }
@@ -71,7 +71,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO − auxiliary terms"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -89,8 +89,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
-    /// has VRNN's layers, with units to make it as large.
+    /// Small presets have as many parameters as those of the other models. `speech` has the paper's sizes; `ink`,
+    /// which the paper does not have, VRNN's layers and as many units as make it as large as VRNN.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let [hidden_size, embedding_size, latent_size, latent_hidden_size] = match preset {
             Preset::InkTiny => [74, 32, 8, 32],
@@ -129,7 +129,7 @@ impl Architecture for Paper {
     }
 }
 
-/// An LSTM that reads what was drawn, and one that reads backwards, for the posterior alone.
+/// An LSTM that also reads the latents, and one that reads x backwards, for the posterior alone.
 pub struct VarBilstm {
     embed: Linear,
     prior: LogVarLayers,
@@ -162,7 +162,7 @@ impl VarBilstm {
             embed: init.scope("embed", |init| Linear::new(init, obs.input, e)),
             prior: normal(init, "prior", h, z),
             infer: normal(init, "infer", 2 * h, z),
-            decode_backward: normal(init, "tell_back", z, h), // the path names the stream it is drawn from
+            decode_backward: normal(init, "tell_back", z, h), // the old name: it keys the noise of the weights
             lstm: lstm(init, "lstm", e + z + h),
             decode: init.scope("decode", |init| Linear::new(init, h, e)),
             head: obs.build(init, e),
@@ -176,8 +176,8 @@ impl VarBilstm {
     }
 }
 
-/// `past_t` is e(x_{t−1}), `seen_t` is b_t, `s_t` are the LSTM's h_t and c_t, and `h_t` of a step are they and the
-/// parameters of `p_ψ(b | z_t)`.
+/// `past_t` is e(x_{t−1}), `seen_t` is b_t, `s_t` is the LSTM's (h_t, c_t), and `h_t` is these and the parameters of
+/// `p_ψ(b | z_t)`.
 impl Stepwise for VarBilstm {
     fn memory(&self, rows: usize) -> Vec<Tensor> {
         vec![Tensor::zeros(&[rows, 1, self.input])]

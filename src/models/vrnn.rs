@@ -30,11 +30,11 @@ settings! {
     pub struct Config {
         /// Units of the LSTM.
         pub hidden_size: usize = 1..=1 << 16,
-        /// Width of φ_x, the layers that x passes, and of φ_dec before the head.
+        /// Width of φ_x, the layers on x, and of φ_dec before the head.
         pub embedding_size: usize = 1..=1 << 16,
         /// Size of z_t.
         pub latent_size: usize = 1..=1 << 16,
-        /// Width of φ_z, the layers that z passes.
+        /// Width of φ_z, the layers on z.
         pub latent_embedding_size: usize = 1..=1 << 16,
         /// Width of φ_prior and φ_enc, the nets of prior and posterior.
         pub latent_hidden_size: usize = 1..=1 << 16,
@@ -60,7 +60,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO: Eq. 11"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -76,8 +76,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models; `ink` and `speech` are the paper's IAM-OnDB and
-    /// Blizzard, as its sizes for TIMIT are not known for sure.
+    /// Small presets have as many parameters as those of the other models. `ink` and `speech` have the paper's sizes
+    /// for IAM-OnDB and Blizzard: those for TIMIT are not known for sure.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
         let wide = if obs.head == HeadKind::Normal { 600 } else { 500 };
         let [
@@ -120,7 +120,7 @@ impl Architecture for Paper {
     }
 }
 
-/// An LSTM that also reads what was drawn.
+/// An LSTM that also reads the latents.
 pub struct Vrnn {
     embed: Mlp,
     embed_latent: Mlp,
@@ -157,7 +157,7 @@ impl Vrnn {
     }
 }
 
-/// `past_t` is empty, `seen_t` is φ_x(x_t), `s_t` are the LSTM's h_t and c_t, and `h_t` of a step is φ_z(z_t).
+/// `past_t` is empty, `seen_t` is φ_x(x_t), `s_t` is the LSTM's (h_t, c_t), and `h_t` is φ_z(z_t).
 impl Stepwise for Vrnn {
     fn context<'t>(
         &self,

@@ -32,8 +32,9 @@ choice! {
     DenseTaps, "kind of dense taps":
     /// Paper: the last block of every level, "analogously to STCN-dense".
     EveryLevel = "every-level",
-    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25); of every second level,
-    /// the last included, where there are not 5.
+    /// Release: the last block of levels 1, 3 and 5 only (blocks 5, 15, 25 of 25).
+    ///
+    /// With another number of levels: of every second level, including the last.
     Release = "release",
 }
 
@@ -65,7 +66,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ln p(x)"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper {
     /// Whether the output sees a tap of every level, or the sum of all skips.
     pub dense: bool,
@@ -89,7 +90,7 @@ impl Architecture for Paper {
         }
     }
 
-    /// The stack of the STCN of the same preset; small ones have as many parameters.
+    /// The stack of STCN in the same preset; small presets have as many parameters as STCN.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let or = |dense, plain| if self.dense { dense } else { plain };
         let (channels, levels, blocks_per_level) = match preset {
@@ -108,7 +109,7 @@ impl Architecture for Paper {
         Config { channels: 5, levels: 2, blocks_per_level: 2, ..tiny }
     }
 
-    /// On ink 5 × \[1..16\] blocks were released.
+    /// On ink the released code has 5 × \[1..16\] blocks.
     fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
         if self.dense {
             config.dense_taps = DenseTaps::Release;
@@ -185,7 +186,7 @@ impl WaveNet {
     }
 }
 
-/// The last block of every level, or of every second one; that of the last level is always among them.
+/// The last block of every level, or of every second level including the last.
 fn taps(config: &Config) -> Vec<usize> {
     let every = match config.dense_taps {
         DenseTaps::EveryLevel => 1,
@@ -214,7 +215,7 @@ impl SequenceModel for WaveNet {
     }
 }
 
-/// Sequences being drawn.
+/// Sequences being sampled.
 struct WaveNetSampler<'m> {
     model: &'m WaveNet,
     samples: Vec<u64>,

@@ -16,7 +16,7 @@
 //! p(x_t | x_{<t}, z_{≤t}) = head(decode(h_t))
 //! ```
 //! Training also adds `w ln p(b_t | z_t, h_{t−1})`, with b_t as a constant, and `v ln p(x_{t−1} | b_t)`, so that
-//! the latent carries information and b_t is worth predicting: part of no bound.
+//! the latent carries information and b_t is worth predicting; these are part of no bound.
 //! Facts: rivals.md §5; what differs from the paper and its release: decision 0018.
 
 use super::config::{HeadKind, ObservationConfig, Preset};
@@ -34,17 +34,17 @@ settings! {
     pub struct Config {
         /// Units of the LSTM that reads forwards, and of the one that reads backwards.
         pub hidden_size: usize = 1..=1 << 16,
-        /// Width of the layers before the units and before the head.
+        /// Width of the layers before the LSTMs and before the head.
         pub embedding_size: usize = 1..=1 << 16,
         /// Size of z_t.
         pub latent_size: usize = 1..=1 << 16,
-        /// Width of the nets of prior, posterior and auxiliary density, and of the layer that z passes.
+        /// Width of the nets of prior, posterior and auxiliary density, and of the layer on z.
         pub latent_hidden_size: usize = 1..=1 << 16,
         /// w, the weight of `ln p(b_t | z_t, h_{t−1})` in training.
         pub auxiliary_weight: f64 = 0. ..=1e6,
         /// v, the weight of `ln p(x_{t−1} | b_t)` in training.
         pub backward_weight: f64 = 0. ..=1e6,
-        /// What the auxiliary density is of.
+        /// What the auxiliary term is the density of.
         pub auxiliary_target: AuxiliaryTarget,
     }
 }
@@ -69,7 +69,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("loss", "−ELBO − auxiliary terms"),
 ];
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
@@ -87,8 +87,8 @@ impl Architecture for Paper {
         }
     }
 
-    /// Small ones have as many parameters as the other models. `speech` is the paper's; on ink it was never run, and
-    /// has VRNN's layers, with units to make it as large.
+    /// Small presets have as many parameters as those of the other models. `speech` has the paper's sizes; `ink`,
+    /// which the paper does not have, VRNN's layers and as many units as make it as large as VRNN.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let [hidden_size, embedding_size, latent_size, latent_hidden_size] = match preset {
             Preset::InkTiny => [83, 32, 8, 32],
@@ -127,7 +127,7 @@ impl Architecture for Paper {
     }
 }
 
-/// An LSTM that reads what was drawn, and one that reads backwards, for the posterior alone.
+/// An LSTM that also reads the latents, and one that reads x backwards, for the posterior alone.
 pub struct ZForcing {
     embed: Linear,
     embed_latent: Linear,
@@ -185,7 +185,7 @@ impl ZForcing {
     }
 }
 
-/// `past_t` is e(x_{t−1}), `seen_t` is b_t, and both `s_t` and `h_t` of a step are the LSTM's h_t and c_t.
+/// `past_t` is e(x_{t−1}), `seen_t` is b_t, and `s_t` and `h_t` are both the LSTM's (h_t, c_t).
 impl Stepwise for ZForcing {
     fn memory(&self, rows: usize) -> Vec<Tensor> {
         vec![Tensor::zeros(&[rows, 1, self.input])]

@@ -8,6 +8,15 @@ use crate::tensor::Tensor;
 use std::collections::VecDeque;
 
 /// `y_t = b + Σⱼ x_{t−(K−1−j)δ} Wⱼ`, zeros before t = 0.   x: (B, T, in) → y: (B, T, out)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{CausalConv1d, Init}};
+/// let conv = CausalConv1d::new(&mut Init::new(1), 1, 2, 2, 3); // 1 → 2 channels, 2 taps, 3 steps apart
+/// let run = |x| conv.forward(Tape::inference().constant(Tensor::new(&[1, 5, 1], x))).value();
+/// let [a, b] = [4., 9.].map(|fourth| run(vec![1., 2., 3., fourth, 5.]));
+/// assert_eq!(a.data()[..6], b.data()[..6]); // the first three steps do not see the fourth
+/// assert_ne!(a.data()[6..8], b.data()[6..8]);
+/// ```
 pub struct CausalConv1d {
     weight: Param, // (K, in, out)
     bias: Param,   // (out)
@@ -44,14 +53,15 @@ impl CausalConv1d {
         self.dilation
     }
 
-    /// The rows that must be remembered for [`step`](Self::step); all zeros.
+    /// The past before the first step: zeros.
     pub fn past(&self, batch: usize) -> Past {
         let &[k, i, _] = self.weight.value.shape() else { unreachable!("(K, in, out)") };
         let zeros = Tensor::zeros(&[batch, 1, i]);
         Past { rows: vec![zeros; (k - 1) * self.dilation + 1].into() }
     }
 
-    /// One step of every sequence, `past` already holding x_t: the same bits as row t of `forward`.
+    /// One step of every sequence, once x_t was pushed to `past`: the same bits as row t of
+    /// [`forward`](Self::forward).
     ///
     /// Result: (B, 1, out)
     pub fn step(&self, past: &Past) -> Tensor {
@@ -59,7 +69,7 @@ impl CausalConv1d {
         y
     }
 
-    /// The same for several convolutions of one shape over one past.
+    /// [`step`](Self::step) of several convolutions of the same shape, which share one past.
     pub(super) fn steps<const N: usize>(layers: [&Self; N], past: &Past) -> [Tensor; N] {
         let &[taps, inputs, outputs] = layers[0].weight.value.shape() else {
             unreachable!("(K, in, out)")
@@ -75,13 +85,23 @@ impl CausalConv1d {
     }
 }
 
-/// The last rows of a layer's input, oldest first, the present one last.
+/// The last inputs of a convolution, oldest first: all that its next step sees.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{CausalConv1d, Init}};
+/// let conv = CausalConv1d::new(&mut Init::new(1), 1, 2, 2, 1);
+/// let mut past = conv.past(1);
+/// past.push(Tensor::new(&[1, 1, 1], vec![7.]));
+/// past.push(Tensor::new(&[1, 1, 1], vec![8.]));
+/// let all = conv.forward(Tape::inference().constant(Tensor::new(&[1, 2, 1], vec![7., 8.]))).value();
+/// assert_eq!(conv.step(&past).data(), &all.data()[2..]); // the second step
+/// ```
 pub struct Past {
     rows: VecDeque<Tensor>,
 }
 
 impl Past {
-    /// Lets the present pass.   x_t: (B, 1, in)
+    /// Appends x_t and drops the oldest row.   x: (B, 1, in)
     pub fn push(&mut self, x: Tensor) {
         self.rows.pop_front();
         self.rows.push_back(x);

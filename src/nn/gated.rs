@@ -8,6 +8,15 @@ use crate::tensor::Tensor;
 /// `u = W₁(tanh(W_f ∗ x) ⊙ σ(W_g ∗ x))`, `y = u + x`; x is projected if the widths differ.
 ///
 /// x: (B, T, in) → u, y: (B, T, out). Source: van den Oord et al. 2016, fig. 4.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{GatedBlock, Init}};
+/// let block = GatedBlock::new(&mut Init::new(1), 1, 1, 2, 4); // 2 taps, 4 steps apart
+/// let tape = Tape::inference();
+/// let x = tape.constant(Tensor::new(&[1, 3, 1], vec![1., 2., 3.]));
+/// let (u, y) = block.forward_skip(x);
+/// assert_eq!(y.value(), (u + x).value());
+/// ```
 pub struct GatedBlock {
     filter: CausalConv1d,
     gate: CausalConv1d,
@@ -17,7 +26,7 @@ pub struct GatedBlock {
 module!(GatedBlock: filter, gate, mix, project);
 
 impl GatedBlock {
-    /// Two convolutions of `kernel_size` taps `dilation` apart, and the layers over channels.
+    /// Both convolutions have `kernel_size` taps, `dilation` steps apart.
     pub fn new(
         init: &mut Init,
         in_channels: usize,
@@ -35,13 +44,13 @@ impl GatedBlock {
         }
     }
 
-    /// y alone.
+    /// The output y.
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.mix.forward_residual(self.unit(x), self.residual(x))
     }
 
-    /// u, the skip output before the residual, and y after it.
+    /// The skip output u and the output y.
     #[track_caller]
     pub fn forward_skip<'t>(&self, x: Var<'t>) -> (Var<'t>, Var<'t>) {
         let u = self.mix.forward(self.unit(x));
@@ -56,14 +65,15 @@ impl GatedBlock {
         self.project.as_ref().map_or(x, |project| project.forward(x))
     }
 
-    /// Zeros: what [`step`](Self::step) needs before the first row.
+    /// The past before the first step: zeros.
     pub fn past(&self, batch: usize) -> Past {
         self.filter.past(batch)
     }
 
-    /// One step: (u_t, y_t) from x_t, each (B, 1, out); filter and gate share one past.
+    /// One step: (u_t, y_t), (B, 1, out) each, from x_t: (B, 1, in). The same bits as row t of
+    /// [`forward_skip`](Self::forward_skip).
     pub fn step(&self, x: &Tensor, past: &mut Past) -> (Tensor, Tensor) {
-        past.push(x.clone());
+        past.push(x.clone()); // shared by filter and gate
         let tape = Tape::inference();
         let both = CausalConv1d::steps([&self.filter, &self.gate], past);
         let [filter, gate] = both.map(|sums| tape.constant(sums));
@@ -73,10 +83,19 @@ impl GatedBlock {
     }
 }
 
-/// `y_t = tanh(W_f ∗ x)_t ⊙ σ(W_g ∗ x)_t + (x_t W + b)`: SWaveNet's block, two taps, in which the residual is a
-/// projection and the gated unit goes by unmixed.
+/// `y_t = tanh(W_f ∗ x)_t ⊙ σ(W_g ∗ x)_t + (x_t W + b)`: SWaveNet's block. It has two taps, projects the residual,
+/// and has no layer between the gated unit and the sum.
 ///
 /// x, y: (B, T, channels). Source: Lai et al. 2018.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, ProjectedBlock}, ops::slice_time};
+/// let block = ProjectedBlock::new(&mut Init::new(1), 1, 2); // taps 2 steps apart
+/// let tape = Tape::inference();
+/// let x = tape.constant(Tensor::new(&[1, 3, 1], vec![1., 2., 3.]));
+/// let [first, third] = [0, 2].map(|t| slice_time(x, t, 1));
+/// assert_eq!(block.step(first, third).value(), slice_time(block.forward(x), 2, 1).value());
+/// ```
 pub struct ProjectedBlock {
     filter: CausalConv1d,
     gate: CausalConv1d,
@@ -86,7 +105,7 @@ pub struct ProjectedBlock {
 module!(ProjectedBlock: filter, gate, project);
 
 impl ProjectedBlock {
-    /// Taps `dilation` apart.
+    /// Two taps, `dilation` steps apart.
     pub fn new(init: &mut Init, channels: usize, dilation: usize) -> Self {
         let conv = |init: &mut Init| CausalConv1d::new(init, channels, channels, 2, dilation);
         Self {
@@ -97,7 +116,7 @@ impl ProjectedBlock {
         }
     }
 
-    /// With the release's gate, `W_g ∗ x` without its σ.
+    /// Whether the gate is linear, `W_g ∗ x` without σ, as in the released code.
     pub fn with_linear_gate(mut self, linear: bool) -> Self {
         self.linear = linear;
         self
@@ -114,10 +133,10 @@ impl ProjectedBlock {
         self.project.forward_residual(x, self.unit(x, self.dilation()))
     }
 
-    /// One step, of x_{t−δ} and x_t, (B, 1, channels) each: the same bits as row t of `forward`.
+    /// One step from x_{t−δ} and x_t, (B, 1, channels) each: the same bits as row t of [`forward`](Self::forward).
     #[track_caller]
     pub fn step<'t>(&self, before: Var<'t>, x: Var<'t>) -> Var<'t> {
-        let unit = self.unit(concat_time(&[before, x]), 1); // side by side, taps are one step apart
+        let unit = self.unit(concat_time(&[before, x]), 1); // the two taps, now one step apart
         self.project.forward_residual(x, slice_time(unit, 1, 1))
     }
 

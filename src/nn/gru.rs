@@ -1,4 +1,4 @@
-//! A layer of gated recurrent units.
+//! A GRU layer.
 
 use super::{Init, Linear, module};
 use crate::ops::{concat_time, gru, gru_cell, linear_onto, slice_time};
@@ -6,9 +6,19 @@ use crate::tape::{Param, Var};
 use crate::tensor::Tensor;
 
 /// `h_t = (1 − u) ⊙ h_{t−1} + u ⊙ c`, with `r, u = σ(x_t W + b + h_{t−1} U)` and
-/// `c = tanh(x_t W + b + r ⊙ (h_{t−1} U))`, each with columns of its own.
+/// `c = tanh(x_t W + b + r ⊙ (h_{t−1} U))`; r, u and c each have their own columns of W, b and U.
 ///
 /// x: (B, T, in) → h: (B, T, units), from h_0 = 0
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Gru, Init}, ops::{concat_time, slice_time}};
+/// let gru = Gru::new(&mut Init::new(1), 1, 3);
+/// let tape = Tape::inference();
+/// let x = tape.constant(Tensor::new(&[1, 2, 1], vec![1., 2.]));
+/// let first = gru.step(slice_time(x, 0, 1), tape.constant(gru.start(1)));
+/// let second = gru.step(slice_time(x, 1, 1), first);
+/// assert_eq!(gru.forward(x).value(), concat_time(&[first, second]).value());
+/// ```
 pub struct Gru {
     input: Linear,    // (in, 3 units)
     recurrent: Param, // (units, 3 units)
@@ -16,7 +26,7 @@ pub struct Gru {
 module!(Gru: input, recurrent);
 
 impl Gru {
-    /// Glorot weights for the inputs, orthogonal ones between the units, zero biases.
+    /// Glorot input weights, orthogonal recurrent weights, zero biases.
     pub fn new(init: &mut Init, in_channels: usize, units: usize) -> Self {
         let input = init.scope("input", |init| Linear::new(init, in_channels, 3 * units));
         Self { input, recurrent: init.recurrent(units, 3) }
@@ -28,7 +38,8 @@ impl Gru {
         gru(self.input.forward(x), x.tape().param(&self.recurrent))
     }
 
-    /// The same from another h_0, where there is one, a step at a time.   h_0: (B, 1, units)
+    /// [`forward`](Self::forward) from h_0 = `start`, one step after another; `None`: from zeros.
+    /// start: (B, 1, units)
     #[track_caller]
     pub fn forward_from<'t>(&self, x: Var<'t>, start: Option<Var<'t>>) -> Var<'t> {
         let Some(mut h) = start else { return self.forward(x) };
@@ -44,7 +55,7 @@ impl Gru {
         Tensor::zeros(&[batch, 1, self.recurrent.value.shape()[0]])
     }
 
-    /// One step from h to h', the same bits as a step of [`forward`](Self::forward).
+    /// One step from h_{t−1} to h_t, with the same bits as [`forward`](Self::forward).
     /// x: (B, 1, in), h: (B, 1, units)
     #[track_caller]
     pub fn step<'t>(&self, x: Var<'t>, h: Var<'t>) -> Var<'t> {

@@ -6,10 +6,22 @@ use crate::ops::{affine, clipped_softplus, tanh};
 use crate::tape::Var;
 use crate::tensor::Real;
 
-/// Linear layers for every parameter of an [`Observation`]; σ = clip(softplus(·), 10⁻³, 50).
+/// A linear layer for each kind of parameter of an [`Observation`]; σ = clip(softplus(·), 10⁻³, 50).
 ///
-/// h: (B, T, width). With M components over D real channels: logits M, mean and std D·M (component
-/// fastest), rho M, bits as many as there are 0/1 channels.
+/// h: (B, T, width). Outputs for M components over D real channels: logits M, mean and std D·M each (component
+/// fastest), rho M; and a logit for each 0/1 channel.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Head, Init}};
+/// let head = Head::new(&mut Init::new(1), 8, (2, 1), 5, true); // dx, dy under 5 bivariate normals; a pen
+/// let tape = Tape::inference();
+/// let px = head.forward(tape.constant(Tensor::zeros(&[1, 4, 8])));
+/// let log_px = px.log_prob(tape.constant(Tensor::zeros(&[1, 4, 3]))).value();
+/// assert_eq!(log_px.shape(), [1, 4]);
+/// let ln_2 = 2f64.ln(); // features of zeros: μ = 0, σ = softplus(0) = ln 2, ρ = 0, and ½ for the pen
+/// let want = -std::f64::consts::TAU.ln() - 2. * ln_2.ln() - ln_2;
+/// assert!((f64::from(log_px.data()[0]) - want).abs() < 1e-5);
+/// ```
 pub struct Head {
     logits: Option<Linear>,
     mean: Option<Linear>,
@@ -22,12 +34,13 @@ pub struct Head {
 module!(Head: logits, mean, std, rho, bits);
 
 impl Head {
-    /// The clip of an output's standard deviation.
+    /// Bounds of an output's standard deviation.
     pub const STD: (Real, Real) = (1e-3, 50.);
-    /// The largest |ρ|; nearer to 1 a component could win any density by degenerating to a line.
+    /// The largest |ρ|: at 1 a component collapses to a line, and its density is unbounded.
     pub const RHO: Real = 1. - 1e-4;
 
-    /// `real` channels with `components` (0: one plain normal), `bits` channels of 0/1 behind them.
+    /// For `real` channels followed by `bits` channels of 0 or 1. The real ones get a mixture of `components`
+    /// normals, with correlations if `correlated`; 0 components: a single normal.
     pub fn new(
         init: &mut Init,
         width: usize,
@@ -49,7 +62,7 @@ impl Head {
         }
     }
 
-    /// With the release's floors in the logarithms, and its pen drawn by threshold.
+    /// Switches of the released code: `floors` inside the logarithms, and bits drawn by `threshold`.
     pub fn with_released(mut self, floors: bool, threshold: bool) -> Self {
         (self.floors, self.threshold) = (floors, threshold);
         self

@@ -7,6 +7,14 @@ use crate::tape::{Param, Var};
 use crate::tensor::Real;
 
 /// `y = x W + b`.   x: (…, in) → y: (…, out)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, Linear}};
+/// let layer = Linear::with_bias(&mut Init::new(1), 2, 3, |bias| bias.fill(0.5));
+/// let tape = Tape::inference();
+/// let y = layer.forward(tape.constant(Tensor::zeros(&[4, 2]))); // four rows of zeros
+/// assert_eq!(y.value(), Tensor::new(&[4, 3], vec![0.5; 12]));
+/// ```
 pub struct Linear {
     weight: Param, // (in, out)
     bias: Param,   // (out)
@@ -20,7 +28,7 @@ impl Linear {
         Self { weight, bias: init.bias(out_channels) }
     }
 
-    /// Glorot weights, and a bias that `fill` changes from zeros.
+    /// Glorot weights, and a bias that `fill` sets.
     pub fn with_bias(
         init: &mut Init,
         in_channels: usize,
@@ -29,7 +37,7 @@ impl Linear {
     ) -> Self {
         let mut layer = Self::new(init, in_channels, out_channels);
         if layer.bias.value.len() == out_channels {
-            fill(layer.bias.value.data_mut()); // an unfilled model has no numbers
+            fill(layer.bias.value.data_mut()); // not one of `Init::unfilled`, which has no numbers
         }
         layer
     }
@@ -53,14 +61,23 @@ impl Linear {
     }
 }
 
-/// Layers 1 … n of one width, each with a rectifier.   x: (…, in) → (…, width)
+/// Linear layers of one width, each followed by a rectifier.   x: (…, in) → (…, width)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, Mlp, Module}};
+/// let net = Mlp::new(&mut Init::new(1), 3, 8, 2);
+/// assert_eq!(net.parameter_count(), (3 * 8 + 8) + (8 * 8 + 8));
+/// let tape = Tape::inference();
+/// let y = net.forward(tape.constant(Tensor::new(&[1, 3], vec![1., -2., 3.]))).value();
+/// assert!(y.data().iter().all(|&y| y >= 0.));
+/// ```
 pub struct Mlp {
     layers: Vec<Linear>,
 }
 module!(Mlp: layers);
 
 impl Mlp {
-    /// `layers` layers of `width`; paths `1`, `2`, …
+    /// `layers` layers of `width`, with paths `1`, `2`, …
     pub fn new(init: &mut Init, in_channels: usize, width: usize, layers: usize) -> Self {
         let layer = |init: &mut Init, i: usize| {
             let inputs = if i == 0 { in_channels } else { width };
@@ -96,7 +113,16 @@ impl Net {
     }
 }
 
-/// Features → a diagonal normal, by hidden layers that mean and spread share: `σ = softplus(·) + 10⁻⁴`.
+/// Features → a diagonal normal, μ and σ from the same hidden layers: `σ = softplus(·) + 10⁻⁴`.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, NormalLayers}};
+/// let net = NormalLayers::new(&mut Init::new(1), 3, 16, 1, 2);
+/// let tape = Tape::inference();
+/// let p = net.forward(tape.constant(Tensor::zeros(&[1, 4, 3])));
+/// assert_eq!(p.mean.value().shape(), [1, 4, 2]);
+/// assert!((p.std.value().data()[0] - 1.).abs() < 0.04);
+/// ```
 pub struct NormalLayers {
     hidden: Mlp,
     mean: Linear,
@@ -105,7 +131,7 @@ pub struct NormalLayers {
 module!(NormalLayers: hidden, mean, std);
 
 impl NormalLayers {
-    /// `layers` hidden layers, `width` wide; σ begins near 1, as its bias does at 0.6.
+    /// `layers` hidden layers, `width` wide. The bias of σ starts at 0.6, so that σ starts near 1.
     pub fn new(
         init: &mut Init,
         inputs: usize,
@@ -130,8 +156,17 @@ impl NormalLayers {
     }
 }
 
-/// Features → a diagonal normal, by two nets that share nothing: `μ = net(x)`,
+/// Features → a diagonal normal, μ and σ from two separate nets: `μ = net(x)`,
 /// `σ = clip(softplus(net'(x)), 10⁻³, 5)`.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, NormalNet}};
+/// let net = NormalNet::new(&mut Init::new(1), 1, 16, 2, 4);
+/// let tape = Tape::inference();
+/// let p = net.forward(tape.constant(Tensor::new(&[1, 2, 1], vec![-1e9, 1e9])));
+/// assert_eq!(p.mean.value().shape(), [1, 2, 4]);
+/// assert!(p.std.value().data().iter().all(|std| (1e-3..=5.).contains(std)));
+/// ```
 pub struct NormalNet {
     mean: Net,
     std: Net,
@@ -139,7 +174,7 @@ pub struct NormalNet {
 module!(NormalNet: mean, std);
 
 impl NormalNet {
-    /// The clip of a latent's standard deviation.
+    /// Bounds of a latent's standard deviation.
     pub const STD: (Real, Real) = (1e-3, 5.);
 
     /// Two nets of `layers` hidden layers, `width` wide.

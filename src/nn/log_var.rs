@@ -1,18 +1,34 @@
-//! Diagonal normals whose nets give the logarithm of a variance, as those of Z-forcing do.
+//! Diagonal normals from nets that output the logarithm of a variance, as in Z-forcing.
 
 use super::{Init, Linear, module};
 use crate::dist::Normal;
 use crate::ops::{affine, clip, exp, leaky_relu};
 use crate::tape::Var;
 
-/// `clip(y, −3, 3)`, `y = x` above 0 and `x/3` below: what stands behind these models' hidden layers.
+/// `y = clip(leaky_relu(x, ⅓), −3, 3)`: the activation of these models' hidden layers.   x, y: same shape
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::clipped_leaky_relu};
+/// # let tape = Tape::inference();
+/// let x = tape.constant(Tensor::new(&[4], vec![2., 4., -3., -12.]));
+/// assert_eq!(clipped_leaky_relu(x).value().data(), [2., 3., -1., -3.]);
+/// ```
 pub fn clipped_leaky_relu(x: Var) -> Var {
     clip(leaky_relu(x, 1. / 3.), -3., 3.)
 }
 
-/// Features → a diagonal normal, by one hidden layer that mean and spread share: `σ = exp(½ clip(s, −8, 8))`.
+/// Features → a diagonal normal, μ and s from the same hidden layer: `σ = exp(½ clip(s, −8, 8))`.
 ///
-/// Source: Goyal et al. 2017, whose release clips the mean too.
+/// Source: Goyal et al. 2017; their code clips the mean too.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, LogVarLayers}};
+/// let net = LogVarLayers::new(&mut Init::new(1), 3, 16, 2);
+/// let tape = Tape::inference();
+/// let p = net.forward(tape.constant(Tensor::zeros(&[1, 4, 3])));
+/// assert_eq!(p.mean.value().shape(), [1, 4, 2]);
+/// assert_eq!(p.std.value().data(), [1.; 8]); // s = 0
+/// ```
 pub struct LogVarLayers {
     hidden: Linear,
     mean: Linear,
@@ -21,7 +37,7 @@ pub struct LogVarLayers {
 module!(LogVarLayers: hidden, mean, log_var);
 
 impl LogVarLayers {
-    /// A hidden layer of `width`; paths `1`, `mean`, `log_var`.
+    /// A hidden layer of `width`. Paths: `1`, `mean`, `log_var`.
     pub fn new(init: &mut Init, inputs: usize, width: usize, outputs: usize) -> Self {
         let mut layer = |name: &str, inputs, outputs| {
             init.scope(name, |init| Linear::new(init, inputs, outputs))

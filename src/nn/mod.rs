@@ -1,7 +1,7 @@
-//! Parts of models: plain structs of parameters.
+//! Layers: plain structs of parameters.
 //!
 //! Each file: the equation, the struct with shapes, `module!`, `new`, `forward`, and `step` where a layer
-//! remembers the past. Not here: gradients (`ops`), whole models (`models`).
+//! has memory. Not here: gradients (`ops`), whole models (`models`).
 
 mod conv;
 mod gate;

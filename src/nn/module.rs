@@ -1,18 +1,27 @@
-//! What owns parameters, and how they come into being.
+//! Parameters: what owns them, and how they are initialised.
 
 use crate::kernel::orthogonal::orthonormalise;
 use crate::noise::Noise;
 use crate::tape::Param;
 use crate::tensor::{Real, Tensor};
 
-/// Anything that owns parameters. Order of visit is order of declaration, always.
+/// Anything that owns parameters. They are visited in the order of [`module!`], always.
+///
+/// ```
+/// # use stcn::nn::{Init, Linear, Module};
+/// let layer = Linear::new(&mut Init::new(1), 3, 2);
+/// let mut paths = vec![];
+/// layer.visit(&mut |p| paths.push(p.path()));
+/// assert_eq!(paths, ["weight", "bias"]);
+/// assert_eq!(layer.parameter_count(), 3 * 2 + 2);
+/// ```
 pub trait Module {
-    /// Shows every parameter.
+    /// Calls `f` on every parameter.
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param));
-    /// Hands out every parameter for change.
+    /// Calls `f` on every parameter, which it may change.
     fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param));
 
-    /// How many numbers are trained.
+    /// How many numbers the parameters have together.
     fn parameter_count(&self) -> usize {
         let mut count = 0;
         self.visit(&mut |p| count += p.value.len());
@@ -64,12 +73,20 @@ macro_rules! module {
 }
 pub use crate::module;
 
-/// Hands out named, numbered, seeded parameters while a model is being built.
+/// Makes the parameters of a model while it is being built, each with a path, a number and a random stream of its
+/// own.
+///
+/// ```
+/// # use stcn::nn::{Init, Linear};
+/// let mut init = Init::new(1);
+/// let layer = init.scope("decode", |init| Linear::new(init, 3, 2));
+/// assert_eq!(init.into_shapes()[0], ("decode.weight".to_string(), vec![3, 2]));
+/// ```
 pub struct Init {
-    /// `None`: no numbers at all.
+    /// `None`: parameters without numbers.
     noise: Option<Noise>,
     path: Vec<String>,
-    /// Path and shape of every parameter handed out; the next one's number is how many there are.
+    /// Path and shape of every parameter so far; how many there are is the number of the next one.
     shapes: Vec<(String, Vec<usize>)>,
 }
 
@@ -79,18 +96,18 @@ impl Init {
         Self { noise: Some(Noise::new(seed, "init")), path: vec![], shapes: vec![] }
     }
 
-    /// Parameters of no numbers, whatever their shape: a model of any size costs only its names. To count
-    /// them, or to be filled from a file that is known to have them all.
+    /// Parameters without numbers, so that a model of any size is built in no time: to count its parameters, or
+    /// to fill them from a file that is known to have them all.
     pub fn unfilled() -> Self {
         Self { noise: None, path: vec![], shapes: vec![] }
     }
 
-    /// Path and shape of every parameter handed out, in order.
+    /// Path and shape of every parameter made, in order.
     pub fn into_shapes(self) -> Vec<(String, Vec<usize>)> {
         self.shapes
     }
 
-    /// Builds a part whose parameters' paths begin with `name`.
+    /// Builds a part whose parameters have paths that begin with `name`.
     pub fn scope<M>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> M) -> M {
         self.path.push(name.into());
         let built = build(self);
@@ -98,7 +115,7 @@ impl Init {
         built
     }
 
-    /// `name.1`, `name.2`, …: names count as the paper does; `build` gets the index from 0.
+    /// Builds `n` parts with paths `name.1`, `name.2`, …; `build` gets the index, counted from 0.
     pub fn list<M>(
         &mut self,
         name: &str,
@@ -110,8 +127,7 @@ impl Init {
         })
     }
 
-    /// Glorot-uniform: in ±√(6/(fan_in + fan_out)), from a stream of its own name, so that adding a
-    /// layer reseeds no other. Source: Glorot & Bengio 2010, eq. 16.
+    /// Weights, uniform in ±√(6/(fan_in + fan_out)). Source: Glorot & Bengio 2010, eq. 16.
     pub fn weight(&mut self, shape: &[usize], fan_in: usize, fan_out: usize) -> Param {
         let bound = (6. / (fan_in + fan_out) as f64).sqrt() as Real;
         self.param("weight", shape, |noise, path, value| {
@@ -120,13 +136,13 @@ impl Init {
         })
     }
 
-    /// Zeros.
+    /// A bias of zeros.
     pub fn bias(&mut self, channels: usize) -> Param {
         self.param("bias", &[channels], |_, _, _| ())
     }
 
-    /// Weights between the units of a recurrent layer, (units, gates · units): an orthogonal matrix for every
-    /// gate, which keeps the length of what goes around. Source: Saxe et al. 2014.
+    /// Recurrent weights, (units, gates · units): an orthogonal matrix for each gate, which preserves the norm of
+    /// the state. Source: Saxe et al. 2014.
     pub fn recurrent(&mut self, units: usize, gates: usize) -> Param {
         self.param("recurrent", &[units, gates * units], |noise, path, value| {
             for gate in 0..gates {
@@ -141,8 +157,8 @@ impl Init {
         })
     }
 
-    /// The next parameter, under the path so far and `name`. `fill(noise, path, value)` gets its zeros to change,
-    /// and noise to draw from under its own path, so that no other parameter moves with it.
+    /// The next parameter, with `name` appended to the current path. `fill(noise, path, value)` sets its value, which
+    /// starts as zeros. It draws noise under the path, so that adding a parameter changes no other.
     pub fn param(
         &mut self,
         name: &str,

@@ -4,9 +4,21 @@ use super::{GatedBlock, Init, Mlp, Past, module};
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
-/// y → features of the head (Eq. 9): pointwise layers, or causal gated blocks that look back over y.
+/// y → features for the head (Eq. 9), by pointwise layers, or by causal gated blocks, which also see earlier y.
 ///
 /// y: (B, T, in) → (B, T, width)
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, OutputNet}};
+/// let ink = OutputNet::pointwise(&mut Init::new(1), 3, 8, 2);
+/// let speech = OutputNet::gated(&mut Init::new(1), 3, 8, 2);
+/// assert!(!ink.looks_back() && speech.looks_back());
+/// for net in [ink, speech] {
+///     let tape = Tape::inference();
+///     let y = tape.constant(Tensor::zeros(&[1, 4, 3]));
+///     assert_eq!(net.forward(y).value().shape(), [1, 4, 8]);
+/// }
+/// ```
 pub struct OutputNet {
     pointwise: Option<Mlp>,
     gated: Vec<GatedBlock>,
@@ -14,12 +26,12 @@ pub struct OutputNet {
 module!(OutputNet: pointwise, gated);
 
 impl OutputNet {
-    /// `layers` × (1×1 convolution, rectifier): x_t sees y_t alone (ink).
+    /// `layers` × (1×1 convolution, rectifier): x_t depends on y_t alone (ink).
     pub fn pointwise(init: &mut Init, inputs: usize, width: usize, layers: usize) -> Self {
         Self { pointwise: Some(Mlp::new(init, inputs, width, layers)), gated: vec![] }
     }
 
-    /// `layers` gated blocks of two taps, dilation 1: x_t sees y_{t−layers..t} (speech).
+    /// `layers` gated blocks of two taps, dilation 1: x_t depends on y_{t−layers..t} (speech).
     pub fn gated(init: &mut Init, inputs: usize, width: usize, layers: usize) -> Self {
         let block = |init: &mut Init, i: usize| {
             let inputs = if i == 0 { inputs } else { width };
@@ -35,12 +47,12 @@ impl OutputNet {
         self.gated.iter().fold(h, |h, block| block.forward(h))
     }
 
-    /// Whether x_t sees more than y_t, so that steps are coupled given the latents.
+    /// Whether x_t depends on earlier y too: then steps are not independent given the latents.
     pub fn looks_back(&self) -> bool {
         !self.gated.is_empty()
     }
 
-    /// Zeros before the first row.
+    /// The past before the first step: zeros.
     pub fn past(&self, batch: usize) -> Vec<Past> {
         self.gated.iter().map(|block| block.past(batch)).collect()
     }

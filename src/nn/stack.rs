@@ -1,4 +1,4 @@
-//! The deterministic stack of STCN: gated blocks, or the LSTM cells that LadderRNN has in their place.
+//! The deterministic stack of STCN: gated blocks, or LSTM layers as in LadderRNN.
 //!
 //! Not here: which outputs are the contexts of a level (`models`).
 
@@ -6,11 +6,24 @@ use super::{Init, Lstm, Module, Tcn, TcnPast};
 use crate::tape::{Param, Tape, Var};
 use crate::tensor::Tensor;
 
-/// Layers on layers; every output is to be had.   s: (B, T, in) → each (B, T, channels)
+/// A stack of layers, each on the output of the one before; it gives the output of every layer.
+///
+/// s: (B, T, in) → (B, T, channels) each
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, Stack, Tcn}};
+/// let blocks = Stack::Blocks(Tcn::new(&mut Init::new(1), "tcn", (3, 8), (2, 1), 2));
+/// let cells = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2);
+/// for stack in [blocks, cells] {
+///     let tape = Tape::inference();
+///     let outputs = stack.forward(tape.constant(Tensor::zeros(&[1, 5, 3])));
+///     assert_eq!(outputs[1].value().shape(), [1, 5, 8]); // of the second layer
+/// }
+/// ```
 pub enum Stack {
     /// Gated blocks: the output y of each.
     Blocks(Tcn),
-    /// LSTM cells, from zero states, no residuals: the h of each.
+    /// LSTM layers without residuals: the h of each.
     Cells(Vec<Lstm>),
 }
 
@@ -30,7 +43,7 @@ impl Module for Stack {
 }
 
 impl Stack {
-    /// `cells` LSTM cells whose forget gates begin open; paths `<name>.1`, `<name>.2`, …
+    /// `cells` LSTM layers with forget bias 1 and paths `<name>.1`, `<name>.2`, …
     pub fn cells(
         init: &mut Init,
         name: &str,
@@ -58,7 +71,7 @@ impl Stack {
         }
     }
 
-    /// Zeros before the first row.
+    /// The past before the first step: zeros.
     pub fn past(&self, batch: usize) -> StackPast {
         match self {
             Self::Blocks(tcn) => StackPast::Blocks(tcn.past(batch)),
@@ -86,12 +99,20 @@ impl Stack {
                 };
                 cells.iter().zip(states).map(run).collect()
             }
-            _ => panic!("a stack of cells and the past of blocks, or the other way round"),
+            _ => panic!("Stack::step: the past is of the other kind of stack"),
         }
     }
 }
 
-/// What a stack remembers: rows of every block, or h and c of every cell.
+/// The memory of a stack: the last inputs of every block, or h and c of every cell.
+///
+/// ```
+/// # use stcn::{Tensor, nn::{Init, Stack}};
+/// let stack = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2);
+/// let (mut past, s) = (stack.past(1), Tensor::new(&[1, 1, 3], vec![1.; 3]));
+/// let [first, second] = [0, 1].map(|_| stack.step(&s, &mut past));
+/// assert_ne!(first[1], second[1]); // the same input, another past
+/// ```
 pub enum StackPast {
     /// Of [`Stack::Blocks`].
     Blocks(TcnPast),

@@ -1,17 +1,30 @@
-//! The deterministic stack: gated blocks whose dilation doubles, and starts again at every level.
+//! A stack of gated blocks whose dilation doubles from block to block and starts again at every level.
 
 use super::{GatedBlock, Init, Past, module};
 use crate::tape::Var;
 use crate::tensor::Tensor;
 
-/// Blocks 1 … L·K; block b has dilation 2^((b−1) mod K).   s: (B, T, in) → each output (B, T, channels)
+/// Blocks 1 … L·K; block b has dilation 2^((b−1) mod K).   s: (B, T, in) → (B, T, channels) from each
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, Tcn}};
+/// let tcn = Tcn::new(&mut Init::new(1), "tcn", (1, 4), (2, 2), 2); // dilations 1, 2, 1, 2
+/// let top = |first| {
+///     let mut s = Tensor::zeros(&[1, 9, 1]);
+///     s.data_mut()[0] = first;
+///     tcn.forward(Tape::inference().constant(s))[3].value()
+/// };
+/// let (a, b) = (top(0.), top(1.));
+/// let differ = |t: usize| a.data()[4 * t..][..4] != b.data()[4 * t..][..4];
+/// assert!(differ(6) && !differ(7)); // step 0 is seen for 1 + 2 + 1 + 2 more steps
+/// ```
 pub struct Tcn {
     blocks: Vec<GatedBlock>,
 }
 module!(Tcn: blocks);
 
 impl Tcn {
-    /// `levels · per_level` blocks; paths `<name>.1`, `<name>.2`, …
+    /// `levels · per_level` blocks, with paths `<name>.1`, `<name>.2`, …
     pub fn new(
         init: &mut Init,
         name: &str,
@@ -32,13 +45,13 @@ impl Tcn {
         self.each(s, |block, x| block.forward(x), |y| *y)
     }
 
-    /// The skip output u of every block too: (u, y).
+    /// (u, y) of every block: its skip output and its output.
     #[track_caller]
     pub fn forward_skip<'t>(&self, s: Var<'t>) -> Vec<(Var<'t>, Var<'t>)> {
         self.each(s, |block, x| block.forward_skip(x), |(_, y)| *y)
     }
 
-    /// Every block in turn on the output of the one before.
+    /// Runs each block on the output of the one before.
     #[track_caller]
     fn each<'t, R>(
         &self,
@@ -55,12 +68,12 @@ impl Tcn {
         self.blocks.iter().map(block).collect()
     }
 
-    /// Zeros before the first row.
+    /// The past before the first step: zeros.
     pub fn past(&self, batch: usize) -> TcnPast {
         TcnPast(self.blocks.iter().map(|block| block.past(batch)).collect())
     }
 
-    /// (u_t, y_t) of every block, from s_t: (B, 1, in). Costs the same however long the past is.
+    /// (u_t, y_t) of every block, from s_t: (B, 1, in). The cost does not grow with the length of the past.
     pub fn step(&self, s: &Tensor, past: &mut TcnPast) -> Vec<(Tensor, Tensor)> {
         let mut x = s.clone();
         let run = |(block, past): (&GatedBlock, &mut Past)| {
@@ -72,5 +85,14 @@ impl Tcn {
     }
 }
 
-/// The remembered rows of every block.
+/// The last inputs of every block.
+///
+/// ```
+/// # use stcn::{Tape, Tensor, nn::{Init, Tcn}};
+/// let tcn = Tcn::new(&mut Init::new(1), "tcn", (1, 4), (1, 2), 2);
+/// let mut past = tcn.past(1);
+/// let [_, (_, y)] = [3., 5.].map(|s| tcn.step(&Tensor::new(&[1, 1, 1], vec![s]), &mut past).remove(1));
+/// let all = tcn.forward(Tape::inference().constant(Tensor::new(&[1, 2, 1], vec![3., 5.])))[1].value();
+/// assert_eq!(y.data(), &all.data()[4..]); // the second step of the upper block
+/// ```
 pub struct TcnPast(Vec<Past>);

@@ -67,8 +67,8 @@ pub fn checks() -> Vec<(&'static str, Check)> {
     check("lstm", &with_u(12), &|x| lstm(x[0], x[1]));
     check("gru", &with_u(9), &|x| gru(x[0], x[1]));
     check("lstm_cell", &[gates, state.clone()], &|x| lstm_cell(x[0], x[1]));
-    let sees = ["x", "v"].map(|name| normal(name, &[2, 4, 9]));
-    let with_state = [&sees[..], &[state]].concat();
+    let inputs = ["x", "v"].map(|name| normal(name, &[2, 4, 9]));
+    let with_state = [&inputs[..], &[state]].concat();
     check("gru_cell", &with_state, &|x| gru_cell(x[0], x[1], x[2]));
 
     check("normal_log_prob", &[a.clone(), b, p.clone()], &|x| normal_log_prob(x[0], x[1], x[2]));

@@ -43,8 +43,8 @@ rule! { GATED_CONV: "gated_conv",
     vjp: "f̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)   then as causal_conv1d",
 }
 
-/// [`gated_tanh`] of two causal convolutions, fused: a tile passes through products and gate while it is in cache,
-/// and what the gate is computed from is not kept.
+/// [`gated_tanh`] of two causal convolutions, fused: a tile goes through products and gate while it is in cache, and
+/// the convolutions are not kept.
 #[doc = GATED_CONV!()]
 /// x: (B, T, I)   W: (K, I, O)   b: (O)   y: (B, T, O)
 ///

@@ -10,10 +10,10 @@ rule! { GRU: "gru",
     vjp: "h̄_{t−1} += v̄_t Uᵀ   ū = Σ h_{t−1}ᵀ v̄_t   x̄_t, v̄_t as gru_cell",
 }
 
-/// A layer of gated recurrent units over all steps, from `h_0 = 0`. The products with the inputs are done already:
-/// x is what r, u and c see of them, each in its own columns, as of v.
+/// A layer of gated recurrent units over all steps, from `h_0 = 0`. x is the part of the pre-activations of r, u and c
+/// that comes from the inputs, products included; each has its own columns of x and v.
 ///
-/// The reset gate r comes after the product with U, and u weighs the new value.
+/// The reset gate r is applied after the product with U, and u is the weight of the new value.
 #[doc = GRU!()]
 /// x: (B, T, 3H), in the order r, u, c   u: (H, 3H)   h: (B, T, H)
 /// Source: Cho et al. 2014, in the form of Fraccaro et al. 2016.

@@ -70,7 +70,7 @@ rule! { LINEAR_RESIDUAL: "linear_residual",
     vjp: "h̄ = ȳ   x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
 }
 
-/// [`linear`] added to a residual h, fused: a residual layer leaves one value on the tape, not two.
+/// [`linear`] added to a residual h, fused, so that the tape keeps one value and not two.
 #[doc = LINEAR_RESIDUAL!()]
 /// x: (…, I)   w: (I, O)   bias: (O)   h, y: (…, O)
 ///
@@ -177,7 +177,7 @@ impl Linear {
     }
 }
 
-/// `xᵀ ȳ`, a term of w̄. From few rows it is cheap to compute, but all of w̄ has to be read and written for it.
+/// `xᵀ ȳ`, a term of w̄. With few rows it is cheap to compute, but adding it reads and writes all of w̄.
 struct Product {
     x: Tensor,
     gy: Tensor,

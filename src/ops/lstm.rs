@@ -11,8 +11,8 @@ rule! { LSTM: "lstm",
     vjp: "h̄_{t−1} += x̄_t Uᵀ   ū = Σ h_{t−1}ᵀ x̄_t   x̄_t, c̄_{t−1} as lstm_cell",
 }
 
-/// A layer of LSTM cells over all steps, from `h_0 = c_0 = 0`. The products with the inputs are done already: x is
-/// what the gates see of them.
+/// A layer of LSTM cells over all steps, from `h_0 = c_0 = 0`. x is the part of the gates' pre-activations that comes
+/// from the inputs, products included.
 #[doc = LSTM!()]
 /// x: (B, T, 4H), gates in the order i, f, g, o   u: (H, 4H)   h: (B, T, H)
 /// Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
@@ -60,7 +60,7 @@ rule! { LSTM_CELL: "lstm_cell",
     vjp: "γ = c̄' + h̄' o(1 − tanh² c')   c̄ = γ f   x̄: γ g i(1−i), γ c f(1−f), γ i(1−g²), h̄' tanh(c') o(1−o)",
 }
 
-/// One step of an LSTM: x is what the gates see of inputs and state together.
+/// One step of an LSTM. x: the pre-activations of the gates.
 #[doc = LSTM_CELL!()]
 /// x: (…, 4H), gates in the order i, f, g, o   c: (…, H)   result: (…, 2H)
 ///

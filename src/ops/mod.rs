@@ -2,7 +2,8 @@
 //!
 //! An op is one function: its formulas, once, as a [`Rule`](crate::tape::Rule); shapes and source; the value; and
 //! the vjp beside it. It never draws noise (noise is an input), and its vjp records nothing. Fused ops exist where
-//! a profile asked for them; their composed twins stand in the tests. Not here: loops over numbers (`kernel`).
+//! a profile asked for them; the tests compare them with their composed forms. Not here: loops over numbers
+//! (`kernel`).
 //!
 //! An op of your own needs nothing from inside the crate:
 //! ```

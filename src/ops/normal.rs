@@ -88,6 +88,15 @@ pub fn rsample<'t>(mean: Var<'t>, std: Var<'t>, noise: Var<'t>) -> Var<'t> {
 }
 
 /// How the standard deviation of a posterior q follows from the estimate σ̂ and the prior σ_p (Eq. 11).
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::{Combine, combined_std}};
+/// # let tape = Tape::new();
+/// let std = tape.input(Tensor::scalar(0.5), "std");
+/// let of = |how| combined_std(std, std, how).value().item(); // precisions 4 + 4
+/// assert!((of(Combine::Product) - 0.125f32.sqrt() as stcn::Real).abs() < 1e-6);
+/// assert_eq!(of(Combine::AsReleased), 0.125);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Combine {
     /// `σ_q = 1/√(σ̂⁻² + σ_p⁻²)`: the product of the two densities.

@@ -11,7 +11,7 @@ rule! { GATHER_ROWS: "gather_rows",
     vjp: "x̄_i = Σ_{r: i_r = i} ȳ_r",
 }
 
-/// Rows of the first axis by index i, each any number of times. The gradient's terms are added in the order of r.
+/// The rows i_r of the first axis, each any number of times. The gradient's terms are added in the order of r.
 #[doc = GATHER_ROWS!()]
 /// x: (B, …)   index: R numbers below B   y: (R, …)
 ///
@@ -47,13 +47,12 @@ rule! { LOG_MEAN_EXP: "log_mean_exp",
     vjp: "ā_{kB+b,t} = ȳ_b softmax_k(Σ_{t∈s} a)_k for t ∈ s, else 0",
 }
 
-/// The bound on the likelihood of each of B sequences that K weighted particles give. In f64.
+/// The bound that K weighted particles give on the log-likelihood of each of B sequences. In f64.
 #[doc = LOG_MEAN_EXP!()]
-/// Row k·B + b of a has, step by step, the terms of the logarithm of the weight of particle k of sequence b. The
-/// `ends` of a sequence cut its steps into segments s: each goes up to an end, which is not part of it; steps from the
-/// last end on are not read. One end, the length of the sequence, gives weights of whole sequences (Burda et al.
-/// 2016, eq. 8); ends where particles were resampled give the bound of a filter (Maddison et al. 2017, eq. 6); an
-/// end after every step gives a mean at each.
+/// Row k·B + b of a has the log-weight of particle k of sequence b, as one term per step. The `ends` of a sequence
+/// cut its steps into segments s, each up to but without its end; steps from the last end on are not read. One end,
+/// the length of the sequence, gives weights of whole sequences (Burda et al. 2016, eq. 8); ends where particles were
+/// resampled give the bound of a filter (Maddison et al. 2017, eq. 6); an end after every step gives a mean at each.
 ///
 /// a: (K·B, T)   y: (B, 1)
 ///

@@ -9,6 +9,22 @@ use crate::vectorised;
 /// Adam with the two moments of every parameter. Source: Kingma & Ba 2015, in the form of its §2.
 ///
 /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `θ ← θ − α_t m/(√v + ε)`, `α_t = lr √(1−β₂ᵗ)/(1−β₁ᵗ)`.
+///
+/// ```
+/// # use stcn::{Keep, Tape, Tensor, nn::{Init, Linear}, ops::{square, sum}, optim::Adam};
+/// let mut layer = Linear::new(&mut Init::new(1), 2, 1);
+/// let mut adam = Adam::new(&layer, 0.9, 0.999, 1e-8);
+/// let mut losses = vec![];
+/// for step in 1..=20 {
+///     let tape = Tape::new();
+///     let x = tape.constant(Tensor::new(&[1, 2], vec![1., 2.]));
+///     let loss = sum(square(layer.forward(x)));
+///     losses.push(loss.value().item());
+///     let grads = tape.backward(loss, Keep::Leaves);
+///     adam.update(&mut layer, &grads, 1., 0.01, step);
+/// }
+/// assert!(losses[19] < losses[0]);
+/// ```
 pub struct Adam {
     beta1: f64,
     beta2: f64,
@@ -43,8 +59,8 @@ impl Adam {
         (&self.means, &self.squares)
     }
 
-    /// One update with the gradients times `scale`; `step` counts from 1. The gradient of a parameter that the
-    /// loss does not depend on, as the units of a recurrent model that sees one step, is 0.
+    /// One update with the gradients times `scale`; `step` counts from 1. A parameter that the loss does not
+    /// depend on, such as a recurrent weight in a sequence of one step, has a gradient of 0.
     pub fn update(
         &mut self,
         model: &mut (impl Module + ?Sized),
@@ -120,6 +136,15 @@ fn power(mut base: f64, mut n: u64) -> f64 {
 }
 
 /// `‖g‖₂` over all parameters that have one, in f64: squares summed per parameter, then by their number.
+///
+/// ```
+/// # use stcn::{Keep, Tape, Tensor, nn::{Init, Linear}, ops::sum, optim::gradient_norm};
+/// let layer = Linear::new(&mut Init::new(1), 2, 1);
+/// let tape = Tape::new();
+/// let x = tape.constant(Tensor::new(&[1, 2], vec![2., 2.]));
+/// let grads = tape.backward(sum(layer.forward(x)), Keep::Leaves);
+/// assert_eq!(gradient_norm(&layer, &grads), 3.); // (2, 2) of the weight, 1 of the bias
+/// ```
 pub fn gradient_norm(model: &(impl Module + ?Sized), grads: &Grads) -> f64 {
     let mut all = vec![];
     model.visit(&mut |p| all.extend(grads.find(p)));
@@ -127,7 +152,12 @@ pub fn gradient_norm(model: &(impl Module + ?Sized), grads: &Grads) -> f64 {
     squares.iter().fold(0., |sum, square| sum + square).sqrt()
 }
 
-/// `min(1, most/‖g‖)`: what a gradient of that norm is scaled by; `most` 0 does not clip.
+/// `min(1, most/‖g‖)`: the factor that brings a gradient of this norm down to `most`; 0 does not clip.
+///
+/// ```
+/// # use stcn::optim::clip_scale;
+/// assert_eq!([clip_scale(10., 5.), clip_scale(3., 5.), clip_scale(3., 0.)], [0.5, 1., 1.]);
+/// ```
 pub fn clip_scale(norm: f64, most: f64) -> f64 {
     if most > 0. && norm > most { most / norm } else { 1. }
 }

@@ -1,4 +1,4 @@
-//! What turns gradients into steps. Not here: whose gradients they are (`nn`, `models`).
+//! From gradients to updates of parameters. Not here: layers and models (`nn`, `models`).
 
 mod adam;
 pub mod schedule;

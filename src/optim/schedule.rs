@@ -1,11 +1,17 @@
-//! How the learning rate and the weight of the KL move with the step.
+//! The learning rate and the weight of the KL as functions of the step.
 //!
 //! Both are functions of the step number alone, in f64 and from our own elementary functions, so that a
 //! resumed run finds the very value it would have had (decision 0006).
 
 use crate::kernel::math::{exp_f64, ln_f64};
 
-/// The course of the learning rate.
+/// How the learning rate changes during training; [`lr`] evaluates it.
+///
+/// ```
+/// # use stcn::optim::schedule::{Schedule, lr};
+/// let cosine = Schedule::Cosine { floor: 0.25, steps: 100 };
+/// assert_eq!([0, 50, 100, 900].map(|step| lr(cosine, 0.5, step)), [0.5, 0.375, 0.25, 0.25]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// `lr0` throughout.
@@ -25,6 +31,12 @@ pub enum Schedule {
 }
 
 /// The learning rate at `step`, which is the number of updates made so far, this one included.
+///
+/// ```
+/// # use stcn::optim::schedule::{Schedule, lr};
+/// let halved = lr(Schedule::Exponential { rate: 0.5 }, 0.01, 1000);
+/// assert!((halved - 0.005).abs() < 1e-15);
+/// ```
 pub fn lr(schedule: Schedule, lr0: f64, step: u64) -> f64 {
     match schedule {
         Schedule::Constant => lr0,
@@ -39,13 +51,23 @@ pub fn lr(schedule: Schedule, lr0: f64, step: u64) -> f64 {
 /// The weight of the KL at `step`, counted from 1: `min(step / anneal, 1)`; `anneal` 0 means always 1.
 ///
 /// The counter starts at 1 as in the release: the first of 10 000 annealing steps has 1e-4, not 0.
+///
+/// ```
+/// # use stcn::optim::schedule::kl_weight;
+/// assert_eq!([1, 5_000, 20_000].map(|step| kl_weight(10_000, step)), [1e-4, 0.5, 1.]);
+/// ```
 pub fn kl_weight(anneal: u64, step: u64) -> f64 {
     if step < anneal { step as f64 / anneal as f64 } else { 1. }
 }
 
 /// `cos(πx)` for x in \[0, 1\], by additions and products only, so the same bits everywhere.
 ///
-/// Folded into \[0, ¼\] of a half turn, where the Taylor series to degree 17 has nothing left to add in f64.
+/// Reduced to an angle of at most π/4, where the Taylor series to degree 17 is exact to f64's rounding.
+///
+/// ```
+/// # use stcn::optim::schedule::cos_pi;
+/// assert_eq!([0., 0.5, 1.].map(cos_pi), [1., 0., -1.]);
+/// ```
 pub fn cos_pi(x: f64) -> f64 {
     debug_assert!((0. ..=1.).contains(&x), "cos_pi: want x in [0, 1], got {x}");
     let pi = std::f64::consts::PI;

@@ -30,8 +30,8 @@ struct Role {
 }
 
 thread_local! {
-    /// The workers of the regions that this thread opens, and of those that it opens as the leader of a team,
-    /// while the first are busy in the outer region.
+    /// The workers of the regions that this thread opens; and, while those are busy, of the regions that it opens
+    /// within one as the leader of a team.
     static POOLS: [Arc<Workers>; 2] = Default::default();
     static ROLE: Cell<Role> = const { Cell::new(Role { budget: usize::MAX, leads: false }) };
     /// Which of the two have an open region. A thread that waits in another pool may take a task of this one.
@@ -155,7 +155,7 @@ fn inside(job: Job, number: usize) -> std::thread::Result<()> {
     result
 }
 
-/// A moment, and a chance for others where there are more threads than cores.
+/// Waits for a moment, and lets other threads run in case there are more than cores.
 fn pause(look: usize) {
     if look % 8 == 7 {
         std::thread::yield_now();

@@ -6,7 +6,7 @@ use crate::parallel;
 use crate::tensor::Tensor;
 use std::mem::take;
 
-/// Which gradients [`Tape::backward`] keeps. The walk and its bits are the same.
+/// Which gradients [`Tape::backward`] keeps; their bits are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Those of leaves: parameters and inputs. What training needs.
@@ -49,7 +49,7 @@ impl Grads {
         })
     }
 
-    /// Adds the gradients of the same parameters from another tape, as of another part of a batch. The
+    /// Adds the gradients of the same parameters from another tape, such as that of another part of a batch. The
     /// gradients of inputs stay those of this tape.
     pub fn add(&mut self, mut other: Grads) {
         let Self { grads, params } = self;
@@ -131,9 +131,9 @@ impl Tape {
         Grads { grads, params: self.params.borrow().clone() }
     }
 
-    /// Every term of the chain rule at `x`; they sum to its gradient. Wants [`Keep::All`].
+    /// Every term of the chain rule at `x`; they sum to its gradient. Needs [`Keep::All`].
     ///
-    /// A question about a finished pass: a vjp is a pure function, so calling it again changes nothing.
+    /// It calls vjps once more, which changes nothing, as they are pure functions.
     pub fn explain(&self, grads: &Grads, x: Var) -> Vec<Term<'_>> {
         let nodes = self.nodes.borrow();
         let consumers = nodes.iter().filter(|node| node.inputs.contains(&x.id));

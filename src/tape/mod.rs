@@ -5,7 +5,7 @@
 //!    a closure that takes the gradient of the value to the gradients of the inputs.
 //! 2. The nodes of a pass stand in one `Vec`, the arena, in the order of execution: a node comes after its
 //!    inputs. A [`Var`] is a `Copy` handle of two words that borrows the tape (decision 0001).
-//! 3. [`Tape::backward`] walks the arena from the loss to the front and asks each vjp once.
+//! 3. [`Tape::backward`] walks the arena from the loss to the front and calls each vjp once.
 //!
 //! ```
 //! use stcn::{Tape, Tensor, tape::Keep};
@@ -103,7 +103,7 @@ pub struct Tape {
     observer: Option<Observer>,
 }
 
-/// Is told of every [`Event`], such as a profile.
+/// Called with every [`Event`], as for a profile.
 type Observer = Box<dyn Fn(Event)>;
 
 /// What a tape has just done.

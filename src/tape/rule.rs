@@ -15,8 +15,8 @@ pub struct Rule {
 pub(super) static LEAF: Rule = Rule { name: "leaf", forward: "x", vjp: "" };
 
 /// Writes the formulas of an op once: `rule! { CUBE: "cube", forward: "y = x³", vjp: "x̄ = 3 ȳ x²" }` makes the
-/// static [`Rule`](crate::tape::Rule) `CUBE`, to be recorded, and `CUBE!()`, its formulas as text, to stand in the
-/// documentation of the op: `#[doc = CUBE!()]`.
+/// static [`Rule`](crate::tape::Rule) `CUBE`, which the op records, and `CUBE!()`, its formulas as text, for the op's
+/// documentation: `#[doc = CUBE!()]`.
 #[macro_export]
 macro_rules! rule {
     ($rule:ident: $name:literal, forward: $forward:literal, vjp: $vjp:literal $(,)?) => {

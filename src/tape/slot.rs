@@ -1,4 +1,4 @@
-//! Gradients on their way to an input: added now, in place, or together at the end.
+//! Where vjps add the gradients of their inputs: at once, in place, or all together at the end.
 
 use super::Node;
 use crate::tensor::{Real, Tensor};
@@ -30,8 +30,8 @@ impl Slot {
         }
     }
 
-    /// The running sum, to be added to in place, and whether this is its first term: then its contents are
-    /// unspecified and every element must be stored. `None` if it is not needed.
+    /// The running sum, to add to in place, and whether this is its first term: its contents are then unspecified,
+    /// and every element must be overwritten. `None` if the gradient is not needed.
     pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
         if !self.needed {
             return None;
@@ -41,7 +41,7 @@ impl Slot {
         Some((grad.data_mut(), first))
     }
 
-    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, as of a bias.
+    /// [`target`](Self::target) with zeros in place of unspecified contents: for small gradients, such as a bias's.
     pub fn zeroed_target(&mut self) -> Option<&mut [Real]> {
         let (grad, first) = self.target()?;
         if first {

@@ -293,7 +293,7 @@ fn floors_bound_the_surprise_of_a_pen() {
 }
 
 #[test]
-#[should_panic(expected = "log_prob: an observation of nothing")]
+#[should_panic(expected = "log_prob: the observation has neither a density nor bits")]
 fn an_observation_of_nothing_is_refused() {
     let tape = Tape::inference();
     let x = tape.constant(Tensor::zeros(&[1, 1, 1]));

@@ -103,7 +103,7 @@ fn nothing_and_a_single_dot_and_a_pen_at_rest_can_be_drawn() {
 }
 
 #[test]
-#[should_panic(expected = "ink: rows are dx, dy, pen; 4 numbers are no triples")]
+#[should_panic(expected = "ink: rows are (dx, dy, pen), and 4 numbers are not a multiple of 3")]
 fn half_a_row_panics_with_a_sentence() {
     svg(&[drawing(&[1., 2., 0., 3.])]);
 }

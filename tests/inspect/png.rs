@@ -15,7 +15,7 @@ fn a_page_becomes_a_png_as_wide_as_the_page() {
 #[cfg(feature = "png")]
 fn what_cannot_be_drawn_or_written_is_told() {
     let error = png("<svg", "x.png").unwrap_err().to_string();
-    assert!(error.starts_with("cannot draw x.png: the SVG is not one: "), "{error}");
+    assert!(error.starts_with("cannot draw x.png: the SVG is invalid: "), "{error}");
     let page = svg(&[Drawing { rows: &[3., 4., 1.], primed: 0 }]);
     let error = png(&page, "/no/such/folder/x.png").unwrap_err().to_string();
     assert!(error.starts_with("cannot write /no/such/folder/x.png: "), "{error}");

@@ -87,7 +87,7 @@ fn silence_nothing_and_few_keys_can_be_drawn() {
 }
 
 #[test]
-#[should_panic(expected = "roll: 4 numbers are no rows of 3 keys")]
+#[should_panic(expected = "roll: 4 numbers are not rows of 3 keys")]
 fn half_a_row_panics_with_a_sentence() {
     svg(&[Drawing { rows: &[1., 0., 1., 0.], primed: 0 }], 3);
 }

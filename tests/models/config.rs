@@ -156,12 +156,12 @@ fn sizes_that_no_model_has_are_refused() {
     assert_eq!(
         far(STCN_DENSE, "channels = 1\nblocks_per_latent = 20\nlatents = [1, 1]"),
         "model.blocks_per_latent is 20 and model.kernel_size 2, so that 2 levels look 2097150 steps back: \
-         choose smaller ones, for 1048576 at most"
+         choose smaller values, for 1048576 steps at most"
     );
     assert_eq!(
         far(WAVENET, "channels = 1\nblocks_per_level = 20\nlevels = 2"),
         "model.blocks_per_level is 20 and model.kernel_size 2, so that 2 levels look 2097150 steps back: \
-         choose smaller ones, for 1048576 at most"
+         choose smaller values, for 1048576 steps at most"
     );
 }
 

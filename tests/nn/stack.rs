@@ -57,7 +57,7 @@ fn a_cell_reads_the_one_below_it_without_a_residual() {
 }
 
 #[test]
-#[should_panic(expected = "a stack of cells and the past of blocks")]
+#[should_panic(expected = "Stack::step: the past is of the other kind of stack")]
 fn a_past_of_another_stack_is_refused() {
     let [blocks, cells] = stacks();
     cells.step(&normals(&[1, 1, 3]), &mut blocks.past(1));

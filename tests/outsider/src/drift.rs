@@ -26,7 +26,7 @@ settings! {
     }
 }
 
-/// What this file declares.
+/// This model's [`Architecture`].
 pub struct Paper;
 
 impl Architecture for Paper {
