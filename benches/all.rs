@@ -5,16 +5,15 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stcn::data::Batch;
-use stcn::kernel::causal_conv::CausalConv;
-use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
-use stcn::kernel::math;
+use stcn::internals::kernel::causal_conv::CausalConv;
+use stcn::internals::kernel::gemm::{Mat, Packed, Right, mul_add};
+use stcn::internals::kernel::math;
+use stcn::internals::step::update;
 use stcn::models::{self, ModelKind, Preset, SequenceModel};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::optim::Adam;
 use stcn::train::Config;
-use stcn::train::step::update;
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -8,16 +8,15 @@
 //! `--save-baseline NAME`, `--baseline NAME` and a filter, as criterion has them.
 
 use stcn::data::Batch;
-use stcn::kernel::math;
+use stcn::internals::kernel::math;
+use stcn::internals::parallel;
+use stcn::internals::step::update;
 use stcn::models::{self, Preset};
 use stcn::nn::Init;
-use stcn::noise::Noise;
-use stcn::ops;
 use stcn::optim::Adam;
 use stcn::tape::{Keep, Var};
 use stcn::train::Config;
-use stcn::train::step::update;
-use stcn::{Real, Tape, Tensor, parallel};
+use stcn::{Noise, Real, Tape, Tensor, ops};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::ErrorKind;

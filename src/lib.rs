@@ -12,10 +12,9 @@
 //!
 //! # One pass, and the way back
 //! ```
-//! use stcn::data::Batch;
-//! use stcn::models::{self, Kl, ModelConfig, Preset};
+//! use stcn::models::{self, Kl};
 //! use stcn::ops::{affine, sum};
-//! use stcn::{Result, Tape, Tensor, nn::Init, noise::Noise, tape::Keep};
+//! use stcn::{Batch, Init, Keep, ModelConfig, Noise, Preset, Result, Tape, Tensor};
 //!
 //! fn main() -> Result<()> {
 //!     // Two latents over three blocks each; a step is a pen's move and whether the stroke ends: (dx, dy, pen).
@@ -44,8 +43,29 @@
 //! Training, evaluation, drawing and inspection are the binary's: `stcn train` learns from handwriting
 //! that the program makes itself.
 //!
+//! # The modules
+//! What is typed most stands at the root. The rest is in modules, each public for a reason:
+//!
+//! | module | for whom |
+//! |---|---|
+//! | [`ops`] | who writes a formula: the differentiable functions |
+//! | [`tape`] | who asks what a pass computed, or writes an op |
+//! | [`math`] | who writes an op with `exp` or `tanh` in it |
+//! | [`nn`] | who builds a model from layers, or writes a layer |
+//! | [`dist`] | who needs a density, a draw or a divergence |
+//! | [`models`] | who runs a model of a paper, or adds one |
+//! | [`data`] | who brings sequences: files, splits, normalisation, batches |
+//! | [`optim`] | who writes a training loop: Adam and its schedules |
+//! | [`train`] | who trains, resumes or evaluates a model from a program |
+//! | [`inspect`] | who looks at a pass: tables, dumps, pictures, sound |
+//! | [`cli`] | who wants the command line with models of their own |
+//! | [`book`] | who reads: guides, programs and decisions |
+//!
+//! Everything else is private. Adding an op, a layer and a model from a crate of your own is
+//! [a chapter of the book](book::your_own).
+//!
 //! # The floors
-//! A module imports only from floors below its own; `tests/tidy.rs` holds the house to it.
+//! For who reads or changes the source: a module imports only from floors below its own, which `tests/tidy.rs` checks.
 //!
 //! | floor | | modules |
 //! |---|---|---|
@@ -55,9 +75,9 @@
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
 //! | 4 | probability | [`dist`]: log-probability, draws, divergence |
 //! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
-//! | 2 | the tape | [`tape`]: what was computed, and the walk back · [`check`]: gradients against differences |
-//! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
-//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`](mod@file): whole or not at all |
+//! | 2 | the tape | [`tape`]: what was computed, and the walk back · `check`: gradients against differences |
+//! | 1 | numbers | `kernel`: loops with care for speed and bits · `noise`: random numbers by address |
+//! | 0 | the ground | `tensor` · `parallel`: the only threads · `error` · `choice` · `file`: whole or not at all |
 //!
 //! Outside: the [`book`], with [same bits](book::same_bits) in small programs, and the
 //! [decisions](book::decisions) with what would change our mind.
@@ -80,27 +100,51 @@
 #![warn(missing_docs)]
 
 pub mod book;
-pub mod check;
-pub mod choice;
 pub mod cli;
 pub mod data;
 pub mod dist;
-pub mod error;
-pub mod file;
 pub mod inspect;
-pub mod kernel;
 pub mod models;
 pub mod nn;
-pub mod noise;
 pub mod ops;
 pub mod optim;
-pub mod parallel;
 pub mod tape;
-pub mod tensor;
 pub mod train;
+
+mod check;
+mod choice;
+mod error;
+mod file;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+mod kernel;
+mod noise;
+mod parallel;
+mod tensor;
+
+pub mod math {
+    //! Elementary functions for ops of your own, with the same bits on every machine.
+    //!
+    //! std's come from the C library and differ by machine. Under the feature `f64`, which promises no bits, these are
+    //! std's.
+    pub use crate::kernel::math::{exp, ln, ln_1p, sigmoid, softplus, tanh};
+}
 
 pub use check::{Check, gradcheck};
 pub use error::{Error, ErrorKind, Result};
-pub use noise::Noise;
+pub use noise::{Noise, StandardNormal};
+pub use parallel::with_threads;
+pub use tensor::{Real, Tensor, zip};
+
+// What a user types most, beside the modules where they are at home.
+#[doc(inline)]
+pub use data::{Batch, DataSet};
+#[doc(inline)]
+pub use models::{ModelConfig, ModelKind, Preset, Registry, SequenceModel};
+#[doc(inline)]
+pub use nn::{Init, Module};
+#[doc(inline)]
 pub use tape::{Deferred, Grads, Keep, Param, Rule, Slot, Tape, Var};
-pub use tensor::{Real, Tensor};
+#[doc(inline)]
+pub use train::{Config, Trainer};

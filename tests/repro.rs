@@ -6,11 +6,12 @@
 
 use crate::common::{Lab, ink, stderr, stdout};
 use sha2::{Digest, Sha256};
-use stcn::data::{DataSet, npz};
-use stcn::kernel::simd::Isa;
+use stcn::data::DataSet;
+use stcn::internals::kernel::simd::Isa;
+use stcn::internals::npz;
 use stcn::models::ALL;
+use stcn::train::ARITHMETIC;
 use stcn::train::Checkpoint;
-use stcn::train::checkpoint::ARITHMETIC;
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The book: pages without code of their own, for readers.
 //!
 //! So far it holds [`same_bits`], a chapter of small programs, [`where_the_time_goes`], [`dump`], the layout of a
-//! dumped pass, and the [`decisions`].
+//! dumped pass, [`your_own`], an op, a layer and a model from outside the crate, and the [`decisions`].
 //! What a module is for stands at the head of the module.
 
 #[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]

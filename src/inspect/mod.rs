@@ -1,10 +1,16 @@
 //! Looking: pictures and tables of what a model read, wrote and learned. Looking changes nothing.
 
-pub mod dump;
+pub(crate) mod dump;
 pub mod ink;
-pub mod page;
-pub mod png;
+pub(crate) mod page;
+pub(crate) mod png;
 pub mod roll;
-pub mod table;
-pub mod wav;
+pub(crate) mod table;
+pub(crate) mod wav;
 pub mod wave;
+
+pub use dump::Dump;
+pub use page::Drawing;
+pub use png::png;
+pub use table::{explain, table};
+pub use wav::wav;

@@ -1,4 +1,4 @@
-//! Papers: one paper, one file.
+//! Models of sequences: one paper, one file, and the traits for one of your own.
 //!
 //! A model is a plain struct of layers that computes per-step log-likelihoods and divergences; it holds no
 //! loop over numbers, no thread and no generator state. Its file has the equations, the typed config with its
@@ -6,7 +6,7 @@
 //! in [`ALL`] and a test; a crate of its own adds one by [`Registry::with`].
 //! Not here: masks and losses (`train`).
 
-pub mod config;
+pub(crate) mod config;
 pub mod dmm;
 pub mod rnn;
 mod sequence;
@@ -19,7 +19,10 @@ pub mod vrnn;
 pub mod wavenet;
 pub mod z_forcing;
 
-pub use config::{ModelConfig, Preset};
+pub use config::{
+    Floors, HeadKind, Key, Limits, ModelConfig, ObservationConfig, PenDraw, Preset, Setting,
+    Settings, Task,
+};
 pub use sequence::{
     Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step, generate,
     parameters,
@@ -29,7 +32,7 @@ pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 use crate::choice::unknown;
 use crate::error::{Error, Result};
 use crate::nn::Init;
-use config::{Key, ObservationConfig, Settings, table, typed};
+use config::{table, typed};
 use std::fmt;
 use toml::Table;
 

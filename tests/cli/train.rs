@@ -2,8 +2,8 @@
 
 use super::{TINY, last, numbers, texts, tiny};
 use crate::common::{Lab, says, stderr, stdout};
+use stcn::internals::checkpoint::sha256_of;
 use stcn::models::Registry;
-use stcn::train::checkpoint::sha256_of;
 use stcn::train::{Checkpoint, Config};
 
 #[test]

@@ -1,10 +1,11 @@
 //! Batches: padding, masks, and an order that depends on seed and epoch alone.
 
 use super::{counting, real, refusal};
+use stcn::Tensor;
 use stcn::data::{
     Batch, Batching, DataSet, Epochs, Limit, Normalisation, Normalise, Split, Window, in_order,
 };
-use stcn::{Tensor, parallel};
+use stcn::internals::parallel;
 
 /// 211 sequences of lengths 1 to 97, every fifth of them valid.
 fn many() -> DataSet {

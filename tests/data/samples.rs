@@ -2,8 +2,8 @@
 
 use super::refusal;
 use crate::common::says;
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
+use stcn::internals::npz::{self, Flat};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! What the arrays have to say together; splits, counts and tasks.
 
 use super::{counting, real, refusal};
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, MissingSplit, Split};
+use stcn::internals::npz::{self, Flat};
 use std::path::Path;
 
 /// The sentence about a file of these arrays, without its folder.

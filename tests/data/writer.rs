@@ -3,8 +3,8 @@
 use super::refusal;
 use crate::common::says;
 use ndarray::{Array1, Array2, array};
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, Kind, Normalisation, Normalise, Split, Writer};
+use stcn::internals::npz::{self, Flat};
 use std::fs;
 use std::path::Path;
 

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stcn::data::npz::parse;
+use stcn::internals::npz::parse;
 use stcn::data::{DataSet, MissingSplit, Split};
 use std::io::{Cursor, Write};
 use std::path::Path;

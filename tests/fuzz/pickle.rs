@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stcn::data::prepare::numpy::pickled_numbers;
-use stcn::data::prepare::pickle::Pickle;
+use stcn::internals::prepare::numpy::pickled_numbers;
+use stcn::internals::prepare::pickle::Pickle;
 
 fuzz_target!(
     init: stcn_fuzz::seed("pickle", seeds()),

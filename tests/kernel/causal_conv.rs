@@ -2,8 +2,8 @@
 //! order and `==` is the right comparison.
 
 use crate::ops::numbers;
-use stcn::kernel::causal_conv::CausalConv;
-use stcn::parallel::Work;
+use stcn::internals::kernel::causal_conv::CausalConv;
+use stcn::internals::parallel::Work;
 use stcn::{Real, Tensor};
 
 /// Integers from −4 to 4.

@@ -1,9 +1,9 @@
-use stcn::kernel::math;
+use stcn::internals::kernel::math;
 
 #[cfg(not(feature = "f64"))]
 mod single {
     use super::math;
-    use stcn::parallel;
+    use stcn::internals::parallel;
 
     /// (name, ours, in place, f64 reference, permitted ulp)
     type Case = (&'static str, fn(f32) -> f32, fn(&mut [f32]), fn(f64) -> f64, f64);
@@ -155,7 +155,7 @@ mod single {
     #[test]
     fn soft_fma_is_the_hardware_one() {
         let mut words = vec![0; 300_000];
-        stcn::noise::Noise::new(1, "test").words("fma", 0, 0, &mut words);
+        stcn::Noise::new(1, "test").words("fma", 0, 0, &mut words);
         for abc in words.chunks_exact(3) {
             let [a, b, c] = [abc[0], abc[1], abc[2]].map(f32::from_bits);
             // Any bits; a sum that nearly cancels; one of like size; a c that only breaks ties.

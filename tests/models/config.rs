@@ -1,10 +1,8 @@
 //! Configs of models: switches, ranges, what keys are refused with.
 
 use super::{has, size, with, with_those_of};
-use stcn::models::config::{
-    Floors, HeadKind, ModelConfig, ObservationConfig, PenDraw, Preset, Task,
-};
 use stcn::models::{self, ModelKind, RNN, Registry, STCN, STCN_DENSE, SWAVENET, WAVENET, shapes};
+use stcn::models::{Floors, HeadKind, ModelConfig, ObservationConfig, PenDraw, Preset, Task};
 use toml::{Table, Value};
 
 fn ink(kind: ModelKind) -> ModelConfig {
@@ -324,9 +322,9 @@ mod of_another_crate {
     //! A model that this crate does not know.
 
     use super::{STCN, complaint};
-    use stcn::models::config::{ModelConfig, ObservationConfig, Preset};
     use stcn::models::rnn::{self, Rnn};
     use stcn::models::{Architecture, ModelKind, Registry, SequenceModel, build, count};
+    use stcn::models::{ModelConfig, ObservationConfig, Preset};
     use stcn::nn::Init;
 
     stcn::settings! {

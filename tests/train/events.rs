@@ -1,4 +1,4 @@
-use stcn::train::events::{Events, crc32c, record};
+use stcn::internals::events::{Events, crc32c, record};
 use std::fs;
 use tempfile::TempDir;
 

@@ -1,10 +1,10 @@
 use super::{config, stored};
+use stcn::internals::checkpoint::sha256_of;
 use stcn::models::Registry;
-use stcn::train::checkpoint::sha256_of;
-use stcn::train::fit::{Control, End, Observer, fit};
-use stcn::train::step::Report;
-use stcn::train::trainer::{Checked, Trainer};
+use stcn::train::Report;
+use stcn::train::{Checked, Trainer};
 use stcn::train::{Checkpoint, Config, RunDir};
+use stcn::train::{Control, End, Observer, fit};
 use std::path::Path;
 
 /// Sees every report; ends the run at a step, if asked.

@@ -1,8 +1,7 @@
 //! The bookkeeping of a filter: weights, resampling, ancestors.
 
-use stcn::Real;
-use stcn::noise::Noise;
-use stcn::train::particles::{Ancestors, Filter, Resample, addresses, log_ess};
+use stcn::internals::particles::{Ancestors, Filter, Resample, addresses, log_ess};
+use stcn::{Noise, Real};
 
 fn noise() -> Noise {
     Noise::new(1, "filter")

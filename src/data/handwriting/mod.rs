@@ -3,11 +3,11 @@
 //! No download and no licence but ours: a hand-drawn alphabet (`data/handwriting/alphabet.txt`), a
 //! list of words (`words.txt`), and a model of the writing hand turn a seed and a number into a
 //! line, with the same bits on every machine. Rows look like those of a digitising tablet, in the
-//! form that Graves 2013 (arXiv 1308.0850, §4) made usual. Letters are in [`alphabet`], writers and
-//! their movements in [`hand`]. Not here: normalising, batching (beside this module).
+//! form that Graves 2013 (arXiv 1308.0850, §4) made usual. Letters are in `alphabet`, writers and
+//! their movements in `hand`. Not here: normalising, batching (beside this module).
 
-pub mod alphabet;
-pub mod hand;
+pub(crate) mod alphabet;
+pub(crate) mod hand;
 
 use crate::parallel;
 use hand::{Point, Writer};

@@ -3,8 +3,8 @@ use crate::common::says;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
-use stcn::data::prepare::music::{Figures, KEYS, import};
 use stcn::data::{DataSet, Split, Writer};
+use stcn::internals::prepare::music::{Figures, KEYS, import};
 use std::fs;
 use std::io::Cursor;
 

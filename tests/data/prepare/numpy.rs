@@ -2,8 +2,8 @@
 
 use super::deepwriting::{V1, V1_VALID, imported, words_of};
 use super::pickle::fixture;
-use stcn::data::prepare::numpy::pickled_numbers;
-use stcn::data::prepare::pickle::Pickle;
+use stcn::internals::prepare::numpy::pickled_numbers;
+use stcn::internals::prepare::pickle::Pickle;
 
 #[test]
 fn words_come_from_texts_bytes_numbers_and_objects() {

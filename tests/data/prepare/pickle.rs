@@ -2,9 +2,9 @@
 
 use crate::common::mutations;
 use proptest::prelude::*;
-use stcn::data::prepare::numpy::pickled_numbers;
-use stcn::data::prepare::pickle::{Item, Pickle, Value};
-use stcn::data::unzip::Archive;
+use stcn::internals::prepare::numpy::pickled_numbers;
+use stcn::internals::prepare::pickle::{Item, Pickle, Value};
+use stcn::internals::unzip::Archive;
 use std::io::{Cursor, Read};
 
 /// The pickle in an array of a file of the fixtures.
