@@ -17,11 +17,15 @@
 //! use stcn::{Batch, Init, Keep, ModelConfig, Noise, Preset, Result, Tape, Tensor};
 //!
 //! fn main() -> Result<()> {
-//!     // Two latents over three blocks each; a step is a pen's move and whether the stroke ends: (dx, dy, pen).
-//!     let small = ModelConfig::preset(models::STCN_DENSE, Preset::InkTiny, None);
-//!     let small = small.with("channels", 8)?.with("latents", vec![4, 2])?.with("blocks_per_latent", 3)?;
+//!     // Two latents, each over three blocks of convolutions.
+//!     let small = ModelConfig::preset(models::STCN_DENSE, Preset::InkTiny, None)
+//!         .with("channels", 8)?
+//!         .with("latents", vec![4, 2])?
+//!         .with("blocks_per_latent", 3)?;
 //!     let model = models::build(&small, Init::new(1))?;
-//!     let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.]); // a square
+//!     // A square: each step is a move of the pen, and 1 where a stroke ends.
+//!     let x = vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.];
+//!     let x = Tensor::new(&[1, 4, 3], x);
 //!     let batch = Batch { x, lengths: vec![4], samples: vec![0] };
 //!
 //!     let tape = Tape::new();
@@ -44,28 +48,28 @@
 //! that the program makes itself.
 //!
 //! # The modules
-//! What is typed most stands at the root. The rest is in modules, each public for a reason:
+//! The types you write most are here at the root. The rest is in twelve modules:
 //!
-//! | module | for whom |
+//! | module | use it to |
 //! |---|---|
-//! | [`ops`] | who writes a formula: the differentiable functions |
-//! | [`tape`] | who asks what a pass computed, or writes an op |
-//! | [`math`] | who writes an op with `exp` or `tanh` in it |
-//! | [`nn`] | who builds a model from layers, or writes a layer |
-//! | [`dist`] | who needs a density, a draw or a divergence |
-//! | [`models`] | who runs a model of a paper, or adds one |
-//! | [`data`] | who brings sequences: files, splits, normalisation, batches |
-//! | [`optim`] | who writes a training loop: Adam and its schedules |
-//! | [`train`] | who trains, resumes or evaluates a model from a program |
-//! | [`inspect`] | who looks at a pass: tables, dumps, pictures, sound |
-//! | [`cli`] | who wants the command line with models of their own |
-//! | [`book`] | who reads: guides, programs and decisions |
+//! | [`ops`] | write a formula that can be differentiated |
+//! | [`tape`] | ask what a pass computed; write an op |
+//! | [`math`] | compute `exp` or `tanh` inside an op of your own |
+//! | [`nn`] | build a model from layers; write a layer |
+//! | [`dist`] | get a log-probability, a draw or a divergence |
+//! | [`models`] | run the model of a paper; add a model |
+//! | [`data`] | read, split, normalise and batch sequences |
+//! | [`optim`] | write a training loop of your own: Adam, clipping, schedules |
+//! | [`train`] | train, resume and evaluate a model from a program |
+//! | [`inspect`] | look at a pass: tables, dumps, pictures, sound |
+//! | [`cli`] | run the commands with models of your own |
+//! | [`book`] | read guides, small programs and the reasons for decisions |
 //!
 //! Everything else is private. Adding an op, a layer and a model from a crate of your own is
 //! [a chapter of the book](book::your_own).
 //!
 //! # The floors
-//! For who reads or changes the source: a module imports only from floors below its own, which `tests/tidy.rs` checks.
+//! How the source is laid out: a module imports only from floors below its own, and `tests/tidy.rs` checks it.
 //!
 //! | floor | | modules |
 //! |---|---|---|
@@ -137,7 +141,7 @@ pub use noise::{Noise, StandardNormal};
 pub use parallel::with_threads;
 pub use tensor::{Real, Tensor, zip};
 
-// What a user types most, beside the modules where they are at home.
+// What a user types most, also found in their own modules.
 #[doc(inline)]
 pub use data::{Batch, DataSet};
 #[doc(inline)]

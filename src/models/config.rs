@@ -151,8 +151,9 @@ impl Limits<Vec<usize>> for (RangeInclusive<usize>, RangeInclusive<usize>) {
     }
 }
 
-/// A struct of settings: serde's (de)serialisation, a documented [`Key`] per field, and a check of the ranges
-/// that stand behind `=`: see [`Limits`]. The crate that uses it needs `serde` with its `derive`.
+/// A struct of settings: serde's (de)serialisation, a documented [`Key`] per field, and a check of ranges.
+///
+/// The ranges stand behind `=`: see [`Limits`]. The crate that uses it needs `serde` with its `derive`.
 ///
 /// ```
 /// stcn::settings! {
