@@ -22,6 +22,7 @@ macro_rules! choice {
                 }
             }
 
+            #[allow(dead_code)] // no list shows the choices of an importer
             /// What it is: the first line of its documentation here.
             pub fn about(self) -> &'static str {
                 let about = match self {

@@ -4,6 +4,22 @@
 //! crate, this module is not there, and the compiler names whatever only a test still uses. Anything here may change or
 //! go in any version.
 
+use crate::data::npz::Flat;
+use crate::data::{DataSet, MissingSplit};
+use crate::error::Result;
+use std::path::PathBuf;
+
+/// The checks of a file's arrays.
+#[doc(hidden)]
+pub fn data_set(
+    name: PathBuf,
+    fingerprint: String,
+    flat: Flat,
+    missing: Option<MissingSplit>,
+) -> Result<DataSet> {
+    DataSet::from_flat(name, fingerprint, flat, missing)
+}
+
 macro_rules! open {
     ($($name:ident: $($module:ident)::+;)+) => {
         $(#[doc(hidden)] pub mod $name { pub use crate::$($module)::+::*; })+

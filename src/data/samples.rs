@@ -39,11 +39,6 @@ impl Samples {
         }
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Numbers `range`. Fails if they are on the disk and the file is not what it was.
     pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>> {
         match self {

@@ -99,7 +99,7 @@ impl DataSet {
     }
 
     /// The one door: everything that has to hold is checked here.
-    pub fn from_flat(
+    pub(crate) fn from_flat(
         name: PathBuf,
         fingerprint: String,
         flat: Flat<impl Into<Samples>>,

@@ -1,11 +1,11 @@
 //! Matrix products, `C += A·B`, with one definition of every element on every machine.
 //!
 //! Each element is `c += Σ` over groups of 256 terms, each group one chain of fused multiply-adds from
-//! zero, in order: [`element`]. matrixmultiply computes the same chain, but our own
+//! zero, in order. matrixmultiply computes the same chain, but our own
 //! kernel, which packs weights once a step and reads the other side in place, is faster (decision 0010). It
 //! still computes the products of the f64 build, and is the oracle of the tests.
 //!
-//! Here: the definition, the operands of a product, and their checks. The loops are in `single`.
+//! Here: the operands of a product, and their checks. The loops are in `single`.
 
 use crate::tensor::{Real, Tensor};
 
@@ -18,15 +18,6 @@ pub const PANEL_COLUMNS: usize = 32;
 /// Most rows of a skinny product, as of one step of a recurrence or of generation: its weights come from main
 /// memory, and threads share its columns rather than its rows.
 pub const SKINNY_ROWS: usize = 64;
-
-/// One element of `C += A·B`: the definition that every kernel meets, to the bit.
-#[cfg(not(feature = "f64"))]
-pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
-    let chain = |terms: std::ops::Range<usize>| {
-        terms.fold(0., |sum, i| super::math::soft_fma(a(i), b(i), sum))
-    };
-    (0..k).step_by(CHAIN).fold(c, |c, start| c + chain(start..k.min(start + CHAIN)))
-}
 
 /// A matrix in a slice, with any strides.
 #[derive(Clone, Copy)]

@@ -26,10 +26,12 @@ pub(crate) mod step;
 pub(crate) mod trained;
 pub(crate) mod trainer;
 
+pub use bounds::{fivo, iwae};
 pub use checkpoint::{ARITHMETIC, Checkpoint, FORMAT, Header, Named};
 pub use config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 pub use evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
 pub use fit::{Control, End, Observer, fit};
+pub use particles::{Ancestors, Resample};
 pub use resolve::Overrides;
 pub use run::{Lock, RunDir};
 pub use step::Report;

@@ -1,14 +1,13 @@
 use crate::common::preset;
 use crate::common::{says, shrink};
 use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
-use stcn::internals::bounds::{fivo, per_sequence};
+use stcn::internals::bounds::per_sequence;
 use stcn::internals::evaluate::forward;
-use stcn::internals::particles::{Ancestors, Resample};
 use stcn::internals::shards::shards;
 use stcn::models::{self, ALL, Bound, Kl, SequenceModel};
 use stcn::nn::Init;
 use stcn::tape::{Tape, Var};
-use stcn::train::Trainer;
+use stcn::train::{Ancestors, Resample, Trainer, fivo};
 use stcn::train::{Copies, Evaluation, Plan, evaluate};
 use stcn::{Noise, Real, Tensor};
 

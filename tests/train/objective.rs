@@ -3,17 +3,16 @@
 use crate::common::preset;
 use crate::common::{ink, says, shrink};
 use stcn::data::{Batch, Normalisation, Split, Window};
-use stcn::internals::bounds::{fivo, iwae};
 use stcn::internals::kernel::reduce::log_mean;
 use stcn::internals::objective::{check, forward, reduce};
-use stcn::internals::particles::{Ancestors, Resample, tiled};
+use stcn::internals::particles::tiled;
 use stcn::internals::step::update;
 use stcn::models::Registry;
 use stcn::models::{self, ALL, Kl, SequenceModel};
 use stcn::nn::Init;
 use stcn::optim::Adam;
 use stcn::tape::Tape;
-use stcn::train::{Config, Trained, Trainer};
+use stcn::train::{Ancestors, Config, Resample, Trained, Trainer, fivo, iwae};
 use stcn::{Noise, Tensor};
 
 const ESS: (Resample, Ancestors) = (Resample::Ess, Ancestors::Multinomial);

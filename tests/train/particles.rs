@@ -1,6 +1,7 @@
 //! The bookkeeping of a filter: weights, resampling, ancestors.
 
-use stcn::internals::particles::{Ancestors, Filter, Resample, addresses, log_ess};
+use stcn::internals::particles::{Filter, addresses, log_ess};
+use stcn::train::{Ancestors, Resample};
 use stcn::{Noise, Real};
 
 fn noise() -> Noise {

@@ -95,14 +95,9 @@ enum Function {
 const DEEPEST: usize = 64;
 
 impl Pickle {
-    /// Reads a pickle; the error says in a few words what was met. Memory grows with the bytes alone, at
-    /// most 160 for each.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
-        Self::read_within(bytes, usize::MAX)
-    }
-
-    /// The same of a pickle of up to `most` instructions, which take that memory.
-    pub fn read_within(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
+    /// Reads a pickle of up to `most` instructions; the error says in a few words what was met. Memory grows with the
+    /// instructions, and with the bytes alone, at most 160 for each.
+    pub fn read(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
         let (root, nodes) = Machine::run_all(&bytes, most)?;
         let pickle = Self { bytes, nodes, root };
         pickle.check_shape()?;
@@ -205,16 +200,5 @@ impl<'a> Item<'a> {
     pub fn items(self) -> impl ExactSizeIterator<Item = Item<'a>> {
         let children = self.pickle.children(self.at);
         children.iter().map(move |&at| Item { pickle: self.pickle, at: at as usize })
-    }
-
-    /// The value under a text of a dictionary.
-    pub fn entry(self, key: &str) -> Option<Item<'a>> {
-        let items: Vec<_> = self.items().collect();
-        let is_key = |item: &Item| match item.value() {
-            Value::Text(text) => text == key,
-            Value::Bytes(bytes) => bytes == key.as_bytes(),
-            _ => false,
-        };
-        items.as_chunks().0.iter().find(|[name, _]| is_key(name)).map(|[_, value]| *value)
     }
 }
