@@ -5,16 +5,15 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stcn::data::Batch;
-use stcn::kernel::causal_conv::CausalConv;
-use stcn::kernel::gemm::{Mat, Packed, Right, mul_add};
-use stcn::kernel::math;
+use stcn::internals::kernel::causal_conv::CausalConv;
+use stcn::internals::kernel::gemm::{Mat, Packed, Right, mul_add};
+use stcn::internals::kernel::{math, simd::vectorise};
+use stcn::internals::step::update;
 use stcn::models::{self, ModelKind, Preset, SequenceModel};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::optim::Adam;
 use stcn::train::Config;
-use stcn::train::step::update;
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -65,15 +64,18 @@ fn convolutions(c: &mut Criterion) {
 
 /// Elementary functions over a slice that fits the second cache.
 fn functions(c: &mut Criterion) {
+    fn map(f: impl Fn(Real) -> Real, x: &mut [Real]) {
+        vectorise(|| x.iter_mut().for_each(|x| *x = f(*x)));
+    }
     let mut group = c.benchmark_group("elementary functions");
     let x: Vec<Real> = (0..16_384).map(|i| i as Real * 1e-3 - 8.).collect();
     group.throughput(Throughput::Elements(x.len() as u64));
     type Map = fn(&mut [Real]);
     let functions: [(&str, Map); 4] = [
-        ("exp", math::map_exp),
-        ("tanh", math::map_tanh),
-        ("sigmoid", math::map_sigmoid),
-        ("softplus", math::map_softplus),
+        ("exp", |x| map(math::exp, x)),
+        ("tanh", |x| map(math::tanh, x)),
+        ("sigmoid", |x| map(math::sigmoid, x)),
+        ("softplus", |x| map(math::softplus, x)),
     ];
     for (name, f) in functions {
         let mut y = x.clone();

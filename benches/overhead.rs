@@ -7,13 +7,12 @@
 //! of criterion behind it keep each side's own time. Wanted: at most 1.05 at 32 channels, 1.01 at 256.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use stcn::kernel::causal_conv::CausalConv;
-use stcn::kernel::{reduce, simd::vectorise};
-use stcn::noise::Noise;
-use stcn::ops;
-use stcn::parallel::{self, CHUNK, Work};
+use stcn::internals::kernel::causal_conv::CausalConv;
+use stcn::internals::kernel::reduce;
+use stcn::internals::kernel::simd::vectorise;
+use stcn::internals::parallel::{self, CHUNK, Work};
 use stcn::tape::{Grads, Keep, Param};
-use stcn::{Real, Tape, Tensor};
+use stcn::{Noise, Real, Tape, Tensor, ops};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

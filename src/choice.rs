@@ -22,6 +22,7 @@ macro_rules! choice {
                 }
             }
 
+            #[allow(dead_code)] // no list shows the choices of an importer
             /// The first line of its documentation.
             pub fn about(self) -> &'static str {
                 let about = match self {

@@ -12,17 +12,20 @@
 //!
 //! # One pass, and the way back
 //! ```
-//! use stcn::data::Batch;
-//! use stcn::models::{self, Kl, ModelConfig, Preset};
+//! use stcn::models::{self, Kl};
 //! use stcn::ops::{affine, sum};
-//! use stcn::{Result, Tape, Tensor, nn::Init, noise::Noise, tape::Keep};
+//! use stcn::{Batch, Init, Keep, ModelConfig, Noise, Preset, Result, Tape, Tensor};
 //!
 //! fn main() -> Result<()> {
-//!     // Two latents over three blocks each; a step is a pen's move and whether the stroke ends: (dx, dy, pen).
-//!     let small = ModelConfig::preset(models::STCN_DENSE, Preset::InkTiny, None);
-//!     let small = small.with("channels", 8)?.with("latents", vec![4, 2])?.with("blocks_per_latent", 3)?;
+//!     // Two latents, each over three blocks of convolutions.
+//!     let small = ModelConfig::preset(models::STCN_DENSE, Preset::InkTiny, None)
+//!         .with("channels", 8)?
+//!         .with("latents", vec![4, 2])?
+//!         .with("blocks_per_latent", 3)?;
 //!     let model = models::build(&small, Init::new(1))?;
-//!     let x = Tensor::new(&[1, 4, 3], vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.]); // a square
+//!     // A square: each step is a move of the pen, and 1 where a stroke ends.
+//!     let x = vec![1., 0., 0., 0., 1., 0., -1., 0., 0., 0., -1., 1.];
+//!     let x = Tensor::new(&[1, 4, 3], x);
 //!     let batch = Batch { x, lengths: vec![4], samples: vec![0] };
 //!
 //!     let tape = Tape::new();
@@ -44,8 +47,29 @@
 //! Training, evaluation, drawing and inspection are the binary's: `stcn train` learns from handwriting
 //! that the program makes itself.
 //!
+//! # The modules
+//! The types you write most are here at the root. The rest is in twelve modules:
+//!
+//! | module | use it to |
+//! |---|---|
+//! | [`ops`] | write a formula that can be differentiated |
+//! | [`tape`] | ask what a pass computed; write an op |
+//! | [`math`] | compute `exp` or `tanh` inside an op of your own |
+//! | [`nn`] | build a model from layers; write a layer |
+//! | [`dist`] | get a log-probability, a draw or a divergence |
+//! | [`models`] | run the model of a paper; add a model |
+//! | [`data`] | read, split, normalise and batch sequences |
+//! | [`optim`] | write a training loop of your own: Adam, clipping, schedules |
+//! | [`train`] | train, resume and evaluate a model from a program |
+//! | [`inspect`] | look at a pass: tables, dumps, pictures, sound |
+//! | [`cli`] | run the commands with models of your own |
+//! | [`book`] | read guides, small programs and the reasons for decisions |
+//!
+//! Everything else is private. Adding an op, a layer and a model from a crate of your own is
+//! [a chapter of the book](book::your_own).
+//!
 //! # The floors
-//! A module imports only from floors below its own; `tests/tidy.rs` holds the house to it.
+//! How the source is laid out: a module imports only from floors below its own, and `tests/tidy.rs` checks it.
 //!
 //! | floor | | modules |
 //! |---|---|---|
@@ -55,9 +79,9 @@
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
 //! | 4 | probability | [`dist`]: log-probability, draws, divergence |
 //! | 3 | vocabulary | [`ops`]: differentiable functions, forward and vjp side by side |
-//! | 2 | the tape | [`tape`]: what was computed, and the walk back · [`check`]: gradients against differences |
-//! | 1 | numbers | [`kernel`]: loops with care for speed and bits · [`noise`]: random numbers by address |
-//! | 0 | the ground | [`tensor`] · [`parallel`]: the only threads · [`error`] · [`choice`] · [`file`](mod@file): whole or not at all |
+//! | 2 | the tape | [`tape`]: what was computed, and the walk back · `check`: gradients against differences |
+//! | 1 | numbers | `kernel`: loops with care for speed and bits · `noise`: random numbers by address |
+//! | 0 | the ground | `tensor` · `parallel`: the only threads · `error` · `choice` · `file`: whole or not at all |
 //!
 //! Outside: the [`book`], with [same bits](book::same_bits) in small programs, and the
 //! [decisions](book::decisions) with what would change our mind.
@@ -80,27 +104,51 @@
 #![warn(missing_docs)]
 
 pub mod book;
-pub mod check;
-pub mod choice;
 pub mod cli;
 pub mod data;
 pub mod dist;
-pub mod error;
-pub mod file;
 pub mod inspect;
-pub mod kernel;
 pub mod models;
 pub mod nn;
-pub mod noise;
 pub mod ops;
 pub mod optim;
-pub mod parallel;
 pub mod tape;
-pub mod tensor;
 pub mod train;
+
+mod check;
+mod choice;
+mod error;
+mod file;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+mod kernel;
+mod noise;
+mod parallel;
+mod tensor;
+
+pub mod math {
+    //! Elementary functions for ops of your own, with the same bits on every machine.
+    //!
+    //! std's come from the C library and differ by machine. Under the feature `f64`, which promises no bits, these are
+    //! std's.
+    pub use crate::kernel::math::{exp, ln, ln_1p, sigmoid, softplus, tanh};
+}
 
 pub use check::{Check, gradcheck};
 pub use error::{Error, ErrorKind, Result};
-pub use noise::Noise;
+pub use noise::{Noise, StandardNormal};
+pub use parallel::with_threads;
+pub use tensor::{Real, Tensor, zip};
+
+// What a user types most, also found in their own modules.
+#[doc(inline)]
+pub use data::{Batch, DataSet};
+#[doc(inline)]
+pub use models::{ModelConfig, ModelKind, Preset, Registry, SequenceModel};
+#[doc(inline)]
+pub use nn::{Init, Module};
+#[doc(inline)]
 pub use tape::{Deferred, Grads, Keep, Param, Rule, Slot, Tape, Var};
-pub use tensor::{Real, Tensor};
+#[doc(inline)]
+pub use train::{Config, Trainer};

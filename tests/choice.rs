@@ -1,7 +1,7 @@
 //! Names that users type: they parse back, print padded, and a wrong one is told the nearest.
 
 use serde_json::json;
-use stcn::models::config::HeadKind;
+use stcn::models::HeadKind;
 use stcn::models::stcn::Draws;
 
 #[test]

@@ -1,6 +1,7 @@
 //! Errors: one sentence, an exit code, and the nearest word.
 
-use stcn::error::{Error, ErrorKind, nearest};
+use stcn::internals::error::nearest;
+use stcn::{Error, ErrorKind};
 use std::io;
 
 #[test]

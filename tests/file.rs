@@ -1,5 +1,7 @@
 use crate::common::says;
-use stcn::file::{AtomicFile, open_regular, read_whole, remove, remove_dead, write_whole};
+use stcn::internals::file::{
+    AtomicFile, open_regular, read_whole, remove, remove_dead, write_whole,
+};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;

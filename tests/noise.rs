@@ -2,8 +2,8 @@
 
 use chacha20::rand_core::TryRng;
 use rand_distr::Distribution;
-use stcn::noise::{Noise, StandardNormal};
-use stcn::{Real, parallel};
+use stcn::internals::parallel;
+use stcn::{Noise, Real, StandardNormal};
 use std::convert::Infallible;
 
 fn normals(noise: Noise, sample: u64, offset: u64, n: usize) -> Vec<Real> {

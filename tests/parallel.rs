@@ -1,7 +1,7 @@
 //! Threads decide nothing.
 
 use crate::ops::small_network;
-use stcn::parallel::{self, PIECE, Tile};
+use stcn::internals::parallel::{self, PIECE, Tile};
 use stcn::{Real, Tensor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;

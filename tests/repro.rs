@@ -6,11 +6,11 @@
 
 use crate::common::{Lab, ink, stderr, stdout};
 use sha2::{Digest, Sha256};
-use stcn::data::{DataSet, npz};
-use stcn::kernel::simd::Isa;
+use stcn::data::DataSet;
+use stcn::internals::kernel::simd::Isa;
 use stcn::models::ALL;
+use stcn::train::ARITHMETIC;
 use stcn::train::Checkpoint;
-use stcn::train::checkpoint::ARITHMETIC;
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -201,7 +201,7 @@ impl Way {
 
     fn drawn(&self, lab: &Lab) -> String {
         self.ok(lab, "sample run --count 2 --steps 6 --out drawn --json");
-        let (drawn, _) = npz::read(lab.path("drawn/sample.npz")).unwrap();
+        let (drawn, _) = crate::data::npz::read(lab.path("drawn/sample.npz")).unwrap();
         hash(drawn.samples.iter().map(|x| x.to_bits().to_le_bytes()))
     }
 

@@ -1,8 +1,8 @@
 //! Tensors: sharing, shapes, sums, recycled buffers.
 
 use crate::ops::numbers;
-use stcn::tensor::{Tensor, zip};
-use stcn::{Real, parallel};
+use stcn::internals::parallel;
+use stcn::{Real, Tensor, zip};
 
 #[test]
 fn a_clone_is_shared_until_written() {

@@ -20,8 +20,8 @@ const FLOORS: [(&str, &[&str]); 9] = [
     ("the door", &["cli", "main"]),
 ];
 
-/// Files that belong to no floor: the front page and the book.
-const OUTSIDE: [&str; 2] = ["lib", "book"];
+/// Files that belong to no floor: the front page, the book, and what tests reach.
+const OUTSIDE: [&str; 3] = ["lib", "book", "internals"];
 
 /// Modules that see less than the floors below them, by the highest floor they may see.
 const SHORT_SIGHTED: [(&str, usize); 2] = [("data", 1), ("inspect", 5)];
@@ -46,22 +46,22 @@ const CIRCLES: [(&str, &str, &str); 2] = [
 ];
 
 /// What `lib.rs` re-exports at the root, and macros, which live there too.
-const AT_THE_ROOT: [(&str, &str); 10] = [
+const AT_THE_ROOT: [(&str, &str); 9] = [
     ("Error", "error"),
     ("Result", "error"),
     ("Tape", "tape"),
     ("Var", "tape"),
     ("Real", "tensor"),
     ("Tensor", "tensor"),
-    ("vectorised", "kernel"),
     ("rule", "tape"),
     ("module", "nn"),
     ("settings", "models"),
 ];
 
 /// Files without a twin in `tests`, each with its reason. One that has got a twin has to go.
-const NO_TWIN: [(&str, &str); 5] = [
+const NO_TWIN: [(&str, &str); 6] = [
     ("lib.rs", "its example is a doctest"),
+    ("internals.rs", "every test goes through it"),
     ("main.rs", "tests/cli starts it as a process"),
     ("book/mod.rs", "words only"),
     ("data/agreement.rs", "tests/data/npz.rs and tests/data/set.rs read its errors"),
@@ -640,6 +640,38 @@ fn without_twin(sources: &[&str], tests: &[&str], excused: &[(&str, &str)]) -> V
     found
 }
 
+/// What is public in `lib.rs` and not in its table of modules with a reason, or in the table and not public;
+/// re-exports of everything at once; what is hidden besides [`INTERNALS`].
+fn uncurated(lib: &Source) -> Vec<String> {
+    let (text, code) = (&lib.text, &lib.code);
+    let public = find(code, "pub mod").filter(|at| !text[..*at].ends_with("#[doc(hidden)]\n"));
+    let public: Vec<(usize, &str)> =
+        public.map(|at| (at, first_name(&code[at + "pub mod".len()..]))).collect();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    let rows: Vec<&str> = rows.filter_map(|row| row.split_once("`] | ")).map(|row| row.0).collect();
+    let bare = public.iter().filter(|(_, name)| !rows.contains(name));
+    let mut found: Vec<String> = bare
+        .map(|(at, name)| {
+            format!("{}: `{name}` is public, and no row of the table says why", lib.place(*at))
+        })
+        .collect();
+    let idle = rows.iter().filter(|row| !public.iter().any(|(_, name)| name == *row));
+    found.extend(idle.map(|row| format!("src/lib.rs: the table has `{row}`, which is not public")));
+    let globs = paths(code, "pub use ").into_iter();
+    let globs = globs.filter(|(at, _)| code[*at..].split(';').next().unwrap_or("").contains('*'));
+    found.extend(globs.map(|(at, _)| format!("{}: name what is re-exported", lib.place(at))));
+    for (at, _) in text.match_indices("#[doc(hidden)]") {
+        let start = text[..at].rfind("#[cfg").unwrap_or(at);
+        if !text[start..].starts_with(INTERNALS) {
+            found.push(format!("{}: hidden, and not behind the feature", lib.place(at)));
+        }
+    }
+    found
+}
+
+/// The one module that is public and no API.
+const INTERNALS: &str = "#[cfg(feature = \"internals\")]\n#[doc(hidden)]\npub mod internals;";
+
 /// Files that do not begin by saying what belongs there.
 fn wordless(sources: &[Source]) -> Vec<String> {
     let wordless = sources.iter().filter(|source| !source.text.starts_with("//! "));
@@ -739,6 +771,24 @@ fn every_file_has_a_twin_in_tests() {
     let tests: Vec<String> = files(&tests, "rs").iter().map(|path| below(path, &tests)).collect();
     let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
     none(without_twin(&paths, &tests, &NO_TWIN));
+}
+
+#[test]
+fn every_public_module_has_its_reason_on_the_front_page() {
+    let sources = sources();
+    let lib = sources.iter().find(|source| source.path == "lib.rs").expect("src/lib.rs");
+    assert!(lib.text.contains(INTERNALS), "{INTERNALS}");
+    none(uncurated(lib));
+}
+
+#[test]
+fn a_crate_of_somebody_elses_sees_no_internals() {
+    let outsider = root().join("tests/outsider");
+    let mut files = files(&outsider, "rs");
+    files.extend([outsider.join("Cargo.toml"), root().join("src/book/your-own.md")]);
+    assert!(files.len() > 5, "{files:?}");
+    files.retain(|file| fs::read_to_string(file).unwrap().contains("internals"));
+    assert_eq!(files, [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -972,6 +1022,25 @@ mod seen_red {
             ["NO_TWIN: lib.rs has a twin"]
         );
         assert_eq!(without_twin(&[], &[], &excused), ["NO_TWIN: src/lib.rs is not there"]);
+    }
+
+    #[test]
+    fn a_module_without_a_reason_and_a_reason_without_a_module() {
+        let found = |text: &str| uncurated(&Source::new("lib.rs", text)).len();
+        let fine = "//! | [`ops`] | who writes a formula |\n\npub mod ops;\nmod kernel;\npub use ops::{sum, exp};\n";
+        assert_eq!(found(fine), 0);
+        assert_eq!(found(&format!("{fine}{INTERNALS}")), 0);
+        for more in [
+            "pub mod kernel;",
+            "pub mod math { }",
+            "//! | [`nn`] | who builds a model |",
+            "pub use nn::*;",
+            "#[doc(hidden)]\npub mod attic;",
+            "#[doc(hidden)]\npub use nn::Init;",
+            "#[cfg(feature = \"f64\")]\n#[doc(hidden)]\npub mod internals;",
+        ] {
+            assert_eq!(found(&format!("{fine}{more}")), 1, "{more}");
+        }
     }
 
     #[test]

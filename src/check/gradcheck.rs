@@ -29,12 +29,13 @@ impl Check {
     }
 }
 
-/// Checks the gradient of `y = f(inputs)` by random projection: `L = ⟨v, y⟩` along a random direction u
-/// of all inputs at once. One number for any shapes; two evaluations for each width of difference.
+/// Checks the gradient of `y = f(inputs)` against finite differences, by random projection.
+///
+/// The scalar is `L = ⟨v, y⟩`, moved along a random direction u of all inputs at once. One number for any shapes; two evaluations for each width of difference.
 ///
 /// Meant for f64 (feature `f64`), where errors away from kinks are far below 10⁻⁶.
 /// ```
-/// use stcn::{Tensor, check::gradcheck, ops::tanh};
+/// use stcn::{Tensor, gradcheck, ops::tanh};
 /// let inputs = [0.5, 2.].map(Tensor::scalar);
 /// let check = gradcheck(&inputs, |_, x| tanh(x[0]) * x[1]);
 /// assert!(check.relative_error() < 1e-2);

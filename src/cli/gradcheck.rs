@@ -52,7 +52,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
             println!("{error:9.1e}  {}  {name}", if ok { "ok  " } else { "FAIL" });
         }
     };
-    for (name, check) in crate::ops::checks() {
+    for (name, check) in crate::ops::check::checks() {
         report(name, check);
     }
     for config in models(&kinds, head) {

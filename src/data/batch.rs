@@ -122,7 +122,6 @@ pub struct Batching {
 /// save padding, and divided into batches, which are shuffled in turn. Each sequence appears once per epoch.
 pub struct Epochs<'a> {
     set: &'a DataSet,
-    normalisation: &'a Normalisation,
     samples: &'a [usize],
     batching: Batching,
     noise: Noise,
@@ -133,12 +132,7 @@ impl<'a> Epochs<'a> {
     pub const BUCKET: usize = 32;
 
     /// Batches of the sequences of `split`.
-    pub fn new(
-        set: &'a DataSet,
-        normalisation: &'a Normalisation,
-        split: Split,
-        batching: Batching,
-    ) -> Result<Self> {
+    pub fn new(set: &'a DataSet, split: Split, batching: Batching) -> Result<Self> {
         if batching.sequences == 0 || batching.crop == Some(0) {
             return Err(Error::usage(format!(
                 "a batch of {} sequences cropped to {} steps is empty; both take at least 1",
@@ -156,7 +150,7 @@ impl<'a> Epochs<'a> {
             ));
         }
         let noise = Noise::new(batching.seed, "data");
-        Ok(Self { set, normalisation, samples, batching, noise })
+        Ok(Self { set, samples, batching, noise })
     }
 
     /// Batches per epoch.
@@ -183,12 +177,6 @@ impl<'a> Epochs<'a> {
         }
         let batches: Vec<&[Window]> = windows.chunks(size).collect();
         noise.shuffle("batches", batches.len()).iter().map(|&i| batches[i].to_vec()).collect()
-    }
-
-    /// The batch of a step (counted from 0); it does not depend on earlier calls.
-    pub fn batch_at(&self, step: u64) -> Result<Batch> {
-        let (epoch, batch) = self.position(step);
-        Batch::new(self.set, self.normalisation, &self.epoch(epoch)[batch], None)
     }
 
     fn window(&self, noise: &Noise, sample: usize) -> Window {

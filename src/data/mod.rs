@@ -4,18 +4,18 @@
 //! on a seed. Not here: models, pictures.
 
 mod agreement;
-pub mod batch;
-pub mod dequantise;
+pub(crate) mod batch;
+pub(crate) mod dequantise;
 pub mod handwriting;
-pub mod normalise;
-pub mod npz;
-pub mod prepare;
-pub mod samples;
-pub mod set;
-pub mod split;
-pub mod stored;
-pub mod unzip;
-pub mod writer;
+pub(crate) mod normalise;
+pub(crate) mod npz;
+pub(crate) mod prepare;
+pub(crate) mod samples;
+pub(crate) mod set;
+pub(crate) mod split;
+pub(crate) mod stored;
+pub(crate) mod unzip;
+pub(crate) mod writer;
 
 pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
 pub use dequantise::Dequantise;
@@ -23,4 +23,4 @@ pub use normalise::{Normalisation, Normalise};
 pub use samples::Dtype;
 pub use set::{DataSet, Summary};
 pub use split::{MissingSplit, Split};
-pub use writer::Writer;
+pub use writer::{Writer, Written};

@@ -86,15 +86,6 @@ fn too_much(path: &Path, entry: &Entry, bytes: u64, most: u64, (why, cure): (&st
     Error::invalid(path, what)
 }
 
-/// As [`open`], with everything in memory, whatever its size.
-pub fn read(path: impl AsRef<Path>) -> Result<(Flat, String)> {
-    let (Flat { channels, samples, lengths, split }, fingerprint) = open(path, u64::MAX)?;
-    let Samples::Memory(samples) = samples else {
-        unreachable!("no samples are beyond all memory")
-    };
-    Ok((Flat { channels, samples, lengths, split }, fingerprint))
-}
-
 /// Opens the file, with a helpful error if there is none.
 fn open_file(path: &Path) -> Result<File> {
     open_regular(path, "an .npz: give the path of one").map_err(|e| match e.kind() {
@@ -106,7 +97,8 @@ fn open_file(path: &Path) -> Result<File> {
     })
 }
 
-/// Reads the arrays from any reader; `path` is for error messages.
+/// Reads the arrays from any reader, as tests have them; `path` is for error messages.
+#[cfg(feature = "internals")]
 pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let mut file = NpzFile::new(reader, path)?;
     let (about, lengths, split) = file.all_but_samples(u64::MAX)?;

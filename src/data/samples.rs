@@ -38,11 +38,6 @@ impl Samples {
         }
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The values in `range`. Fails if they are on disk and the file has changed.
     pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>> {
         match self {

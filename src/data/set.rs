@@ -98,7 +98,7 @@ impl DataSet {
     }
 
     /// Checks everything that a data set guarantees, and builds it.
-    pub fn from_flat(
+    pub(crate) fn from_flat(
         name: PathBuf,
         fingerprint: String,
         flat: Flat<impl Into<Samples>>,

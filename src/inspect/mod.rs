@@ -1,11 +1,18 @@
 //! Pictures and tables of what a model read, generated and learned. Looking changes nothing.
 
-pub mod dump;
-pub mod html;
+pub(crate) mod dump;
+pub(crate) mod html;
 pub mod ink;
-pub mod page;
-pub mod png;
+pub(crate) mod page;
+pub(crate) mod png;
 pub mod roll;
-pub mod table;
-pub mod wav;
+pub(crate) mod table;
+pub(crate) mod wav;
 pub mod wave;
+
+pub use dump::Dump;
+pub use html::page as html;
+pub use page::Drawing;
+pub use png::png;
+pub use table::{explain, table};
+pub use wav::wav;

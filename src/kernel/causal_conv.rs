@@ -48,22 +48,6 @@ impl CausalConv {
         (self.taps - 1 - j) * self.dilation
     }
 
-    /// The plain loop: calls `visit(index into x, into w, into y)` for every product in the sum, in
-    /// the order of the sum. The oracle of the functions below.
-    pub fn terms(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let Self { batch, time, inputs, outputs, taps, .. } = *self;
-        for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
-            for j in (0..taps).filter(|&j| self.reach(j) <= t) {
-                let (from, to) = (b * time + t - self.reach(j), b * time + t);
-                for i in 0..inputs {
-                    for o in 0..outputs {
-                        visit(from * inputs + i, (j * inputs + i) * outputs + o, to * outputs + o);
-                    }
-                }
-            }
-        }
-    }
-
     /// One tile of y: `y_t = b + Σⱼ x_{t−rⱼ} wⱼ` for the steps of `tile`. What y held is not read.
     ///
     /// x, w, bias: whole; y: only the tile's rows.

@@ -1,11 +1,11 @@
 //! Matrix products, `C += A·B`, with one definition of every element on every machine.
 //!
 //! Each element is `c += Σ` over groups of 256 terms, each group one chain of fused multiply-adds from
-//! zero, in order: [`element`]. The crate matrixmultiply computes the same chain. Our own kernel is faster, as it
+//! zero, in order. The crate matrixmultiply computes the same chain. Our own kernel is faster, as it
 //! packs weights once per step and reads the other side in place (decision 0010); matrixmultiply computes the
 //! products of the f64 build, and is the oracle of the tests.
 //!
-//! Here: the definition, the operands of a product, and their checks. The loops are in `single`.
+//! Here: the operands of a product, and their checks. The loops are in `single`.
 
 use crate::tensor::{Real, Tensor};
 
@@ -18,15 +18,6 @@ pub const PANEL_COLUMNS: usize = 32;
 /// Most rows of a skinny product, as of one step of a recurrence or of generation: its weights come from main
 /// memory, and threads share its columns rather than its rows.
 pub const SKINNY_ROWS: usize = 64;
-
-/// One element of `C += A·B`: the definition, which every kernel matches to the bit.
-#[cfg(not(feature = "f64"))]
-pub fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
-    let chain = |terms: std::ops::Range<usize>| {
-        terms.fold(0., |sum, i| super::math::soft_fma(a(i), b(i), sum))
-    };
-    (0..k).step_by(CHAIN).fold(c, |c, start| c + chain(start..k.min(start + CHAIN)))
-}
 
 /// A matrix in a slice, with any strides.
 #[derive(Clone, Copy)]

@@ -3,13 +3,11 @@
 //! std's own come from the platform's C library, so they differ by machine (decision 0006). These use
 //! only `+ − × ÷`, comparisons and integer shifts, each of which IEEE 754 defines to the bit, and no
 //! branches: a plain loop over them becomes vectors. Errors are in ulp (units in the last place; 2⁻¹⁴⁹
-//! for subnormal results) against f64, the maximum over all finite f32. The scalar functions are the
-//! oracle of the `map_` kernels below, to the bit. Under the feature `f64` they are std's.
+//! for subnormal results) against f64, the maximum over all finite f32. Under the feature `f64` they are std's.
 //!
 //! The only file that may call std's float functions. Coefficients: our own minimax fits (by the Remez
 //! algorithm, for `tanh` by Lawson's), in 40 digits, then rounded.
 
-use super::simd::vectorised;
 use crate::tensor::Real;
 
 #[cfg(feature = "f64")]
@@ -186,33 +184,6 @@ mod double {
     pub fn softplus(x: f64) -> f64 {
         x.max(0.) + (-x.abs()).exp().ln_1p()
     }
-}
-
-/// `x ← f(x)` on a slice, in vectors.
-macro_rules! maps {
-    ($($(#[$doc:meta])* $name:ident = $f:ident;)*) => {$(
-        vectorised! {
-            $(#[$doc])*
-            pub fn $name(x: &mut [Real]) {
-                x.iter_mut().for_each(|x| *x = $f(*x));
-            }
-        }
-    )*};
-}
-
-maps! {
-    /// `x ← eˣ`, elementwise.
-    map_exp = exp;
-    /// `x ← ln x`, elementwise.
-    map_ln = ln;
-    /// `x ← ln(1 + x)`, elementwise.
-    map_ln_1p = ln_1p;
-    /// `x ← tanh x`, elementwise.
-    map_tanh = tanh;
-    /// `x ← σ(x)`, elementwise.
-    map_sigmoid = sigmoid;
-    /// `x ← ln(1 + eˣ)`, elementwise.
-    map_softplus = softplus;
 }
 
 /// ln 2 as 32 bits, so that its multiples by an exponent are exact, and the rest.

@@ -1,9 +1,9 @@
 //! Sums over rows and columns, in an order that shapes decide.
 
 use super::math::{exp_f64, ln_f64};
+use super::simd::vectorised;
 use crate::parallel::{self, PIECE, Work};
 use crate::tensor::{Real, Tensor};
-use crate::vectorised;
 
 /// Rows of one partial sum.
 const ROWS: usize = 256;

@@ -72,7 +72,7 @@ pub fn isa() -> Isa {
     })
 }
 
-/// Runs a loop given as a closure, compiled for this CPU as [`vectorised!`](crate::vectorised) does.
+/// Runs a loop given as a closure, compiled for this CPU as `vectorised!` does.
 ///
 /// For short bodies, which the compiler inlines into each copy; long ones are named functions.
 #[inline]
@@ -101,8 +101,6 @@ pub fn vectorise<R>(body: impl FnOnce() -> R) -> R {
 /// Compiles a function once per instruction set and calls the copy for this CPU.
 ///
 /// For plain loops in mul and add: the copies differ in speed, never in bits.
-#[macro_export]
-#[doc(hidden)]
 macro_rules! vectorised {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -128,7 +126,7 @@ macro_rules! vectorised {
         }
     };
 }
-pub use crate::vectorised;
+pub(crate) use vectorised;
 
 /// `LANES` numbers in one register. `fma` rounds once, on every implementation.
 ///

@@ -164,7 +164,7 @@ impl Limits<Vec<usize>> for (RangeInclusive<usize>, RangeInclusive<usize>) {
 ///         pub latents: Vec<usize> = (1..=64, 1..=65_536),
 ///     }
 /// }
-/// use stcn::models::config::Settings;
+/// use stcn::models::Settings;
 /// assert_eq!(Config::KEYS[0].about, "Units of the recurrent layer.");
 /// let refused = Config { hidden_size: 0, latents: vec![2] }.check().unwrap_err();
 /// assert_eq!(refused.to_string(), "model.hidden_size is 0: choose a number from 1 to 65536");
@@ -181,17 +181,17 @@ macro_rules! settings {
             $($(#[doc = $about])+ pub $key: $type,)+
         }
 
-        impl $crate::models::config::Settings for $name {
-            const KEYS: &'static [$crate::models::config::Key] = &[$($crate::models::config::Key {
+        impl $crate::models::Settings for $name {
+            const KEYS: &'static [$crate::models::Key] = &[$($crate::models::Key {
                 name: stringify!($key),
                 about: concat!($($about),+).trim_ascii(),
-                values: <$type as $crate::models::config::Setting>::VALUES,
+                values: <$type as $crate::models::Setting>::VALUES,
             }),+];
 
             fn check(&self) -> $crate::Result<()> {
                 $($(
                     let key = concat!("model.", stringify!($key));
-                    $crate::models::config::Limits::check(&$range, key, &self.$key)?;
+                    $crate::models::Limits::check(&$range, key, &self.$key)?;
                 )?)+
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! Papers: one paper, one file.
+//! Models of sequences: one paper, one file, and the traits for one of your own.
 //!
 //! A model is a plain struct of layers that computes per-step log-likelihoods and KL divergences; it has no
 //! loop over numbers, no thread and no generator state. Its file has the equations, the typed config with its
@@ -6,7 +6,7 @@
 //! file, a line in [`ALL`] and a test; another crate adds one by [`Registry::with`].
 //! Not here: masks and losses (`train`).
 
-pub mod config;
+pub(crate) mod config;
 pub mod dmm;
 pub mod ladder;
 pub mod rnn;
@@ -20,7 +20,10 @@ pub mod vrnn;
 pub mod wavenet;
 pub mod z_forcing;
 
-pub use config::{ModelConfig, Preset};
+pub use config::{
+    Floors, HeadKind, Key, Limits, ModelConfig, ObservationConfig, PenDraw, Preset, Setting,
+    Settings, Task,
+};
 pub use sequence::{
     Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step, generate,
     parameters,
@@ -30,7 +33,7 @@ pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 use crate::choice::unknown;
 use crate::error::{Error, Result};
 use crate::nn::Init;
-use config::{Key, ObservationConfig, Settings, table, typed};
+use config::{table, typed};
 use std::fmt;
 use toml::Table;
 

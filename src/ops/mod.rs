@@ -8,7 +8,7 @@
 //! An op of your own needs nothing from inside the crate:
 //! ```
 //! use stcn::tape::{Rule, Var};
-//! use stcn::{Tensor, check::gradcheck, tensor::zip};
+//! use stcn::{Tensor, gradcheck, zip};
 //!
 //! /// x³, elementwise.
 //! fn cube(x: Var) -> Var {
@@ -26,7 +26,7 @@
 //! ```
 
 mod bernoulli;
-mod check;
+pub(crate) mod check;
 mod conv;
 mod elementwise;
 mod gated;
@@ -42,7 +42,6 @@ mod shape;
 use crate::tensor::Tensor;
 
 pub use bernoulli::bernoulli_log_prob;
-pub use check::checks;
 pub use conv::causal_conv1d;
 pub use elementwise::{
     affine, clip, clipped_softplus, exp, leaky_relu, ln, recip, relu, sigmoid, softplus, sqrt,

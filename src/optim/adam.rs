@@ -1,10 +1,10 @@
 //! Adam, and the clip of the gradient's norm.
 
+use crate::kernel::simd::vectorised;
 use crate::nn::Module;
 use crate::parallel::{self, PIECE};
 use crate::tape::Grads;
 use crate::tensor::{Real, Tensor};
-use crate::vectorised;
 
 /// Adam with the two moments of every parameter. Source: Kingma & Ba 2015, in the form of its §2.
 ///

@@ -1,6 +1,9 @@
-//! From gradients to updates of parameters. Not here: layers and models (`nn`, `models`).
+//! Optimisation: Adam, the clipping of gradients, schedules of learning rates and KL weights.
+//!
+//! Not here: whose gradients they are (`nn`, `models`).
 
 mod adam;
-pub mod schedule;
+pub(crate) mod schedule;
 
 pub use adam::{Adam, clip_scale, gradient_norm};
+pub use schedule::{Schedule, kl_weight, lr};

@@ -14,9 +14,11 @@ pub struct Rule {
 /// A value that no op computed: an input, a constant, a parameter.
 pub(super) static LEAF: Rule = Rule { name: "leaf", forward: "x", vjp: "" };
 
-/// Writes the formulas of an op once: `rule! { CUBE: "cube", forward: "y = x³", vjp: "x̄ = 3 ȳ x²" }` makes the
-/// static [`Rule`](crate::tape::Rule) `CUBE`, which the op records, and `CUBE!()`, its formulas as text, for the op's
-/// documentation: `#[doc = CUBE!()]`.
+/// Writes the formulas of an op once, for its [`Rule`](crate::tape::Rule) and for its documentation.
+///
+/// `rule! { CUBE: "cube", forward: "y = x³", vjp: "x̄ = 3 ȳ x²" }` makes the
+/// static `CUBE`, to be recorded, and `CUBE!()`, its formulas as text, to stand in the
+/// documentation of the op: `#[doc = CUBE!()]`.
 #[macro_export]
 macro_rules! rule {
     ($rule:ident: $name:literal, forward: $forward:literal, vjp: $vjp:literal $(,)?) => {

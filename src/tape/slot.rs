@@ -74,7 +74,9 @@ impl Slot {
     }
 }
 
-/// A term of a gradient that is better added together with others of its type than alone. A weight that every
+/// A term of a gradient that is better added together with others of its type than alone.
+///
+/// A weight that every
 /// step of a recurrence uses gets a small product from each; its op defers them ([`Slot::defer`]) and computes a
 /// few large products in the end.
 ///

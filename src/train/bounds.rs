@@ -35,7 +35,8 @@ pub fn has_weights_per_step(model: &dyn SequenceModel, channels: usize) -> bool 
 }
 
 /// IWAE-K of every sequence, and whether the mean over draws was taken at each step rather than over whole
-/// sequences: tighter, and possible only where [`has_weights_per_step`].
+/// sequences: tighter, and possible only where the model has
+/// [weights for each step](crate::models::SequenceModel::importance_weights).
 pub fn iwae(
     model: &dyn SequenceModel,
     batch: &Batch,

@@ -23,7 +23,6 @@ use crate::tensor::{Real, Tensor};
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -256,11 +255,6 @@ impl Checkpoint {
             )),
         }
     }
-}
-
-/// The SHA-256 of a file's bytes in hex; of a checkpoint, its `checkpoint_sha256`.
-pub fn sha256_of(path: &Path) -> Result<String> {
-    Ok(hex::encode(Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
 }
 
 /// The longest checkpoint: parameters and both of Adam's moments of the largest model, and 16 MiB of names.

@@ -45,11 +45,6 @@ impl Events {
         unreachable!("there are more names than files")
     }
 
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Marks that the run resumes with `step`: TensorBoard then discards what earlier files hold from there on.
     pub fn restart(&mut self, wall_time: f64, step: u64) -> Result<()> {
         self.write(wall_time, step, &bytes_field(7, &varint_field(1, 1)))

@@ -18,7 +18,7 @@ pub const DEFAULT: Preset = Preset::InkTiny;
 pub const DEFAULT_MODEL: ModelKind = STCN_DENSE;
 
 impl Default for Config {
-    /// The preset [`DEFAULT`] with the model [`DEFAULT_MODEL`] and the head that suits its data.
+    /// The default preset, `ink-tiny`, with the default model, `stcn-dense`, and the head that suits its data.
     fn default() -> Self {
         Self::of_preset(DEFAULT, DEFAULT_MODEL, None)
     }

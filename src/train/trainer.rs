@@ -166,7 +166,7 @@ impl Trainer {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
         let batching =
             Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
-        Epochs::new(&self.set, &self.normalisation, Split::Train, batching)
+        Epochs::new(&self.set, Split::Train, batching)
     }
 
     /// The last step that the config allows; `None`: only early stopping ends the run.

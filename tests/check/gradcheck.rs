@@ -1,9 +1,9 @@
 //! The checker of gradients is itself checked.
 
 use crate::ops::numbers;
-use stcn::check::{Check, gradcheck};
 use stcn::ops::*;
 use stcn::tape::{Rule, Var};
+use stcn::{Check, gradcheck};
 
 /// In f32 differences of h = 1e-2 see three digits or so; enough to tell right from wrong.
 const TOLERANCE: f64 = if cfg!(feature = "f64") { 1e-8 } else { 2e-2 };
@@ -22,7 +22,7 @@ fn a_wrong_gradient_fails() {
         let value = x.value();
         let y = value.map(|x| x * x);
         x.tape().record(&RULE, [x], y, move |gy, [gx]| {
-            gx.add(|| stcn::tensor::zip([&gy, &value], |[gy, x]| gy * x))
+            gx.add(|| stcn::zip([&gy, &value], |[gy, x]| gy * x))
         })
     }
     let check = gradcheck(&[numbers(&[5], 1)], |_, x| wrong(x[0]));

@@ -4,7 +4,7 @@ use super::{TINY, trained};
 use crate::common::{Lab, ink, says};
 use ndarray::{Array1, Array2};
 use ndarray_npy::NpzWriter;
-use stcn::data::npz::{self, Flat};
+use stcn::internals::npz::{self, Flat};
 use std::fs::File;
 
 /// Refused by `train` and by `data show`, before a run directory is made.

@@ -4,7 +4,7 @@ use super::{tiny, trained};
 use crate::common::{Lab, says};
 use safetensors::SafeTensors;
 use serde_json::Value;
-use stcn::data::npz::{self, Flat};
+use stcn::internals::npz::{self, Flat};
 use stcn::train::Checkpoint;
 use std::collections::BTreeMap;
 

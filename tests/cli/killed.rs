@@ -5,7 +5,7 @@
 use super::{TINY, tiny};
 use crate::common::{Lab, stderr};
 use serde_json::Value;
-use stcn::noise::Noise;
+use stcn::Noise;
 use stcn::train::Checkpoint;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -53,9 +53,8 @@ fn kill_after(lab: &Lab, words: &str, wait: Duration) -> bool {
     };
     let (latest, best) = (load("latest"), load("best"));
     assert!(latest.as_ref().map(|latest| latest.step) >= reported, "reported saved, and lost");
-    let of = |header: Option<stcn::train::checkpoint::Header>| {
-        header.and_then(|header| header.best_step.into())
-    };
+    let of =
+        |header: Option<stcn::train::Header>| header.and_then(|header| header.best_step.into());
     assert!(
         of(best) >= of(latest).filter(|step: &u64| *step > 0),
         "latest knows a best that was lost"

@@ -2,8 +2,8 @@
 
 use super::{numbers, texts};
 use crate::common::{Lab, says};
-use stcn::models::config::{HeadKind, ModelConfig, Preset};
 use stcn::models::{ALL, VRNN};
+use stcn::models::{HeadKind, ModelConfig, Preset};
 
 #[test]
 fn every_model_head_and_preset_is_listed() {

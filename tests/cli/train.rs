@@ -1,9 +1,9 @@
 //! What a training leaves behind and says meanwhile.
 
 use super::{TINY, last, numbers, texts, tiny};
+use crate::common::sha256_of;
 use crate::common::{Lab, says, stderr, stdout};
 use stcn::models::Registry;
-use stcn::train::checkpoint::sha256_of;
 use stcn::train::{Checkpoint, Config};
 
 #[test]
@@ -111,7 +111,7 @@ fn json_lines_have_the_fields_of_the_contract() {
             (&true.into(), &25.into(), &model.into())
         );
         let latest = lab.path(format!("{model}/checkpoint/latest.stcn"));
-        assert_eq!(end["checkpoint_sha256"], sha256_of(&latest).unwrap());
+        assert_eq!(end["checkpoint_sha256"], sha256_of(&latest));
         assert_eq!(end["best_elbo_seq"], best[0], "a check off the schedule is never the best");
     }
 }

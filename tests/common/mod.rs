@@ -20,6 +20,12 @@ pub fn preset(preset: &str, model: Option<&str>, head: Option<&str>) -> stcn::Re
     Config::resolve(&overrides, &Registry::default())
 }
 
+/// The SHA-256 of a file's bytes in hex; of a checkpoint, its `checkpoint_sha256`.
+pub fn sha256_of(path: &Path) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(fs::read(path).unwrap()))
+}
+
 /// Sets those of `sizes` that the model has.
 pub fn shrink(config: &mut Config, sizes: &[&str]) {
     let known = config.keys();

@@ -1,10 +1,9 @@
 //! Batches: padding, masks, and an order that depends on seed and epoch alone.
 
 use super::{counting, real, refusal};
-use stcn::data::{
-    Batch, Batching, DataSet, Epochs, Limit, Normalisation, Normalise, Split, Window, in_order,
-};
-use stcn::{Tensor, parallel};
+use stcn::Tensor;
+use stcn::data::{Batch, Batching, DataSet, Epochs, Limit, Normalisation, Split, Window, in_order};
+use stcn::internals::parallel;
 
 /// 211 sequences of lengths 1 to 97, every fifth of them valid.
 fn many() -> DataSet {
@@ -16,8 +15,8 @@ fn batching(seed: u64) -> Batching {
     Batching { sequences: 4, crop: None, seed }
 }
 
-fn epochs<'a>(set: &'a DataSet, statistics: &'a Normalisation, batching: Batching) -> Epochs<'a> {
-    Epochs::new(set, statistics, Split::Train, batching).unwrap()
+fn epochs(set: &DataSet, batching: Batching) -> Epochs<'_> {
+    Epochs::new(set, Split::Train, batching).unwrap()
 }
 
 #[test]
@@ -59,8 +58,8 @@ fn a_part_of_a_batch_is_padded_to_its_own_longest() {
 
 #[test]
 fn an_epoch_has_every_sequence_once() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &statistics, batching(1));
+    let set = many();
+    let epochs = epochs(&set, batching(1));
     for epoch in [0, 1, 1_000_000] {
         let batches = epochs.epoch(epoch);
         assert_eq!(batches.len(), epochs.batches_per_epoch());
@@ -75,37 +74,29 @@ fn an_epoch_has_every_sequence_once() {
 
 #[test]
 fn the_order_depends_on_seed_and_epoch_and_on_nothing_else() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
-    let order = |seed, epoch| epochs(&set, &statistics, batching(seed)).epoch(epoch);
+    let set = many();
+    let order = |seed, epoch| epochs(&set, batching(seed)).epoch(epoch);
     assert_eq!(order(1, 3), order(1, 3));
     assert_ne!(order(1, 3), order(2, 3));
     assert_ne!(order(1, 3), order(1, 4));
     // What was asked before does not matter.
-    let asked = epochs(&set, &statistics, batching(1));
+    let asked = epochs(&set, batching(1));
     asked.epoch(9);
-    asked.batch_at(77).unwrap();
     assert_eq!(asked.epoch(3), order(1, 3));
     for threads in [1, 3] {
-        let there = parallel::with_threads(threads, || {
-            let epochs = epochs(&set, &statistics, batching(1));
-            (epochs.epoch(3), epochs.batch_at(130).unwrap())
-        });
-        assert_eq!(there.unwrap(), (order(1, 3), asked.batch_at(130).unwrap()));
+        let there = parallel::with_threads(threads, || epochs(&set, batching(1)).epoch(3));
+        assert_eq!(there.unwrap(), order(1, 3));
     }
 }
 
 #[test]
-fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
-    let (set, statistics) = (many(), Normalisation { mean: vec![3.], std: vec![7.] });
-    let epochs = epochs(&set, &statistics, Batching { crop: Some(20), ..batching(5) });
+fn steps_go_through_the_batches_of_one_epoch_and_then_of_the_next() {
+    let set = many();
+    let epochs = epochs(&set, batching(5));
     let mut step = 0;
     for epoch in 0..3 {
-        for (index, windows) in epochs.epoch(epoch).iter().enumerate() {
+        for index in 0..epochs.epoch(epoch).len() {
             assert_eq!(epochs.position(step), (epoch, index));
-            assert_eq!(
-                epochs.batch_at(step).unwrap(),
-                Batch::new(&set, &statistics, windows, None).unwrap()
-            );
             step += 1;
         }
     }
@@ -113,8 +104,8 @@ fn the_batch_of_a_step_is_the_one_that_iterating_gives() {
 
 #[test]
 fn batches_hold_sequences_of_like_length_in_no_order_of_length() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &statistics, batching(1));
+    let set = many();
+    let epochs = epochs(&set, batching(1));
     let batches = epochs.epoch(0);
     let longest = |b: &Vec<Window>| b.iter().map(|w| w.steps).max().unwrap();
     let padded: usize = batches.iter().map(|b| b.len() * longest(b)).sum();
@@ -125,8 +116,8 @@ fn batches_hold_sequences_of_like_length_in_no_order_of_length() {
 
 #[test]
 fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
-    let epochs = epochs(&set, &statistics, Batching { crop: Some(20), ..batching(1) });
+    let set = many();
+    let epochs = epochs(&set, Batching { crop: Some(20), ..batching(1) });
     let window = |epoch, sample| {
         let windows = epochs.epoch(epoch).concat();
         *windows.iter().find(|w| w.sample == sample).unwrap()
@@ -138,16 +129,15 @@ fn a_crop_is_a_window_inside_and_moves_from_epoch_to_epoch() {
     let long = set.split(Split::Train).iter().copied().find(|&i| set.length(i) > 60).unwrap();
     let starts: Vec<usize> = (0..50).map(|epoch| window(epoch, long).start).collect();
     assert!(starts.iter().any(|&start| start != starts[0]));
-    assert_eq!(
-        epochs.batch_at(0).unwrap().x.shape()[1],
-        *epochs.batch_at(0).unwrap().lengths.iter().max().unwrap()
-    );
+    let figures = Normalisation::identity(1);
+    let batch = Batch::new(&set, &figures, &epochs.epoch(0)[0], None).unwrap();
+    assert_eq!(batch.x.shape()[1], *batch.lengths.iter().max().unwrap());
 }
 
 #[test]
 fn crops_reach_the_first_and_the_last_step() {
-    let (set, statistics) = (counting(&[5], None), Normalisation::identity(1));
-    let epochs = epochs(&set, &statistics, Batching { crop: Some(3), ..batching(1) });
+    let set = counting(&[5], None);
+    let epochs = epochs(&set, Batching { crop: Some(3), ..batching(1) });
     let mut starts: Vec<usize> = (0..60).map(|epoch| epochs.epoch(epoch)[0][0].start).collect();
     starts.sort_unstable();
     starts.dedup();
@@ -156,10 +146,10 @@ fn crops_reach_the_first_and_the_last_step() {
 
 #[test]
 fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
+    let set = many();
     let windows = |sequences| {
         let batching = Batching { sequences, crop: Some(20), seed: 1 };
-        let mut windows = epochs(&set, &statistics, batching).epoch(2).concat();
+        let mut windows = epochs(&set, batching).epoch(2).concat();
         windows.sort_by_key(|w| w.sample);
         windows
     };
@@ -195,19 +185,19 @@ fn a_sequence_beyond_every_limit_is_a_batch_of_its_own() {
 
 #[test]
 fn an_empty_split_is_no_evaluation_and_a_refused_training() {
-    let (set, statistics) = (counting(&[1], None), Normalisation::identity(1));
+    let set = counting(&[1], None);
     let limit = Limit { sequences: 1, steps: 1 };
     assert_eq!(in_order(&set, Split::Test, limit).count(), 0);
     assert_eq!(
-        refusal(Epochs::new(&set, &statistics, Split::Test, batching(1))),
+        refusal(Epochs::new(&set, Split::Test, batching(1))),
         "counting: has no sequence in split test, wanted at least one; choose another split"
     );
 }
 
 #[test]
 fn batches_of_nothing_are_refused() {
-    let (set, statistics) = (counting(&[1], None), Normalisation::identity(1));
-    let refused = |batching| refusal(Epochs::new(&set, &statistics, Split::Train, batching));
+    let set = counting(&[1], None);
+    let refused = |batching| refusal(Epochs::new(&set, Split::Train, batching));
     assert_eq!(
         refused(Batching { sequences: 0, ..batching(1) }),
         "a batch of 0 sequences cropped to all steps is empty; both take at least 1"
@@ -222,8 +212,7 @@ fn batches_of_nothing_are_refused() {
 fn real_lines_pad_little() {
     let Some(path) = real("unipen/unipen_text.npz") else { return };
     let set = DataSet::open(path, None).unwrap();
-    let statistics = Normalisation::fit(&set, Normalise::PerChannel, 2).unwrap();
-    let epochs = epochs(&set, &statistics, Batching { sequences: 20, crop: None, seed: 1 });
+    let epochs = epochs(&set, Batching { sequences: 20, crop: None, seed: 1 });
     let start = std::time::Instant::now();
     let batches = epochs.epoch(0);
     eprintln!("order of an epoch: {:.1} µs", start.elapsed().as_secs_f64() * 1e6);

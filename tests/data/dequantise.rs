@@ -2,9 +2,9 @@
 
 use super::{counting, refusal};
 use crate::common::{ink, says};
+use stcn::Noise;
 use stcn::data::{Batch, DataSet, Dequantise, Normalisation, Window};
-use stcn::noise::Noise;
-use stcn::parallel;
+use stcn::internals::parallel;
 
 fn noise(step: u64) -> Dequantise {
     Dequantise::new(Noise::new(7, "train").at(step), 2)

@@ -1,6 +1,7 @@
 use sha2::{Digest, Sha256};
-use stcn::data::handwriting::{LINES_PER_WRITER, Line, SPLITS, alphabet, collection, line};
-use stcn::parallel::with_threads;
+use stcn::data::handwriting::{LINES_PER_WRITER, Line, SPLITS, collection, line};
+use stcn::internals::alphabet;
+use stcn::with_threads;
 use std::collections::BTreeSet;
 
 fn rows(line: &Line) -> impl Iterator<Item = [f32; 3]> {
@@ -161,7 +162,8 @@ fn a_letter_outside_the_alphabet_panics_with_a_sentence() {
 
 #[test]
 fn the_sample_in_the_folder_is_what_the_hand_writes() {
-    use stcn::inspect::{ink::svg, page::Drawing};
+    use stcn::inspect::Drawing;
+    use stcn::inspect::ink::svg;
     let lines: Vec<Line> = (0..12).map(|i| line(0, 7 + 160 * i)).collect();
     let drawings: Vec<_> =
         lines.iter().map(|line| Drawing { rows: &line.samples, primed: 0 }).collect();

@@ -4,7 +4,7 @@ mod batch;
 mod dequantise;
 mod handwriting;
 mod normalise;
-mod npz;
+pub mod npz;
 pub mod prepare;
 mod samples;
 mod set;

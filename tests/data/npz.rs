@@ -5,8 +5,8 @@ use crate::common::mutations;
 use ndarray::{Array1, Array2, ShapeBuilder, array};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, Split};
+use stcn::internals::npz::{self, Flat};
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -17,6 +17,13 @@ const FILE: &str = "x.npz";
 
 fn parse(bytes: &[u8]) -> stcn::Result<Flat> {
     npz::parse(Cursor::new(bytes), Path::new(FILE))
+}
+
+/// The arrays of a file and its fingerprint, with all numbers in memory.
+pub fn read(path: impl AsRef<Path>) -> stcn::Result<(Flat, String)> {
+    let (Flat { channels, samples, lengths, split }, fingerprint) = npz::open(path, u64::MAX)?;
+    let samples = samples.read(0..samples.len())?.into_owned();
+    Ok((Flat { channels, samples, lengths, split }, fingerprint))
 }
 
 /// A zip of these members.
@@ -68,7 +75,7 @@ fn lengths() -> Vec<u8> {
 /// As every command reads on, to the last check.
 fn set_of(flat: Flat) -> stcn::Result<DataSet> {
     let missing = Some("fractions:0.2,0.2,1".parse()?);
-    let set = DataSet::from_flat(FILE.into(), String::new(), flat, missing)?;
+    let set = stcn::internals::data_set(FILE.into(), String::new(), flat, missing)?;
     let _ = (set.check_ink(), set.check_binary(), Split::ALL.map(|split| set.summary(split)));
     Ok(set)
 }
@@ -150,7 +157,7 @@ fn writing_and_reading_keeps_every_bit_and_leaves_no_partial_file() {
         (0..40_000_u32).map(|i| f32::from_bits(i.wrapping_mul(0x9e37_79b9))).collect();
     let flat = Flat { channels: 4, samples: values, lengths: vec![9_999, 1], split: None };
     npz::write(&path, &flat).unwrap();
-    let (back, _) = npz::read(&path).unwrap();
+    let (back, _) = read(&path).unwrap();
     let bits = |flat: &Flat| flat.samples.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&back), bits(&flat));
     assert_eq!((back.channels, back.lengths, back.split), (4, vec![9_999, 1], None));
@@ -168,7 +175,7 @@ fn the_fingerprint_is_the_sha256_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("abc");
     npz::write(&path, &good_flat()).unwrap();
-    let (_, fingerprint) = npz::read(&path).unwrap();
+    let (_, fingerprint) = read(&path).unwrap();
     use sha2::Digest;
     let digest = sha2::Sha256::digest(fs::read(&path).unwrap());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -187,7 +194,7 @@ fn a_folder_that_is_not_there_cannot_be_written_into() {
 #[test]
 fn a_missing_file_is_named_with_the_cure() {
     assert_eq!(
-        refusal(npz::read("/nowhere/x.npz")),
+        refusal(read("/nowhere/x.npz")),
         "/nowhere/x.npz: there is no such file; give the path of an .npz, or make one with `stcn data \
          prepare`"
     );
@@ -196,12 +203,12 @@ fn a_missing_file_is_named_with_the_cure() {
 #[test]
 fn a_folder_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let said = refusal(npz::read(folder.path()));
+    let said = refusal(read(folder.path()));
     let wanted = "is not a file, want an .npz: give the path of one";
     assert_eq!(said, format!("{}: {wanted}", folder.path().display()));
     // Without an end, it would be read for ever.
     #[cfg(unix)]
-    assert_eq!(refusal(npz::read("/dev/zero")), format!("/dev/zero: {wanted}"));
+    assert_eq!(refusal(read("/dev/zero")), format!("/dev/zero: {wanted}"));
 }
 
 #[test]

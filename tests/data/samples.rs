@@ -2,8 +2,8 @@
 
 use super::refusal;
 use crate::common::says;
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
+use stcn::internals::npz::{self, Flat};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ fn bad_numbers_on_the_disk_are_named_by_the_same_sentence() {
     says(&refusal(whole.check_binary()), &["sequence 1, step 1, channel 3 is 2, --head bernoulli"]);
     // The last number of all, past many pieces; a checksum that holds, as another writer's would.
     let said = refusal({
-        let mut flat = npz::read(&path).unwrap().0;
+        let mut flat = crate::data::npz::read(&path).unwrap().0;
         *flat.samples.last_mut().unwrap() = f32::NEG_INFINITY;
         let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
         let options = zip::write::SimpleFileOptions::default()

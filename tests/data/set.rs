@@ -1,8 +1,8 @@
 //! What the arrays have to say together; splits, counts and tasks.
 
 use super::{counting, real, refusal};
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, MissingSplit, Split};
+use stcn::internals::npz::{self, Flat};
 use std::path::Path;
 
 /// The sentence about a file of these arrays, without its folder.
@@ -50,7 +50,7 @@ fn saving_and_opening_gives_the_same_set_with_the_files_fingerprint() {
         assert_eq!(back.sequence(i).unwrap(), set.sequence(i).unwrap());
         assert_eq!(back.split_of(i), set.split_of(i));
     }
-    assert_eq!(back.fingerprint(), npz::read(&path).unwrap().1);
+    assert_eq!(back.fingerprint(), crate::data::npz::read(&path).unwrap().1);
 }
 
 #[test]

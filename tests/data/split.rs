@@ -1,8 +1,8 @@
 //! Splits by name, and by rule where a file has none.
 
 use super::{refusal, set::good};
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, MissingSplit, Split};
+use stcn::internals::npz::{self, Flat};
 
 #[test]
 fn a_missing_split_follows_the_rule_that_the_caller_names() {

@@ -1,7 +1,7 @@
 //! Members stored piece by piece, read back by three readers.
 
-use stcn::data::stored::StoredZip;
-use stcn::data::unzip::Archive;
+use stcn::internals::stored::StoredZip;
+use stcn::internals::unzip::Archive;
 use std::io::{Cursor, Read};
 
 /// Two members: one whose first bytes are told last, in pieces, and one with nothing but those.

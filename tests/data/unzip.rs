@@ -3,7 +3,7 @@
 use crate::common::mutations;
 use flate2::Crc;
 use proptest::prelude::*;
-use stcn::data::unzip::Archive;
+use stcn::internals::unzip::Archive;
 use std::io::{Cursor, Read, Write};
 use std::time::{Duration, Instant};
 use zip::write::SimpleFileOptions;

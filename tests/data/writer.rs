@@ -3,8 +3,8 @@
 use super::refusal;
 use crate::common::says;
 use ndarray::{Array1, Array2, array};
-use stcn::data::npz::{self, Flat};
 use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
+use stcn::internals::npz::Flat;
 use std::fs;
 use std::path::Path;
 
@@ -255,7 +255,7 @@ fn whole_numbers_of_16_bits_read_as_those_of_numpy_do() {
     writer.add_array("samples", &array![[1_i16, -2], [i16::MIN, i16::MAX]]).unwrap();
     writer.add_array("lengths", &array![2_i64]).unwrap();
     writer.finish().unwrap();
-    let flat = npz::read(&path).unwrap().0;
+    let flat = crate::data::npz::read(&path).unwrap().0;
     let samples = vec![1., -2., -32768., 32767.];
     assert_eq!(flat, Flat { channels: 2, samples, lengths: vec![2], split: None });
 }

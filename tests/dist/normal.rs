@@ -2,10 +2,9 @@
 
 use crate::ops::{ROUNDING, difference, numbers, positive};
 use stcn::dist::Normal;
-use stcn::noise::Noise;
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 #[test]
 fn a_normal_has_no_divergence_from_itself() {

@@ -3,9 +3,8 @@
 #![allow(clippy::excessive_precision)]
 
 use stcn::dist::{Density, Normal, Observation};
-use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Head {

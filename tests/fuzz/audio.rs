@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
 use std::path::Path;
-use stcn::data::prepare::audio::Audio;
+use stcn::internals::prepare::audio::Audio;
 
 fuzz_target!(
     init: stcn_fuzz::seed("audio", seeds()),

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use stcn::Tensor;
-use stcn::train::checkpoint::{Checkpoint, Header, Named};
+use stcn::train::{Checkpoint, Header, Named};
 
 fuzz_target!(
     init: stcn_fuzz::seed("checkpoint", seeds()),

@@ -8,7 +8,7 @@
 use bincode::Options;
 use libfuzzer_sys::fuzz_target;
 use stcn::models::Registry;
-use stcn::train::checkpoint::{Checkpoint, Header};
+use stcn::train::{Checkpoint, Header};
 use stcn::train::{Config, Trained};
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stcn::data::prepare::iam::rows;
+use stcn::internals::prepare::iam::rows;
 
 fuzz_target!(
     init: stcn_fuzz::seed("iam", seeds()),

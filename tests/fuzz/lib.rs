@@ -5,11 +5,12 @@
 //! a message says (`tests/data`, `tests/train`).
 
 use sha2::{Digest, Sha256};
-use stcn::inspect::dump::Dump;
+use stcn::inspect::Dump;
 use stcn::models::{self, ModelConfig, Registry};
 use stcn::nn::Init;
 use stcn::train::Config;
-use stcn::train::checkpoint::{Checkpoint, FORMAT, MAGIC};
+use stcn::internals::checkpoint::MAGIC;
+use stcn::train::{Checkpoint, FORMAT};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::Path;

@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
 use std::path::Path;
-use stcn::data::prepare::mat::Mat;
+use stcn::internals::prepare::mat::Mat;
 
 fuzz_target!(
     init: stcn_fuzz::seed("mat", seeds()),

@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stcn::data::npz::parse;
-use stcn::data::{DataSet, MissingSplit, Split};
+use stcn::internals::{data_set, npz::parse};
+use stcn::data::{MissingSplit, Split};
 use std::io::{Cursor, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
@@ -26,7 +26,7 @@ fuzz_target!(
         stcn_fuzz::within(&bytes, 4 * 1032, 1 << 18, |bytes| {
             let Ok(flat) = parse(Cursor::new(bytes), Path::new("x")) else { return };
             let missing = Some(MissingSplit::Fractions { valid: 0.2, test: 0.2, seed: 1 });
-            let Ok(set) = DataSet::from_flat("x".into(), String::new(), flat, missing) else { return };
+            let Ok(set) = data_set("x".into(), String::new(), flat, missing) else { return };
             let _ = (set.check_ink(), set.check_binary(), Split::ALL.map(|split| set.summary(split)));
         });
     }

@@ -8,7 +8,8 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use stcn::models::Registry;
-use stcn::train::{Config, exchange};
+use stcn::internals::safetensors;
+use stcn::train::Config;
 use std::path::Path;
 
 fuzz_target!(

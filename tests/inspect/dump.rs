@@ -1,6 +1,6 @@
 use safetensors::SafeTensors;
 use serde_json::json;
-use stcn::inspect::dump::Dump;
+use stcn::inspect::Dump;
 use stcn::nn::{Init, Linear};
 use stcn::ops::sum;
 use stcn::tape::{Keep, Tape};

@@ -1,5 +1,6 @@
+use stcn::inspect::Drawing;
 use stcn::inspect::ink::svg;
-use stcn::inspect::page::{Drawing, WIDTH};
+use stcn::internals::page::WIDTH;
 
 /// Every coordinate of every path, as x and y.
 fn points(page: &str) -> Vec<[f64; 2]> {

@@ -1,5 +1,6 @@
-use stcn::inspect::page::{Drawing, WIDTH};
+use stcn::inspect::Drawing;
 use stcn::inspect::{ink, roll, wave};
+use stcn::internals::page::WIDTH;
 
 #[test]
 fn every_kind_of_picture_is_a_page_of_the_same_width_with_or_without_drawings() {

@@ -1,4 +1,5 @@
-use stcn::inspect::{ink::svg, page::Drawing, png::png};
+use stcn::inspect::ink::svg;
+use stcn::inspect::{Drawing, png};
 
 #[test]
 #[cfg(feature = "png")]

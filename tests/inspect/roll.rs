@@ -1,5 +1,6 @@
-use stcn::inspect::page::{Drawing, WIDTH};
+use stcn::inspect::Drawing;
 use stcn::inspect::roll::svg;
+use stcn::internals::page::WIDTH;
 
 /// A roll of 88 keys of these notes, counted from 0: key, first step, the step after the last.
 fn roll(steps: usize, notes: &[(usize, usize, usize)]) -> Vec<f32> {

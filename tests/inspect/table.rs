@@ -1,4 +1,4 @@
-use stcn::inspect::table::{explain, table};
+use stcn::inspect::{explain, table};
 use stcn::ops::{sum, tanh};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};

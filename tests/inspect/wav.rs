@@ -1,4 +1,4 @@
-use stcn::inspect::wav::wav;
+use stcn::inspect::wav;
 
 #[test]
 fn samples_are_rounded_and_clipped_and_what_was_clipped_is_counted() {

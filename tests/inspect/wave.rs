@@ -1,5 +1,6 @@
-use stcn::inspect::page::{Drawing, WIDTH};
+use stcn::inspect::Drawing;
 use stcn::inspect::wave::svg;
+use stcn::internals::page::WIDTH;
 use std::f64::consts::TAU;
 
 /// A tone of so many periods in 256 samples.
@@ -109,7 +110,7 @@ fn what_was_given_has_another_colour() {
 #[test]
 fn six_sounds_of_two_seconds_are_a_page_below_two_megabytes() {
     // Noise, which no run of equal levels makes short.
-    let noise = stcn::noise::Noise::new(1, "page");
+    let noise = stcn::Noise::new(1, "page");
     let sound = |i: u64| {
         let mut samples = vec![0.; 32_000];
         noise.uniforms("sound", i, 0, &mut samples);

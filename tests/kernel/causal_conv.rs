@@ -2,8 +2,8 @@
 //! order and `==` is the right comparison.
 
 use crate::ops::numbers;
-use stcn::kernel::causal_conv::CausalConv;
-use stcn::parallel::Work;
+use stcn::internals::kernel::causal_conv::CausalConv;
+use stcn::internals::parallel::Work;
 use stcn::{Real, Tensor};
 
 /// Integers from −4 to 4.
@@ -52,6 +52,21 @@ fn data(conv: &CausalConv) -> Data {
     }
 }
 
+/// The plain loop: calls `visit(index into x, into w, into y)` for every product in the sum, in the order of the sum.
+fn terms(conv: &CausalConv, mut visit: impl FnMut(usize, usize, usize)) {
+    let CausalConv { batch, time, inputs, outputs, taps, .. } = *conv;
+    for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
+        for j in (0..taps).filter(|&j| conv.reach(j) <= t) {
+            let (from, to) = (b * time + t - conv.reach(j), b * time + t);
+            for i in 0..inputs {
+                for o in 0..outputs {
+                    visit(from * inputs + i, (j * inputs + i) * outputs + o, to * outputs + o);
+                }
+            }
+        }
+    }
+}
+
 fn forward(conv: &CausalConv, data: &Data) -> Vec<Real> {
     let mut y = vec![Real::NAN; conv.batch * conv.time * conv.outputs];
     conv.tiles([&mut y], conv.outputs, |tile, [y]| {
@@ -65,7 +80,7 @@ fn forward_is_the_plain_loop() {
     for conv in cases() {
         let data = data(&conv);
         let mut want = data.bias.repeat(conv.batch * conv.time);
-        conv.terms(|x, w, y| want[y] += data.x[x] * data.w[w]);
+        terms(&conv, |x, w, y| want[y] += data.x[x] * data.w[w]);
         assert!(forward(&conv, &data) == want, "{conv:?}");
     }
 }
@@ -79,7 +94,7 @@ fn the_gradient_of_x_is_the_plain_loop_of_two_at_once() {
         for first in [false, true] {
             let before = integers(data.x.len(), 4);
             let mut want = if first { vec![0.; before.len()] } else { before.clone() };
-            conv.terms(|x, at, y| want[x] += data.y[y] * w[0][at] + other[y] * w[1][at]);
+            terms(&conv, |x, at, y| want[x] += data.y[y] * w[0][at] + other[y] * w[1][at]);
             let mut found = if first { vec![Real::NAN; before.len()] } else { before };
             let packed = w.each_ref().map(|w| conv.pack(w));
             let mut work = Work::new();
@@ -97,7 +112,7 @@ fn the_gradient_of_w_is_the_plain_loop() {
         let data = data(&conv);
         let mut found = integers(data.w.len(), 6);
         let mut want = if first { vec![0.; found.len()] } else { found.clone() };
-        conv.terms(|x, w, y| want[w] += data.x[x] * data.y[y]);
+        terms(&conv, |x, w, y| want[w] += data.x[x] * data.y[y]);
         let mut work = Work::new();
         conv.queue_grad_w(&mut work, &data.x, &data.y, &mut found, first);
         work.run();
@@ -111,7 +126,7 @@ fn the_plain_loop_itself_by_hand() {
     let conv = CausalConv { batch: 1, time: 4, inputs: 1, outputs: 1, taps: 2, dilation: 2 };
     let data = Data { x: vec![1., 2., 3., 4.], w: vec![10., 1.], bias: vec![0.], y: vec![] };
     let mut y = vec![0.; 4];
-    conv.terms(|x, w, to| y[to] += data.x[x] * data.w[w]);
+    terms(&conv, |x, w, to| y[to] += data.x[x] * data.w[w]);
     assert_eq!(y, [1., 2., 13., 24.]);
     assert_eq!(forward(&conv, &data), y);
 }

@@ -2,7 +2,9 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::gemm::{Mat, Onto, Packed, Right, fill, mul_add, mul_add_each, mul_add_onto};
+use stcn::internals::kernel::gemm::{
+    Mat, Onto, Packed, Right, fill, mul_add, mul_add_each, mul_add_onto,
+};
 
 /// `C += A·B` by every way that A and B may lie in memory. A: (m, k), B: (k, n), both row-major.
 fn every_way(
@@ -91,7 +93,14 @@ fn matrices((m, n, k): (usize, usize, usize)) -> [Vec<Real>; 3] {
 mod single {
     use super::*;
     use proptest::prelude::*;
-    use stcn::kernel::gemm::{CHAIN, element};
+    use stcn::internals::kernel::{gemm::CHAIN, math::soft_fma};
+
+    /// One element of `C += A·B`: the definition that every kernel meets, to the bit.
+    fn element(c: f32, k: usize, a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32) -> f32 {
+        let chain =
+            |terms: std::ops::Range<usize>| terms.fold(0., |sum, i| soft_fma(a(i), b(i), sum));
+        (0..k).step_by(CHAIN).fold(c, |c, start| c + chain(start..k.min(start + CHAIN)))
+    }
 
     /// What the definition says.
     fn defined((m, n, k): (usize, usize, usize), a: &[f32], b: &[f32], c: &[f32]) -> Vec<f32> {

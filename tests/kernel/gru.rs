@@ -2,8 +2,8 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::gru::{backward, forward};
-use stcn::kernel::math::{sigmoid, tanh};
+use stcn::internals::kernel::gru::{backward, forward};
+use stcn::internals::kernel::math::{sigmoid, tanh};
 
 #[test]
 fn a_cell_is_its_formulas() {

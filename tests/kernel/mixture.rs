@@ -1,7 +1,7 @@
 //! Mixtures against their formulas, row by row, in f64.
 
 use crate::ops::{numbers, positive};
-use stcn::kernel::mixture::{BIVARIATE, DIAGONAL, Family, Mixture};
+use stcn::internals::kernel::mixture::{BIVARIATE, DIAGONAL, Family, Mixture};
 use stcn::{Real, Tensor};
 
 /// `ln N_k` of a row and its slopes by x, then by the row's parameters, all in one list.

@@ -1,8 +1,7 @@
 //! Orthonormal rows.
 
-use stcn::Real;
-use stcn::kernel::orthogonal::orthonormalise;
-use stcn::noise::Noise;
+use stcn::internals::kernel::orthogonal::orthonormalise;
+use stcn::{Noise, Real};
 
 #[test]
 fn rows_have_length_one_and_are_orthogonal_to_each_other() {

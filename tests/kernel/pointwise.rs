@@ -2,8 +2,8 @@
 
 use crate::ops::numbers;
 use stcn::Real;
-use stcn::kernel::math::{sigmoid, tanh};
-use stcn::kernel::pointwise::{add, gated, gated_grad, relu, relu_grad};
+use stcn::internals::kernel::math::{sigmoid, tanh};
+use stcn::internals::kernel::pointwise::{add, gated, gated_grad, relu, relu_grad};
 
 /// Every length up to a few vectors of the widest kind, and values of every size and sign.
 fn cases() -> impl Iterator<Item = [Vec<Real>; 4]> {

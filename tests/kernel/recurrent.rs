@@ -1,9 +1,7 @@
 //! Recurrence: the same bits on any number of threads.
 
-use stcn::Tensor;
-use stcn::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
-use stcn::noise::Noise;
-use stcn::parallel::with_threads;
+use stcn::internals::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
+use stcn::{Noise, Tensor, with_threads};
 
 /// States and gradients of `h_t = x_t + h_{t−1} U`, a cell of one gate that saves its input.
 fn linear_cell(batch: usize, time: usize, units: usize) -> Vec<Tensor> {

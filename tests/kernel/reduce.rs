@@ -1,8 +1,8 @@
 //! Sums over rows and columns.
 
 use crate::ops::numbers;
-use stcn::kernel::reduce::{channel_sums, log_mean, queue_add_columns, scale_rows};
-use stcn::parallel::Work;
+use stcn::internals::kernel::reduce::{channel_sums, log_mean, queue_add_columns, scale_rows};
+use stcn::internals::parallel::Work;
 use stcn::{Real, Tensor};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::ops::{numbers, small_network};
 use stcn::Real;
-use stcn::kernel::simd::{Isa, isa};
+use stcn::internals::kernel::simd::{Isa, isa};
 use std::process::{Command, Output};
 
 /// Runs the tests named by `filters` in a process of their own under `STCN_ISA=name`.

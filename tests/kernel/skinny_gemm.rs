@@ -1,10 +1,9 @@
 //! Skinny products against those of many rows, to the bit.
 
 use crate::ops::numbers;
-use stcn::Real;
-use stcn::kernel::gemm::{Mat, Onto, Right, mul_add_onto};
-use stcn::kernel::skinny_gemm::{Blocks, ReusedWeight};
-use stcn::parallel::with_threads;
+use stcn::internals::kernel::gemm::{Mat, Onto, Right, mul_add_onto};
+use stcn::internals::kernel::skinny_gemm::{Blocks, ReusedWeight};
+use stcn::{Real, with_threads};
 
 /// One block and several, whole ones and parts; a sum of more than one panel.
 const SHAPES: [(usize, usize, usize); 5] =

@@ -5,12 +5,11 @@
 
 use super::{batch, has, is_dense, masked_sums, model, name, new_stcn, size, tiny, with};
 use stcn::data::Batch;
-use stcn::models::config::{HeadKind, ModelConfig, Task};
 use stcn::models::stcn::{Config, Draws, Precision};
+use stcn::models::{HeadKind, ModelConfig, Task};
 use stcn::models::{Kl, ModelKind, STCN, STCN_DENSE, SWAVENET, SequenceModel, parameters};
 use stcn::nn::Module;
-use stcn::noise::Noise;
-use stcn::{Tape, Tensor};
+use stcn::{Noise, Tape, Tensor};
 use std::collections::BTreeMap;
 
 /// Mean of `values` and its standard error.

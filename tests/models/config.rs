@@ -1,12 +1,10 @@
 //! Configs of models: switches, ranges, what keys are refused with.
 
 use super::{has, size, with, with_those_of};
-use stcn::models::config::{
-    Floors, HeadKind, ModelConfig, ObservationConfig, PenDraw, Preset, Task,
-};
 use stcn::models::{
     self, ModelKind, RNN, Registry, STCN, STCN_DENSE, SWAVENET, WAVENET, WAVENET_DENSE, shapes,
 };
+use stcn::models::{Floors, HeadKind, ModelConfig, ObservationConfig, PenDraw, Preset, Task};
 use toml::{Table, Value};
 
 fn ink(kind: ModelKind) -> ModelConfig {
@@ -334,9 +332,9 @@ mod of_another_crate {
     //! A model that this crate does not know.
 
     use super::{STCN, complaint};
-    use stcn::models::config::{ModelConfig, ObservationConfig, Preset};
     use stcn::models::rnn::{self, Rnn};
     use stcn::models::{Architecture, Description, ModelKind, Registry, build, count};
+    use stcn::models::{ModelConfig, ObservationConfig, Preset};
     use stcn::nn::Init;
 
     stcn::settings! {

@@ -1,11 +1,11 @@
 //! Parameter counts, to the unit: stcn.md §9 and the small partners of rivals.md §9.
 
 use super::{HEADS, size, with, with_those_of};
-use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::{
     self, MOST_PARAMETERS, ModelKind, STCN, STCN_DENSE, SWAVENET, WAVENET, WAVENET_DENSE, build,
     shapes,
 };
+use stcn::models::{HeadKind, ModelConfig, Preset, Task};
 use stcn::nn::{Head, Init, Module};
 use std::collections::BTreeSet;
 use toml::Table;

@@ -6,14 +6,13 @@ use super::{
 };
 use stcn::data::Batch;
 use stcn::dist::Normal;
-use stcn::models::config::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::dmm::{Config, Dmm, Paper};
 use stcn::models::{DMM, Kl, SequenceModel, StepModel, Steps, Stepwise, count, generate, shapes};
+use stcn::models::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::nn::{Init, Module};
-use stcn::noise::Noise;
 use stcn::ops::slice_time;
 use stcn::tape::{Keep, Tape};
-use stcn::{Real, Tensor, Var};
+use stcn::{Noise, Real, Tensor, Var};
 
 fn config() -> ModelConfig {
     tiny(DMM, (Task::Speech, HeadKind::Normal))

@@ -4,10 +4,9 @@
 
 use super::{Model, batch, every, model, name, noise, switched, with_those_of};
 use stcn::models::Kl;
-use stcn::models::config::ModelConfig;
-use stcn::noise::Noise;
+use stcn::models::ModelConfig;
 use stcn::tape::{Keep, Tape};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 fn normals(purpose: &str, shape: &[usize]) -> Tensor {
     let mut x = Tensor::zeros(shape);
@@ -32,7 +31,7 @@ fn projected(model: &dyn Model, config: &ModelConfig, direction: Option<&[Tensor
     let mut slope = 0.;
     model.visit(&mut |p| {
         let u = &direction[p.number()];
-        slope += stcn::tensor::zip([grads.param(p), u], |[g, u]| g * u).sum();
+        slope += stcn::zip([grads.param(p), u], |[g, u]| g * u).sum();
     });
     slope
 }
@@ -51,7 +50,7 @@ fn check(config: &ModelConfig) {
     let mut at = |step: Real| {
         model.visit_mut(&mut |p| {
             let u = &direction[p.number()];
-            p.value = stcn::tensor::zip([&p.value, u], |[x, u]| x + step * u);
+            p.value = stcn::zip([&p.value, u], |[x, u]| x + step * u);
         });
         projected(&*model, config, None)
     };

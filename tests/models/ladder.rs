@@ -1,10 +1,10 @@
 //! LadderRNN: counts, its contexts, its output.
 
 use super::{batch, is_dense, model, new_stcn, noise, row, tiny, with};
-use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::ladder::Config as LadderConfig;
 use stcn::models::stcn::Decoder;
 use stcn::models::{Bound, LADDER_RNN, LADDER_RNN_DENSE, ModelKind, count, shapes};
+use stcn::models::{HeadKind, ModelConfig, Preset, Task};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
 

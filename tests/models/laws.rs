@@ -3,8 +3,8 @@
 use super::{
     batch, every, has, loss, masked_sums, model, name, noise, rearranged, row, switched, wide,
 };
-use stcn::models::config::{ModelConfig, Task};
 use stcn::models::{DMM, Kl};
+use stcn::models::{ModelConfig, Task};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};
 
@@ -160,7 +160,7 @@ fn padding_does_not_change_what_is_learnt() {
             .map(|(tape, batch)| tape.backward(loss(&*model, tape, batch, &noise()), Keep::Leaves));
         model.visit(&mut |p| {
             let (a, b) = (a.param(p), b.param(p));
-            let off = stcn::tensor::zip([a, b], |[a, b]| a - b).squared_norm().sqrt();
+            let off = stcn::zip([a, b], |[a, b]| a - b).squared_norm().sqrt();
             let size = a.squared_norm().sqrt();
             assert!(off <= 1e-5 * size.max(1e-3), "{}: {off} of {size}", p.path());
         });
@@ -183,7 +183,7 @@ fn one_step_learns_the_same_bits_on_any_number_of_threads() {
             found
         };
         let [one, rest @ ..] =
-            [1, 2, 3, 8].map(|threads| stcn::parallel::with_threads(threads, learn).unwrap());
+            [1, 2, 3, 8].map(|threads| stcn::with_threads(threads, learn).unwrap());
         assert!(one.iter().flatten().all(|g| g.is_finite()));
         for other in rest {
             assert!(one == other, "{}", name(&config));

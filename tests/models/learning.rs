@@ -2,12 +2,11 @@
 
 use super::{Model, batch, every, loss, model, name, noise, tiny, wide, with_those_of};
 use stcn::data::Batch;
-use stcn::models::config::{HeadKind, ModelConfig, Task};
 use stcn::models::{self, Kl};
-use stcn::noise::Noise;
+use stcn::models::{HeadKind, ModelConfig, Task};
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 /// Adam as stcn.md §7 has it, for a test: moments by parameter number.
 #[derive(Default)]
@@ -69,7 +68,7 @@ fn two_modes(config: &ModelConfig, step: u64) -> Batch {
     let noise = Noise::new(9, "coins").at(step);
     let mut coins = Tensor::zeros(&[b, t, 1]);
     noise.uniforms("coin", 0, 0, coins.data_mut());
-    let x = stcn::tensor::zip([&coins, &noise.normal_tensor("x", &samples, t, 1)], |[coin, e]| {
+    let x = stcn::zip([&coins, &noise.normal_tensor("x", &samples, t, 1)], |[coin, e]| {
         0.1 * e + if coin < 0.5 { -1. } else { 1. }
     });
     assert_eq!(config.obs.input, 1);

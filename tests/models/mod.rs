@@ -19,9 +19,9 @@ mod vrnn;
 mod wavenet;
 mod z_forcing;
 
+use ::stcn::Noise;
 use ::stcn::data::Batch;
 use ::stcn::dist::Normal;
-use ::stcn::models::config::{HeadKind, ModelConfig, Task};
 use ::stcn::models::dmm::Dmm;
 use ::stcn::models::rnn::Rnn;
 use ::stcn::models::srnn::Srnn;
@@ -34,8 +34,8 @@ use ::stcn::models::z_forcing::ZForcing;
 use ::stcn::models::{
     self, Kl, ModelKind, SequenceModel, Step, StepModel, Stepwise, shapes, unroll,
 };
+use ::stcn::models::{HeadKind, ModelConfig, Task};
 use ::stcn::nn::Init;
-use ::stcn::noise::Noise;
 use ::stcn::ops::*;
 use ::stcn::tape::{Keep, Tape, Var};
 use ::stcn::{Real, Tensor};

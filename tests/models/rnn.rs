@@ -1,11 +1,11 @@
 //! RNN: what VRNN's authors compared it with.
 
 use super::{batch, model, tiny};
-use stcn::models::config::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::rnn::{Config, Paper};
+use stcn::models::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::{Kl, RNN, count};
 use stcn::tape::Tape;
-use stcn::{Real, noise::Noise};
+use stcn::{Noise, Real};
 
 #[test]
 fn the_papers_sizes_have_their_parameter_counts() {

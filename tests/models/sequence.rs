@@ -1,8 +1,8 @@
 //! Generation: a step at a time is the whole sequence at once, to the bit.
 
 use super::{Model, batch, every, model, name, noise, rearranged, row, switched, tiny, with};
-use stcn::models::config::{HeadKind, ModelConfig, PenDraw, Task};
 use stcn::models::{self, STCN, STCN_DENSE, generate};
+use stcn::models::{HeadKind, ModelConfig, PenDraw, Task};
 use stcn::ops::slice_time;
 use stcn::tape::Tape;
 use stcn::{Real, Tensor};
@@ -116,7 +116,7 @@ fn a_sequence_does_not_depend_on_its_neighbours_nor_on_threads() {
             });
         }
         for threads in [1, 3] {
-            let there = stcn::parallel::with_threads(threads, || all(3)).unwrap();
+            let there = stcn::with_threads(threads, || all(3)).unwrap();
             assert!(there == together, "{} on {threads} threads", name(&config));
         }
     }

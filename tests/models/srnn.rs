@@ -1,13 +1,12 @@
 //! SRNN: counts, what its posterior sees, and that a step is a step of the whole.
 
 use super::{batch, generative, masked_sums, model, noise, row, tiny};
-use stcn::models::config::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::srnn::{Config, Paper, Srnn};
+use stcn::models::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::{Kl, ModelKind, SRNN, SRNN_FILTER, SequenceModel, StepModel, count};
 use stcn::nn::{Init, Module};
-use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 use std::cell::RefCell;
 
 const KINDS: [ModelKind; 2] = [SRNN, SRNN_FILTER];

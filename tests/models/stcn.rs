@@ -5,9 +5,9 @@ use super::{
     tiny, with,
 };
 use stcn::data::Batch;
-use stcn::models::config::{HeadKind, Task};
 use stcn::models::stcn::{Config, Decoder, Draws, Stcn};
 use stcn::models::{Bound, Kl, ModelKind, STCN, STCN_DENSE, SequenceModel, build};
+use stcn::models::{HeadKind, Task};
 use stcn::nn::{Init, Module};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};

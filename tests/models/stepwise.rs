@@ -5,12 +5,13 @@ use super::{
 };
 use stcn::data::Batch;
 use stcn::dist::Normal;
-use stcn::kernel::reduce::log_mean;
-use stcn::models::config::{HeadKind, ModelConfig};
+use stcn::internals::bounds::increments;
+use stcn::internals::kernel::reduce::log_mean;
+use stcn::internals::particles::{Particles, tiled};
 use stcn::models::{Bound, Kl, SequenceModel, StepModel};
+use stcn::models::{HeadKind, ModelConfig};
 use stcn::ops::{gather_rows, rsample, slice_time};
-use stcn::train::bounds::{fivo, increments, iwae};
-use stcn::train::particles::{Ancestors, Particles, Resample, tiled};
+use stcn::train::{Ancestors, Resample, fivo, iwae};
 use stcn::{Real, Tape, Tensor, Var};
 
 const NEVER: (Resample, Ancestors) = (Resample::Never, Ancestors::Multinomial);

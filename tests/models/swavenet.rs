@@ -6,12 +6,11 @@ use super::{
     switched, tiny, with,
 };
 use stcn::data::Batch;
-use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::swavenet::{Config, GateKind};
 use stcn::models::{Bound, Kl, SWAVENET, SequenceModel, StepModel, count, generate};
-use stcn::noise::Noise;
+use stcn::models::{HeadKind, ModelConfig, Preset, Task};
 use stcn::tape::Tape;
-use stcn::{Real, Tensor, Var};
+use stcn::{Noise, Real, Tensor, Var};
 use std::cell::RefCell;
 
 fn config(task: Task, head: HeadKind) -> ModelConfig {

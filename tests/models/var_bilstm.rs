@@ -2,8 +2,8 @@
 
 use super::z_forcing::moved;
 use super::{Model, batch, generative, model, noise, reached, row, size, steps, tiny, with};
-use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::var_bilstm::Config;
+use stcn::models::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::{Kl, VAR_BILSTM, count};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};

@@ -1,10 +1,10 @@
 //! VRNN: counts, and what its latent sees.
 
 use super::{batch, generative, model, tiny};
-use stcn::models::config::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
+use stcn::Noise;
 use stcn::models::vrnn::{Config, Paper};
+use stcn::models::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
 use stcn::models::{Kl, VRNN, count};
-use stcn::noise::Noise;
 use stcn::tape::Tape;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::{assert_close, batch, masked_sums, model, noise, row, size, tiny, with};
 use stcn::Tensor;
-use stcn::models::config::{HeadKind, ModelConfig, Task};
 use stcn::models::{Bound, Kl, WAVENET, WAVENET_DENSE, build};
+use stcn::models::{HeadKind, ModelConfig, Task};
 use stcn::nn::Init;
 use stcn::tape::{Keep, Tape};
 

@@ -2,8 +2,8 @@
 
 use super::{Model, batch, generative, model, noise, reached, row, size, steps, tiny, with};
 use stcn::data::Batch;
-use stcn::models::config::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::z_forcing::Config;
+use stcn::models::{HeadKind, ModelConfig, Preset, Task};
 use stcn::models::{Kl, Z_FORCING, count};
 use stcn::tape::{Keep, Tape};
 use stcn::{Real, Tensor};

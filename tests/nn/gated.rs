@@ -60,7 +60,7 @@ fn the_unit_is_tanh_of_the_filter_times_sigmoid_of_the_gate() {
     let (w, b) = part("mix");
     let composed = linear(tanh(conv("filter")) * sigmoid(conv("gate")), w, b).value();
     // Three products of numbers below 1, in the same arithmetic: a few roundings of 2⁻²⁴.
-    let off = stcn::tensor::zip([&composed, &u.value()], |[a, b]| (a - b).abs());
+    let off = stcn::zip([&composed, &u.value()], |[a, b]| (a - b).abs());
     assert!(off.data().iter().all(|&off| off < 1e-6), "{off:?}");
 }
 
@@ -112,8 +112,8 @@ fn a_projected_block_is_a_gated_unit_beside_a_projection() {
         });
         let parts =
             [&of(&|x| tanh(conv("filter").forward(x))), &gate, &of(&|x| project.forward(x))];
-        let want = stcn::tensor::zip(parts, |[filter, gate, residual]| filter * gate + residual);
-        let off = stcn::tensor::zip([&want, &of(&|x| block.forward(x))], |[a, b]| a - b);
+        let want = stcn::zip(parts, |[filter, gate, residual]| filter * gate + residual);
+        let off = stcn::zip([&want, &of(&|x| block.forward(x))], |[a, b]| a - b);
         // Sums of 20 products of about 1, in another order at most.
         assert!(off.data().iter().all(|&off| off.abs() < 1e-5), "{off:?}");
     }

@@ -14,8 +14,7 @@ mod stack;
 mod tcn;
 
 use stcn::nn::{Init, Module};
-use stcn::noise::Noise;
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 /// A layer with random biases, where a new one has zeros.
 fn lively<M: Module>(build: impl FnOnce(&mut Init) -> M) -> M {

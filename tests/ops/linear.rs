@@ -2,7 +2,7 @@
 
 use super::{ROUNDING, difference, numbers, pass, twins};
 use stcn::Tensor;
-use stcn::kernel::skinny_gemm::ReusedWeight;
+use stcn::internals::kernel::skinny_gemm::ReusedWeight;
 use stcn::ops::*;
 use stcn::tape::{Keep, Tape, Var};
 use std::rc::Rc;
@@ -136,7 +136,7 @@ fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_a
 #[test]
 fn the_gradient_of_a_weight_is_summed_in_the_order_of_the_tape_256_rows_to_a_chain() {
     // Steps of 20 rows: 12 of them go through one chain.
-    use stcn::kernel::gemm::{Mat, Right, mul_add};
+    use stcn::internals::kernel::gemm::{Mat, Right, mul_add};
     let (rows, i, o) = (30 * 20, 3, 5);
     let tape = Tape::new();
     let (x, gy) = (numbers(&[1, rows, i], 1), numbers(&[1, rows, o], 2));

@@ -93,7 +93,7 @@ pub fn twins(
 #[cfg(feature = "f64")]
 #[track_caller]
 pub fn gradcheck(inputs: &[Tensor], f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>) {
-    let check = stcn::check::gradcheck(inputs, |_, x| f(x));
+    let check = stcn::gradcheck(inputs, |_, x| f(x));
     assert!(check.relative_error() <= 1e-6, "{check:?}: {:e}", check.relative_error());
     assert!(check.exact.abs() > 1e-4, "{check:?}: says nothing");
 }

@@ -1,7 +1,7 @@
+use stcn::internals::parallel::PIECE;
 use stcn::nn::{Init, Linear, Module};
 use stcn::ops::{affine, sum, sum_masked};
 use stcn::optim::{Adam, clip_scale, gradient_norm};
-use stcn::parallel::PIECE;
 use stcn::tape::{Grads, Keep, Param, Tape};
 use stcn::{Real, Tensor};
 

@@ -1,4 +1,5 @@
-use stcn::optim::schedule::{Schedule, cos_pi, kl_weight, lr};
+use stcn::internals::schedule::cos_pi;
+use stcn::optim::{Schedule, kl_weight, lr};
 
 /// Equal to a few units in the last place.
 fn close(a: f64, b: f64) -> bool {

@@ -11,13 +11,12 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 use stcn::data::Batch;
+use stcn::internals::objective::forward;
 use stcn::models::{self, ALL};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::tape::{Keep, Tape};
 use stcn::train::Config;
-use stcn::train::objective::forward;
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 

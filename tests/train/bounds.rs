@@ -2,14 +2,14 @@
 
 use stcn::data::Batch;
 use stcn::dist::Normal;
+use stcn::internals::bounds::increments;
+use stcn::internals::particles::{MOST_PARTICLES, addresses};
 use stcn::models::{Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel};
 use stcn::nn::Module;
-use stcn::noise::Noise;
 use stcn::ops::{concat, normal_log_prob, slice_channels, slice_time};
 use stcn::tape::Param;
-use stcn::train::bounds::{fivo, increments, iwae};
-use stcn::train::particles::{Ancestors, MOST_PARTICLES, Resample, addresses};
-use stcn::{Real, Tape, Tensor, Var};
+use stcn::train::{Ancestors, Resample, fivo, iwae};
+use stcn::{Noise, Real, Tape, Tensor, Var};
 
 const X: [f64; 5] = [0.3, -0.2, 0.8, 1.1, 0.4];
 const LOG_P: f64 = -5.721371104404458;

@@ -1,16 +1,15 @@
 use crate::common::preset;
 use crate::common::{says, shrink};
 use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
+use stcn::internals::bounds::per_sequence;
+use stcn::internals::evaluate::forward;
+use stcn::internals::shards::shards;
 use stcn::models::{self, ALL, Bound, Kl, SequenceModel};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::tape::{Tape, Var};
-use stcn::train::Trainer;
-use stcn::train::bounds::{fivo, per_sequence};
-use stcn::train::evaluate::{Copies, Evaluation, Plan, evaluate, forward};
-use stcn::train::particles::{Ancestors, Resample};
-use stcn::train::shards::shards;
-use stcn::{Real, Tensor};
+use stcn::train::{Ancestors, Resample, Trainer, fivo};
+use stcn::train::{Copies, Evaluation, Plan, evaluate};
+use stcn::{Noise, Real, Tensor};
 
 fn set() -> DataSet {
     let row = |t: usize, n: usize| [t as f32 % 3. - 1., 0.5, if t + 1 == n { 1. } else { 0. }];

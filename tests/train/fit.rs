@@ -1,10 +1,10 @@
 use super::{config, stored};
+use crate::common::sha256_of;
 use stcn::models::Registry;
-use stcn::train::checkpoint::sha256_of;
-use stcn::train::fit::{Control, End, Observer, fit};
-use stcn::train::step::Report;
-use stcn::train::trainer::{Checked, Trainer};
+use stcn::train::Report;
+use stcn::train::{Checked, Trainer};
 use stcn::train::{Checkpoint, Config, RunDir};
+use stcn::train::{Control, End, Observer, fit};
 use std::path::Path;
 
 /// Sees every report; ends the run at a step, if asked.
@@ -57,7 +57,7 @@ fn a_run_updates_checks_and_ends_at_its_last_step() {
     assert_eq!(witness.checks.iter().map(|check| check.0).collect::<Vec<_>>(), [2, 4]);
     assert!(witness.checks[0].2, "the first check is the best so far");
     let latest = dir.path().join("run/checkpoint/latest.stcn");
-    assert_eq!(sha256_of(&latest).unwrap(), sha256);
+    assert_eq!(sha256_of(&latest), sha256);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_run_without_a_scheduled_check_keeps_its_last_state_as_the_best() {
     let (_, latest) = run(&path, config(&["train.steps=1"]), &mut witness);
     assert_eq!(witness.checks.len(), 1);
     assert!(witness.checks[0].2, "there is no other");
-    let best = sha256_of(&path.join("checkpoint/best.stcn")).unwrap();
+    let best = sha256_of(&path.join("checkpoint/best.stcn"));
     assert_eq!(best, latest, "the check was counted");
 }
 

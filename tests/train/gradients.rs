@@ -1,6 +1,6 @@
-use stcn::models::config::HeadKind;
+use stcn::internals::gradients::{check_model, models};
+use stcn::models::HeadKind;
 use stcn::models::{ALL, STCN_DENSE, WAVENET};
-use stcn::train::gradients::{check_model, models};
 
 #[test]
 fn every_model_comes_with_every_head_unless_one_is_named() {

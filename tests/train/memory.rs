@@ -1,9 +1,9 @@
 use crate::common::preset;
 use crate::common::{Lab, ink, says};
+use stcn::internals::memory::{Estimate, available, check_state, peak_resident};
 use stcn::models;
 use stcn::nn::Init;
 use stcn::train::Config;
-use stcn::train::memory::{Estimate, available, check_state, peak_resident};
 
 fn small() -> Config {
     preset("ink-tiny", None, None).unwrap()

@@ -1,4 +1,4 @@
-use stcn::train::metrics::{Metrics, now};
+use stcn::internals::metrics::{Metrics, now};
 use std::fs;
 use tempfile::TempDir;
 

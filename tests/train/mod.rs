@@ -25,8 +25,8 @@ use crate::common::preset;
 use stcn::data::{Split, Writer};
 use stcn::models::build;
 use stcn::nn::Init;
-use stcn::train::checkpoint::{Header, Named};
 use stcn::train::{Checkpoint, Config};
+use stcn::train::{Header, Named};
 use std::path::Path;
 
 /// Few steps of a very small model on the embedded handwriting.

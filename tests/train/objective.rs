@@ -2,20 +2,18 @@
 
 use crate::common::preset;
 use crate::common::{ink, says, shrink};
-use stcn::Tensor;
 use stcn::data::{Batch, Normalisation, Split, Window};
-use stcn::kernel::reduce::log_mean;
+use stcn::internals::kernel::reduce::log_mean;
+use stcn::internals::objective::{check, forward, reduce};
+use stcn::internals::particles::tiled;
+use stcn::internals::step::update;
 use stcn::models::Registry;
 use stcn::models::{self, ALL, Kl, SequenceModel};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::optim::Adam;
 use stcn::tape::Tape;
-use stcn::train::bounds::{fivo, iwae};
-use stcn::train::objective::{check, forward, reduce};
-use stcn::train::particles::{Ancestors, Resample, tiled};
-use stcn::train::step::update;
-use stcn::train::{Config, Trained, Trainer};
+use stcn::train::{Ancestors, Config, Resample, Trained, Trainer, fivo, iwae};
+use stcn::{Noise, Tensor};
 
 const ESS: (Resample, Ancestors) = (Resample::Ess, Ancestors::Multinomial);
 
@@ -143,12 +141,13 @@ fn the_weight_of_the_kl_stands_inside_the_weights() {
         let sets = [format!("train.objective={objective}"), "train.reduction=mean-sequence".into()];
         let config = config("vrnn", "pointwise", &sets.each_ref().map(|set| set.as_str()));
         let config = Config {
-            train: stcn::train::config::TrainConfig { particles: 1, ..config.train.clone() },
+            train: stcn::train::TrainConfig { particles: 1, ..config.train.clone() },
             ..config
         };
         let (model, tape) = (model(&config), Tape::inference());
         let elbo = model.elbo(&tape, &batch(), &noise(), Kl::Sampled);
-        let sums = |x: stcn::Var| stcn::train::bounds::per_sequence(&x.value(), &batch().lengths);
+        let sums =
+            |x: stcn::Var| stcn::internals::bounds::per_sequence(&x.value(), &batch().lengths);
         let (px, kl) = (sums(elbo.log_px), sums(elbo.kl[0]));
         for weight in [0., 0.3, 1.] {
             let want = px.iter().zip(&kl).map(|(px, kl)| px - weight * kl).sum::<f64>() / 3.;
@@ -170,7 +169,7 @@ fn reports_are_the_terms_of_the_elbo_or_say_nothing() {
     let config = config("vrnn", "pointwise", &[]);
     let (rows, tape) = (tiled(&batch(), 4), Tape::inference());
     let elbo = model(&config).elbo(&tape, &rows, &noise(), Kl::Sampled);
-    let sums = |x: stcn::Var| stcn::train::bounds::per_sequence(&x.value(), &rows.lengths);
+    let sums = |x: stcn::Var| stcn::internals::bounds::per_sequence(&x.value(), &rows.lengths);
     close(log_px, sums(elbo.log_px).iter().sum::<f64>() / 12.);
     close(kl[0], sums(elbo.kl[0]).iter().sum::<f64>() / 12.);
     // One draw is that of the ELBO, and its divergence another.
@@ -185,7 +184,7 @@ fn the_weight_of_the_kl_stands_inside_the_mean_over_draws() {
         config("vrnn", "pointwise", &["train.objective=iwae", "train.reduction=mean-sequence"]);
     let (model, rows, tape) = (model(&config), tiled(&batch(), 4), Tape::inference());
     let elbo = model.elbo(&tape, &rows, &noise(), Kl::Sampled);
-    let sums = |x: stcn::Var| stcn::train::bounds::per_sequence(&x.value(), &rows.lengths);
+    let sums = |x: stcn::Var| stcn::internals::bounds::per_sequence(&x.value(), &rows.lengths);
     let (px, kl) = (sums(elbo.log_px), sums(elbo.kl[0]));
     let bound = |weight: f64| {
         let of = |b: usize| log_mean(&[0, 1, 2, 3].map(|k| px[3 * k + b] - weight * kl[3 * k + b]));
@@ -254,12 +253,12 @@ fn gradients_are_those_of_the_bounds_with_the_ancestors_they_had() {
             let mut exact = 0.;
             model.visit(&mut |p| {
                 let u = &direction[p.number()];
-                exact += stcn::tensor::zip([grads.param(p), u], |[g, u]| g * u).sum();
+                exact += stcn::zip([grads.param(p), u], |[g, u]| g * u).sum();
             });
             let mut at = |h: f64| {
                 model.visit_mut(&mut |p| {
                     let u = &direction[p.number()];
-                    p.value = stcn::tensor::zip([&p.value, u], |[x, u]| x + h * u);
+                    p.value = stcn::zip([&p.value, u], |[x, u]| x + h * u);
                 });
                 loss(&*model, &config, 0.7)
             };
@@ -290,7 +289,7 @@ fn an_update_has_the_same_bits_on_any_number_of_threads() {
                 (report, found)
             };
             let [one, rest @ ..] =
-                [1, 2, 3, 5].map(|threads| stcn::parallel::with_threads(threads, learn).unwrap());
+                [1, 2, 3, 5].map(|threads| stcn::with_threads(threads, learn).unwrap());
             assert!(rest.iter().all(|other| *other == one), "{kind} {objective}");
         }
     }
@@ -351,7 +350,7 @@ fn bounds_by_draws_want_latents_and_weights() {
     let fresh = config("stcn-dense", "pointwise", &sets);
     let said = Trainer::new(fresh.clone()).err().expect("refused").to_string();
     says(&said, &["train.objective is fivo", "need one draw per latent", "choose elbo or iwae"]);
-    check(&*model(&fresh), stcn::train::config::Objective::Iwae).unwrap();
+    check(&*model(&fresh), stcn::train::Objective::Iwae).unwrap();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The bookkeeping of a filter: weights, resampling, ancestors.
 
-use stcn::Real;
-use stcn::noise::Noise;
-use stcn::train::particles::{Ancestors, Filter, Resample, addresses, log_ess};
+use stcn::internals::particles::{Filter, addresses, log_ess};
+use stcn::train::{Ancestors, Resample};
+use stcn::{Noise, Real};
 
 fn noise() -> Noise {
     Noise::new(1, "filter")

@@ -1,9 +1,9 @@
 use crate::common::preset;
 use stcn::data::Normalise;
-use stcn::models::config::*;
 use stcn::models::stcn::Decoder;
 use stcn::models::{self, ALL, Registry, STCN_DENSE};
-use stcn::train::config::{Config, Reduction, ScheduleKind};
+use stcn::models::{HeadKind, ModelConfig, ObservationConfig, Preset, Task};
+use stcn::train::{Config, Reduction, ScheduleKind};
 use std::path::Path;
 
 fn of(name: &str, model: &str, head: &str) -> Config {

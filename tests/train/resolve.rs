@@ -1,10 +1,10 @@
 use crate::common::{mutations, preset};
 use proptest::prelude::*;
 use stcn::data::Normalise;
-use stcn::models::config::*;
+use stcn::models::Task;
 use stcn::models::stcn::{Config as Stcn, Draws};
 use stcn::models::{self, Registry};
-use stcn::train::config::ScheduleKind;
+use stcn::train::ScheduleKind;
 use stcn::train::{Config, Overrides};
 use std::path::Path;
 use tempfile::TempDir;

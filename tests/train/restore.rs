@@ -1,8 +1,8 @@
 use super::{small_header, untrained};
 use stcn::Tensor;
 use stcn::models::Registry;
-use stcn::train::checkpoint::{Header, Named};
 use stcn::train::{Checkpoint, Trained};
+use stcn::train::{Header, Named};
 
 /// The sentence about a checkpoint with good checksums, without the file's name.
 fn complaint(header: Header, params: Vec<Named>) -> String {

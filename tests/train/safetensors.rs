@@ -4,11 +4,12 @@ use crate::common::mutations;
 use ::safetensors::tensor::{Dtype, TensorView};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stcn::inspect::dump::Dump;
+use stcn::inspect::Dump;
+use stcn::internals::safetensors;
 use stcn::models::Registry;
 use stcn::models::{build, parameters};
 use stcn::nn::Init;
-use stcn::train::{Config, safetensors};
+use stcn::train::Config;
 use std::path::Path;
 
 const CONFIG: &str = "[model]\nchannels = 2\nlatents = [2, 1]\nblocks_per_latent = 1\nlatent_layers = 1\n\

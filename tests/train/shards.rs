@@ -1,10 +1,9 @@
 use crate::common::preset;
 use stcn::data::Batch;
-use stcn::models;
+use stcn::internals::parallel;
+use stcn::internals::shards::{map_shards, shards};
 use stcn::nn::Init;
-use stcn::parallel;
-use stcn::train::shards::{map_shards, shards};
-use stcn::{Real, Tensor};
+use stcn::{Real, Tensor, models};
 
 #[test]
 fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {

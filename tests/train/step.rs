@@ -1,15 +1,15 @@
 use crate::common::{preset, shrink};
 use stcn::data::Batch;
+use stcn::internals::bounds::per_sequence;
+use stcn::internals::objective::{Pass, loss, reduce};
+use stcn::internals::shards::shards;
+use stcn::internals::step::{pass, update};
 use stcn::models::{self, Elbo};
 use stcn::nn::Init;
 use stcn::optim::Adam;
 use stcn::tape::{Keep, Tape};
 use stcn::train::Config;
-use stcn::train::bounds::per_sequence;
-use stcn::train::config::Reduction;
-use stcn::train::objective::{Pass, loss, reduce};
-use stcn::train::shards::shards;
-use stcn::train::step::{pass, update};
+use stcn::train::Reduction;
 use stcn::{Real, Tensor};
 
 /// Two sequences of 3 and 1 steps: ln p sums to 6 and 4, KL to 3 and 0.5; padding holds junk.
@@ -167,7 +167,7 @@ fn halves_of_a_batch_have_the_loss_the_terms_and_the_gradient_of_the_whole() {
             let norm = report.grad_norm;
             for ((path, g), m) in want.into_iter().zip(adam.moments().0) {
                 let g = g.unwrap_or_else(|| Tensor::zeros(m.shape()));
-                let off = stcn::tensor::zip([&g, m], |[g, m]| m - 0.1 * g).squared_norm().sqrt();
+                let off = stcn::zip([&g, m], |[g, m]| m - 0.1 * g).squared_norm().sqrt();
                 assert!(off < 1e-6 * norm, "{about}: {path}: {off} of {norm}");
             }
             assert_eq!(report.log_px.is_some(), terms.is_some());

@@ -3,10 +3,10 @@
 //! It needs no download and has no licence but ours. A hand-drawn alphabet (`data/handwriting/alphabet.txt`), a word
 //! list (`words.txt`) and a model of hand movement generate each line from a seed and an index, with the same bits on
 //! every machine. Rows look like a digitising tablet's, in the usual format of Graves 2013 (arXiv 1308.0850, §4).
-//! Letters are in [`alphabet`], writers and their movements in [`hand`]. Not here: normalisation and batching.
+//! Letters are in `alphabet`, writers and their movements in `hand`. Not here: normalisation and batching.
 
-pub mod alphabet;
-pub mod hand;
+pub(crate) mod alphabet;
+pub(crate) mod hand;
 
 use crate::parallel;
 use hand::{Point, Writer};

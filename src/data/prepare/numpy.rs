@@ -146,7 +146,7 @@ impl Array<'_> {
     fn pickle(self) -> Result<Pickle> {
         let (path, name) = (self.path, self.name);
         let (bytes, instructions) = (self.most(UNPACKED), self.most(INSTRUCTIONS));
-        Pickle::read_within(self.content(bytes)?, instructions as usize).map_err(|met| {
+        Pickle::read(self.content(bytes)?, instructions as usize).map_err(|met| {
             let found = format!("a pickle with {met}, wanted plain values (no code is run)");
             wrong(path, name, &found)
         })

@@ -94,13 +94,9 @@ enum Function {
 const DEEPEST: usize = 64;
 
 impl Pickle {
-    /// Reads a pickle; an error is a short phrase that says what was found. Takes at most 160 bytes of memory per byte.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
-        Self::read_within(bytes, usize::MAX)
-    }
-
-    /// The same with a limit on the number of instructions, which bounds memory.
-    pub fn read_within(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
+    /// Reads a pickle of up to `most` instructions; an error is a short phrase that says what was found. Takes memory in
+    /// proportion to the instructions, and at most 160 bytes per byte.
+    pub fn read(bytes: Vec<u8>, most: usize) -> Result<Self, String> {
         let (root, nodes) = Machine::run_all(&bytes, most)?;
         let pickle = Self { bytes, nodes, root };
         pickle.check_nesting()?;
@@ -203,16 +199,5 @@ impl<'a> Item<'a> {
     pub fn items(self) -> impl ExactSizeIterator<Item = Item<'a>> {
         let children = self.pickle.children(self.at);
         children.iter().map(move |&at| Item { pickle: self.pickle, at: at as usize })
-    }
-
-    /// The value of a dictionary's entry `key`.
-    pub fn entry(self, key: &str) -> Option<Item<'a>> {
-        let items: Vec<_> = self.items().collect();
-        let is_key = |item: &Item| match item.value() {
-            Value::Text(text) => text == key,
-            Value::Bytes(bytes) => bytes == key.as_bytes(),
-            _ => false,
-        };
-        items.as_chunks().0.iter().find(|[name, _]| is_key(name)).map(|[_, value]| *value)
     }
 }

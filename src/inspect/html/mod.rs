@@ -7,9 +7,9 @@
 //! f32, little-endian, in base64. Tensors that would make the page larger than a mail may be stand in it as means
 //! over blocks of rows and columns; the page says which.
 
-mod place;
+pub(crate) mod place;
 
-pub use place::{Place, places};
+use place::places;
 
 use super::table::rms;
 use crate::nn::Module;

@@ -51,7 +51,9 @@ pub fn places(tape: &Tape, parameters: &BTreeSet<String>, steps: usize) -> Vec<P
     }
     let paths: Vec<String> = paths.into_iter().flatten().collect();
     let mut all = vec![Place::default(); nodes.len()];
-    let mut repeated: BTreeMap<(&str, &str, Vec<usize>, &[usize]), Vec<usize>> = BTreeMap::new();
+    // By place, rule, parameters read and shape.
+    type Kind<'a> = (&'a str, &'a str, Vec<usize>, &'a [usize]);
+    let mut repeated: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for (i, node) in nodes.iter().enumerate() {
         all[i].path.clone_from(&paths[i]);
         if node.of_one_step && !parameters.contains(&node.label) {

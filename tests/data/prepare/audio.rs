@@ -4,7 +4,7 @@ use crate::common::recordings::{Folder, format, little, ramp, ramp_rows, riff, s
 use crate::common::{mutations, says};
 use crate::data::refusal;
 use proptest::prelude::*;
-use stcn::data::prepare::audio::Audio;
+use stcn::internals::prepare::audio::Audio;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -151,8 +151,8 @@ fn recordings_that_are_held_whole_may_last_some_hours() {
 #[test]
 fn a_recording_of_a_day_is_refused_before_it_is_read() {
     use crate::common::recordings::{imported, sphere_header, sphere_lines};
-    use stcn::data::prepare::{timit, wav};
-    use stcn::data::split::MissingSplit;
+    use stcn::data::MissingSplit;
+    use stcn::internals::prepare::{timit, wav};
     let samples = 24 * 3600 * 16_000;
     let header = sphere_header(1024, &sphere_lines(samples, "01"));
     let folder =

@@ -4,7 +4,7 @@ use crate::common::recordings::{Folder, imported, little, ramp, ramp_rows, seque
 use crate::common::says;
 use crate::data::refusal;
 use stcn::data::DataSet;
-use stcn::data::prepare::blizzard::{Counts, FRAME, Options, ROW, ends, import};
+use stcn::internals::prepare::blizzard::{Counts, FRAME, Options, ROW, ends, import};
 
 fn prepared(folder: &Folder, block: usize, streams: usize) -> stcn::Result<(DataSet, Counts)> {
     let (input, options) = (folder.path(""), Options { block, streams });

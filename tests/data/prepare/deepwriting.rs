@@ -3,9 +3,9 @@
 use crate::common::{mutations, says};
 use crate::data::refusal;
 use proptest::prelude::*;
-use stcn::data::prepare::deepwriting::{COLUMNS, Report, import};
-use stcn::data::unzip::Archive;
 use stcn::data::{DataSet, Split, Writer};
+use stcn::internals::prepare::deepwriting::{COLUMNS, Report, import};
+use stcn::internals::unzip::Archive;
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};

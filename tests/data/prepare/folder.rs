@@ -4,7 +4,7 @@ use crate::common::recordings::Folder;
 use crate::common::says;
 use crate::data::refusal;
 use proptest::prelude::*;
-use stcn::data::prepare::folder::{natural, recordings};
+use stcn::internals::prepare::folder::{natural, recordings};
 use std::cmp::Ordering;
 
 #[test]

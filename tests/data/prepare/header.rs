@@ -1,4 +1,4 @@
-use stcn::data::prepare::header::Coding;
+use stcn::internals::prepare::header::Coding;
 
 #[test]
 fn half_of_full_scale_is_16384_in_every_coding() {

@@ -3,8 +3,8 @@
 use crate::common::{mutations, says};
 use crate::data::refusal;
 use proptest::prelude::*;
-use stcn::data::prepare::iam::{COLUMNS, Count, Protocol, Report, import, rows};
 use stcn::data::{DataSet, Split, Writer};
+use stcn::internals::prepare::iam::{COLUMNS, Count, Protocol, Report, import, rows};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -5,7 +5,7 @@ use crate::data::refusal;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use proptest::prelude::*;
-use stcn::data::prepare::mat::{Mat, Matrix};
+use stcn::internals::prepare::mat::{Mat, Matrix};
 use std::io::{Cursor, Write};
 use std::path::Path;
 

@@ -26,9 +26,9 @@ fn pipes_are_refused_where_files_are_expected() {
     use crate::common::recordings::{Folder, imported, ramp, sphere};
     use crate::common::{pipe, says};
     use crate::data::refusal;
-    use stcn::data::prepare::{audio, blizzard, deepwriting as prepared_ink, music as notes};
-    use stcn::data::prepare::{timit as speech, wav};
-    use stcn::data::split::MissingSplit;
+    use stcn::data::MissingSplit;
+    use stcn::internals::prepare::{audio, blizzard, deepwriting as prepared_ink, music as notes};
+    use stcn::internals::prepare::{timit as speech, wav};
     use std::path::Path;
 
     // Lists, lines and archives of IAM-OnDB.
@@ -41,7 +41,8 @@ fn pipes_are_refused_where_files_are_expected() {
         });
         let dir = iam::unpacked(&files);
         pipe(&dir.path().join(name));
-        let said = refusal(iam::imported(dir.path(), stcn::data::prepare::iam::Protocol::Vrnn));
+        let said =
+            refusal(iam::imported(dir.path(), stcn::internals::prepare::iam::Protocol::Vrnn));
         says(&said, &[&format!("{name}: is not a file, want ")]);
     }
     // Recordings, and the list of those that validate.

@@ -3,8 +3,8 @@ use crate::common::says;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
-use stcn::data::prepare::music::{KEYS, Statistics, import};
 use stcn::data::{DataSet, Split, Writer};
+use stcn::internals::prepare::music::{KEYS, Statistics, import};
 use std::fs;
 use std::io::Cursor;
 

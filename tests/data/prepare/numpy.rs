@@ -2,8 +2,8 @@
 
 use super::deepwriting::{V1, V1_VALID, imported, words_of};
 use super::pickle::fixture;
-use stcn::data::prepare::numpy::pickled_numbers;
-use stcn::data::prepare::pickle::Pickle;
+use stcn::internals::prepare::numpy::pickled_numbers;
+use stcn::internals::prepare::pickle::Pickle;
 
 #[test]
 fn words_come_from_texts_bytes_numbers_and_objects() {
@@ -28,11 +28,11 @@ fn numbers_that_do_not_fill_their_shape_are_refused() {
     for (five, three) in [(4, 3), (255, 3), (0, 3)] {
         let mut bytes = good.clone();
         (bytes[at + 1], bytes[at + 3]) = (five, three);
-        let pickle = Pickle::read(bytes).unwrap();
+        let pickle = Pickle::read(bytes, usize::MAX).unwrap();
         let list = pickle.root().items().next().unwrap();
         let said = pickled_numbers(list.items().next().unwrap()).unwrap_err();
         assert_eq!(said, format!("an array of shape [{five}, {three}] with 60 bytes"));
     }
-    let pickle = Pickle::read(b"\x80\x02K\x01.".to_vec()).unwrap();
+    let pickle = Pickle::read(b"\x80\x02K\x01.".to_vec(), usize::MAX).unwrap();
     assert_eq!(pickled_numbers(pickle.root()).unwrap_err(), "not an array");
 }

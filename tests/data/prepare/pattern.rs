@@ -1,6 +1,6 @@
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::pattern::parse;
+use stcn::internals::prepare::pattern::parse;
 
 #[test]
 fn stars_question_marks_and_classes_match_what_they_stand_for() {

@@ -2,9 +2,10 @@
 
 use crate::common::mutations;
 use proptest::prelude::*;
-use stcn::data::prepare::numpy::pickled_numbers;
-use stcn::data::prepare::pickle::{Item, Pickle, Value};
-use stcn::data::unzip::Archive;
+use stcn::internals::prepare::numpy::pickled_numbers;
+use stcn::internals::prepare::pickle::{Item, Pickle, Value};
+use stcn::internals::unzip::Archive;
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 /// The pickle in an array of a file of the fixtures.
@@ -30,14 +31,19 @@ fn objects(pickle: &Pickle) -> Vec<Item<'_>> {
     list.items().collect()
 }
 
+/// Of as many instructions as there are.
+fn read(bytes: Vec<u8>) -> Result<Pickle, String> {
+    Pickle::read(bytes, usize::MAX)
+}
+
 fn met(bytes: &[u8]) -> String {
-    Pickle::read(bytes.to_vec()).expect_err("it is refused")
+    read(bytes.to_vec()).expect_err("it is refused")
 }
 
 #[test]
 fn arrays_in_arrays_come_out_of_every_protocol() {
     for file in PROTOCOLS {
-        let pickle = Pickle::read(fixture(file, "strokes.npy")).unwrap();
+        let pickle = read(fixture(file, "strokes.npy")).unwrap();
         let items = objects(&pickle);
         let dtype = |item: &Item| match item.value() {
             Value::Array { dtype, shape, fortran } => (dtype.to_string(), shape.to_vec(), fortran),
@@ -61,10 +67,10 @@ fn arrays_in_arrays_come_out_of_every_protocol() {
 #[test]
 fn texts_bytes_and_numbers_come_out_of_every_protocol() {
     for file in PROTOCOLS {
-        let pickle = Pickle::read(fixture(file, "texts.npy")).unwrap();
+        let pickle = read(fixture(file, "texts.npy")).unwrap();
         let texts: Vec<_> = objects(&pickle).iter().map(|item| item.value()).collect();
         assert_eq!(texts, ["a b", "naïve ½", "ὕλη"].map(Value::Text));
-        let pickle = Pickle::read(fixture(file, "subject_labels.npy")).unwrap();
+        let pickle = read(fixture(file, "subject_labels.npy")).unwrap();
         let items = objects(&pickle);
         assert_eq!(pickled_numbers(items[0]).unwrap().values, [7., 7.]);
         assert_eq!(items[1].value(), Value::Bytes(b"ann".to_vec()));
@@ -74,9 +80,17 @@ fn texts_bytes_and_numbers_come_out_of_every_protocol() {
 
 #[test]
 fn a_dictionary_without_axes_comes_out() {
-    let pickle = Pickle::read(fixture(V2, "statistics.npy")).unwrap();
+    let pickle = read(fixture(V2, "statistics.npy")).unwrap();
     let dictionary = objects(&pickle)[0];
-    let entry = |key: &str| dictionary.entry(key).unwrap_or_else(|| panic!("{key}"));
+    let items: Vec<Item> = dictionary.items().collect();
+    let names = items.chunks(2).map(|entry| match entry[0].value() {
+        Value::Text(text) => text.to_string(),
+        Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    let entries: BTreeMap<String, Item> =
+        names.zip(items.chunks(2).map(|entry| entry[1])).collect();
+    let entry = |key: &str| entries[key];
     let mean = pickled_numbers(entry("mean_channel")).unwrap();
     assert_eq!(mean.values, [0.001_f32, 0.00002, 0.04].map(f64::from));
     let all = pickled_numbers(entry("mean_all")).unwrap();
@@ -88,7 +102,6 @@ fn a_dictionary_without_axes_comes_out() {
     assert_eq!(entry("yes").value(), Value::Int(1));
     assert_eq!(entry("f").value(), Value::Float(0.5));
     assert_eq!(entry("l").items().last().unwrap().items().len(), 2);
-    assert!(dictionary.entry("other").is_none());
 }
 
 #[test]
@@ -97,7 +110,7 @@ fn what_python_2_wrote_comes_out() {
     let bytes = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\0\x85U\x01b\x87Rq\x03\
                   (K\x01K\x02\x85cnumpy\ndtype\nq\x04U\x02f4K\0K\x01\x87Rq\x05(K\x03U\x01<NNNJ\xff\xff\xff\xff\
                   J\xff\xff\xff\xffK\0tb\x89U\x08\0\0\x80?\0\0\0\xc0tb.";
-    let pickle = Pickle::read(bytes.to_vec()).unwrap();
+    let pickle = read(bytes.to_vec()).unwrap();
     assert_eq!(pickled_numbers(pickle.root()).unwrap().values, [1., -2.]);
     // Whole numbers of none, one and eight bytes.
     for (bytes, n) in [
@@ -105,7 +118,7 @@ fn what_python_2_wrote_comes_out() {
         (b"\x80\x02\x8a\x01\xfe.", -2),
         (b"\x80\x02\x8a\x08\0\0\0\0\0\0\0\x80.", i64::MIN),
     ] {
-        assert_eq!(Pickle::read(bytes.to_vec()).unwrap().root().value(), Value::Int(n));
+        assert_eq!(read(bytes.to_vec()).unwrap().root().value(), Value::Int(n));
     }
 }
 
@@ -180,7 +193,7 @@ fn lengths_that_are_not_there_take_no_memory() {
     assert_eq!(met(b"\x80\x02\x8a\xff"), "an integer of 255 bytes");
     assert_eq!(met(b"\x80\x02X\x01\0\0\0\xff"), "text that is not UTF-8");
     // A memo far away is one entry.
-    assert!(Pickle::read(b"\x80\x02Nr\xff\xff\xff\xff.".to_vec()).is_ok());
+    assert!(read(b"\x80\x02Nr\xff\xff\xff\xff.".to_vec()).is_ok());
 }
 
 #[test]
@@ -199,7 +212,7 @@ fn a_long_text_is_not_read_again_for_each_that_names_it() {
     let text = [b"\x80\x02X\xe8\x03\0\0".to_vec(), vec![b'a'; 1000], b"q\0".to_vec()].concat();
     let encode = b"c_codecs\nencode\nh\0X\x06\0\0\0latin1\x86R";
     let times = |n| [text.clone(), encode.repeat(n), b".".to_vec()].concat();
-    assert!(Pickle::read(times(1)).is_ok());
+    assert!(read(times(1)).is_ok());
     assert_eq!(met(&times(3)), "the same string decoded as bytes many times");
     let dtype = [text, b"cnumpy\ndtype\nh\0\x85R.".to_vec()].concat();
     assert_eq!(met(&dtype), "a call of Dtype with 1 unsuitable arguments");
@@ -208,8 +221,8 @@ fn a_long_text_is_not_read_again_for_each_that_names_it() {
 #[test]
 fn a_pickle_may_have_as_many_instructions_as_are_allowed() {
     let bytes = b"\x80\x02]q\0K\x01a.".to_vec();
-    assert!(Pickle::read_within(bytes.clone(), 6).is_ok());
-    assert_eq!(Pickle::read_within(bytes, 5).unwrap_err(), "more than 5 instructions");
+    assert!(Pickle::read(bytes.clone(), 6).is_ok());
+    assert_eq!(Pickle::read(bytes, 5).unwrap_err(), "more than 5 instructions");
 }
 
 #[test]
@@ -220,7 +233,7 @@ fn a_bomb_of_memos_stays_as_small_as_its_bytes() {
         bytes.extend([b']', b'q', i + 1, b'(', b'h', i, b'h', i, b'e']);
     }
     bytes.push(b'.');
-    let pickle = Pickle::read(bytes).unwrap();
+    let pickle = read(bytes).unwrap();
     assert_eq!(pickle.root().value(), Value::Items(2));
 }
 
@@ -229,14 +242,14 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Pickle::read(bytes);
+        let _ = read(bytes);
     }
 
     #[test]
     fn pickles_a_little_beside_a_good_one_are_read_or_refused(
         bytes in (0..4_usize).prop_flat_map(|i| mutations(fixture(PROTOCOLS[i], "strokes.npy"))),
     ) {
-        if let Ok(pickle) = Pickle::read(bytes) {
+        if let Ok(pickle) = read(bytes) {
             for list in pickle.root().items() {
                 for item in list.items() {
                     let _ = pickled_numbers(item);

@@ -3,8 +3,8 @@
 use crate::common::recordings::{format, little, riff, wav};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::header::{Coding, Header};
-use stcn::data::prepare::riff::header;
+use stcn::internals::prepare::header::{Coding, Header};
+use stcn::internals::prepare::riff::header;
 use std::io::Cursor;
 use std::path::Path;
 

@@ -3,9 +3,9 @@
 use crate::common::recordings::{little, sphere, sphere_header, sphere_lines};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::audio::Audio;
-use stcn::data::prepare::header::{Coding, Header};
-use stcn::data::prepare::sphere::header;
+use stcn::internals::prepare::audio::Audio;
+use stcn::internals::prepare::header::{Coding, Header};
+use stcn::internals::prepare::sphere::header;
 use std::io::Cursor;
 use std::path::Path;
 

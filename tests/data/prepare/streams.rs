@@ -3,9 +3,9 @@
 use crate::common::recordings::{Folder, ramp, ramp_rows, wav};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::audio::Audio;
-use stcn::data::prepare::folder::{Found, recordings};
-use stcn::data::prepare::streams::Joined;
+use stcn::internals::prepare::audio::Audio;
+use stcn::internals::prepare::folder::{Found, recordings};
+use stcn::internals::prepare::streams::Joined;
 
 fn open(file: &Found) -> stcn::Result<Audio> {
     Audio::open(&file.path)

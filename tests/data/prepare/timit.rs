@@ -3,9 +3,9 @@
 use crate::common::recordings::{Folder, imported, ramp, ramp_rows, sequences, sphere, wav};
 use crate::common::says;
 use crate::data::refusal;
-use stcn::data::prepare::folder::recordings;
-use stcn::data::prepare::timit::{COLUMNS, Counts, FRAME, Lists, Options, import, seeded};
 use stcn::data::{DataSet, Split};
+use stcn::internals::prepare::folder::recordings;
+use stcn::internals::prepare::timit::{COLUMNS, Counts, FRAME, Lists, Options, import, seeded};
 
 /// By utterance, split by the seed.
 const WHOLE: Options = Options { segment: 0, streams: None, lists: None };

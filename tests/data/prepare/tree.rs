@@ -5,7 +5,7 @@ use crate::common::says;
 use crate::data::refusal;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use stcn::data::prepare::iam::Protocol;
+use stcn::internals::prepare::iam::Protocol;
 use std::fs;
 use std::io::Write;
 use std::path::Path;

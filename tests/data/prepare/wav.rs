@@ -5,9 +5,9 @@ use crate::common::recordings::{
 };
 use crate::common::says;
 use crate::data::{real, refusal};
-use stcn::data::prepare::pattern::parse;
-use stcn::data::prepare::wav::{COLUMNS, Counts, Options, Rule, import};
 use stcn::data::{DataSet, MissingSplit, Split};
+use stcn::internals::prepare::pattern::parse;
+use stcn::internals::prepare::wav::{COLUMNS, Counts, Options, Rule, import};
 use std::f64::consts::PI;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Small XML files: what a hostile one can cost, and that a look before parsing refuses nothing that is well made.
 
 use crate::common::says;
-use stcn::data::prepare::xml::parse;
+use stcn::internals::prepare::xml::parse;
 
 fn refused(text: &str) -> String {
     parse(text).map(drop).unwrap_err()

@@ -1,7 +1,7 @@
 mod place;
 
 use serde_json::{Value, json};
-use stcn::inspect::html::page;
+use stcn::inspect::html as page;
 use stcn::nn::{Init, Linear, Module};
 use stcn::ops::{sum, tanh};
 use stcn::tape::{Grads, Keep, Tape, Var};

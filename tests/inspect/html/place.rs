@@ -1,9 +1,9 @@
+use stcn::Noise;
 use stcn::data::Batch;
-use stcn::inspect::html::{Place, places};
-use stcn::models::config::HeadKind;
+use stcn::internals::place::{Place, places};
+use stcn::models::HeadKind;
 use stcn::models::{Kl, ModelConfig, ModelKind, SRNN, STCN_DENSE, VRNN, WAVENET, build};
 use stcn::nn::Init;
-use stcn::noise::Noise;
 use stcn::tape::Tape;
 use stcn::{Real, Tensor};
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,8 +10,9 @@
 use crate::layer::Unit;
 use crate::op::swish;
 use stcn::dist::{Normal, Observation};
-use stcn::models::config::{ObservationConfig, Preset};
-use stcn::models::{Architecture, Context, Description, Steps, Stepwise};
+use stcn::models::{
+    Architecture, Context, Description, ObservationConfig, Preset, Steps, Stepwise,
+};
 use stcn::nn::{Head, Init, Linear, module};
 use stcn::ops::{affine, concat, softplus, tanh};
 use stcn::{Tensor, Var, settings};

@@ -1,8 +1,7 @@
 //! An op: `swish`, a value with its formula and its gradient.
 
-use stcn::kernel::math::sigmoid;
-use stcn::tensor::zip;
-use stcn::{Rule, Var};
+use stcn::math::sigmoid;
+use stcn::{Rule, Var, zip};
 
 /// `y = x σ(x)`.   x, y: same shape
 ///

@@ -2,7 +2,7 @@
 
 use outsider::{DRIFT, layer::Unit, op::swish, registry};
 use stcn::data::Split;
-use stcn::models::config::Preset;
+use stcn::models::Preset;
 use stcn::models::{Kl, build};
 use stcn::nn::{Init, Module};
 use stcn::{Real, Tape, Tensor};

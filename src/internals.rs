@@ -1,0 +1,55 @@
+//! No API: what only our own tests, benchmarks and fuzzing reach, under the feature `internals`.
+//!
+//! They stand outside the crate and see what is public, and no more. Without the feature, as every user builds the
+//! crate, this module is not there, and the compiler names whatever only a test still uses. Anything here may change or
+//! go in any version.
+
+use crate::data::npz::Flat;
+use crate::data::{DataSet, MissingSplit};
+use crate::error::Result;
+use std::path::PathBuf;
+
+/// The checks of a file's arrays.
+#[doc(hidden)]
+pub fn data_set(
+    name: PathBuf,
+    fingerprint: String,
+    flat: Flat,
+    missing: Option<MissingSplit>,
+) -> Result<DataSet> {
+    DataSet::from_flat(name, fingerprint, flat, missing)
+}
+
+macro_rules! open {
+    ($($name:ident: $($module:ident)::+;)+) => {
+        $(#[doc(hidden)] pub mod $name { pub use crate::$($module)::+::*; })+
+    };
+}
+
+open! {
+    alphabet: data::handwriting::alphabet;
+    bounds: train::bounds;
+    checkpoint: train::checkpoint;
+    checks: ops::check;
+    error: error;
+    evaluate: train::evaluate;
+    events: train::events;
+    file: file;
+    gradients: train::gradients;
+    kernel: kernel;
+    memory: train::memory;
+    metrics: train::metrics;
+    npz: data::npz;
+    objective: train::objective;
+    page: inspect::page;
+    parallel: parallel;
+    particles: train::particles;
+    place: inspect::html::place;
+    prepare: data::prepare;
+    safetensors: train::safetensors;
+    schedule: optim::schedule;
+    shards: train::shards;
+    step: train::step;
+    stored: data::stored;
+    unzip: data::unzip;
+}
