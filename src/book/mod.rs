@@ -49,6 +49,7 @@ pub mod decisions {
     //! | [0022](d0022) | The deep Markov model |
     //! | [0023](d0023) | Every model scores every step |
     //! | [0024](d0024) | A model is one file, and a registry finds it |
+    //! | [0025](d0025) | Small numbers become 0 |
     //!
     //! A measurement that stands in a decision was made for this project, on the machine it names; where
     //! none is named, on two x86-64 cores with AVX-512.
@@ -101,4 +102,6 @@ pub mod decisions {
     pub mod d0023 {}
     #[doc = include_str!("decisions/0024-a-model-is-one-file.md")]
     pub mod d0024 {}
+    #[doc = include_str!("decisions/0025-small-numbers-become-0.md")]
+    pub mod d0025 {}
 }
