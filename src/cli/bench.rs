@@ -234,27 +234,11 @@ fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
     Batch { x, lengths: vec![time; batch], samples: (0..batch as u64).collect() }
 }
 
-/// Floating-point operations of the matrix products in one training step, two per multiply-add: forward, and again
-/// for the gradient of the weights and, where there is one, of the input.
+/// Floating-point operations of the matrix products in one training step, two per multiply-add.
 fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     let tape = Tape::new();
     model.elbo(&tape, batch, &Noise::new(config.seed, "bench"), Kl::Analytic);
-    let (mut tracked, mut shapes, mut total) = (vec![], vec![], 0.);
-    tape.each(|node| {
-        let products = match node.rule.name {
-            "linear" | "linear_relu" | "linear_residual" | "causal_conv1d" | "lstm" | "gru" => 1.,
-            "gated_conv" => 2.,
-            _ => 0.,
-        };
-        if products > 0. {
-            let weights: usize = shapes[node.inputs[1].index()];
-            let passes = if tracked[node.inputs[0].index()] { 3. } else { 2. };
-            total += 2. * products * passes * node.value.rows() as f64 * weights as f64;
-        }
-        tracked.push(node.tracked);
-        shapes.push(node.value.len());
-    });
-    total
+    2. * tape.multiply_adds() as f64
 }
 
 /// GB/s at which all threads together read from memory, beyond the caches.

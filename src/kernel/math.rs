@@ -18,6 +18,24 @@ pub use single::*;
 /// ½ ln 2π
 pub const HALF_LN_TWO_PI: Real = 0.918_938_533_204_672_8;
 
+/// 2⁻⁵⁶, below which numbers that fade become 0 before they are subnormal (decision 0025).
+pub const TINY: Real = 1. / (1u64 << 56) as Real;
+
+/// x, or 0 where |x| < [`TINY`].
+#[inline(always)]
+pub fn flush(x: Real) -> Real {
+    if x.abs() < TINY { 0. } else { x }
+}
+
+/// `eˣ`, or 0 where that is below [`TINY`]; without a subnormal number on the way.
+#[inline(always)]
+pub fn flushed_exp(x: Real) -> Real {
+    const LN_TINY: Real = -38.816_242_111_356_94;
+    let tiny = x < LN_TINY; // not where x is NaN
+    let y = exp(if tiny { 0. } else { x });
+    if tiny { 0. } else { y }
+}
+
 /// `c₀ + c₁x + c₂x² + …` by Horner's rule, each product rounded.
 macro_rules! polynomial {
     ($x:expr; $c:expr) => { $c };

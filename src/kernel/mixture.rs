@@ -4,7 +4,7 @@
 //! Two [`Family`]s of components differ in N_k alone: normals without correlation in any number of dimensions,
 //! and bivariate normals with one. A row's parameters stand with the component fastest.
 
-use super::math::{HALF_LN_TWO_PI, exp, ln, ln_1p};
+use super::math::{HALF_LN_TWO_PI, flush, flushed_exp, ln, ln_1p};
 use super::simd::vectorised;
 use crate::parallel::{self, PIECE};
 use crate::tensor::{Real, Tensor};
@@ -53,9 +53,9 @@ impl<const P: usize> Mixture<P> {
     /// `y` of every row.
     pub fn log_prob(&self, y: &mut [Real]) {
         parallel::rows([y], [1], self.rows_per_tile(), |rows, [y]| {
-            let mut joint = vec![0.; self.logits.cols()];
+            let [mut log_pi, mut joint] = [(); 2].map(|()| vec![0.; self.logits.cols()]);
             for (i, y) in rows.zip(y) {
-                self.joint(i, &mut joint);
+                self.logarithms(i, &mut log_pi, &mut joint);
                 *y = log_sum_exp(&joint);
             }
         });
@@ -76,14 +76,15 @@ impl<const P: usize> Mixture<P> {
         let gp_tiles = pieces(gp.each_mut().map(Tensor::data_mut), widths.map(|w| w * tile));
         let tiles = gx_tiles.zip(gl_tiles).zip(gp_tiles).enumerate().collect();
         parallel::each(tiles, |(n, ((gx, gl), gp))| {
-            let [mut joint, mut weight] = [vec![0.; m], vec![0.; m]];
+            let [mut log_pi, mut joint, mut r] = [(); 3].map(|()| vec![0.; m]);
             let rows = gx.chunks_mut(dims).zip(gl.chunks_mut(m)).zip(pieces(gp, widths));
             for (i, ((gx, gl), gp)) in (n * tile..).zip(rows) {
-                self.joint(i, &mut joint);
-                responsibilities(&joint, y[i], gy[i], &mut weight);
-                logit_gradients(row(logits, i), &weight, *floor, gl);
+                self.logarithms(i, &mut log_pi, &mut joint);
+                responsibilities(&joint, y[i], &mut r);
+                logit_gradients(&log_pi, &r, *floor, gy[i], gl);
+                r.iter_mut().for_each(|r| *r *= gy[i]);
                 gx.fill(0.);
-                (self.family.gradients)(row(x, i), self.params_of(i), &weight, gx, gp);
+                (self.family.gradients)(row(x, i), self.params_of(i), &r, gx, gp);
             }
         });
         [gx, gl].into_iter().chain(gp).collect()
@@ -97,9 +98,11 @@ impl<const P: usize> Mixture<P> {
         self.params.each_ref().map(|p| row(p, i))
     }
 
-    /// `joint_k = ln π_k + ln N_k` of row i.
-    fn joint(&self, i: usize, joint: &mut [Real]) {
-        log_softmax(row(&self.logits, i), self.floor, joint);
+    /// `ln π_k` and `joint_k = ln max(π_k, floor) + ln N_k` of row i.
+    fn logarithms(&self, i: usize, log_pi: &mut [Real], joint: &mut [Real]) {
+        log_softmax(row(&self.logits, i), log_pi);
+        let low = ln(self.floor);
+        joint.iter_mut().zip(log_pi).for_each(|(j, &mut l)| *j = if l > low { l } else { low });
         (self.family.log_density)(row(&self.x, i), self.params_of(i), joint);
     }
 }
@@ -131,7 +134,7 @@ vectorised! {
         let (mut sum, mut buffer) = (0., [0.; 32]);
         for x in x.chunks(buffer.len()) {
             let terms = &mut buffer[..x.len()];
-            terms.iter_mut().zip(x).for_each(|(term, &x)| *term = exp(x - top));
+            terms.iter_mut().zip(x).for_each(|(term, &x)| *term = flushed_exp(x - top));
             sum = terms.iter().fold(sum, |sum, term| sum + term);
         }
         top + ln(sum)
@@ -139,35 +142,34 @@ vectorised! {
 }
 
 vectorised! {
-    /// `out_k = ln max(π_k, floor)`
-    fn log_softmax(logits: &[Real], floor: Real, out: &mut [Real]) {
+    /// `out_k = ln π_k`
+    fn log_softmax(logits: &[Real], out: &mut [Real]) {
         let total = log_sum_exp(logits);
-        let low = if floor > 0. { ln(floor) } else { Real::NEG_INFINITY };
-        for (out, &l) in out.iter_mut().zip(logits) {
-            *out = if l - total > low { l - total } else { low };
-        }
+        out.iter_mut().zip(logits).for_each(|(out, l)| *out = l - total);
     }
 }
 
 vectorised! {
-    /// `weight_k = ȳ r_k`, `r_k = e^{joint_k − y}`
-    fn responsibilities(joint: &[Real], y: Real, gy: Real, weight: &mut [Real]) {
-        weight.iter_mut().zip(joint).for_each(|(w, &j)| *w = gy * exp(j - y));
+    /// `r_k = e^{joint_k − y}`
+    fn responsibilities(joint: &[Real], y: Real, r: &mut [Real]) {
+        r.iter_mut().zip(joint).for_each(|(r, j)| *r = flushed_exp(j - y));
     }
 }
 
 vectorised! {
-    /// `ℓ̄_j = Σ_k weight_k (δ_jk − π_j)` over the components whose π is above the floor.
-    fn logit_gradients(logits: &[Real], weight: &[Real], floor: Real, out: &mut [Real]) {
-        let total = log_sum_exp(logits);
-        let free = |l: Real| exp(l - total) > floor;
-        let mut sum = 0.;
-        for (&l, &w) in logits.iter().zip(weight) {
-            sum += if free(l) { w } else { 0. };
-        }
-        for ((out, &l), &w) in out.iter_mut().zip(logits).zip(weight) {
-            *out = (if free(l) { w } else { 0. }) - sum * exp(l - total);
-        }
+    /// `ℓ̄_k = ȳ (f_k − π_k Σ f)`, where f is r, but 0 where the floor holds.
+    ///
+    /// The largest π gets minus the sum of the others, which is the same: where π and f are nearly 1, their difference
+    /// would have no digit right.
+    fn logit_gradients(log_pi: &[Real], r: &[Real], floor: Real, gy: Real, out: &mut [Real]) {
+        let low = ln(floor);
+        out.iter_mut().zip(log_pi).zip(r).for_each(|((f, &l), &r)| *f = if l > low { r } else { 0. });
+        let sum = out.iter().fold(0., |sum, f| sum + f);
+        out.iter_mut().zip(log_pi).for_each(|(f, &l)| *f = flush(gy * (*f - sum * flushed_exp(l))));
+        let larger = |k: usize, j: usize| if log_pi[j] > log_pi[k] { j } else { k };
+        let largest = (1..out.len()).fold(0, larger);
+        out[largest] = 0.;
+        out[largest] = 0. - out.iter().fold(0., |sum, g| sum + g);
     }
 }
 
@@ -194,8 +196,8 @@ vectorised! {
             let (gm, gs) = (&mut gm[d * m..][..m], &mut gs[d * m..][..m]);
             for k in 0..m {
                 let u = (x - mean[k]) / std[k];
-                gm[k] = weight[k] * u / std[k];
-                gs[k] = weight[k] * (u * u - 1.) / std[k];
+                gm[k] = flush(weight[k] * u / std[k]);
+                gs[k] = flush(weight[k] * (u * u - 1.) / std[k]);
             }
             gm.iter().for_each(|g| *gx -= g);
         }
@@ -233,10 +235,11 @@ vectorised! {
         for k in 0..m {
             let [c, u, v, across_u, across_v] = standardised(x, params, k);
             let (s, t, w) = (std[k], std[m + k], weight[k]);
-            (gm[k], gm[m + k]) = (w * c * across_u / s, w * c * across_v / t);
-            gs[k] = w * (c * across_u * u - 1.) / s;
-            gs[m + k] = w * (c * across_v * v - 1.) / t;
-            gr[k] = w * c * (rho[k] + u * v - rho[k] * (u * across_u + v * across_v) * c);
+            gm[k] = flush(w * c * across_u / s);
+            gm[m + k] = flush(w * c * across_v / t);
+            gs[k] = flush(w * (c * across_u * u - 1.) / s);
+            gs[m + k] = flush(w * (c * across_v * v - 1.) / t);
+            gr[k] = flush(w * c * (rho[k] + u * v - rho[k] * (u * across_u + v * across_v) * c));
             gx[0] -= gm[k];
             gx[1] -= gm[m + k];
         }

@@ -3,12 +3,13 @@
 use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::reduce;
 use crate::parallel::Work;
-use crate::tape::{Slot, Var, rule};
+use crate::tape::{Product, Slot, Var, rule};
 use crate::tensor::Tensor;
 
 rule! { CAUSAL_CONV1D: "causal_conv1d",
     forward: "y_t = b + Σⱼ x_{t−rⱼ} wⱼ   rⱼ = (K−1−j)·dilation",
     vjp: "x̄_s = Σⱼ ȳ_{s+rⱼ} wⱼᵀ   w̄ⱼ = Σ x_{t−rⱼ}ᵀȳ_t   b̄ = Σ ȳ",
+    products: [Product::layer(0, 1)],
 }
 
 /// A dilated causal convolution of K taps: tap j looks back by its reach rⱼ, the last one at the present; before

@@ -28,7 +28,12 @@ macro_rules! functions {
             "assert_eq!(tape.backward(y, Keep::Leaves).wrt(x).unwrap().item(), ", $slope, ");\n```",
         )]
         pub fn $name(x: Var, $($param: Real),*) -> Var {
-            static RULE: Rule = Rule { name: stringify!($name), forward: $forward, vjp: $vjp };
+            static RULE: Rule = Rule {
+                name: stringify!($name),
+                forward: $forward,
+                vjp: $vjp,
+                products: &[],
+            };
             let inputs = x.value();
             let y = inputs.map(
                 #[inline(always)]
@@ -158,7 +163,12 @@ macro_rules! operators {
             #[doc = concat!("\n```text\n", $forward, "\n", $vjp, "\n```\n")]
             #[track_caller]
             fn $name(self, other: Self) -> Self {
-                static RULE: Rule = Rule { name: stringify!($name), forward: $forward, vjp: $vjp };
+                static RULE: Rule = Rule {
+                    name: stringify!($name),
+                    forward: $forward,
+                    vjp: $vjp,
+                    products: &[],
+                };
                 let (left, right) = (self.value(), other.value());
                 one_shape(RULE.name, [&left, &right]);
                 let z = zip([&left, &right], |[$x, $y]| $value);

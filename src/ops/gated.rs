@@ -4,7 +4,7 @@ use super::conv::{queue_layer, sizes};
 use super::one_shape;
 use crate::kernel::{math, pointwise};
 use crate::parallel::{self, Work};
-use crate::tape::{Var, rule};
+use crate::tape::{Product, Var, rule};
 use crate::tensor::{Tensor, zip};
 
 rule! { GATED_TANH: "gated_tanh",
@@ -41,6 +41,7 @@ type Layer<'t> = (Var<'t>, Var<'t>);
 rule! { GATED_CONV: "gated_conv",
     forward: "y = a s   a = tanh(W_f∗x + b_f)   s = σ(W_g∗x + b_g)",
     vjp: "f̄ = ȳ s(1 − a²)   ḡ = ȳ a s(1 − s)   then as causal_conv1d",
+    products: [Product::layer(0, 1), Product::layer(0, 3)],
 }
 
 /// [`gated_tanh`] of two causal convolutions, fused: a tile goes through products and gate while it is in cache, and

@@ -2,12 +2,13 @@
 
 use crate::kernel::gru::{backward, forward};
 use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
-use crate::tape::{Var, rule};
+use crate::tape::{Product, Var, rule};
 use crate::tensor::Tensor;
 
 rule! { GRU: "gru",
     forward: "h_t = (1−u) h_{t−1} + u c   r, u = σ(x_t + v_t)   c = tanh(x_t + r v_t)   v_t = h_{t−1}U",
     vjp: "h̄_{t−1} += v̄_t Uᵀ   ū = Σ h_{t−1}ᵀ v̄_t   x̄_t, v̄_t as gru_cell",
+    products: [Product::layer(0, 1)],
 }
 
 /// A layer of gated recurrent units over all steps, from `h_0 = 0`. x is the part of the pre-activations of r, u and c

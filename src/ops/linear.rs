@@ -7,13 +7,14 @@ use crate::kernel::pointwise::{self, relu, relu_grad};
 use crate::kernel::reduce;
 use crate::kernel::skinny_gemm::ReusedWeight;
 use crate::parallel::{self, Work};
-use crate::tape::{Deferred, Slot, Var, rule};
+use crate::tape::{Deferred, Product, Slot, Var, rule};
 use crate::tensor::{Real, Tensor};
 use std::rc::Rc;
 
 rule! { LINEAR: "linear",
     forward: "y = x W + b",
     vjp: "x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
+    products: [Product::layer(0, 1)],
 }
 
 /// A linear layer over the last axis.
@@ -39,6 +40,7 @@ pub fn linear<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
 rule! { LINEAR_RELU: "linear_relu",
     forward: "y = max(x W + b, 0)",
     vjp: "ū = ȳ [y > 0]   x̄ = ū Wᵀ   w̄ = Σ xᵀū   b̄ = Σ ū",
+    products: [Product::layer(0, 1)],
 }
 
 /// [`linear`] and a rectifier, fused: only y is kept for the walk back.
@@ -68,6 +70,7 @@ pub fn linear_relu<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>) -> Var<'t> {
 rule! { LINEAR_RESIDUAL: "linear_residual",
     forward: "y = h + (x W + b)",
     vjp: "h̄ = ȳ   x̄ = ȳ Wᵀ   w̄ = Σ xᵀȳ   b̄ = Σ ȳ",
+    products: [Product::layer(0, 1)],
 }
 
 /// [`linear`] added to a residual h, fused, so that the tape keeps one value and not two.
@@ -163,7 +166,7 @@ impl Linear {
         if rows > SKINNY_ROWS {
             return conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
         }
-        gw.defer(|| Product { x: self.x.clone(), gy: gy.clone() });
+        gw.defer(|| WeightTerm { x: self.x.clone(), gy: gy.clone() });
         if let Some(gb) = gb.zeroed_target() {
             let mut work = Work::new();
             reduce::queue_add_columns(&mut work, gy.data(), gb);
@@ -178,12 +181,12 @@ impl Linear {
 }
 
 /// `xᵀ ȳ`, a term of w̄. With few rows it is cheap to compute, but adding it reads and writes all of w̄.
-struct Product {
+struct WeightTerm {
     x: Tensor,
     gy: Tensor,
 }
 
-impl Deferred for Product {
+impl Deferred for WeightTerm {
     /// In order, up to [`CHAIN`] rows in one product: shapes alone decide the groups.
     fn add_all(products: Vec<Self>, gw: &mut Slot) {
         let mut products = products.into_iter().peekable();

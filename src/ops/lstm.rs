@@ -3,12 +3,13 @@
 use crate::kernel::lstm::{backward, forward};
 use crate::kernel::pointwise::add;
 use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
-use crate::tape::{Var, rule};
+use crate::tape::{Product, Var, rule};
 use crate::tensor::Tensor;
 
 rule! { LSTM: "lstm",
     forward: "c_t = f c_{t−1} + i g   h_t = o tanh c_t   i, f, g, o of x_t + h_{t−1}U as lstm_cell",
     vjp: "h̄_{t−1} += x̄_t Uᵀ   ū = Σ h_{t−1}ᵀ x̄_t   x̄_t, c̄_{t−1} as lstm_cell",
+    products: [Product::layer(0, 1)],
 }
 
 /// A layer of LSTM cells over all steps, from `h_0 = c_0 = 0`. x is the part of the gates' pre-activations that comes

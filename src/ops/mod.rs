@@ -7,12 +7,12 @@
 //!
 //! An op of your own needs nothing from inside the crate:
 //! ```
-//! use stcn::tape::{Rule, Var};
-//! use stcn::{Tensor, gradcheck, zip};
+//! use stcn::{Tensor, Var, gradcheck, rule, zip};
+//!
+//! rule! { CUBE: "cube", forward: "y = x³", vjp: "x̄ = 3 ȳ x²" }
 //!
 //! /// x³, elementwise.
 //! fn cube(x: Var) -> Var {
-//!     static CUBE: Rule = Rule { name: "cube", forward: "y = x³", vjp: "x̄ = 3 ȳ x²" };
 //!     let inputs = x.value();
 //!     let y = inputs.map(|x| x * x * x);
 //!     x.tape().record(&CUBE, [x], y, move |gy, [gx]| {

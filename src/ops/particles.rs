@@ -2,7 +2,8 @@
 //!
 //! Not here: which particle continues from which, and when (`train::particles`).
 
-use crate::kernel::{math::exp_f64, reduce::log_mean};
+use crate::kernel::math::{exp_f64, flush};
+use crate::kernel::reduce::log_mean;
 use crate::tape::{Var, rule};
 use crate::tensor::{Real, Tensor};
 
@@ -83,7 +84,7 @@ pub fn log_mean_exp<'t>(a: Var<'t>, particles: usize, ends: &[Vec<usize>]) -> Va
             let log_mean = log_mean(&weights);
             for (k, weight) in weights.iter().enumerate() {
                 let share = exp_f64(weight - log_mean) / particles as f64;
-                shares.data_mut()[place(k)].fill(share as Real);
+                shares.data_mut()[place(k)].fill(flush(share as Real));
             }
             total += log_mean;
             start = end;

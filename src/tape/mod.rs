@@ -35,7 +35,7 @@ mod slot;
 
 pub use backward::{Grads, Keep, Term};
 pub use param::Param;
-pub use rule::{Rule, rule};
+pub use rule::{Product, Rule, rule};
 pub use slot::{Deferred, Slot};
 
 use crate::tensor::Tensor;

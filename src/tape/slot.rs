@@ -81,7 +81,7 @@ impl Slot {
 /// few large products in the end.
 ///
 /// ```
-/// # use stcn::{Real, Tape, Tensor, tape::{Deferred, Keep, Rule, Slot, Var}};
+/// # use stcn::{Real, Tape, Tensor, rule, tape::{Deferred, Keep, Slot, Var}};
 /// /// A term of the gradient of a scalar.
 /// struct Term(Real);
 ///
@@ -91,10 +91,11 @@ impl Slot {
 ///     }
 /// }
 ///
+/// rule! { TIMES: "times", forward: "y = w x", vjp: "w̄ = ȳ x" }
+///
 /// fn times(w: Var, x: Real) -> Var {
-///     static RULE: Rule = Rule { name: "times", forward: "y = w x", vjp: "w̄ = ȳ x" };
 ///     let y = w.value().map(|w| w * x);
-///     w.tape().record(&RULE, [w], y, move |gy, [gw]| gw.defer(|| Term(gy.item() * x)))
+///     w.tape().record(&TIMES, [w], y, move |gy, [gw]| gw.defer(|| Term(gy.item() * x)))
 /// }
 ///
 /// let tape = Tape::new();

@@ -18,7 +18,8 @@ fn a_right_gradient_passes() {
 fn a_wrong_gradient_fails() {
     /// x² whose gradient forgets the 2.
     fn wrong(x: Var<'_>) -> Var<'_> {
-        static RULE: Rule = Rule { name: "wrong", forward: "y = x²", vjp: "x̄ = ȳ x" };
+        static RULE: Rule =
+            Rule { name: "wrong", forward: "y = x²", vjp: "x̄ = ȳ x", products: &[] };
         let value = x.value();
         let y = value.map(|x| x * x);
         x.tape().record(&RULE, [x], y, move |gy, [gx]| {

@@ -37,6 +37,17 @@ fn bench_step_has_the_fields_of_the_contract() {
 }
 
 #[test]
+fn the_products_of_a_step_are_those_counted_by_hand() {
+    let words = "--head normal --time 7 --steps 1 --batch 2 --set model.embedding_size=5";
+    let line = &Lab::new().json(&format!("bench step {words} {}", tiny("rnn")))[0];
+    // Embedding 3 → 5, the gates of 4 units from it and from the state, decoder 4 → 5, head 5 → 2, 2, 1: once
+    // forward, and once for the gradient of each factor that has one. The data has none.
+    let a_row = 2 * (3 * 5) + 3 * (5 * 16 + 4 * 16 + 4 * 5 + 5 * (2 + 2 + 1));
+    let flop = (1e9 * line["gflop_per_step"].as_f64().unwrap()).round();
+    assert_eq!(flop, f64::from(2 * 2 * 7 * a_row));
+}
+
+#[test]
 fn bench_generate_has_the_fields_of_the_contract() {
     let lab = Lab::new();
     let lines = lab.json(&format!("bench generate --steps 60 --count 2 {TINY}"));

@@ -345,6 +345,24 @@ fn subnormal_numbers_are_kept() {
 }
 
 #[test]
+fn what_is_below_tiny_is_flushed_and_nothing_else_is() {
+    use stcn::Real;
+    use stcn::internals::kernel::math::{TINY, exp, flush, flushed_exp};
+    assert_eq!(TINY.to_bits(), (2 as Real).powi(-56).to_bits());
+    for x in [TINY, 1., Real::INFINITY] {
+        assert_eq!((flush(x), flush(-x)), (x, -x));
+    }
+    let below = TINY * (1. - Real::EPSILON);
+    assert_eq!([below, -below, Real::MIN_POSITIVE / 4., -0.].map(flush), [0.; 4]);
+    assert!(flush(Real::NAN).is_nan() && flushed_exp(Real::NAN).is_nan());
+    for x in [-38.81, -1., 0., 3.5] {
+        assert_eq!(flushed_exp(x), exp(x));
+    }
+    assert_eq!([-38.82, -90., -200., Real::NEG_INFINITY].map(flushed_exp), [0.; 4]);
+    assert_eq!(flushed_exp(1000.), Real::INFINITY);
+}
+
+#[test]
 fn cosines_of_turns_are_within_an_ulp_of_one_and_whole_turns_change_nothing() {
     let mut worst = 0f64;
     for i in 0..=100_000 {

@@ -1,6 +1,7 @@
 //! Mixtures against their formulas, row by row, in f64.
 
 use crate::ops::{numbers, positive};
+use stcn::internals::kernel::math::TINY;
 use stcn::internals::kernel::mixture::{BIVARIATE, DIAGONAL, Family, Mixture};
 use stcn::{Real, Tensor};
 
@@ -110,5 +111,108 @@ fn mixtures_are_their_formulas() {
             let rho = numbers(&[rows, m], 5).map(|x| 0.45 * x);
             compare(&BIVARIATE, bivariate, sizes, [numbers(&wide, 3), positive(&wide, 4), rho]);
         }
+    }
+}
+
+/// A row as f64, y, and the gradients for ȳ.
+fn of_row<const P: usize>(mixture: &Mixture<P>, gy: Real) -> (Vec<Vec<f64>>, Real, Vec<Vec<f64>>) {
+    let mut y = [Real::NAN];
+    mixture.log_prob(&mut y);
+    let f64s = |x: &Tensor| x.data().iter().map(|&x| f64::from(x)).collect();
+    let inputs = [&mixture.x, &mixture.logits].into_iter().chain(&mixture.params);
+    let grads = mixture.gradients(&y, &[gy]);
+    (inputs.map(f64s).collect(), y[0], grads.iter().map(f64s).collect())
+}
+
+/// Every gradient of a logit is as exact as r and π are, and the largest π's as the sum of the others.
+#[track_caller]
+fn compare_logits<const P: usize>(mixture: &Mixture<P>, component: Component) {
+    let gy: Real = 0.7;
+    let (row, _, grads) = of_row(mixture, gy);
+    let (gy, floor) = (f64::from(gy), f64::from(mixture.floor));
+    let (_, want) = formulas(component, &row, gy, floor);
+    let total: f64 = row[1].iter().map(|l| l.exp()).sum();
+    let pi = |k: usize| row[1][k].exp() / total;
+    // |f| + F π ≤ |f − F π| + 2π, each from an eˣ with |x| < 128: rounded by 2⁻¹⁸, and three times so on the way.
+    let size = |k: usize| want[1][k].abs() + 2. * gy * pi(k);
+    let bound = |k: usize| 3. * 3.9e-6 * size(k) + 2. * f64::from(TINY);
+    let largest = (1..row[1].len()).fold(0, |k, j| if pi(j) > pi(k) { j } else { k });
+    let others = (0..row[1].len()).filter(|&k| k != largest);
+    let of_largest: f64 = others.map(bound).sum();
+    for (k, (found, want)) in grads[1].iter().zip(&want[1]).enumerate() {
+        let bound = if k == largest { of_largest } else { bound(k) };
+        assert!(
+            (found - want).abs() <= bound,
+            "logit {k} of {:?}: {found:e}, want {want:e}",
+            row[1]
+        );
+    }
+    let size = grads[1].iter().fold(0f64, |size, g| size.max(g.abs()));
+    let sum: f64 = grads[1].iter().sum();
+    // Seven roundings of a running sum.
+    assert!(sum.abs() <= 7. * 6e-8 * size, "they sum to {sum:e}, the largest is {size:e}");
+}
+
+fn one_row(data: &[Real]) -> Tensor {
+    Tensor::new(&[1, data.len()], data.to_vec())
+}
+
+#[test]
+fn gradients_of_logits_keep_their_digits_where_one_component_has_nearly_all_the_weight() {
+    let x = one_row(&[0.3, -0.2]);
+    let means = [0.9, 0.3, -2., 1.7, 0., 4., -0.1];
+    let spreads = [0.8, 0.2, 0.6, 0.3, 0.1, 2., 0.5];
+    let [mean, std] = [means, spreads].map(|p| one_row(&[p, p].concat()));
+    let rho = one_row(&[0.1, 0.8, -0.3, 0., 0.5, -0.6, 0.2]);
+    for first in [0., 4., 8., 12., 16., 20., 30.] {
+        for floor in [0., 1e-6] {
+            let logits = one_row(&[first, 0.5, -1., 0.25, -2.5, -4., 1.5]);
+            let params = [mean.clone(), std.clone()];
+            let (x, l) = (x.clone(), logits.clone());
+            let one = Mixture { family: &DIAGONAL, x: x.clone(), logits, params, floor };
+            compare_logits(&one, diagonal);
+            let params = [mean.clone(), std.clone(), rho.clone()];
+            compare_logits(&Mixture { family: &BIVARIATE, x, logits: l, params, floor }, bivariate);
+        }
+    }
+}
+
+#[test]
+fn a_component_whose_weight_is_too_small_for_a_number_still_has_its_gradient() {
+    let (x, logits) = (one_row(&[0.25]), one_row(&[0., -106.])); // e⁻¹⁰⁶ is 0 in f32
+    let params = [one_row(&[15., 0.25]), one_row(&[1., 0.5])];
+    compare_logits(&Mixture { family: &DIAGONAL, x, logits, params, floor: 0. }, diagonal);
+}
+
+#[test]
+fn what_fades_becomes_0_and_no_gradient_is_too_small_to_multiply() {
+    let tiny = f64::from(TINY);
+    // Responsibilities from 1 down to e⁻¹²⁰, through everything that is subnormal in f32.
+    let means: Vec<Real> = (0..40).map(|k| (6. * k as Real).sqrt()).collect();
+    let m = means.len();
+    let [x, ones, logits] = [&[0., 0.][..], &vec![1.; 2 * m], &vec![0.; m]].map(one_row);
+    let mean = one_row(&[means.clone(), means].concat());
+    let params = [mean.clone(), ones.clone()];
+    let (x2, logits2) = (x.clone(), logits.clone());
+    let one = Mixture { family: &DIAGONAL, x: x2, logits: logits2, params, floor: 0. };
+    let params = [mean, ones, one_row(&vec![0.; m])];
+    let two = Mixture { family: &BIVARIATE, x, logits, params, floor: 0. };
+    for (component, (row, y, grads)) in
+        [(diagonal as Component, of_row(&one, 1e-3)), (bivariate, of_row(&two, 1e-3))]
+    {
+        let (value, want) = formulas(component, &row, f64::from(1e-3 as Real), 0.);
+        assert!((f64::from(y) - value).abs() < 1e-6, "{y} {value}");
+        let (mut faded, mut kept) = (0, 0);
+        for (found, want) in grads.iter().flatten().zip(want.iter().flatten()) {
+            assert!(*found == 0. || found.abs() >= tiny, "{found:e}");
+            // A gradient is r times at most u² < 240; what is lost of r is below TINY.
+            assert!(
+                (found - want).abs() < 1e-4 * want.abs() + 240. * tiny + 1e-9,
+                "{found:e} {want:e}"
+            );
+            faded += usize::from(*found == 0. && *want != 0.);
+            kept += usize::from(*found != 0.);
+        }
+        assert!(faded > m && kept > m, "{faded} faded, {kept} kept");
     }
 }

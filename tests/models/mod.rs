@@ -13,6 +13,7 @@ mod sequence;
 mod srnn;
 mod stcn;
 mod stepwise;
+mod subnormal;
 mod swavenet;
 mod var_bilstm;
 mod vrnn;

@@ -114,6 +114,39 @@ fn a_parameter_that_the_loss_does_not_see_has_a_gradient_of_0() {
 }
 
 #[test]
+fn moments_of_a_dead_unit_fade_to_0_and_move_it_as_far_as_if_they_did_not() {
+    let mut model = one(&[0.; 3]);
+    // v of the last falls through the subnormal numbers within these updates.
+    let [m, v] =
+        [[0.5, -1e-3, 1e-15], [4., 1e-6, 2e-36]].map(|x| vec![Tensor::new(&[3], x.to_vec())]);
+    let mut adam = Adam::new(&model, 0.9, 0.999, 1e-8).with_moments(m.clone(), v.clone());
+    let zero = grads(&model, &[0.; 3]);
+    let mut want = [0f64; 3];
+    for step in 1001..=6000 {
+        adam.update(&mut model, &zero, 1., 1e-3, step);
+        for (i, want) in want.iter_mut().enumerate() {
+            let n = (step - 1000) as i32;
+            let [m, v] = [(&m, 0.9f64), (&v, 0.999)]
+                .map(|(x, beta)| f64::from(x[0].data()[i]) * beta.powi(n));
+            let corrected =
+                (1. - 0.999f64.powi(step as i32)).sqrt() / (1. - 0.9f64.powi(step as i32));
+            *want -= 1e-3 * corrected * m / (v.sqrt() + 1e-8);
+        }
+        let (m, v) = adam.moments();
+        let subnormal = [m, v].iter().flat_map(|x| x[0].data()).any(|x| x.is_subnormal());
+        assert!(!subnormal, "after {step} updates: {m:?} {v:?}");
+    }
+    assert_eq!(adam.moments().0[0], Tensor::zeros(&[3]));
+    for (found, want) in model.0.value.data().iter().zip(want) {
+        // Tens of terms that matter, each and the sum rounded; and what is lost, lr · 10 · TINY/ε.
+        assert!(
+            (f64::from(*found) - want).abs() < 1e-5 * want.abs() + 1e-3 * 1.4e-8,
+            "{found} {want}"
+        );
+    }
+}
+
+#[test]
 #[should_panic(expected = "moments of another model")]
 fn moments_of_another_model_are_refused() {
     let model = one(&[1., 2.]);

@@ -112,7 +112,7 @@ fn any_value_can_be_pulled_back_by_its_cotangent() {
     assert_eq!(grads.wrt(x).unwrap().data(), [20., 4.]);
 }
 
-static RULE: Rule = Rule { name: "wrong", forward: "y = x", vjp: "x̄ = ȳ" };
+static RULE: Rule = Rule { name: "wrong", forward: "y = x", vjp: "x̄ = ȳ", products: &[] };
 
 #[test]
 #[should_panic(expected = "node 1 wrong \"h\": wrong gradient shape for an input")]

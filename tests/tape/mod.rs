@@ -72,7 +72,8 @@ fn a_tape_for_inference_tracks_nothing_and_computes_the_same() {
 
 #[test]
 fn an_untracked_node_lets_go_of_what_its_rule_saved() {
-    static RULE: stcn::tape::Rule = stcn::tape::Rule { name: "spy", forward: "", vjp: "" };
+    static RULE: stcn::tape::Rule =
+        stcn::tape::Rule { name: "spy", forward: "", vjp: "", products: &[] };
     let saved = std::sync::Arc::new(());
     let record = |tape: &Tape| {
         let (x, inside) = (tape.input(Tensor::scalar(1.), ""), saved.clone());
@@ -119,7 +120,7 @@ fn a_second_pass_on_a_reset_tape_has_the_same_bits() {
 /// w₀ of a (K, I, O) as a matrix: an op of the test's own.
 fn slice_first(w: stcn::Var<'_>) -> stcn::Var<'_> {
     static RULE: stcn::tape::Rule =
-        stcn::tape::Rule { name: "first", forward: "y = w₀", vjp: "w̄₀ = ȳ" };
+        stcn::tape::Rule { name: "first", forward: "y = w₀", vjp: "w̄₀ = ȳ", products: &[] };
     let value = w.value();
     let &[k, i, o] = value.shape() else { panic!() };
     let y = Tensor::new(&[i, o], value.data()[..i * o].to_vec());

@@ -6,7 +6,7 @@ use stcn::{Real, Tensor};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-static RULE: Rule = Rule { name: "deferring", forward: "y = x", vjp: "x̄ = ȳ" };
+static RULE: Rule = Rule { name: "deferring", forward: "y = x", vjp: "x̄ = ȳ", products: &[] };
 
 #[test]
 fn a_slot_stores_first_and_adds_later_and_skips_what_nobody_needs() {

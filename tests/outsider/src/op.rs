@@ -1,19 +1,22 @@
 //! An op: `swish`, a value with its formula and its gradient.
 
 use stcn::math::sigmoid;
-use stcn::{Rule, Var, zip};
+use stcn::{Var, rule, zip};
 
-/// `y = x σ(x)`.   x, y: same shape
+rule! { SWISH: "swish",
+    forward: "y = x σ(x)",
+    vjp: "x̄ = ȳ s (1 + x (1 − s))   s = σ(x)",
+}
+
+/// A smooth rectifier.
+#[doc = SWISH!()]
+/// x, y: same shape
 ///
 /// Source: Ramachandran, Zoph, Le 2017.
 pub fn swish(x: Var) -> Var {
-    static RULE: Rule =
-        Rule {
-            name: "swish", forward: "y = x σ(x)", vjp: "x̄ = ȳ s (1 + x (1 − s))   s = σ(x)"
-        };
     let inputs = x.value();
     let y = inputs.map(|x| x * sigmoid(x));
-    x.tape().record(&RULE, [x], y, move |gy, [gx]| {
+    x.tape().record(&SWISH, [x], y, move |gy, [gx]| {
         gx.add(|| {
             zip([&gy, &inputs], |[gy, x]| {
                 let s = sigmoid(x);
