@@ -180,10 +180,15 @@ impl Config {
     /// The text that goes into a checkpoint: without the data's path, since the same data elsewhere (the
     /// fingerprint knows it) has to give the same bytes, and without where its samples are held.
     pub fn portable_toml(&self) -> String {
+        self.portable().to_toml()
+    }
+
+    /// The config without what [`portable_toml`](Self::portable_toml) leaves out.
+    pub(super) fn portable(&self) -> Self {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
         config.data.in_memory = DataSet::IN_MEMORY >> 20;
-        config.to_toml()
+        config
     }
 
     /// Every switch on its released value and the training as the release had it: stopping counted from

@@ -19,6 +19,7 @@ pub mod particles;
 pub mod presets;
 mod resolve;
 mod restore;
+pub mod resume;
 pub mod run;
 pub mod safetensors;
 pub mod shards;
