@@ -85,13 +85,14 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
         let above = value.paired_difference(&of_other);
-        Ok(Against { run, other: other.config.model, bound: of_other.bound, above })
+        Ok(Against { run, other, bound: of_other.bound, above })
     });
     let against = against.transpose()?;
     if args.json {
         let mut line = fields(&trained, split, &value);
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
-            line["against"] = json!({ "run": run, "model": other.kind, "seq": seq });
+            let (model, checkpoint) = (other.config.model.kind, other.checkpoint.to_string_lossy());
+            line["against"] = json!({ "run": run, "model": model, "seq": seq, "checkpoint": checkpoint, "step": other.step });
             if let Some(se) = se {
                 line["against"]["se"] = se.into();
             }
@@ -99,11 +100,12 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         print_json(&line);
     } else {
         print_evaluation(&trained, split, &value);
-        if let Some(Against { run, other, bound, above: (seq, se) }) = against {
-            let (run, name, se) = (run.display(), name(&other, bound), plus_minus(se));
+        if let Some(Against { other, bound, above: (seq, se), .. }) = against {
+            let (model, checkpoint) = (&other.config.model, other.checkpoint.display());
+            let (name, se) = (name(model, bound), plus_minus(se));
             println!(
-                "above {run}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
-                other.kind
+                "above {checkpoint} of step {}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
+                other.step, model.kind
             );
         }
     }
@@ -113,7 +115,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
 /// The comparison with another run on the same sequences.
 struct Against {
     run: PathBuf,
-    other: ModelConfig,
+    other: Trained,
     bound: Bound,
     /// From [`Evaluation::paired_difference`].
     above: (f64, Option<f64>),

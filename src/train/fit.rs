@@ -73,8 +73,13 @@ pub fn fit(
     let first = trainer.progress().step;
     let last = trainer.last_step();
     let is_last = |step| last.is_some_and(|last| step >= last);
+    // By the state alone, before an update: a run resumed where it had ended ends there again.
+    let ended = |trainer: &Trainer| match trainer.out_of_patience() {
+        true => Some(End::EarlyStop),
+        false => is_last(trainer.progress().step).then_some(End::Done),
+    };
     let mut metrics = match trainer.progress().end {
-        Some(_) if !is_last(first) => metrics_beyond_end(run, first)?,
+        Some(_) if ended(trainer).is_none() => metrics_beyond_end(run, first)?,
         _ => Metrics::resume(&run.metrics(), &COLUMNS, first)?,
     };
     let mut events = Events::create(run.root(), start)?;
@@ -84,12 +89,8 @@ pub fn fit(
         events.restart(start, first + 1)?;
     }
     let end = loop {
-        // By the state alone, before an update: a run resumed where it had ended ends there again.
-        if trainer.out_of_patience() {
-            break End::EarlyStop;
-        }
-        if is_last(trainer.progress().step) {
-            break End::Done;
+        if let Some(end) = ended(trainer) {
+            break end;
         }
         let report = trainer.step()?; // if refused, the last checkpoint stays the one to resume from
         observer.updated(&report, trainer);
@@ -98,7 +99,7 @@ pub fn fit(
         let ends = is_last(step) || control == Control::Stop;
         let save = scheduled || ends || control != Control::Continue;
         if save {
-            // Numbers may be finite and yet so large that no update gets on from them, however slow.
+            // Only what a run can go on from: numbers may be finite, and yet too large for any further update.
             trainer.try_step()?;
         }
         let checked = match (scheduled, ends) {
@@ -155,8 +156,7 @@ fn metrics_beyond_end(run: &RunDir, end: u64) -> Result<Metrics> {
     if !end.is_multiple_of(REPORT) {
         return Metrics::resume(&path, &COLUMNS, end - 1);
     }
-    let metrics = Metrics::resume(&path, &COLUMNS, end)?;
-    drop(metrics);
+    drop(Metrics::resume(&path, &COLUMNS, end)?);
     Metrics::empty(&path, end, 2)?; // valid_elbo_seq, valid_loss
     Metrics::resume(&path, &COLUMNS, end)
 }

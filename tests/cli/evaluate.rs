@@ -127,8 +127,10 @@ fn two_runs_are_compared_on_the_same_sequences() {
     assert!((above - (ours - theirs)).abs() < 1e-9 * ours.abs() && se > 0., "{above} {se}");
     assert_eq!(against("other", "run"), [-above, se]);
     assert_eq!(against("run", "run"), [0., 0.]);
-    let parts =
-        ["above other, wavenet, log-likelihood (exact): ", "standard error of the differences"];
+    let parts = [
+        "above other/checkpoint/best.stcn of step 2, wavenet, log-likelihood (exact): ",
+        "standard error of the differences",
+    ];
     says(&lab.ok("evaluate run --against other"), &parts);
 }
 
