@@ -46,6 +46,7 @@ open! {
     particles: train::particles;
     place: inspect::html::place;
     prepare: data::prepare;
+    resume: train::resume;
     safetensors: train::safetensors;
     schedule: optim::schedule;
     shards: train::shards;

@@ -1,5 +1,6 @@
 //! `stcn evaluate`: bounds of a trained model, and what each may be called.
 
+use super::trained::RunArgs;
 use super::{print_json, reading, thousands};
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -20,8 +21,8 @@ use std::path::PathBuf;
     after_help = "Example:\n  stcn evaluate runs/ink --split test --draws 10 --iwae 16 --fivo 16"
 )]
 pub(super) struct Args {
-    /// A run directory or a checkpoint
-    run: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
@@ -59,7 +60,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.draws == 0 {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
-    let mut trained = Trained::open(&args.run, registry)?;
+    let mut trained = args.run.open(registry)?;
     trained.config.data.dequantise |= args.dequantise;
     trained.config.validate()?;
     let set = reading(args.json, || trained.open_data(args.data))?;
@@ -84,13 +85,14 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
         let above = value.paired_difference(&of_other);
-        Ok(Against { run, other: other.config.model, bound: of_other.bound, above })
+        Ok(Against { run, other, bound: of_other.bound, above })
     });
     let against = against.transpose()?;
     if args.json {
         let mut line = fields(&trained, split, &value);
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
-            line["against"] = json!({ "run": run, "model": other.kind, "seq": seq });
+            let (model, checkpoint) = (other.config.model.kind, other.checkpoint.to_string_lossy());
+            line["against"] = json!({ "run": run, "model": model, "seq": seq, "checkpoint": checkpoint, "step": other.step });
             if let Some(se) = se {
                 line["against"]["se"] = se.into();
             }
@@ -98,11 +100,12 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         print_json(&line);
     } else {
         print_evaluation(&trained, split, &value);
-        if let Some(Against { run, other, bound, above: (seq, se) }) = against {
-            let (run, name, se) = (run.display(), name(&other, bound), plus_minus(se));
+        if let Some(Against { other, bound, above: (seq, se), .. }) = against {
+            let (model, checkpoint) = (&other.config.model, other.checkpoint.display());
+            let (name, se) = (name(model, bound), plus_minus(se));
             println!(
-                "above {run}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
-                other.kind
+                "above {checkpoint} of step {}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
+                other.step, model.kind
             );
         }
     }
@@ -112,7 +115,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
 /// The comparison with another run on the same sequences.
 struct Against {
     run: PathBuf,
-    other: ModelConfig,
+    other: Trained,
     bound: Bound,
     /// From [`Evaluation::paired_difference`].
     above: (f64, Option<f64>),
@@ -135,10 +138,11 @@ fn open_other(run: PathBuf, trained: &Trained, registry: &Registry) -> Result<(P
 
 fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Value {
     let model = trained.config.model.kind;
+    let (checkpoint, step) = (trained.checkpoint.to_string_lossy(), trained.step);
     let kl_seq = value.kl.iter().fold(0., |sum, kl| sum + kl);
     let mut line = json!({
         "model": model, "head": trained.config.model.obs.head,
-        "params": trained.model.parameter_count(), "split": split.to_string(),
+        "params": trained.model.parameter_count(), "checkpoint": checkpoint, "step": step, "split": split.to_string(),
         "sequences": value.sequences, "steps": value.steps, "draws": value.draws,
         "elbo_seq": value.elbo_seq, "elbo_step": value.elbo_step,
         "elbo_step_mean": value.elbo_step_mean,
@@ -192,7 +196,8 @@ fn plus_minus(error: Option<f64>) -> String {
 fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
-    println!("{}, head {}, {params} parameters, step {}", model.kind, model.obs.head, trained.step);
+    let (kind, head, checkpoint) = (model.kind, model.obs.head, trained.checkpoint.display());
+    println!("{kind}, head {head}, {params} parameters, {checkpoint} of step {}", trained.step);
     let (sequences, steps) = (thousands(value.sequences), thousands(value.steps));
     println!(
         "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"

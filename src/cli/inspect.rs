@@ -1,5 +1,6 @@
 //! `stcn inspect`: the nodes of one pass of a trained model.
 
+use super::trained::RunArgs;
 use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result, nearest};
 use crate::file::write_whole;
@@ -9,7 +10,6 @@ use crate::models::config::Task;
 use crate::noise::Noise;
 use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape, Var};
-use crate::train::Trained;
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
 use crate::train::data::dequantise;
@@ -27,8 +27,8 @@ use std::path::PathBuf;
     stcn inspect runs/demo --dump pass.safetensors"
 )]
 pub(super) struct Args {
-    /// A run directory or a checkpoint
-    run: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if batch == 0 || args.steps == 0 {
         return Err(Error::usage("--batch and --steps take 1 or more"));
     }
-    let mut trained = Trained::open(&args.run, registry)?;
+    let mut trained = args.run.open(registry)?;
     let set = trained.open_data(args.data)?;
     let window = |i| {
         let whole = Window::whole(&set, i);
@@ -79,8 +79,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let loss = forward(&*trained.model, &tape, &batch, &noise, weight, &config.train).loss;
     let grads = tape.backward(loss, Keep::All);
 
-    if let Some(name) = &args.node {
-        let text = table::explain(&tape, &grads, name).ok_or_else(|| {
+    let explain = |name: &String| {
+        table::explain(&tape, &grads, name).ok_or_else(|| {
             let mut labels = vec![];
             tape.each(|node| labels.push(node.label.to_string()));
             let known = labels.iter().map(String::as_str).filter(|label| !label.is_empty());
@@ -88,17 +88,20 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
             Error::usage(format!(
                 "no node is called {name}: did you mean {near}? --table shows all"
             ))
-        })?;
-        print!("{text}");
-    }
-    if args.table || (args.node.is_none() && args.dump.is_none() && args.html.is_none()) {
-        print!("{}", table::table(&tape, &grads));
+        })
+    };
+    let node = args.node.as_ref().map(explain).transpose()?;
+    let table = (args.table || (node.is_none() && args.dump.is_none() && args.html.is_none()))
+        .then(|| table::table(&tape, &grads));
+    if node.is_some() || table.is_some() {
+        println!("{} of step {}", trained.checkpoint.display(), trained.step);
+        [node, table].iter().flatten().for_each(|text| print!("{text}"));
     }
     if let Some(path) = &args.html {
         let channels: &[&str] =
             if config.model.obs.task == Task::Ink { &["dx", "dy", "pen"] } else { &[] };
         let about = json!({
-            "model": config.model.kind, "run": args.run.display().to_string(), "step": trained.step,
+            "model": config.model.kind, "run": trained.checkpoint.display().to_string(), "step": trained.step,
             "loss": f64::from(loss.value().item()), "task": config.model.obs.task,
             "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
             "lengths": batch.lengths, "draws": config.train.draws(), "kl_weight": weight,

@@ -32,6 +32,7 @@ mod profile;
 mod safetensors;
 mod sample;
 mod train;
+mod trained;
 
 use crate::error::{Error, Result};
 use crate::models::Registry;

@@ -1,9 +1,10 @@
 //! `stcn export` and `stcn import`: weights as safetensors, which other frameworks read.
 
+use super::trained::RunArgs;
 use crate::error::Result;
 use crate::inspect::dump::Dump;
 use crate::models::{Registry, parameters};
-use crate::train::{RunDir, Trained, safetensors};
+use crate::train::{RunDir, safetensors};
 use clap::Parser;
 use serde_json::json;
 use std::path::PathBuf;
@@ -12,8 +13,8 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn export runs/ink --out ink.safetensors")]
 pub(super) struct Export {
-    /// A run directory or a checkpoint
-    run: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -31,7 +32,7 @@ pub(super) struct Import {
 }
 
 pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
-    let trained = Trained::open(&args.run, registry)?;
+    let trained = args.run.open(registry)?;
     let mut dump = Dump::default();
     for (path, value) in parameters(&*trained.model) {
         dump.add(path, value);

@@ -2,6 +2,7 @@
 
 use super::data::{check_rate, draw, open};
 use super::print_json;
+use super::trained::RunArgs;
 use crate::data::{Split, npz};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
@@ -25,8 +26,8 @@ use std::path::{Path, PathBuf};
     stcn sample runs/ink --prime lines.npz:12 --prime-steps 300 --out continued"
 )]
 pub(super) struct Args {
-    /// A run directory or a checkpoint
-    run: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// Number of sequences
     #[arg(long, default_value_t = 6, value_name = "N")]
     count: usize,
@@ -77,7 +78,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let cure = "name what the sequences begin with by --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
     }
-    let mut trained = Trained::open(&args.run, registry)?;
+    let mut trained = args.run.open(registry)?;
     let channels = trained.config.model.obs.input;
     let given = args.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
     let mut given = given.unwrap_or_default();
@@ -121,13 +122,13 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let svg = draw(task, &drawings, channels, args.rate);
     files.extend(pictures(&args.out.join("sample"), &svg)?);
     if args.json {
-        let mut line =
-            json!({ "count": args.count, "steps": steps, "primed": primed, "files": files });
+        let mut line = json!({ "checkpoint": trained.checkpoint.to_string_lossy(), "step": trained.step, "count": args.count, "steps": steps, "primed": primed, "files": files });
         if let Some(clipped) = clipped {
             line["clipped"] = clipped.into();
         }
         print_json(&line);
     } else {
+        eprintln!("drawn from {} of step {}", trained.checkpoint.display(), trained.step);
         files.iter().for_each(|file| println!("{file}"));
     }
     Ok(())

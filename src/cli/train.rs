@@ -11,6 +11,7 @@ use crate::tape::{Keep, Tape};
 use crate::train::config::{Config, Objective};
 use crate::train::fit::{Control, End, Observer, fit};
 use crate::train::memory::{Estimate, available};
+use crate::train::resume::{self, Change};
 use crate::train::run::Lock;
 use crate::train::step::{Report, pass};
 use crate::train::trainer::{Checked, Trainer};
@@ -25,8 +26,13 @@ use std::time::{Duration, Instant};
 /// Train a model; without --data, on the embedded handwriting
 #[derive(Parser)]
 #[command(
-    after_help = "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
-    stcn train --resume runs/ink"
+    after_help = format!(
+        "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
+        stcn train --resume runs/ink\n\nWhen a run is resumed, --steps, --minutes, --threads and --dequantise may be \
+        given, --data and data.in_memory to say where the same data lies, and these by --set:\n  {}.\nAll else \
+        stays as it was when the run began.",
+        resume::MAY_CHANGE.join(", ")
+    )
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -41,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Resume a run from its last checkpoint; it ends in the same bits as without the break
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "head", "preset", "config", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "head", "preset", "released", "config", "seed"])]
     resume: Option<PathBuf>,
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
@@ -67,7 +73,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
         return Err(Error::usage("--minutes takes a number above 0, such as 20"));
     }
-    let Started { mut trainer, memory, run, _lock } = match &args.resume {
+    let Started { mut trainer, changes, memory, run, _lock } = match &args.resume {
         Some(root) => resume(&args, root.clone(), registry)?,
         None => start(&args, registry)?,
     };
@@ -75,14 +81,14 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
     let last = trainer.last_step();
     if !args.json {
-        introduce(&trainer, memory, &run);
+        introduce(&trainer, &changes, memory, &run);
     }
     let mut screen = Screen::new(&args, last, &trainer);
     let ended = fit(&mut trainer, &run, &mut screen);
     screen.bar.finish_and_clear();
     let (end, sha256) = match ended {
         Err(e) if matches!(e.kind(), ErrorKind::Diverged(_)) => {
-            return Err(diverged(e, &mut trainer, &run));
+            return Err(diverged(&e, &mut trainer, &run, registry));
         }
         ended => ended?,
     };
@@ -93,20 +99,54 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     }
 }
 
-/// Writes the pass of the refused update into the run directory; the error says where, and the cure.
-fn diverged(e: Error, trainer: &mut Trainer, run: &RunDir) -> Error {
+/// Writes the pass of the refused update into the run directory, if it was one; the error says where, what is kept, and
+/// the cure.
+fn diverged(e: &Error, trainer: &mut Trainer, run: &RunDir, registry: &Registry) -> Error {
     let path = run.root().join("diverged.safetensors");
-    if let Err(unwritten) = dump(trainer, &path) {
-        return ErrorKind::Diverged(format!("{e}; nothing was updated; {unwritten}")).into();
-    }
-    ErrorKind::Diverged(format!(
-        "{e}; nothing was updated and the last checkpoint is kept; the pass is in {}: look for outliers among \
-         its sequences, or go on more slowly: stcn train --resume {} --set train.lr={:e}",
-        path.display(),
-        run.root().display(),
-        trainer.config().train.lr / 4.
-    ))
-    .into()
+    let pass = match trainer.try_step() {
+        Ok(()) => String::new(), // a check or the state itself was refused
+        Err(_) => match dump(trainer, &path) {
+            Ok(()) => {
+                format!(
+                    "; the pass is in {}: look for outliers among its sequences",
+                    path.display()
+                )
+            }
+            Err(unwritten) => format!("; {unwritten}"),
+        },
+    };
+    let kept = kept(trainer, run, registry).unwrap_or_else(|unread| unread.to_string());
+    ErrorKind::Diverged(format!("{e}{pass}; {kept}")).into()
+}
+
+/// What checkpoint a run is left with, and how to go on from it.
+fn kept(trainer: &Trainer, run: &RunDir, registry: &Registry) -> Result<String> {
+    let (path, config) = (run.latest(), trainer.config());
+    let header = Checkpoint::load(&path)?.header;
+    let (step, lr) = (header.step, config.train.lr);
+    let before = Config::from_toml(&header.config_toml, &path, registry)?.train.lr;
+    let usual = Config::preset(config.preset, config.model.kind, None)?.train.lr;
+    // The rate that led to the checkpoint, or else a quarter of this one, and no more than the preset's.
+    let slower = if before < lr {
+        before
+    } else if lr > 4. * usual {
+        usual
+    } else {
+        lr / 4.
+    };
+    let (path, root) = (path.display(), run.root().display());
+    Ok(if step == trainer.progress().step {
+        // Its next pass is the one that was refused, whatever the rate.
+        format!(
+            "nothing was updated since {path} of step {step}, so that a lower rate is no cure: train with other data or \
+             other settings"
+        )
+    } else {
+        format!(
+            "{path} is kept as it was at step {step}: go on from there more slowly with `stcn train --resume {root} \
+             --set train.lr={slower:e}`"
+        )
+    })
 }
 
 /// Writes input, noise, parameters, labelled values and gradients of the refused pass, and as `first.value` and
@@ -137,6 +177,8 @@ fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
 /// A run ready to train.
 struct Started {
     trainer: Trainer,
+    /// Against the checkpoint that it was resumed from.
+    changes: Vec<Change>,
     memory: Estimate,
     run: RunDir,
     _lock: Lock,
@@ -152,37 +194,67 @@ fn start(args: &Args, registry: &Registry) -> Result<Started> {
     let trainer = reading(args.json, || Trainer::new(config))?; // before anything is written
     let memory = estimate(&trainer)?;
     let (run, lock) = RunDir::create(&out, trainer.config())?;
-    Ok(Started { trainer, memory, run, _lock: lock })
+    Ok(Started { trainer, changes: vec![], memory, run, _lock: lock })
 }
 
 fn resume(args: &Args, root: PathBuf, registry: &Registry) -> Result<Started> {
     let run = RunDir::open(&root)?;
     let lock = run.lock()?;
-    let mut config = run.read_config(registry)?;
-    for set in &args.settings.set {
-        config.set(set)?;
+    let (trainer, changes) = match run.resume_from()? {
+        Some(latest) => resume_from(&latest, &run, args, registry)?,
+        None => {
+            let mut config = run.read_config(registry)?;
+            change_resumed(&mut config, args)?;
+            (reading(args.json, || Trainer::again(config))?, vec![])
+        }
+    };
+    let memory = estimate(&trainer)?;
+    run.write_config(trainer.config())?;
+    Ok(Started { trainer, changes, memory, run, _lock: lock })
+}
+
+/// At the step of a checkpoint, whose config rules: config.toml adds where the data lies and, with the arguments, what
+/// may change.
+fn resume_from(
+    latest: &Path,
+    run: &RunDir,
+    args: &Args,
+    registry: &Registry,
+) -> Result<(Trainer, Vec<Change>)> {
+    let checkpoint = Checkpoint::load(latest)?;
+    let before = Config::from_toml(&checkpoint.header.config_toml, latest, registry)?;
+    let path = run.config_path();
+    let mut config = if path.exists() { run.read_config(registry)? } else { before.clone() };
+    let strange = |what: String| {
+        let cure = "put it back, or remove the file and name the data with --data FILE.npz: the checkpoint knows the rest";
+        Err(Error::invalid(&path, format!("{what}: {cure}")))
+    };
+    if config.data.fingerprint.is_empty() {
+        return strange("has lost data.fingerprint".into());
     }
-    change(&mut config, args)?;
-    if !run.latest().exists() {
-        // Killed before its first checkpoint: start again.
-        let trainer = reading(args.json, || Trainer::again(config))?;
-        let memory = estimate(&trainer)?;
-        run.write_config(trainer.config())?;
-        return Ok(Started { trainer, memory, run, _lock: lock });
+    if let Some(Change { key, old, new }) =
+        resume::changes(&before, &config).iter().find(|change| !change.is_allowed())
+    {
+        let latest = latest.display();
+        return strange(format!("has {key} = {new} where {latest} has {old}"));
     }
-    let checkpoint = Checkpoint::load(&run.latest())?;
-    if checkpoint.header.arithmetic != crate::train::checkpoint::ARITHMETIC {
-        let (found, own) = (checkpoint.header.arithmetic, crate::train::checkpoint::ARITHMETIC);
+    change_resumed(&mut config, args)?;
+    let changes = resume::changes(&before, &config);
+    let (found, own) = (checkpoint.header.arithmetic, crate::train::checkpoint::ARITHMETIC);
+    let trainer = reading(args.json, || Trainer::resume(config, checkpoint, latest, registry))?;
+    if found != own {
         eprintln!(
             "warning: the checkpoint was made by arithmetic {found}, this stcn has {own}: the run goes on, \
              but not to the bits it would have had"
         );
     }
-    let trainer =
-        reading(args.json, || Trainer::resume(config, checkpoint, &run.latest(), registry))?;
-    let memory = estimate(&trainer)?;
-    run.write_config(trainer.config())?;
-    Ok(Started { trainer, memory, run, _lock: lock })
+    Ok((trainer, changes))
+}
+
+/// Puts the arguments that are taken when a run is resumed into its config.
+fn change_resumed(config: &mut Config, args: &Args) -> Result<()> {
+    args.settings.set.iter().try_for_each(|set| config.set(set))?;
+    change(config, args)
 }
 
 /// The memory that the run will take; refused if that is more than is available.
@@ -209,7 +281,7 @@ fn print_line(line: &serde_json::Value) {
     }
 }
 
-fn introduce(trainer: &Trainer, memory: Estimate, run: &RunDir) {
+fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunDir) {
     let (config, set) = (trainer.config(), trainer.set());
     let count = trainer.model().parameter_count();
     let (kind, head, preset) = (config.model.kind, config.model.obs.head, &config.preset);
@@ -219,6 +291,7 @@ fn introduce(trainer: &Trainer, memory: Estimate, run: &RunDir) {
             eprintln!("{}: {summary}", set.name().display());
         }
     }
+    changes.iter().for_each(|change| eprintln!("changed: {change}"));
     eprintln!("memory: about {}", memory.summary());
     let threads = crate::parallel::threads();
     let isa = isa().name();
@@ -235,7 +308,6 @@ struct Screen {
     end: Option<Instant>,
     saved: Instant,
     last: Option<Report>,
-    best: Option<f64>,
 }
 
 /// The longest time between two checkpoints, however rare the checks are.
@@ -263,7 +335,6 @@ impl Screen {
             end: args.minutes.and_then(given).and_then(|given| start.checked_add(given)),
             saved: start,
             last: None,
-            best: trainer.progress().best_elbo,
         }
     }
 
@@ -286,7 +357,7 @@ impl Screen {
 
     fn conclude(&self, end: End, sha256: &str, trainer: &Trainer, run: &RunDir) {
         let progress = trainer.progress();
-        let best = self.best.or(progress.best_elbo);
+        let best = progress.best_check();
         let seconds = self.start.elapsed().as_secs_f64();
         if self.json {
             let mut line = json!({
@@ -296,8 +367,12 @@ impl Screen {
             if let Some(memory) = peak_mib() {
                 line["rss_mb"] = memory.into();
             }
-            if let Some(best) = best {
-                line["best_elbo_seq"] = best.into();
+            if end == End::EarlyStop {
+                line["early_stop"] = true.into();
+            }
+            if let Some((step, elbo)) = best {
+                line["best_step"] = step.into();
+                line["best_elbo_seq"] = elbo.into();
             }
             return print_line(&line);
         }
@@ -306,25 +381,32 @@ impl Screen {
             End::EarlyStop => "stopped: the validation bound rises no more",
             End::Interrupted => "interrupted",
         };
-        let best = best.map_or(String::new(), |best| {
+        let best = best.map_or(String::new(), |(step, best)| {
             let name = value_name(trainer.config(), trainer.model().bound());
             match trainer.config().train.objective {
-                Objective::Elbo => format!(", best validation {name} {best:.1} nats/sequence"),
+                Objective::Elbo => {
+                    format!(", best validation {name} {best:.1} nats/sequence at step {step}")
+                }
                 other => {
-                    format!(", validation {name} {best:.1} nats/sequence where {other} was best")
+                    format!(
+                        ", validation {name} {best:.1} nats/sequence at step {step}, where {other} was best"
+                    )
                 }
             }
         });
         let (step, root) = (progress.step, run.root().display());
         eprintln!("{why} at step {step} after {seconds:.0} s{best}");
         if end == End::Interrupted {
-            eprintln!("go on with:  stcn train --resume {root}");
-        } else {
-            eprintln!("checkpoint {sha256}");
-            eprintln!(
-                "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {root}/samples"
-            );
+            return eprintln!("go on with:  stcn train --resume {root}");
         }
+        if end == End::EarlyStop {
+            let more = progress.bad_checks + trainer.config().train.patience;
+            eprintln!("go on anyway: stcn train --resume {root} --set train.patience={more}");
+        }
+        eprintln!("checkpoint {sha256}");
+        eprintln!(
+            "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {root}/samples"
+        );
     }
 }
 
@@ -346,7 +428,8 @@ impl Observer for Screen {
             let terms = report.elbo().zip(report.kl_sum());
             let terms =
                 terms.map_or(String::new(), |(elbo, kl)| format!(" ELBO {elbo:.1} KL {kl:.1}"));
-            let valid = self.best.map_or(String::new(), |best| format!(" best valid {best:.1}"));
+            let valid = trainer.progress().best_elbo;
+            let valid = valid.map_or(String::new(), |best| format!(" best valid {best:.1}"));
             self.bar.set_message(format!("loss {loss:.3}{terms}{valid}"));
         }
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
@@ -357,9 +440,6 @@ impl Observer for Screen {
 
     fn checked(&mut self, checked: &Checked, trainer: &Trainer) {
         let (step, elbo) = (trainer.progress().step, checked.value.elbo_seq);
-        if checked.best {
-            self.best = Some(elbo);
-        }
         if self.json {
             let report = self.last.clone();
             let mut line = report.map_or(json!({ "step": step }), |r| self.fields(&r, trainer));

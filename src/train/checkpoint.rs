@@ -16,21 +16,22 @@
 //! checksum is verified, and no more memory is allocated than the file is long. A resumed run needs nothing else:
 //! noise and the order of batches follow from seed and step.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{read_whole, write_whole};
 use crate::models::MOST_PARAMETERS;
 use crate::tensor::{Real, Tensor};
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"STCN\r\n\x1a\n";
 
-/// Version of the file format; no other is read.
-pub const FORMAT: u32 = 2;
+/// Version of the file format. Also read: 2, which lacks [`Header::end`].
+pub const FORMAT: u32 = 3;
 
 /// Version of the arithmetic: it changes whenever any bit of a training step does. Its
 /// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
@@ -64,10 +65,29 @@ pub struct Header {
     pub best_step: u64,
     /// Checks in a row without progress.
     pub bad_checks: u64,
+    /// The check at this very step, if the run ended here off the schedule of its checks: nothing above counts it.
+    #[serde(skip)] // stored last: see `Stored`
+    pub end: Option<EndCheck>,
     /// The mean of each channel, which the normalisation subtracts.
     pub mean: Vec<f64>,
     /// The standard deviation of each channel, which it then divides by.
     pub std: Vec<f64>,
+}
+
+/// What the check at the end of a run found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndCheck {
+    /// The validation loss, as [`Header::best`].
+    pub loss: f64,
+    /// The validation ELBO per sequence.
+    pub elbo: f64,
+}
+
+impl EndCheck {
+    /// Whether the state at the end is better than the best of the schedule.
+    pub fn beats(&self, best: Option<f64>) -> bool {
+        best.is_none_or(|best| self.loss < best)
+    }
 }
 
 impl Header {
@@ -82,6 +102,7 @@ impl Header {
             best_elbo: None,
             best_step: 0,
             bad_checks: 0,
+            end: None,
             mean: vec![],
             std: vec![],
         }
@@ -107,6 +128,8 @@ struct Stored {
     header: Header,
     /// Path and shape of every parameter.
     directory: Vec<(String, Vec<u64>)>,
+    /// [`Header::end`]. The last, so that a header of format 2 is one of today's but for the end.
+    end: Option<EndCheck>,
 }
 
 /// Sections in the order of the file.
@@ -114,8 +137,14 @@ const SECTIONS: [&str; 4] = ["header", "params", "adam.m", "adam.v"];
 
 impl Checkpoint {
     /// Writes the file; at any moment, even if killed or out of disk space, `path` is either the whole old
-    /// checkpoint or the whole new one. Returns the SHA-256 of the bytes in hex.
+    /// checkpoint or the whole new one. Returns the SHA-256 of the bytes in hex. Refused, and nothing is written, if a
+    /// number is not finite.
     pub fn save(&self, path: &Path) -> Result<String> {
+        if let Some(name) = self.not_finite() {
+            let step = self.header.step;
+            let what = format!("step {step}: the state has a number in {name} that is not finite");
+            return Err(ErrorKind::Diverged(what).into());
+        }
         let bytes = self.to_bytes();
         write_whole(path, |file| file.write_all(&bytes))?;
         Ok(hex::encode(Sha256::digest(&bytes)))
@@ -136,7 +165,7 @@ impl Checkpoint {
         }
         let shape = |t: &Tensor| t.shape().iter().map(|&n| n as u64).collect();
         let directory = self.params.iter().map(|p| (p.path.clone(), shape(&p.value))).collect();
-        let stored = Stored { header: self.header.clone(), directory };
+        let stored = Stored { header: self.header.clone(), directory, end: self.header.end };
         let header = bincode::DefaultOptions::new().serialize(&stored).expect("text and numbers");
         // Written in place: with small batches, a second copy would be most of a run's memory.
         let numbers =
@@ -151,7 +180,7 @@ impl Checkpoint {
             write(&mut bytes);
             let length = (bytes.len() - start - 16) as u64;
             bytes[start..start + 16].copy_from_slice(&frame(name, length));
-            let sum = checksum(&bytes[start..start + 16], &bytes[start + 16..]);
+            let sum = checksum(FORMAT, &bytes[start..start + 16], &bytes[start + 16..]);
             bytes.extend(sum);
         };
         section(SECTIONS[0], &mut |bytes| bytes.extend(&header));
@@ -176,7 +205,7 @@ impl Checkpoint {
         take(&mut rest, MAGIC.len() as u64)?;
         let format = take(&mut rest, 4)?.try_into().map(u32::from_le_bytes).expect("4 bytes");
         match format {
-            FORMAT => (),
+            2 | FORMAT => (),
             0 => return Err("is damaged (format 0): take another copy".into()),
             1 => {
                 return Err(
@@ -191,7 +220,7 @@ impl Checkpoint {
                 ));
             }
         }
-        let [header, params, adam_m, adam_v] = sections(&mut rest)?;
+        let [header, params, adam_m, adam_v] = sections(&mut rest, format)?;
         if !rest.is_empty() {
             let n = rest.len();
             return Err(format!("has {n} bytes too many after its end: take another copy"));
@@ -199,9 +228,17 @@ impl Checkpoint {
 
         // Without the limit, a length inside the header could allocate more than the header has bytes.
         let options = bincode::DefaultOptions::new().with_limit(header.len() as u64);
-        let stored: Stored = options
-            .deserialize(header)
-            .map_err(|e| format!("has a header that this stcn cannot read ({e}): upgrade"))?;
+        let read = match format {
+            2 => options.deserialize(header).map(|(header, directory)| Stored {
+                header,
+                directory,
+                end: None,
+            }),
+            _ => options.deserialize(header),
+        };
+        let mut stored: Stored =
+            read.map_err(|e| format!("has a header that this stcn cannot read ({e}): upgrade"))?;
+        stored.header.end = stored.end;
         let mut shapes = vec![];
         for (path, shape) in &stored.directory {
             shapes.push(known_shape(shape).ok_or_else(|| {
@@ -247,14 +284,31 @@ impl Checkpoint {
                  another copy"
             ));
         }
-        match self.params.iter().find(|param| !param.value.is_finite()) {
+        match self.not_finite() {
             None => Ok(()),
-            Some(Named { path, .. }) => Err(format!(
-                "has a number in {path} that is not finite: take an earlier checkpoint, or a lower \
+            Some(name) => Err(format!(
+                "has a number in {name} that is not finite: take an earlier checkpoint, or a lower \
                  train.lr"
             )),
         }
     }
+
+    /// The first tensor with a number that is not finite in the file, where all are f32.
+    fn not_finite(&self) -> Option<String> {
+        #[allow(clippy::unnecessary_cast)] // Real is f64 under the feature
+        let bad = |tensor: &Tensor| tensor.data().iter().any(|&x| !(x as f32).is_finite());
+        if let Some(param) = self.params.iter().find(|param| bad(&param.value)) {
+            return Some(param.path.clone());
+        }
+        let moments = [&self.adam_m, &self.adam_v].map(|moments| moments.iter().zip(&self.params));
+        let (_, param) = moments.into_iter().flatten().find(|(moment, _)| bad(moment))?;
+        Some(format!("Adam's state of {}", param.path))
+    }
+}
+
+/// The SHA-256 of a file's bytes in hex; of a checkpoint, its `checkpoint_sha256`.
+pub fn sha256_of(path: &Path) -> Result<String> {
+    Ok(hex::encode(Sha256::digest(fs::read(path).map_err(Error::read(path))?)))
 }
 
 /// The longest checkpoint: parameters and both of Adam's moments of the largest model, and 16 MiB of names.
@@ -268,8 +322,8 @@ fn frame(name: &str, length: u64) -> [u8; 16] {
     frame
 }
 
-fn checksum(frame: &[u8], payload: &[u8]) -> [u8; 32] {
-    let sum = Sha256::new().chain_update(FORMAT.to_le_bytes()).chain_update(frame);
+fn checksum(format: u32, frame: &[u8], payload: &[u8]) -> [u8; 32] {
+    let sum = Sha256::new().chain_update(format.to_le_bytes()).chain_update(frame);
     sum.chain_update(payload).finalize().into()
 }
 
@@ -282,14 +336,14 @@ fn take<'a>(rest: &mut &'a [u8], n: u64) -> Result<&'a [u8], String> {
 }
 
 /// The payloads in the order of [`SECTIONS`], their checksums verified.
-fn sections<'a>(rest: &mut &'a [u8]) -> Result<[&'a [u8]; 4], String> {
+fn sections<'a>(rest: &mut &'a [u8], format: u32) -> Result<[&'a [u8]; 4], String> {
     let mut payloads: [&[u8]; 4] = [&[]; 4];
     for (name, payload) in SECTIONS.iter().zip(&mut payloads) {
         let found = take(rest, 16)?;
         let length = found[8..].try_into().map(u64::from_le_bytes).expect("8 bytes");
         *payload = take(rest, length)?;
         let sum = take(rest, 32)?;
-        if checksum(found, payload) != sum || found != frame(name, length) {
+        if checksum(format, found, payload) != sum || found != frame(name, length) {
             return Err(format!("is damaged in its section {name}: take another copy"));
         }
     }

@@ -180,10 +180,15 @@ impl Config {
     /// The text for checkpoints: without the data's path and memory limit, so that the same data (by its fingerprint)
     /// in another place gives the same bytes.
     pub fn portable_toml(&self) -> String {
+        self.portable().to_toml()
+    }
+
+    /// The config without what [`portable_toml`](Self::portable_toml) leaves out.
+    pub(super) fn portable(&self) -> Self {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
         config.data.in_memory = DataSet::IN_MEMORY >> 20;
-        config.to_toml()
+        config
     }
 
     /// The config of the released code: its switches and its training, with early stopping counted from step 0, and

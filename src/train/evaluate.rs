@@ -4,7 +4,7 @@ use super::bounds::{fivo, has_weights_per_step, iwae, per_sequence};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
 use super::shards::map_shards;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
 use crate::models::{Bound, Kl, SequenceModel, StepModel};
 use crate::noise::Noise;
@@ -171,7 +171,7 @@ fn particles(
 }
 
 /// Evaluates `model`; calls `progress` with the fraction done, from 0 to 1. Fails if the data can no longer be read,
-/// or if the model does not have the bound.
+/// if the model does not have the bound, or if the bound of a sequence is not finite.
 pub fn evaluate(
     model: &dyn SequenceModel,
     set: &DataSet,
@@ -232,6 +232,17 @@ pub fn evaluate(
         }
         done += windows.len();
         progress(done as f64 / count);
+    }
+    let name = if model.bound() == Bound::Exact { "log-likelihood" } else { "ELBO" };
+    for (name, values) in [(name, &objectives), ("IWAE", &iwaes), ("FIVO", &fivos)] {
+        if let Some(i) = values.iter().position(|x| !x.is_finite()) {
+            let (x, number) = (values[i], set.split(plan.split)[i] + 1); // as `data show` counts
+            let what = format!(
+                "the {name} of sequence {number} of {} is {x}: look at that sequence with `stcn data show`",
+                set.name().display()
+            );
+            return Err(ErrorKind::Diverged(what).into());
+        }
     }
     let total = objectives.iter().fold(0., |sum, x| sum + x);
     let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();

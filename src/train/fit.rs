@@ -2,6 +2,7 @@
 //!
 //! Not here: the state of training (`trainer`), output (`cli`).
 
+use super::checkpoint::sha256_of;
 use super::events::Events;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
@@ -28,7 +29,7 @@ pub trait Observer {
     fn updated(&mut self, report: &Report, trainer: &Trainer);
     /// Called after every check on the validation split.
     fn checked(&mut self, checked: &Checked, trainer: &Trainer);
-    /// Called after every update, and after its check if there was one.
+    /// Called after every update, before its check if one is due.
     fn control(&mut self) -> Control;
 }
 
@@ -61,7 +62,8 @@ const COLUMNS: [&str; 11] = [
     "valid_loss",
 ];
 
-/// Trains to the end; returns why it ended and the SHA-256 of the last checkpoint.
+/// Trains to the end; returns why it ended and the SHA-256 of the last checkpoint. Checks are due every
+/// `train.eval_every` updates and after the last.
 pub fn fit(
     trainer: &mut Trainer,
     run: &RunDir,
@@ -69,24 +71,42 @@ pub fn fit(
 ) -> Result<(End, String)> {
     let start = now();
     let first = trainer.progress().step;
-    let mut metrics = Metrics::resume(&run.metrics(), &COLUMNS, first)?;
-    let mut events = Events::create(run.root(), start)?;
     let last = trainer.last_step();
-    let mut saved = if first == 0 {
-        trainer.checkpoint().save(&run.latest())? // a run killed from here on can be resumed
+    let is_last = |step| last.is_some_and(|last| step >= last);
+    // By the state alone, before an update: a run resumed where it had ended ends there again.
+    let ended = |trainer: &Trainer| match trainer.out_of_patience() {
+        true => Some(End::EarlyStop),
+        false => is_last(trainer.progress().step).then_some(End::Done),
+    };
+    let mut metrics = match trainer.progress().end {
+        Some(_) if ended(trainer).is_none() => metrics_beyond_end(run, first)?,
+        _ => Metrics::resume(&run.metrics(), &COLUMNS, first)?,
+    };
+    let mut events = Events::create(run.root(), start)?;
+    if first == 0 {
+        trainer.checkpoint().save(&run.latest())?; // a run killed from here on can be resumed
     } else {
         events.restart(start, first + 1)?;
-        String::new()
-    };
+    }
     let end = loop {
-        if last.is_some_and(|last| trainer.progress().step >= last) {
-            break End::Done;
+        if let Some(end) = ended(trainer) {
+            break end;
         }
         let report = trainer.step()?; // if refused, the last checkpoint stays the one to resume from
         observer.updated(&report, trainer);
-        let step = report.step;
-        let check_due = step.is_multiple_of(trainer.config().train.eval_every);
-        let checked = if check_due { trainer.check()? } else { None };
+        let (step, control) = (report.step, observer.control());
+        let scheduled = step.is_multiple_of(trainer.config().train.eval_every);
+        let ends = is_last(step) || control == Control::Stop;
+        let save = scheduled || ends || control != Control::Continue;
+        if save {
+            // Only what a run can go on from: numbers may be finite, and yet too large for any further update.
+            trainer.try_step()?;
+        }
+        let checked = match (scheduled, ends) {
+            (true, _) => trainer.check()?,
+            (_, true) => trainer.check_end()?,
+            _ => None,
+        };
         if checked.is_some() || step.is_multiple_of(REPORT) {
             let row = [
                 Some(trainer.epoch() as f64),
@@ -110,38 +130,33 @@ pub fn fit(
             events.scalars(now(), step, &tags)?;
         }
         // The best checkpoint first: a run killed between the two saves resumes before this check and repeats it.
-        if checked.as_ref().is_some_and(|checked| checked.best) {
-            trainer.checkpoint().save(&run.best())?;
+        let best = scheduled && checked.as_ref().is_some_and(|checked| checked.best);
+        if best || ends && trainer.progress().best.is_none() {
+            trainer.checkpoint().save(&run.best())?; // without a check on schedule, the last state is the best known
         }
-        if check_due {
-            saved = trainer.checkpoint().save(&run.latest())?; // with or without a validation split
+        if save {
+            trainer.checkpoint().save(&run.latest())?;
         }
         if let Some(checked) = &checked {
             observer.checked(checked, trainer);
-            if checked.stop {
-                break End::EarlyStop;
-            }
         }
-        match observer.control() {
-            Control::Continue => (),
-            Control::Save => saved = trainer.checkpoint().save(&run.latest())?,
+        match control {
             Control::Stop => break End::Done,
-            Control::Interrupt => {
-                saved = trainer.checkpoint().save(&run.latest())?;
-                return Ok((End::Interrupted, saved));
-            }
+            Control::Interrupt => break End::Interrupted,
+            Control::Continue | Control::Save => (),
         }
     };
-    let progress = trainer.progress();
-    if saved.is_empty() || !progress.step.is_multiple_of(trainer.config().train.eval_every) {
-        saved = trainer.checkpoint().save(&run.latest())?;
-        // A check off the schedule is not counted, so that a resumed run equals an uninterrupted one.
-        if let Some(checked) = trainer.uncounted_check()? {
-            observer.checked(&checked, trainer);
-        }
+    Ok((end, sha256_of(&run.latest())?))
+}
+
+/// The metrics of a run that goes on from an end off the schedule of its checks, without the check made there: those of
+/// a run that never ended.
+fn metrics_beyond_end(run: &RunDir, end: u64) -> Result<Metrics> {
+    let path = run.metrics();
+    if !end.is_multiple_of(REPORT) {
+        return Metrics::resume(&path, &COLUMNS, end - 1);
     }
-    if progress.best.is_none() {
-        trainer.checkpoint().save(&run.best())?; // no scheduled check yet: the last state is the best known
-    }
-    Ok((end, saved))
+    drop(Metrics::resume(&path, &COLUMNS, end)?);
+    Metrics::empty(&path, end, 2)?; // valid_elbo_seq, valid_loss
+    Metrics::resume(&path, &COLUMNS, end)
 }

@@ -3,7 +3,7 @@
 //! Also the only clock below `cli`. Not here: which numbers (`fit`), TensorBoard (`events`).
 
 use crate::error::{Error, Result};
-use crate::file::open_regular;
+use crate::file::{open_regular, write_whole};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -32,30 +32,48 @@ impl Metrics {
     }
 
     /// The file of a run resumed after `step`: drops rows of later steps and a truncated last row, which the run will
-    /// write again. A missing file is created.
+    /// write again. A missing file is created. Rows that something else has damaged stay.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
-        let mut text = String::new();
+        let mut bytes = vec![];
         if path.exists() {
             let mut file = open_regular(path, "the metrics.csv of a run")?;
-            file.read_to_string(&mut text).map_err(Error::read(path))?;
+            file.read_to_end(&mut bytes).map_err(Error::read(path))?;
         }
-        if !text.contains('\n') && header(columns).starts_with(&text) {
+        let wanted = header(columns);
+        if !bytes.contains(&b'\n') && wanted.as_bytes().starts_with(&bytes) {
             return Self::create(path, columns); // missing, or truncated in its header
         }
-        let mut lines = text.split_inclusive('\n');
-        let (found, wanted) = (lines.next().unwrap_or_default(), header(columns));
-        if found != wanted {
-            let (found, wanted) = (found.trim_end(), wanted.trim_end());
+        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+        let found = lines.next().unwrap_or_default();
+        if found != wanted.as_bytes() {
+            let (found, wanted) = (String::from_utf8_lossy(found), wanted.trim_end());
+            let found = found.trim_end();
             let what = format!("has the columns {found}, want {wanted}: move it away");
             return Err(Error::invalid(path, what));
         }
-        let kept = lines.take_while(|line| line.ends_with('\n') && step_of(line) <= Some(step));
-        let length = found.len() + kept.map(str::len).sum::<usize>();
+        let kept = lines.take_while(|line| line.ends_with(b"\n") && step_of(line) <= Some(step));
+        let length = found.len() + kept.map(<[u8]>::len).sum::<usize>();
         let file = OpenOptions::new().write(true).open(path).map_err(Error::write(path))?;
         let mut metrics = Self { path: path.into(), file, columns: columns.len() };
         let cut = metrics.file.set_len(length as u64);
         cut.and_then(|()| metrics.file.seek(SeekFrom::End(0))).map_err(Error::write(path))?;
         Ok(metrics)
+    }
+
+    /// Empties the last `count` values of the last row, if that is the row of `step`; the file is replaced whole.
+    pub fn empty(path: &Path, step: u64, count: usize) -> Result<()> {
+        let mut file = open_regular(path, "the metrics.csv of a run")?;
+        let mut bytes = vec![];
+        file.read_to_end(&mut bytes).map_err(Error::read(path))?;
+        let row = bytes.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
+        let commas = row.iter().enumerate().filter(|(_, byte)| **byte == b',');
+        let Some((cut, _)) = commas.rev().nth(count - 1).filter(|_| step_of(row) == Some(step))
+        else {
+            return Ok(());
+        };
+        let kept = bytes.len() - row.len() + cut;
+        let text = [&bytes[..kept], &b",".repeat(count), b"\n"].concat();
+        write_whole(path, |file| file.write_all(&text))
     }
 
     /// One row; a value that does not apply is left empty. Numbers are printed so that they read back to
@@ -83,6 +101,7 @@ fn header(columns: &[&str]) -> String {
 }
 
 /// The step of a row; a row without one is kept.
-fn step_of(line: &str) -> Option<u64> {
-    line.split(',').next()?.trim().parse().ok()
+fn step_of(line: &[u8]) -> Option<u64> {
+    let first = line.split(|&byte| byte == b',').next()?;
+    str::from_utf8(first).ok()?.trim().parse().ok()
 }

@@ -19,6 +19,7 @@ pub(crate) mod particles;
 pub(crate) mod presets;
 mod resolve;
 mod restore;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod safetensors;
 pub(crate) mod shards;

@@ -113,16 +113,21 @@ impl Config {
 
     /// Every dotted key that [`set`](Self::set) and a file may name.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys = vec![];
+        self.values().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Every dotted key with its value.
+    pub(super) fn values(&self) -> Table {
+        let mut values = Table::new();
         for (key, value) in self.table() {
             match value {
                 Value::Table(inner) => {
-                    keys.extend(inner.keys().map(|name| format!("{key}.{name}")))
+                    values.extend(inner.into_iter().map(|(name, x)| (format!("{key}.{name}"), x)))
                 }
-                _ => keys.push(key),
+                _ => drop(values.insert(key, value)),
             }
         }
-        keys
+        values
     }
 
     fn unknown_key(&self, key: &str) -> Error {

@@ -9,7 +9,7 @@
 use super::Overrides;
 use super::config::Config;
 use crate::error::{Error, Result};
-use crate::file::write_whole;
+use crate::file::{read_whole, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -38,7 +38,7 @@ impl RunDir {
         fs::create_dir_all(root).map_err(Error::write(root))?;
         // Locked before looking: else two processes could both find it empty.
         let lock = run.lock()?;
-        if run.config_path().exists() || run.latest().exists() {
+        if run.files().iter().any(|file| file.exists()) {
             let cure = format!(
                 "resume it with `stcn train --resume {}` or choose another --out",
                 root.display()
@@ -60,12 +60,53 @@ impl RunDir {
                 "is not there, want the directory of a run: train one with `stcn train --out DIR`";
             return Err(Error::invalid(root, what));
         }
-        if !run.config_path().is_file() {
+        if !run.files().iter().any(|file| file.is_file()) {
             let what =
                 "holds no run (no config.toml): name the directory given to `stcn train --out`";
             return Err(Error::invalid(root, what));
         }
         Ok(run)
+    }
+
+    /// The run that a checkpoint lies in, if it lies in one.
+    pub fn of(checkpoint: &Path) -> Option<Self> {
+        let checkpoint = std::path::absolute(checkpoint).ok()?;
+        let run = Self { root: checkpoint.parent()?.parent()?.into() };
+        (checkpoint.parent() == run.latest().parent() && run.config_path().is_file()).then_some(run)
+    }
+
+    /// The checkpoint to resume from, `None` if the run was killed before it had one. Refused if it has got lost since:
+    /// to begin again would overwrite what the run has left.
+    pub fn resume_from(&self) -> Result<Option<PathBuf>> {
+        let (latest, best, root) = (self.latest(), self.best(), self.root.display());
+        if latest.exists() {
+            return Ok(Some(latest));
+        }
+        if best.exists() {
+            let (from, to) = (best.display(), latest.display());
+            let what = format!(
+                "is not there, and {from} is: go on from that with `cp {from} {to}` and `stcn train --resume {root}`"
+            );
+            return Err(Error::invalid(&latest, what));
+        }
+        let metrics = self.metrics();
+        let lines = |bytes: Vec<u8>| bytes.split(|&byte| byte == b'\n').count();
+        if metrics.exists()
+            && lines(read_whole(&metrics, u64::MAX, "the metrics.csv of a run")?) > 2
+        {
+            let what = format!(
+                "is not there, and metrics.csv says that the run had begun: train it again with `stcn train \
+                 --config {} --out DIR`",
+                self.config_path().display()
+            );
+            return Err(Error::invalid(&latest, what));
+        }
+        Ok(None)
+    }
+
+    /// Any of which makes a directory a run.
+    fn files(&self) -> [PathBuf; 3] {
+        [self.config_path(), self.latest(), self.best()]
     }
 
     /// Locks the run for writing; refused if another process has the lock.

@@ -104,7 +104,42 @@ pub fn update_watched(
     step: u64,
     watch: &(dyn Fn(&mut Tape) + Sync),
 ) -> Result<Report> {
+    let Descent { loss, terms, grads, norm } = descent(model, batch, train, seed, step, watch)?;
     let rate = lr(train.schedule(), train.lr, step);
+    adam.update(model, &grads, clip_scale(norm, train.grad_clip) as Real, rate, step);
+    let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
+    let kl_weight = kl_weight(train.kl_anneal, step);
+    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
+}
+
+/// Whether update number `step` would be made: the error is the one with which it would be refused. Nothing changes.
+pub fn try_update(
+    model: &dyn SequenceModel,
+    batch: &Batch,
+    train: &TrainConfig,
+    seed: u64,
+    step: u64,
+) -> Result<()> {
+    descent(model, batch, train, seed, step, &|_| ()).map(drop)
+}
+
+/// Loss and gradient of a batch.
+struct Descent {
+    loss: f64,
+    terms: Option<(f64, Vec<f64>)>,
+    grads: Grads,
+    norm: f64,
+}
+
+/// Those of update number `step`; refused if one is not finite.
+fn descent(
+    model: &dyn SequenceModel,
+    batch: &Batch,
+    train: &TrainConfig,
+    seed: u64,
+    step: u64,
+    watch: &(dyn Fn(&mut Tape) + Sync),
+) -> Result<Descent> {
     objective::check(model, train.objective)?;
     let shares = map_shards(model, batch, |shard| {
         let mut tape = Tape::new();
@@ -130,14 +165,10 @@ pub fn update_watched(
         return refused(format!("the loss is {loss}"));
     }
     let norm = gradient_norm(model, &grads);
-    let scale = clip_scale(norm, train.grad_clip);
-    if !norm.is_finite() || norm * scale > LARGEST_NORM {
+    if !norm.is_finite() || norm * clip_scale(norm, train.grad_clip) > LARGEST_NORM {
         return refused(format!("the norm of the gradient is {norm}"));
     }
-    adam.update(model, &grads, scale as Real, rate, step);
-    let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
-    let kl_weight = kl_weight(train.kl_anneal, step);
-    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
+    Ok(Descent { loss, terms, grads, norm })
 }
 
 /// The forward pass of update number `step`.

@@ -24,28 +24,45 @@ pub struct Trained {
     pub normalisation: Normalisation,
     /// Updates made.
     pub step: u64,
+    /// The checkpoint's file.
+    pub checkpoint: PathBuf,
 }
 
 impl Trained {
-    /// The best checkpoint of a run directory, or the latest if there is no best yet, or a checkpoint file; its
-    /// model is looked up in `registry`.
+    /// The best checkpoint of a run directory, or a checkpoint file; its model is looked up in `registry`.
+    ///
+    /// Best is best.stcn, or latest.stcn if a check at the end of the run, off the schedule, found that better, or if
+    /// there is no other.
     pub fn open(path: &Path, registry: &Registry) -> Result<Self> {
         if path.is_file() {
-            return Self::load(path, None, registry);
+            return Self::load(path, registry);
         }
         let run = RunDir::open(path)?;
-        let file = if run.best().exists() { run.best() } else { run.latest() };
-        Self::load(&file, Some(run.read_config(registry)?), registry)
+        if !run.best().exists() {
+            return Self::load(&run.latest(), registry);
+        }
+        // A damaged latest.stcn does not keep anyone from the best.
+        let latest = Checkpoint::load(&run.latest()).ok().map(|latest| latest.header);
+        let better = latest.is_some_and(|latest| {
+            latest.best.is_some() && latest.end.is_some_and(|end| end.beats(latest.best))
+        });
+        Self::load(&if better { run.latest() } else { run.best() }, registry)
     }
 
-    fn load(path: &Path, config: Option<Config>, registry: &Registry) -> Result<Self> {
+    /// The latest checkpoint of a run directory.
+    pub fn open_latest(root: &Path, registry: &Registry) -> Result<Self> {
+        Self::load(&RunDir::open(root)?.latest(), registry)
+    }
+
+    fn load(path: &Path, registry: &Registry) -> Result<Self> {
         let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path, registry)?;
         // The sizes come from the checkpoint, but the data's path is only in the run directory.
         let data = &mut trained.config.data;
-        (data.path, data.in_memory) = match config {
-            Some(config) => (config.data.path, config.data.in_memory),
-            None => (PathBuf::new(), data.in_memory),
-        };
+        data.path = PathBuf::new();
+        if let Some(run) = RunDir::of(path) {
+            let config = run.read_config(registry)?;
+            (data.path, data.in_memory) = (config.data.path, config.data.in_memory);
+        }
         Ok(trained)
     }
 
@@ -61,23 +78,33 @@ impl Trained {
         let mut model = models::build(&config.model, Init::unfilled())?;
         fill(&mut *model, params);
         let normalisation = Normalisation { mean: header.mean, std: header.std };
-        Ok(Self { config, model, normalisation, step: header.step })
+        let checkpoint = path.into();
+        Ok(Self { config, model, normalisation, step: header.step, checkpoint })
     }
 
     /// Opens the data that the run was trained on, or `other`.
     pub fn open_data(&mut self, other: Option<PathBuf>) -> Result<DataSet> {
         let wanted = self.config.data.fingerprint.clone();
-        let data = &mut self.config.data;
+        let (data, own) = (&mut self.config.data, other.is_none());
         data.path = other.unwrap_or_else(|| data.path.clone());
         let embedded = data.path.as_os_str().is_empty();
         let set = open_data(&mut self.config)?;
-        // Checkpoints and exports hold no data path, and an empty path means the embedded data.
-        if embedded && !wanted.is_empty() && wanted != set.fingerprint() {
-            return Err(Error::usage(format!(
-                "this model was trained on data with fingerprint {}…, which is not the embedded \
-                 handwriting, and its path is not known: give it with --data FILE.npz",
-                wanted.get(..12).unwrap_or(&wanted)
-            )));
+        if own && !wanted.is_empty() && wanted != set.fingerprint() {
+            let wanted = wanted.get(..12).unwrap_or(&wanted);
+            // Checkpoints and exports hold no data path, and an empty path means the embedded data.
+            return Err(if embedded {
+                Error::usage(format!(
+                    "this model was trained on data with fingerprint {wanted}…, which is not the embedded \
+                     handwriting, and its path is not known: give it with --data FILE.npz"
+                ))
+            } else {
+                let what = format!(
+                    "is not the data this model was trained on (fingerprint {}…, want {wanted}…): restore the \
+                     file, or name the data to use with --data FILE.npz",
+                    &set.fingerprint()[..12]
+                );
+                Error::invalid(set.name(), what)
+            });
         }
         Ok(set)
     }

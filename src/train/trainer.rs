@@ -2,16 +2,17 @@
 //!
 //! Not here: what one update does (`step`), how good a model is (`evaluate`), when to stop (`fit`).
 
-use super::checkpoint::{ARITHMETIC, Checkpoint, Header, Named};
+use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
 use super::config::{Config, Objective, Reduction, TrainConfig};
 use super::data::{dequantise, open_data, real_channels};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
 use super::restore::{check, fill};
-use super::step::{Report, update};
+use super::resume;
+use super::step::{Report, try_update, update};
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::Adam;
@@ -42,6 +43,18 @@ pub struct Progress {
     pub best_step: u64,
     /// Checks in a row without progress.
     pub bad_checks: u64,
+    /// The check at this step, if the run ended here off the schedule of its checks.
+    pub end: Option<EndCheck>,
+}
+
+impl Progress {
+    /// Step and validation ELBO of the best check, the one at the end included.
+    pub fn best_check(&self) -> Option<(u64, f64)> {
+        match self.end.filter(|end| end.beats(self.best)) {
+            Some(end) => Some((self.step, end.elbo)),
+            None => Some((self.best_step, self.best_elbo?)),
+        }
+    }
 }
 
 /// The result of a check on the validation part.
@@ -52,8 +65,6 @@ pub struct Checked {
     pub loss: f64,
     /// Whether no earlier check was better.
     pub best: bool,
-    /// Whether patience has run out.
-    pub stop: bool,
 }
 
 impl Trainer {
@@ -82,6 +93,10 @@ impl Trainer {
 
     /// At step 0 of a run directory that exists already; the data must have the fingerprint in `config`.
     pub fn again(config: Config) -> Result<Self> {
+        if config.data.fingerprint.is_empty() {
+            let what = "the config of this run has lost data.fingerprint: begin another run with --out DIR";
+            return Err(Error::usage(what));
+        }
         Self::begin_again(config, None)
     }
 
@@ -91,7 +106,8 @@ impl Trainer {
         let found = trainer.set.fingerprint();
         if !wanted.is_empty() && wanted != found {
             let what = format!(
-                "is not the data this run began with (fingerprint {}…, want {}…): give it back its file",
+                "is not the data this run began with (fingerprint {}…, want {}…): give it back its file, or \
+                 name it with --data FILE.npz",
                 &found[..12],
                 wanted.get(..12).unwrap_or(&wanted)
             );
@@ -100,13 +116,17 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// At the step of `checkpoint`; the data must have the fingerprint in `config`. `path` is for the messages.
+    /// At the step of `checkpoint`, on the data of its fingerprint. `config` may differ from the checkpoint's in what
+    /// `stcn train --help` lists under "resumed" and in where the data lies; `path` is for the messages.
     pub fn resume(
-        config: Config,
+        mut config: Config,
         checkpoint: Checkpoint,
         path: &Path,
         registry: &Registry,
     ) -> Result<Self> {
+        let before = Config::from_toml(&checkpoint.header.config_toml, path, registry)?;
+        resume::check(&resume::changes(&before, &config))?;
+        config.data.fingerprint.clone_from(&before.data.fingerprint);
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
@@ -120,15 +140,8 @@ impl Trainer {
         if !adam_m.is_empty() {
             trainer.adam = trainer.adam.with_moments(adam_m, adam_v);
         }
-        let Header { config_toml, step, best, best_elbo, best_step, bad_checks, .. } = header;
-        trainer.progress = Progress { step, best, best_elbo, best_step, bad_checks };
-        let before = Config::from_toml(&config_toml, path, registry)?;
-        if before.seed != trainer.config.seed {
-            return Err(Error::usage(format!(
-                "a run goes on with the seed it began with, {}: leave seed={} out",
-                before.seed, trainer.config.seed
-            )));
-        }
+        let Header { step, best, best_elbo, best_step, bad_checks, end, .. } = header;
+        trainer.progress = Progress { step, best, best_elbo, best_step, bad_checks, end };
         if selection_key(&before) != selection_key(&trainer.config) {
             trainer.progress = Progress { step, ..Progress::default() }; // the old best is in another measure
         }
@@ -158,8 +171,15 @@ impl Trainer {
             self.config.seed,
             step,
         )?;
-        self.progress.step = step;
+        (self.progress.step, self.progress.end) = (step, None);
         Ok(report)
+    }
+
+    /// Whether the next update would be made; refused as it would be, and nothing changes.
+    pub fn try_step(&mut self) -> Result<()> {
+        let batch = self.batch()?;
+        let step = self.progress.step + 1;
+        try_update(&*self.model, &batch, &self.config.train, self.config.seed, step)
     }
 
     fn epochs(&self) -> Result<Epochs<'_>> {
@@ -178,15 +198,13 @@ impl Trainer {
         by_epochs.into_iter().chain(by_steps).min()
     }
 
-    /// Evaluates the validation part and counts the result: whether it is the best yet, and whether patience has
-    /// run out. `None` without a validation part.
+    /// Evaluates the validation part and counts the result: whether it is the best yet, and whether it is progress.
+    /// `None` without a validation part; refused if the result is not finite.
     pub fn check(&mut self) -> Result<Option<Checked>> {
         let Some((value, loss)) = self.validate()? else { return Ok(None) };
         let (train, progress) = (&self.config.train, &mut self.progress);
-        let finite = loss.is_finite(); // NaN is no progress, not even where there is no best yet
         let fell = progress.best.is_none_or(|best| loss < best - train.min_gain * best.abs());
-        let (fell, best) =
-            (finite && fell, finite && progress.best.is_none_or(|best| loss <= best));
+        let best = progress.best.is_none_or(|best| loss <= best);
         if fell {
             progress.bad_checks = 0;
         } else if progress.step > train.after_step {
@@ -197,14 +215,22 @@ impl Trainer {
             progress.best_elbo = Some(value.elbo_seq);
             progress.best_step = progress.step;
         }
-        let stop = train.early_stop && progress.bad_checks >= train.patience;
-        Ok(Some(Checked { value, loss, best, stop }))
+        Ok(Some(Checked { value, loss, best }))
     }
 
-    /// The same without counting it; the best only if nothing was counted before.
-    pub(super) fn uncounted_check(&self) -> Result<Option<Checked>> {
-        let best = self.progress.best.is_none();
-        Ok(self.validate()?.map(|(value, loss)| Checked { value, loss, best, stop: false }))
+    /// The same at the end of a run where no check is due: kept beside what the checks on schedule have found, not
+    /// counted among them, since a run that goes on from here must not depend on it.
+    pub fn check_end(&mut self) -> Result<Option<Checked>> {
+        let Some((value, loss)) = self.validate()? else { return Ok(None) };
+        let end = EndCheck { loss, elbo: value.elbo_seq };
+        self.progress.end = Some(end);
+        Ok(Some(Checked { value, loss, best: end.beats(self.progress.best) }))
+    }
+
+    /// Whether `train.patience` checks in a row brought no progress.
+    pub fn out_of_patience(&self) -> bool {
+        let train = &self.config.train;
+        train.early_stop && self.progress.bad_checks >= train.patience
     }
 
     /// The ELBO of the validation part by one draw, beside it the bound that is trained on; and the loss by that
@@ -220,7 +246,12 @@ impl Trainer {
         let particles = |of| if objective == of { particles } else { 0 };
         let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
         let plan = Plan { split, draws: 1, iwae, fivo, seed: self.config.seed, copies };
-        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ())?;
+        let step = self.progress.step;
+        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
+        let value = value.map_err(|e| match e.kind() {
+            ErrorKind::Diverged(what) => ErrorKind::Diverged(format!("step {step}: {what}")).into(),
+            _ => e,
+        })?;
         let lengths: Vec<usize> =
             self.set.split(split).iter().map(|&i| self.set.length(i)).collect();
         let bound = value.iwae.as_ref().or(value.fivo.as_ref());
@@ -236,7 +267,7 @@ impl Trainer {
             params.push(Named { path: p.path().into(), value: p.value.clone() });
         });
         let (m, v) = self.adam.moments();
-        let Progress { step, best, best_elbo, best_step, bad_checks } = self.progress;
+        let Progress { step, best, best_elbo, best_step, bad_checks, end } = self.progress;
         let header = Header {
             arithmetic: ARITHMETIC,
             step,
@@ -244,6 +275,7 @@ impl Trainer {
             best_elbo,
             best_step,
             bad_checks,
+            end,
             mean: self.normalisation.mean.clone(),
             std: self.normalisation.std.clone(),
             ..Header::new(self.config.portable_toml())

@@ -207,8 +207,8 @@ fn a_checkpoint_with_a_flipped_bit_is_refused_with_the_section_it_is_in() {
 #[test]
 fn a_checkpoint_of_a_newer_format_asks_for_an_upgrade() {
     refused_checkpoint(
-        |bytes| bytes[8] = 3,
-        "written by a newer stcn (format 3; this one reads 2): upgrade",
+        |bytes| bytes[8] = 4,
+        "written by a newer stcn (format 4; this one reads 3): upgrade",
     );
 }
 

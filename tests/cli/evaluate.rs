@@ -127,8 +127,10 @@ fn two_runs_are_compared_on_the_same_sequences() {
     assert!((above - (ours - theirs)).abs() < 1e-9 * ours.abs() && se > 0., "{above} {se}");
     assert_eq!(against("other", "run"), [-above, se]);
     assert_eq!(against("run", "run"), [0., 0.]);
-    let parts =
-        ["above other, wavenet, log-likelihood (exact): ", "standard error of the differences"];
+    let parts = [
+        "above other/checkpoint/best.stcn of step 2, wavenet, log-likelihood (exact): ",
+        "standard error of the differences",
+    ];
     says(&lab.ok("evaluate run --against other"), &parts);
 }
 
@@ -167,7 +169,7 @@ fn for_people_it_says_what_the_number_is_and_how_sure() {
         &said,
         &[
             "stcn-dense, head gmm",
-            "step 3",
+            "run/checkpoint/best.stcn of step 3",
             "ELBO (a lower bound): ",
             " ± ",
             "KL per latent: z.1 ",
@@ -183,13 +185,14 @@ fn for_people_it_says_what_the_number_is_and_how_sure() {
 fn a_checkpoint_alone_asks_for_the_data_it_was_trained_on() {
     let lab = trained();
     let whole = lab.ok("evaluate run --json");
-    let checkpoint = "evaluate run/checkpoint/best.stcn --json";
+    lab.write("alone.stcn", lab.read("run/checkpoint/best.stcn"));
     let parts = ["fingerprint", "not the embedded handwriting", "--data FILE.npz"];
-    says(&lab.refused(checkpoint), &parts);
-    says(&lab.refused("inspect run/checkpoint/best.stcn"), &parts);
-    assert_eq!(lab.ok(&format!("{checkpoint} --data ink.npz")), whole);
-    let table = lab.ok("inspect run/checkpoint/best.stcn --data ink.npz");
-    assert_eq!(table, lab.ok("inspect run"));
+    says(&lab.refused("evaluate alone.stcn --json"), &parts);
+    says(&lab.refused("inspect alone.stcn"), &parts);
+    let alone = |text: String| text.replace("run/checkpoint/best.stcn", "alone.stcn");
+    assert_eq!(lab.ok("evaluate alone.stcn --json --data ink.npz"), alone(whole));
+    let table = lab.ok("inspect alone.stcn --data ink.npz");
+    assert_eq!(table, alone(lab.ok("inspect run")));
 }
 
 #[test]

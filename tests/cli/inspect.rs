@@ -62,7 +62,8 @@ fn a_node_tells_its_formula_and_the_terms_of_its_gradient() {
     let parameters = [weights.keys().next().unwrap().as_str(), weights.keys().last().unwrap()];
     for node in ["z.1", "kl.2", "d.2", "loss"].iter().chain(&parameters) {
         let said = lab.ok(&format!("inspect run --node {node}"));
-        assert!(said.starts_with(&format!("{node}: node ")), "{said}");
+        let wanted = format!("run/checkpoint/best.stcn of step 3\n{node}: node ");
+        assert!(said.starts_with(&wanted), "{said}");
         says(&said, &["value:    rms ", "gradient: rms ", "consumer"]);
     }
     let said = lab.ok("inspect run --node z.2");

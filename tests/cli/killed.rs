@@ -2,7 +2,7 @@
 //! fill up or turn read-only under them: they go on to the same bits.
 #![cfg(target_os = "linux")]
 
-use super::{TINY, tiny};
+use super::{IMPATIENT, TINY, tiny};
 use crate::common::{Lab, stderr};
 use serde_json::Value;
 use stcn::Noise;
@@ -128,44 +128,71 @@ fn two_hundred_kills_lose_no_bit() {
     println!("{kills} kills in {runs} runs, every run to the bytes of one that was left alone");
 }
 
-/// Kills at the n-th call of each system call that a training makes on its files, from the first to the last.
-#[test]
-fn a_run_killed_at_any_call_that_writes_a_file_ends_in_the_same_bytes() {
+/// Whether this machine lets strace kill at a chosen system call.
+fn may_kill_at_calls() -> bool {
     // A program that makes no such call must run through: else strace may not trace here.
     let probe = ["-o", "/dev/null", "-e", "inject=rename:signal=SIGKILL:when=1", "true"];
-    if !Command::new("strace").args(probe).output().is_ok_and(|output| output.status.success()) {
-        return println!("skipped: no strace that may kill at a chosen system call");
+    let may = Command::new("strace").args(probe).output().is_ok_and(|out| out.status.success());
+    if !may {
+        println!("skipped: no strace that may kill at a chosen system call");
     }
-    let words = format!("{WRITING} {TINY} --steps 3");
+    may
+}
+
+/// Kills a training at its n-th `call`, from the first to the last, resumes it, and compares it with one left alone;
+/// gives how many kills that were.
+fn killed_at_each(call: &str, words: &str) -> usize {
     let straight = Lab::new();
     straight.ok(&format!("train --out cut {words}"));
     let straight = remains(&straight, "cut");
-    let mut kills = 0;
-    for call in ["rename", "fsync", "mkdir"] {
-        for n in 1.. {
-            assert!(n < 100, "{call}: killed without end");
-            let lab = Lab::new();
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-            strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={n}")]);
-            strace.arg(env!("CARGO_BIN_EXE_stcn")).args(["train", "--out", "cut"]);
-            strace.args(words.split_whitespace()).current_dir(lab.path(""));
-            let output = strace.output().unwrap();
-            if output.status.success() {
-                assert!(n > 1, "no {call} was seen");
-                break;
-            }
-            let begun = lab.path("cut/config.toml").exists();
-            lab.ok(&if begun {
-                "train --resume cut".into()
-            } else {
-                format!("train --out cut {words}")
-            });
-            assert!(remains(&lab, "cut") == straight, "killed at {call} number {n}");
-            kills += 1;
+    for n in 1.. {
+        assert!(n < 100, "{call}: killed without end");
+        let lab = Lab::new();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={n}")]);
+        strace.arg(env!("CARGO_BIN_EXE_stcn")).args(["train", "--out", "cut"]);
+        strace.args(words.split_whitespace()).current_dir(lab.path(""));
+        let output = strace.output().unwrap();
+        if output.status.success() {
+            assert!(n > 1, "no {call} was seen");
+            return n - 1;
         }
+        let begun = lab.path("cut/config.toml").exists();
+        lab.ok(&if begun {
+            "train --resume cut".into()
+        } else {
+            format!("train --out cut {words}")
+        });
+        assert!(remains(&lab, "cut") == straight, "killed at {call} number {n}");
     }
-    println!("{kills} kills");
+    unreachable!("a run makes no end of calls")
+}
+
+#[test]
+fn a_run_killed_at_any_call_that_writes_a_file_ends_in_the_same_bytes() {
+    if may_kill_at_calls() {
+        let words = format!("{WRITING} {TINY} --steps 3");
+        let kills = ["rename", "fsync", "mkdir"].map(|call| killed_at_each(call, &words));
+        println!("{kills:?} kills");
+    }
+}
+
+/// Regression, 23 November 2026: killed at its last fsync, it trained on.
+#[test]
+fn a_run_that_stopped_early_and_was_killed_at_any_fsync_ends_in_the_same_bytes() {
+    if may_kill_at_calls() {
+        let words = format!("--data ink.npz {TINY} {IMPATIENT} --steps 10");
+        println!("{} kills", killed_at_each("fsync", &words));
+    }
+}
+
+#[test]
+fn a_run_that_ends_off_its_schedule_and_was_killed_at_any_fsync_ends_in_the_same_bytes() {
+    if may_kill_at_calls() {
+        let words = format!("--data ink.npz {TINY} --set train.eval_every=2 --steps 3");
+        println!("{} kills", killed_at_each("fsync", &words));
+    }
 }
 
 /// What a training, a resumed one on the disk turned read-only, and one on a larger disk say and leave.

@@ -14,11 +14,13 @@ mod list;
 mod page;
 mod prepare;
 mod profile;
+mod resumed;
 mod safetensors;
 mod same_bits;
 mod sample;
 mod stopped;
 mod train;
+mod trained;
 
 use crate::common::Lab;
 use serde_json::Value;
@@ -38,6 +40,18 @@ fn tiny(model: &str) -> String {
     };
     let sizes: String = sizes.iter().map(|size| format!("--set model.{size} ")).collect();
     format!("--model {model} {sizes} --set train.batch=4")
+}
+
+/// Stops a run at step 8, after three checks that brought no progress: a loss does not fall by half in two updates.
+const IMPATIENT: &str = "--set train.eval_every=2 --set train.patience=3 --set train.after_step=0 \
+                         --set train.min_gain=0.5";
+
+/// The command between backticks after `words`, without its `stcn`.
+#[track_caller]
+fn suggested<'a>(said: &'a str, words: &str) -> &'a str {
+    let rest = said.split_once(words).unwrap_or_else(|| panic!("want {words:?} in: {said}")).1;
+    let command = rest.split('`').nth(1).expect("a command between backticks");
+    command.strip_prefix("stcn ").unwrap_or(command)
 }
 
 /// A lab with a run of three steps in `run`.

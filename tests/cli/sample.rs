@@ -14,7 +14,9 @@ fn ink_comes_as_numbers_and_as_pictures() {
     let lines = lab.json("sample run --count 3 --steps 20 --out drawn");
     assert_eq!(lines.len(), 1);
     let files = ["drawn/sample.npz", "drawn/sample.svg", "drawn/sample.png"];
-    let wanted = serde_json::json!({ "count": 3, "steps": 20, "primed": 0, "files": files });
+    let wanted = serde_json::json!({
+        "checkpoint": "run/checkpoint/best.stcn", "step": 3, "count": 3, "steps": 20, "primed": 0, "files": files,
+    });
     assert_eq!(lines[0], wanted);
     let set = open(&lab, "drawn/sample.npz");
     assert_eq!((set.len(), set.channels()), (3, 3));
@@ -139,7 +141,8 @@ fn sound_that_is_too_loud_or_too_soft_is_told() {
     };
     says(&said(|i| (i % 7) as f32 * 9e4 - 27e4), &["% of the samples are beyond 16 bits"]);
     says(&said(|i| (i % 7) as f32 * 0.1 - 0.3), &["nothing to hear", "16-bit integers"]);
-    assert_eq!(said(|i| (i % 7) as f32 * 900. - 2700.), "");
+    let opened = "drawn from run/checkpoint/best.stcn of step 2\n";
+    assert_eq!(said(|i| (i % 7) as f32 * 900. - 2700.), opened);
 }
 
 #[test]

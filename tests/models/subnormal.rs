@@ -5,11 +5,11 @@
 use super::batch;
 use crate::common::preset;
 use stcn::Tensor;
+use stcn::internals::step::{pass, update};
 use stcn::models::{self, ALL, ModelKind};
 use stcn::nn::Init;
 use stcn::optim::Adam;
 use stcn::tape::{Keep, Tape};
-use stcn::internals::step::{pass, update};
 
 fn subnormal(x: &Tensor) -> usize {
     x.data().iter().filter(|x| x.is_subnormal()).count()

@@ -4,6 +4,7 @@ use crate::common::sha256_of;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use stcn::Tensor;
+use stcn::internals::checkpoint::EndCheck;
 use stcn::internals::checkpoint::MAGIC;
 use stcn::models::Registry;
 use stcn::train::Config;
@@ -28,6 +29,7 @@ fn small() -> Checkpoint {
     header.best = Some(-1.5);
     header.best_step = 40;
     header.bad_checks = 2;
+    header.end = Some(EndCheck { loss: -1.75, elbo: 1.5 });
     (header.mean, header.std) = (vec![0.5], vec![2.]);
     Checkpoint { header, params, adam_m, adam_v }
 }
@@ -97,10 +99,10 @@ fn the_layout_of_the_file_is_what_it_was() {
     let mut checkpoint = small();
     checkpoint.header.crate_version = "0.1.0".into();
     checkpoint.header.arithmetic = 1;
-    assert_eq!(FORMAT, 2);
+    assert_eq!(FORMAT, 3);
     assert_eq!(
         hex::encode(Sha256::digest(checkpoint.to_bytes())),
-        "c7ee69e35622b4b49355635a3ff9f0b8dc5a8949ba262a650bc7d3f8355f432b"
+        "3e06358a6e65bfe00d098460ab44d859a845926074403ec0ded19b02be41771b"
     );
 }
 
@@ -195,10 +197,10 @@ fn another_kind_of_file_is_refused() {
 #[test]
 fn a_newer_format_asks_for_an_upgrade() {
     let mut bytes = small().to_bytes();
-    bytes[8] = 3;
+    bytes[8] = 4;
     assert_eq!(
         complaint(&bytes),
-        "was written by a newer stcn (format 3; this one reads 2): upgrade"
+        "was written by a newer stcn (format 4; this one reads 3): upgrade"
     );
     bytes[8] = 1;
     assert_eq!(
@@ -244,12 +246,16 @@ fn files_that_are_not_there_or_not_files_are_named() {
 
 /// A file with a correct checksum around whatever payloads.
 fn forge(payloads: [&[u8]; 4]) -> Vec<u8> {
-    let mut bytes = [&MAGIC[..], &FORMAT.to_le_bytes()].concat();
+    forge_format(FORMAT, payloads)
+}
+
+fn forge_format(format: u32, payloads: [&[u8]; 4]) -> Vec<u8> {
+    let mut bytes = [&MAGIC[..], &format.to_le_bytes()].concat();
     for (name, payload) in ["header", "params", "adam.m", "adam.v"].iter().zip(payloads) {
         let mut frame = name.as_bytes().to_vec();
         frame.resize(8, 0);
         frame.extend((payload.len() as u64).to_le_bytes());
-        let sum = [&FORMAT.to_le_bytes()[..], &frame, payload].concat();
+        let sum = [&format.to_le_bytes()[..], &frame, payload].concat();
         bytes.extend([&frame, payload, &Sha256::digest(sum)].concat());
     }
     bytes
@@ -257,7 +263,47 @@ fn forge(payloads: [&[u8]; 4]) -> Vec<u8> {
 
 fn header(directory: Vec<(&str, Vec<u64>)>) -> Vec<u8> {
     use bincode::Options;
-    bincode::DefaultOptions::new().serialize(&(Header::new(""), directory)).unwrap()
+    let end: Option<EndCheck> = None;
+    bincode::DefaultOptions::new().serialize(&(Header::new(""), directory, end)).unwrap()
+}
+
+#[test]
+fn a_checkpoint_of_format_2_is_read_as_one_whose_run_had_not_ended() {
+    let header = header(vec![("w", vec![2])]);
+    let (end, of_format_2) = header.split_last().unwrap();
+    assert_eq!(*end, 0, "no end: one byte");
+    let old = Checkpoint::from_bytes(&forge_format(2, [of_format_2, &[0; 8], &[], &[]])).unwrap();
+    assert_eq!((old.header.end, old.params.len()), (None, 1));
+    // Damage is found by its own checksum.
+    let mut bytes = forge_format(2, [of_format_2, &[0; 8], &[], &[]]);
+    bytes[8] = 3;
+    assert_eq!(complaint(&bytes), "is damaged in its section header: take another copy");
+}
+
+#[test]
+fn a_state_with_numbers_that_are_not_finite_is_not_saved() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("latest.stcn");
+    small().save(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+    type Part = fn(&mut Checkpoint) -> &mut Tensor;
+    let spoil: [(Part, _); 3] = [
+        (|c| &mut c.params[0].value, "tcn.1.bias"),
+        (|c| &mut c.adam_m[1], "Adam's state of head.mean.weight"),
+        (|c| &mut c.adam_v[0], "Adam's state of tcn.1.bias"),
+    ];
+    for (tensor, name) in spoil {
+        for x in [stcn::Real::NAN, stcn::Real::NEG_INFINITY] {
+            let mut ruined = small();
+            tensor(&mut ruined).data_mut()[1] = x;
+            let error = ruined.save(&path).unwrap_err();
+            let wanted = format!("step 42: the state has a number in {name} that is not finite");
+            assert_eq!((error.to_string(), error.exit_code()), (wanted, 1));
+            let loaded = complaint(&ruined.to_bytes());
+            assert!(loaded.starts_with(&format!("has a number in {name} that is not")), "{loaded}");
+        }
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]

@@ -109,6 +109,46 @@ fn patience_ends_a_run_that_does_not_improve() {
     assert_eq!(witness.steps.len(), 6, "checks at 2, 4 and 6");
 }
 
+/// Regression, 23 November 2026: whether patience had run out was known to the check alone, so that a run resumed after
+/// it trained on.
+#[test]
+fn a_run_that_stopped_early_stops_again_wherever_it_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let impatient = ["train.min_gain=100", "train.patience=2", "train.after_step=0"];
+    let config = || config(&[&impatient[..], &["train.steps=40"]].concat());
+    let (_, whole) = run(&dir.path().join("whole"), config(), &mut Witness::default());
+    for cut in [5, 6] {
+        let path = dir.path().join(cut.to_string());
+        let mut witness = Witness { end_at: Some((cut, Control::Interrupt)), ..Witness::default() };
+        assert_eq!(run(&path, config(), &mut witness).0, End::Interrupted);
+        for _ in 0..2 {
+            let mut witness = Witness::default();
+            let ended = resume(&path, 40, &mut witness);
+            assert_eq!(ended, (End::EarlyStop, whole.clone()), "cut after {cut}");
+            assert!(witness.steps.iter().all(|&step| step == 6), "{:?}", witness.steps);
+        }
+    }
+}
+
+/// A state whose next update would be refused is one that nobody can go on from, however finite its numbers.
+#[test]
+fn a_state_from_which_no_update_gets_on_is_not_saved() {
+    for asked in [None, Some(Control::Save), Some(Control::Interrupt), Some(Control::Stop)] {
+        let dir = tempfile::tempdir().unwrap();
+        let every = if asked.is_some() { "train.eval_every=100" } else { "train.eval_every=1" };
+        let mut trainer = Trainer::new(config(&["train.lr=1e18", every, "train.steps=9"])).unwrap();
+        let (run, _lock) = RunDir::create(dir.path(), trainer.config()).unwrap();
+        // The first update ruins the parameters, the second would have to go on from them.
+        let end_at = asked.map(|control| (1, control));
+        let mut witness = Witness { end_at, ..Witness::default() };
+        let e = fit(&mut trainer, &run, &mut witness).expect_err("refused");
+        assert_eq!(e.exit_code(), 1);
+        assert!(e.to_string().starts_with("step 2: the loss is "), "{e}");
+        assert_eq!(Checkpoint::load(&run.latest()).unwrap().header.step, 0);
+        assert!(!run.best().exists());
+    }
+}
+
 #[test]
 fn a_run_on_data_on_the_disk_ends_in_the_same_bytes_cut_or_not_dequantised_or_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -40,6 +40,35 @@ fn resuming_drops_later_rows_and_a_row_cut_short() {
 }
 
 #[test]
+fn rows_that_are_no_text_stay_and_keep_no_run_from_going_on() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    let damaged = b"step,loss,valid\n1,0.5,\n2,\xff\xfe,\n\xc3\x28,,\n3,0.25,\n";
+    fs::write(&path, damaged).unwrap();
+    let mut metrics = Metrics::resume(&path, &COLUMNS, 2).unwrap();
+    metrics.row(3, &[Some(0.25), None]).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), damaged);
+    fs::write(&path, b"step,l\xffss\n1,2\n").unwrap();
+    let said = Metrics::resume(&path, &COLUMNS, 2).unwrap_err().to_string();
+    assert!(said.ends_with("has the columns step,l\u{fffd}ss, want step,loss,valid: move it away"));
+}
+
+#[test]
+fn the_last_values_of_the_last_row_can_be_emptied() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    let mut metrics = Metrics::create(&path, &COLUMNS).unwrap();
+    metrics.row(1, &[Some(3.), Some(4.)]).unwrap();
+    metrics.row(2, &[Some(5.), Some(6.)]).unwrap();
+    Metrics::empty(&path, 1, 1).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "step,loss,valid\n1,3,4\n2,5,6\n");
+    for _ in 0..2 {
+        Metrics::empty(&path, 2, 1).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "step,loss,valid\n1,3,4\n2,5,\n");
+    }
+}
+
+#[test]
 fn resuming_without_a_file_starts_one() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("metrics.csv");

@@ -14,6 +14,7 @@ mod particles;
 mod presets;
 mod resolve;
 mod restore;
+mod resume;
 mod run;
 mod safetensors;
 mod shards;

@@ -7,10 +7,62 @@ use std::path::Path;
 fn data_of_other_bytes_is_refused_on_resume() {
     let mut other = config(&[]);
     other.data.fingerprint = "0".repeat(64);
-    let e = Trainer::resume(other, untrained(), Path::new("x.stcn"), &Registry::default())
-        .err()
-        .expect("refused");
-    assert!(e.to_string().contains("is not the data this run began with"), "{e}");
+    let mut checkpoint = untrained();
+    checkpoint.header.config_toml = other.portable_toml();
+    for config in [config(&[]), other] {
+        let checkpoint = checkpoint.clone();
+        let e = Trainer::resume(config, checkpoint, Path::new("x.stcn"), &Registry::default());
+        let said = e.err().expect("refused").to_string();
+        assert!(said.contains("is not the data this run began with"), "{said}");
+    }
+}
+
+#[test]
+fn a_run_whose_config_has_lost_the_fingerprint_does_not_begin_again() {
+    let said = Trainer::again(config(&[])).err().expect("refused").to_string();
+    assert_eq!(
+        said,
+        "the config of this run has lost data.fingerprint: begin another run with --out DIR"
+    );
+}
+
+#[test]
+fn what_a_checkpoint_means_does_not_change_when_it_is_resumed() {
+    for (set, said) in [
+        ("model.kernel_size=3", "model.kernel_size is 2 in this run and cannot become 3 ("),
+        ("seed=7", "seed is 1 in this run and cannot become 7 ("),
+        (
+            "data.normalise=none",
+            "data.normalise is \"per-channel\" in this run and cannot become \"none\" (",
+        ),
+        ("train.beta2=0.9", "train.beta2 is 0.999 in this run and cannot become 0.9 ("),
+    ] {
+        let (path, models) = (Path::new("x.stcn"), Registry::default());
+        let e = Trainer::resume(config(&[set]), untrained(), path, &models).err();
+        let e = e.unwrap_or_else(|| panic!("{set} was taken")).to_string();
+        assert!(e.starts_with(said) && e.ends_with("begin another run with --out DIR"), "{e}");
+    }
+}
+
+#[test]
+fn the_check_at_an_end_off_the_schedule_is_not_counted_and_forgotten_by_the_next_update() {
+    let mut trainer = Trainer::new(config(&[])).unwrap();
+    trainer.step().unwrap();
+    let scheduled = trainer.check().unwrap().unwrap();
+    trainer.step().unwrap();
+    let before = trainer.progress();
+    let checked = trainer.check_end().unwrap().unwrap();
+    let after = trainer.progress();
+    let end = after.end.unwrap();
+    assert_eq!((end.loss, end.elbo), (checked.loss, checked.value.elbo_seq));
+    assert_eq!(checked.best, checked.loss < scheduled.loss);
+    assert_eq!(stcn::train::Progress { end: None, ..after }, before);
+    let best = if checked.best { (2, end.elbo) } else { (1, scheduled.value.elbo_seq) };
+    assert_eq!(after.best_check(), Some(best));
+    trainer.try_step().unwrap();
+    assert_eq!(trainer.progress(), after);
+    trainer.step().unwrap();
+    assert_eq!(trainer.progress().end, None);
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! The arguments that name a trained model, shared by `evaluate`, `sample`, `inspect` and `export`.
+
+use crate::error::{Error, Result};
+use crate::models::Registry;
+use crate::train::Trained;
+use std::path::PathBuf;
+
+/// Which run, and which of its checkpoints.
+#[derive(clap::Args)]
+pub(super) struct RunArgs {
+    /// A run directory or a checkpoint
+    run: PathBuf,
+    /// Take the run's latest checkpoint, not its best
+    #[arg(long)]
+    latest: bool,
+}
+
+impl RunArgs {
+    /// Opens the checkpoint that these arguments choose.
+    pub fn open(&self, registry: &Registry) -> Result<Trained> {
+        match self.latest {
+            false => Trained::open(&self.run, registry),
+            true if self.run.is_file() => Err(Error::usage(format!(
+                "--latest chooses between the checkpoints of a run, and {} is a file: leave one of the two out",
+                self.run.display()
+            ))),
+            true => Trained::open_latest(&self.run, registry),
+        }
+    }
+}
