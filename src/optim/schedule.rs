@@ -8,7 +8,7 @@ use crate::kernel::math::{exp_f64, ln_f64};
 /// How the learning rate changes during training; [`lr`] evaluates it.
 ///
 /// ```
-/// # use stcn::optim::schedule::{Schedule, lr};
+/// # use stcn::optim::{Schedule, lr};
 /// let cosine = Schedule::Cosine { floor: 0.25, steps: 100 };
 /// assert_eq!([0, 50, 100, 900].map(|step| lr(cosine, 0.5, step)), [0.5, 0.375, 0.25, 0.25]);
 /// ```
@@ -33,7 +33,7 @@ pub enum Schedule {
 /// The learning rate at `step`, which is the number of updates made so far, this one included.
 ///
 /// ```
-/// # use stcn::optim::schedule::{Schedule, lr};
+/// # use stcn::optim::{Schedule, lr};
 /// let halved = lr(Schedule::Exponential { rate: 0.5 }, 0.01, 1000);
 /// assert!((halved - 0.005).abs() < 1e-15);
 /// ```
@@ -53,7 +53,7 @@ pub fn lr(schedule: Schedule, lr0: f64, step: u64) -> f64 {
 /// The counter starts at 1 as in the release: the first of 10 000 annealing steps has 1e-4, not 0.
 ///
 /// ```
-/// # use stcn::optim::schedule::kl_weight;
+/// # use stcn::optim::kl_weight;
 /// assert_eq!([1, 5_000, 20_000].map(|step| kl_weight(10_000, step)), [1e-4, 0.5, 1.]);
 /// ```
 pub fn kl_weight(anneal: u64, step: u64) -> f64 {
@@ -65,7 +65,7 @@ pub fn kl_weight(anneal: u64, step: u64) -> f64 {
 /// Reduced to an angle of at most π/4, where the Taylor series to degree 17 is exact to f64's rounding.
 ///
 /// ```
-/// # use stcn::optim::schedule::cos_pi;
+/// # use stcn::internals::schedule::cos_pi;
 /// assert_eq!([0., 0.5, 1.].map(cos_pi), [1., 0., -1.]);
 /// ```
 pub fn cos_pi(x: f64) -> f64 {

@@ -24,7 +24,14 @@ pub struct RunDir {
 /// The exclusive right to write a run: released when this is dropped, and by the system if the process is killed.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file would do, but for a process that is just being started and still has a copy of it.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl RunDir {
@@ -115,7 +122,7 @@ impl RunDir {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(Error::write(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock { file }),
             Err(TryLockError::WouldBlock) => {
                 let what = "is being written by another stcn: wait for it or choose another --out";
                 Err(Error::invalid(&self.root, what))

@@ -39,7 +39,7 @@ fn used(lab: &Lab, page: &str, asked: &str, width: usize) -> Option<Value> {
 
 /// The rows of `inspect --table`, their cells by tabs.
 fn rows(table: &str) -> Vec<Vec<&str>> {
-    let columns = table.lines().next().unwrap();
+    let columns = table.lines().nth(1).unwrap(); // behind the checkpoint's name
     let starts: Vec<usize> =
         ["node", "op", "label", "shape", "inputs", "rms value", "rms gradient"]
             .iter()
@@ -47,7 +47,7 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
             .collect();
     table
         .lines()
-        .skip(1)
+        .skip(2)
         .map(|line| {
             let end = |i: usize| starts.get(i + 1).copied().unwrap_or(line.len()).min(line.len());
             (0..starts.len())

@@ -23,7 +23,7 @@ fn opened(lab: &Lab, words: &str) -> (String, u64) {
 #[test]
 fn a_last_step_off_the_schedule_is_checked_written_down_and_opened_if_it_is_the_best() {
     let mut seen = [false; 2];
-    for lr in ["0.002", "0.1", "1", "2", "3"] {
+    for lr in ["0.002", "0.05"] {
         let (lab, lines) = ended_off_schedule(lr);
         let checks: Vec<&Value> = lines.iter().filter(|line| line.get("best").is_some()).collect();
         assert_eq!(checks.iter().map(|x| &x["step"]).collect::<Vec<_>>(), [2, 3]);
@@ -37,7 +37,9 @@ fn a_last_step_off_the_schedule_is_checked_written_down_and_opened_if_it_is_the_
         assert_eq!(found, (&kept["step"], &kept["valid_elbo_seq"]));
         let csv = String::from_utf8(lab.read("run/metrics.csv")).unwrap();
         let row = csv.lines().last().unwrap();
-        assert!(row.starts_with("3,") && row.ends_with(&format!(",{}", loss(1))), "{row}");
+        let cells: Vec<Value> =
+            row.split(',').map(|cell| serde_json::from_str(cell).unwrap()).collect();
+        assert_eq!((cells[0].as_u64(), cells[cells.len() - 1].as_f64()), (Some(3), Some(loss(1))));
         let (name, step) = if better { ("latest", 3) } else { ("best", 2) };
         let wanted = (format!("run/checkpoint/{name}.stcn"), step);
         assert_eq!(opened(&lab, "evaluate run"), wanted);
@@ -118,7 +120,7 @@ fn a_checkpoint_in_its_run_finds_the_data_of_the_run() {
     assert_eq!(elbo(&stdout(&output)), elbo(&whole), "{}", stderr(&output));
     // In a folder of another name there is no run around it.
     fs::rename(lab.path("run/checkpoint"), lab.path("run/moved")).unwrap();
-    says(&lab.refused("evaluate run/moved/best.stcn"), &["where it lies is not known here"]);
+    says(&lab.refused("evaluate run/moved/best.stcn"), &["its path is not known"]);
 }
 
 /// Regression, 23 November 2026: a run whose data had been replaced was evaluated on the new without a word.
