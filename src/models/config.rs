@@ -349,7 +349,7 @@ impl ModelConfig {
     /// The same with one key set to what `value` means in TOML; the error names the key.
     ///
     /// ```
-    /// use stcn::models::{self, config::{ModelConfig, Preset}};
+    /// use stcn::models::{self, ModelConfig, Preset};
     /// let vrnn = ModelConfig::preset(models::VRNN, Preset::InkTiny, None);
     /// assert!(vrnn.clone().with("hidden_size", 16).is_ok());
     /// let refused = vrnn.with("channels", 16).unwrap_err().to_string();
