@@ -10,7 +10,7 @@ PYTHON ?= python3
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck oracle deny slow repro repro-arm fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
 
 help: ## this list
@@ -51,7 +51,10 @@ deny: ## licences and advisories of what we depend on, where cargo-deny is insta
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"; fi
 
 slow: ## the ignored tests in release: overfitting, kills, exhaustive arithmetic
-	cargo test --release -- --ignored --skip repro::matrix
+	cargo test --release -- --ignored --skip repro::matrix --skip cli::storm
+
+storm: ## SECONDS=: random signals, then random faults of the file system, so long each, against random runs
+	STCN_SECONDS=$(SECONDS) cargo test --release --test all -- --ignored --nocapture --test-threads=1 cli::storm
 
 repro: ## every model and head run in many ways, "equal" in every cell: threads, CPUs, builds, resumed
 	cargo build --release && cargo build --profile unoptimised

@@ -90,7 +90,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.json {
         let mut line = fields(&trained, split, &value);
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
-            line["against"] = json!({ "run": run, "model": other.kind, "seq": seq });
+            line["against"] =
+                json!({ "run": run.display().to_string(), "model": other.kind, "seq": seq });
             if let Some(se) = se {
                 line["against"]["se"] = se.into();
             }

@@ -7,6 +7,7 @@ mod damaged;
 mod data;
 mod diverged;
 mod evaluate;
+mod faults;
 mod gradcheck;
 mod inspect;
 mod killed;
@@ -17,6 +18,8 @@ mod safetensors;
 mod same_bits;
 mod sample;
 mod stopped;
+#[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked
+mod storm;
 mod train;
 
 use crate::common::Lab;
