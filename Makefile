@@ -10,7 +10,7 @@ PYTHON ?= python3
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck oracle deny slow repro repro-arm fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect data clean
 
 help: ## show this list
@@ -53,7 +53,10 @@ deny: ## licences and security advisories of the dependencies; needs cargo-deny
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"; fi
 
 slow: ## the long tests, in release: overfitting, kills, exhaustive arithmetic
-	cargo test --release -- --ignored --skip repro::matrix
+	cargo test --release -- --ignored --skip repro::matrix --skip cli::storm
+
+storm: ## SECONDS=: random signals, then random faults of the file system, for SECONDS each, against random runs
+	STCN_SECONDS=$(SECONDS) cargo test --release --test all -- --ignored --nocapture --test-threads=1 cli::storm
 
 repro: ## same bits for every model and head: threads, CPUs, builds, resumed; a table with "equal" in every cell
 	cargo build --release && cargo build --profile unoptimised

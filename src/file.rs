@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by what `write` writes: at any moment, even if killed or out of disk space, `path` is either the
@@ -21,45 +21,47 @@ pub fn write_whole(
 }
 
 /// A file written under a temporary name in the same directory, and renamed by [`commit`](Self::commit). Dropped
-/// before that, it is removed; if the program was killed, it stays.
+/// before that, it is removed; if the program was killed, it stays until the next one is created.
 pub struct AtomicFile {
     path: PathBuf,
+    /// `path`, or where the symbolic link leads that stands there.
+    place: PathBuf,
     temporary: PathBuf,
+    committed: bool,
     /// Locked while the program writes it; the system unlocks it however that ends.
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl AtomicFile {
-    /// Begins a file that will replace `path`.
+    /// Begins a file that will replace `path`. Refused if something stands there that is no file, or if another
+    /// program is writing it. What a killed program left of it is [removed](remove_dead).
     pub fn create(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
-        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
-    }
-
-    /// The same, but refused if another program is writing it. What a killed program left has to be
-    /// [removed](remove_dead) before.
-    pub fn create_alone(path: impl AsRef<Path>) -> Result<(Self, BufWriter<File>)> {
         let path = path.as_ref();
-        if temporary(path).exists() {
-            return Err(taken(path));
+        let place = place(path)?;
+        let temporary = temporary(&place);
+        loop {
+            remove_dead(path)?;
+            // No other file is opened, and no link followed: the name must be free.
+            let file = match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+                file => file.map_err(Error::write(path))?,
+            };
+            let lock = file.try_clone().map_err(Error::write(path))?;
+            // Between the two calls, another program may have taken the file for one that was left.
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => continue,
+                // Where the file system has no locks, the name alone keeps others off.
+                Ok(()) | Err(TryLockError::Error(_)) => (),
+            }
+            if !is_still(&file, &temporary) {
+                continue;
+            }
+            let out = BufWriter::with_capacity(1 << 16, file);
+            return Ok((
+                Self { path: path.into(), place, temporary, committed: false, _lock: lock },
+                out,
+            ));
         }
-        let (mut file, out) = Self::open(path, OpenOptions::new().write(true).create_new(true))?;
-        let lock = out.get_ref().try_clone().map_err(Error::write(path))?;
-        // Where the file system has no locks, the name alone keeps others off.
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err(taken(path));
-        }
-        file._lock = Some(lock);
-        Ok((file, out))
-    }
-
-    fn open(path: &Path, how: &OpenOptions) -> Result<(Self, BufWriter<File>)> {
-        if path.is_dir() {
-            return Err(Error::invalid(path, "is a folder; name a file in it"));
-        }
-        let temporary = temporary(path);
-        let file = how.open(&temporary).map_err(Error::write(path))?;
-        let out = BufWriter::with_capacity(1 << 16, file);
-        Ok((Self { path: path.into(), temporary, _lock: None }, out))
     }
 
     /// The path it will have.
@@ -79,34 +81,58 @@ impl AtomicFile {
     }
 
     /// Renames it to its path, after [`sync`](Self::sync); a rename is atomic.
-    pub fn commit(self) -> Result<()> {
-        let renamed = fs::rename(&self.temporary, &self.path);
-        renamed.and_then(|()| sync_directory(&self.path)).map_err(Error::write(&self.path))
+    pub fn commit(mut self) -> Result<()> {
+        fs::rename(&self.temporary, &self.place).map_err(Error::write(&self.path))?;
+        self.committed = true; // another program may be writing under the temporary name from now on
+        sync_directory(&self.place).map_err(Error::write(&self.path))
     }
 }
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // Fails after a commit, when it is no longer there.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.committed {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
-/// Removes the temporary file that a killed program left of `path` ([`AtomicFile::create_alone`]), and gives its name;
-/// refused while a program is still writing it.
+/// Removes the temporary file that a killed program left of `path`, and gives its name; refused while a program is
+/// still writing it.
 pub fn remove_dead(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
-    let (path, temporary) = (path.as_ref(), temporary(path.as_ref()));
-    let file = match OpenOptions::new().write(true).open(&temporary) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(Error::write(&temporary))?,
-    };
-    if file.try_lock().is_err() {
-        return Err(taken(path));
-    }
-    // Whoever wrote it may have ended just now, and given it its name.
-    match fs::remove_file(&temporary) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        removed => removed.map(|()| Some(temporary.clone())).map_err(Error::write(&temporary)),
+    let path = path.as_ref();
+    let temporary = temporary(&place(path)?);
+    loop {
+        match fs::symlink_metadata(&temporary) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::write(path)(e)),
+            Ok(about) if about.is_file() => (),
+            Ok(_) => {
+                let what = "is no file, and stands where one is to be written: move it away";
+                return Err(Error::invalid(&temporary, what));
+            }
+        }
+        let file = match OpenOptions::new().write(true).open(&temporary) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(Error::write(&temporary))?,
+        };
+        match file.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => return Err(taken(path)),
+            Err(TryLockError::Error(_)) => {
+                let what = "is of a program that still writes or was killed, and this file system has no locks \
+                            to tell which: remove it if nothing is writing";
+                return Err(Error::invalid(&temporary, what));
+            }
+        }
+        // Whoever wrote it may have ended just now and given it its name, and the next one have begun.
+        if is_still(&file, &temporary) {
+            return match fs::remove_file(&temporary) {
+                Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+                removed => {
+                    removed.map(|()| Some(temporary.clone())).map_err(Error::write(&temporary))
+                }
+            };
+        }
     }
 }
 
@@ -115,11 +141,43 @@ fn taken(path: &Path) -> Error {
     Error::invalid(path, what)
 }
 
+/// The file to replace where `path` is asked for: a symbolic link stays and the file that it leads to is replaced.
+fn place(path: &Path) -> Result<PathBuf> {
+    // If nothing can be said of it, opening the temporary file says why.
+    let Ok(about) = fs::symlink_metadata(path) else { return Ok(path.into()) };
+    if about.is_file() {
+        return Ok(path.into());
+    }
+    let what = match fs::canonicalize(path) {
+        Ok(place) if place.is_file() => return Ok(place),
+        Ok(place) if place.is_dir() => "is a folder; name a file in it",
+        Ok(_) => "is a device or a pipe, not a file; name a file",
+        Err(_) => "is a symbolic link that leads to no file; name the file itself",
+    };
+    Err(Error::invalid(path, what))
+}
+
+/// Whether `path` is the name of the open `file`.
+fn is_still(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let number = |about: fs::Metadata| (about.dev(), about.ino());
+        let (open, named) = (file.metadata().map(number), fs::symlink_metadata(path).map(number));
+        matches!((open, named), (Ok(open), Ok(named)) if open == named)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
 /// Removes the file at `path`, if there is one, so that no power cut brings it back.
 pub fn remove(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     match fs::remove_file(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| sync_directory(path)),
     }
     .map_err(Error::write(path))

@@ -103,10 +103,15 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
 /// together would mostly wait for each other. With fewer threads than tasks, or in a team: one after another.
 pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let all = threads();
-    if n == 1 || all < n || workers::leads() {
+    if at_once(n) < n || n == 1 {
         return (0..n).map(f).collect();
     }
     map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, || f(i)))
+}
+
+/// How many of `n` tasks [`teams`] runs at the same time: memory has to hold what these hold together.
+pub fn at_once(n: usize) -> usize {
+    if threads() < n || workers::leads() { n.min(1) } else { n }
 }
 
 /// Terms of one partial sum. The bits of a sum depend on it.

@@ -8,6 +8,7 @@ use crate::kernel::{pointwise, simd::vectorise};
 use crate::parallel;
 use ndarray::{ArcArray, Array, ArrayViewD, IxDyn};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The number everything is computed in: f32, or f64 under the feature `f64` for gradient checks.
@@ -30,7 +31,7 @@ impl Tensor {
     pub fn new(shape: &[usize], data: Vec<Real>) -> Self {
         let (size, len) = (shape.iter().product::<usize>(), data.len());
         assert_eq!(size, len, "Tensor::new: shape {shape:?} takes {size} numbers, got {len}");
-        Pool::count(data.capacity());
+        Pool::count(data.len(), data.capacity());
         let array = Array::from_shape_vec(shape, data).expect("the size was just checked");
         Self { array: Some(array.into_shared()) }
     }
@@ -246,25 +247,55 @@ struct Pool {
     pooled: usize,
     live: usize,
     most_live: usize,
-    /// The most in tensors at once since the last call of [`peak`].
-    peak: usize,
+    measured: Measured,
 }
 
-static POOL: Mutex<Pool> =
-    Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0, peak: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    free: BTreeMap::new(),
+    pooled: 0,
+    live: 0,
+    most_live: 0,
+    measured: Measured { now: 0, most: 0, but: vec![] },
+});
 
-/// Runs `job`; gives its result and the most bytes that tensors held at once meanwhile, beyond those held before.
+/// Whether [`peak`] is measuring: tensors of any size are counted then.
+static MEASURING: AtomicBool = AtomicBool::new(false);
+
+/// Bytes in tensors since [`peak`] began, and the most at once: their numbers, without spare capacity.
+#[derive(Default)]
+struct Measured {
+    now: isize,
+    most: isize,
+    but: Vec<usize>,
+}
+
+impl Measured {
+    /// Bytes of a tensor beside its numbers.
+    const HEAD: usize = 40;
+
+    fn add(len: usize, sign: isize) {
+        if !MEASURING.load(Ordering::Relaxed) {
+            return;
+        }
+        let measured = &mut Pool::lock().measured;
+        if measured.but.binary_search(&len).is_err() {
+            measured.now += sign * (len * size_of::<Real>() + Self::HEAD) as isize;
+            measured.most = measured.most.max(measured.now);
+        }
+    }
+}
+
+/// Runs `job`; gives its result and the most bytes that tensors held at once meanwhile, beyond those held before. Counts
+/// their numbers and headers, not spare capacity, and leaves out tensors whose length is in `but`.
 ///
 /// Counts tensors of the whole process, so nothing else should compute at the same time.
-pub fn peak<R>(job: impl FnOnce() -> R) -> (R, usize) {
-    let before = {
-        let mut pool = Pool::lock();
-        pool.peak = pool.live;
-        pool.live
-    };
+pub fn peak<R>(mut but: Vec<usize>, job: impl FnOnce() -> R) -> (R, usize) {
+    but.sort();
+    Pool::lock().measured = Measured { but, ..Measured::default() };
+    MEASURING.store(true, Ordering::Relaxed);
     let result = job();
-    let most = Pool::lock().peak.saturating_sub(before);
-    (result, most * size_of::<Real>())
+    MEASURING.store(false, Ordering::Relaxed);
+    (result, Pool::lock().measured.most as usize)
 }
 
 impl Pool {
@@ -318,17 +349,18 @@ impl Pool {
     }
 
     /// Counts the buffer of a new tensor.
-    fn count(capacity: usize) {
+    fn count(len: usize, capacity: usize) {
+        Measured::add(len, 1);
         if capacity >= Self::SMALLEST {
             let mut pool = Self::lock();
             pool.live += capacity;
             pool.most_live = pool.most_live.max(pool.live);
-            pool.peak = pool.peak.max(pool.live);
         }
     }
 
     /// Takes the buffer of a dropped tensor.
     fn give(buffer: Vec<Real>) {
+        Measured::add(buffer.len(), -1);
         if buffer.capacity() < Self::SMALLEST {
             return;
         }

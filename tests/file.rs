@@ -4,6 +4,8 @@ use stcn::internals::file::{
 };
 use std::fs::{self, File};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 #[test]
@@ -101,11 +103,11 @@ fn what_a_killed_program_left_is_removed_and_what_a_living_one_writes_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npz");
     assert_eq!(remove_dead(&path).unwrap(), None);
-    let (file, out) = AtomicFile::create_alone(&path).unwrap();
+    let (file, out) = AtomicFile::create(&path).unwrap();
     let refused = "x.npz: is being written by another run: wait for it, or name another file";
     let both = || {
         says(&remove_dead(&path).unwrap_err().to_string(), &[refused]);
-        says(&AtomicFile::create_alone(&path).map(drop).unwrap_err().to_string(), &[refused]);
+        says(&AtomicFile::create(&path).map(drop).unwrap_err().to_string(), &[refused]);
     };
     both();
     file.sync(out).unwrap();
@@ -116,11 +118,96 @@ fn what_a_killed_program_left_is_removed_and_what_a_living_one_writes_is_not() {
     fs::write(&temporary, "half").unwrap();
     assert_eq!(remove_dead(&path).unwrap(), Some(temporary));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    let (file, out) = AtomicFile::create_alone(&path).unwrap();
+    let (file, out) = AtomicFile::create(&path).unwrap();
     file.sync(out).unwrap();
     file.commit().unwrap();
     remove(&path).unwrap();
     remove(&path).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     says(&remove(dir.path()).unwrap_err().to_string(), &["cannot write "]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_and_the_file_it_leads_to_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (link, file) = (dir.path().join("link"), dir.path().join("elsewhere/file"));
+    fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    fs::write(&file, "old").unwrap();
+    symlink("elsewhere/file", &link).unwrap();
+    write_whole(&link, |out| out.write_all(b"new")).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    assert_eq!(fs::read_dir(dir.path().join("elsewhere")).unwrap().count(), 1);
+    let nowhere = dir.path().join("nowhere");
+    symlink("missing", &nowhere).unwrap();
+    let said = write_whole(&nowhere, |_| Ok(())).unwrap_err().to_string();
+    says(&said, &["nowhere: is a symbolic link that leads to no file; name the file itself"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = crate::common::pipe(&dir.path().join("pipe"));
+    let link = dir.path().join("link");
+    symlink("/dev/null", &link).unwrap();
+    for path in [pipe.as_path(), &link, Path::new("/dev/null")] {
+        let said = write_whole(path, |_| panic!("begun")).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            format!("{}: is a device or a pipe, not a file; name a file", path.display())
+        );
+    }
+    let said = write_whole(dir.path(), |_| panic!("begun")).unwrap_err().to_string();
+    says(&said, &["is a folder; name a file in it"]);
+    assert!(!Path::new("/dev/null").is_file());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_under_the_temporary_name_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, mine) = (dir.path().join("x.npz"), dir.path().join("mine"));
+    fs::write(&mine, "mine").unwrap();
+    symlink("mine", dir.path().join(".x.npz.tmp")).unwrap();
+    let said = write_whole(&path, |out| out.write_all(b"new")).unwrap_err().to_string();
+    says(&said, &[".x.npz.tmp: is no file, and stands where one is to be written: move it away"]);
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+}
+
+#[test]
+fn what_a_killed_program_left_does_not_keep_the_next_one_from_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(".x.npz.tmp"), "half of a longer file").unwrap();
+    let path = dir.path().join("x.npz");
+    write_whole(&path, |out| out.write_all(b"whole")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Each either writes the whole file or is told that another is writing it.
+#[test]
+fn many_who_write_one_file_at_once_leave_a_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    let write = |writer: u8| {
+        let mut written = 0;
+        for _ in 0..200 {
+            match write_whole(&path, |out| out.write_all(&[writer; 3000])) {
+                Ok(()) => written += 1,
+                Err(e) => says(&e.to_string(), &["x.npz: is being written by another run"]),
+            }
+            let read = fs::read(&path).unwrap_or_default();
+            assert!(read.is_empty() || read == vec![read[0]; 3000], "mixed, or cut short");
+        }
+        written
+    };
+    let written: usize = std::thread::scope(|scope| {
+        let writers: Vec<_> = (1..=3).map(|writer| scope.spawn(move || write(writer))).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    assert!(written > 0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -29,7 +29,7 @@ struct Cell {
 }
 
 /// Large enough that elementwise work is cut into several pieces, small enough for an emulator.
-fn sizes(model: &str) -> String {
+pub fn sizes(model: &str) -> String {
     let own = match model {
         "stcn" | "stcn-dense" => {
             "channels=16 latents=[4,2] blocks_per_latent=2 latent_layers=1 output_layers=2"

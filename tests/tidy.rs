@@ -99,6 +99,7 @@ fn words() -> Vec<Words> {
                 "kernel/causal_conv.rs",
                 "kernel/skinny_gemm.rs",
                 "kernel/recurrent.rs",
+                "train/memory.rs",
                 "cli/",
             ],
             "how many threads there are decides no number: cut by a constant, or rows and columns of products",

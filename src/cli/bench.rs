@@ -13,6 +13,7 @@ use crate::optim::Adam;
 use crate::parallel;
 use crate::tape::Tape;
 use crate::tensor::{Real, Tensor};
+use crate::train::memory::{Estimate, available, check_state};
 use crate::train::step::{update, update_watched};
 use crate::train::{Config, evaluate};
 use clap::{Parser, Subcommand};
@@ -79,9 +80,16 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     if args.time == 0 || args.steps == 0 || args.batch == Some(0) {
         return Err(Error::usage("--batch, --time and --steps take 1 or more"));
     }
+    at_most("steps", args.steps, MOST_STEPS)?;
+    at_most("batch", args.batch.unwrap_or(1), MOST_ROWS)?;
+    at_most("time", args.time, MOST_ROWS)?;
     let config = args.settings.resolve(None, registry)?;
+    check_state(&config, available())?;
     let mut model = models::build(&config.model, Init::new(config.seed))?;
-    let batch = random_batch(&config, args.batch.unwrap_or(config.train.batch), args.time);
+    let sequences = args.batch.unwrap_or(config.train.batch);
+    let estimate = Estimate::of_batch(&config, &*model, (sequences, args.time));
+    estimate.check_with("lower --batch, --time or the sizes under [model]", available())?;
+    let batch = random_batch(&config, sequences, args.time);
     let train = &config.train;
     let mut adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
     let gflop = flops(&*model, &batch, &config) * 1e-9;
@@ -153,7 +161,10 @@ fn generate(args: Generate, registry: &Registry) -> Result<()> {
     if args.steps == 0 || args.count == 0 {
         return Err(Error::usage("--steps and --count take 1 or more"));
     }
+    at_most("steps", args.steps, MOST_STEPS)?;
+    at_most("count", args.count, MOST_SEQUENCES)?;
     let config = args.settings.resolve(None, registry)?;
+    check_state(&config, available())?;
     let model = models::build(&config.model, Init::new(config.seed))?;
     let samples: Vec<u64> = (0..args.count as u64).collect();
     let noise = Noise::new(config.seed, "sample");
@@ -210,6 +221,21 @@ fn generate(args: Generate, registry: &Registry) -> Result<()> {
         println!("at step 100: {early:.3} ms, at the end: {late:.3} ms");
     }
     Ok(())
+}
+
+/// The most steps to time, each of which is kept …
+const MOST_STEPS: usize = 10_000_000;
+/// … and the most sequences to draw side by side, each of which keeps its past.
+const MOST_SEQUENCES: usize = 1024;
+/// The most sequences of a batch, and the most steps of each; memory ends long before both.
+const MOST_ROWS: usize = 1 << 20;
+
+/// Refuses an argument above `most`.
+fn at_most(name: &str, asked: usize, most: usize) -> Result<()> {
+    match asked > most {
+        true => Err(Error::usage(format!("--{name} {asked}: want {most} at most"))),
+        false => Ok(()),
+    }
 }
 
 /// The median; sorts `times`.

@@ -92,7 +92,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let mut line = fields(&trained, split, &value);
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
             let (model, checkpoint) = (other.config.model.kind, other.checkpoint.to_string_lossy());
-            line["against"] = json!({ "run": run, "model": model, "seq": seq, "checkpoint": checkpoint, "step": other.step });
+            line["against"] = json!({ "run": run.to_string_lossy(), "model": model, "seq": seq, "checkpoint": checkpoint, "step": other.step });
             if let Some(se) = se {
                 line["against"]["se"] = se.into();
             }

@@ -13,6 +13,7 @@ use crate::tape::{Keep, Tape, Var};
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
 use crate::train::data::dequantise;
+use crate::train::memory::{Estimate, available};
 use crate::train::objective::forward;
 use clap::Parser;
 use serde_json::json;
@@ -71,6 +72,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         return Err(Error::invalid(set.name(), what));
     }
     let config = &trained.config;
+    let longest = windows.iter().map(|window| window.steps).max().unwrap_or(0);
+    let estimate = Estimate::of_batch(config, &*trained.model, (windows.len(), longest));
+    estimate.check_with("lower --batch or --steps", available())?;
     let dequantise = dequantise(config, trained.step);
     let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));

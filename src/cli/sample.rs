@@ -3,8 +3,8 @@
 use super::data::{check_rate, draw, open};
 use super::print_json;
 use super::trained::RunArgs;
-use crate::data::{Split, npz};
-use crate::error::{Error, Result};
+use crate::data::{Split, Writer};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
 use crate::inspect::{page::Drawing, png, wav};
 use crate::models::Registry;
@@ -49,7 +49,8 @@ pub(super) struct Args {
     /// Sampling rate of speech, in Hz
     #[arg(long, default_value_t = 16_000, value_name = "N")]
     rate: u32,
-    /// The directory to write sample.npz, sample.svg, sample.png and, for speech, sample-1.wav … into
+    /// The directory to write sample.npz, for speech sample-1.wav …, and of the first 64 sequences sample.svg and
+    /// sample.png into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// One JSON object on stdout, nothing else
@@ -60,12 +61,27 @@ pub(super) struct Args {
 /// Steps of a sample where the run's data are not there to take a median length from.
 const STEPS: usize = 400;
 
-/// The most numbers drawn at once: 1 GiB in f32.
-const MOST_NUMBERS: usize = 1 << 28;
+/// The most sequences of one call.
+const MOST_SEQUENCES: usize = 1 << 26;
+
+/// The most numbers of one sequence: more than an hour of speech, 256 MiB in f32.
+const MOST_NUMBERS: usize = 1 << 26;
+
+/// So many sequences are drawn side by side …
+const SIDE_BY_SIDE: usize = 32;
+/// … as long as they have no more numbers than this together: so much is held, however many are asked for.
+const NUMBERS_AT_ONCE: usize = 1 << 22;
+
+/// The first sequences of a set are in its picture, as many as these.
+const PICTURED: usize = 64;
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.count == 0 {
         return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
+    }
+    if args.count > MOST_SEQUENCES {
+        let count = args.count;
+        return Err(Error::usage(format!("--count {count}: want {MOST_SEQUENCES} at most")));
     }
     if args.steps == Some(0) {
         return Err(Error::usage("--steps 0 draws nothing: ask for 1 or more"));
@@ -85,42 +101,70 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     given.truncate(args.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
     let primed = given.len() / channels;
     let steps = args.steps.unwrap_or_else(|| usual_length(&mut trained));
-    let numbers =
-        primed.checked_add(steps).and_then(|n| n.checked_mul(args.count)?.checked_mul(channels));
-    if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+    let numbers = primed.checked_add(steps).and_then(|n| n.checked_mul(channels));
+    let Some(numbers) = numbers.filter(|&numbers| numbers <= MOST_NUMBERS) else {
         return Err(Error::usage(format!(
-            "--count {} of {primed} + {steps} steps make more than {MOST_NUMBERS} numbers: draw fewer, or shorter ones",
-            args.count
+            "{primed} + {steps} steps of {channels} numbers make more than {MOST_NUMBERS}: draw shorter sequences \
+             by --steps"
         )));
-    }
+    };
     std::fs::create_dir_all(&args.out).map_err(Error::write(&args.out))?;
 
-    let prime = given.iter().map(|&x| Real::from(x)).collect::<Vec<_>>().repeat(args.count);
-    let prime = Tensor::new(&[args.count, primed, channels], prime);
-    let samples: Vec<u64> = (0..args.count as u64).collect();
-    let bar =
-        if args.json { ProgressBar::hidden() } else { ProgressBar::new((primed + steps) as u64) };
+    let prime: Vec<Real> = given.iter().map(|&x| Real::from(x)).collect();
+    let task = trained.config.model.obs.task;
+    let at_once = (NUMBERS_AT_ONCE / numbers).clamp(1, SIDE_BY_SIDE);
+    let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(args.count as u64) };
     let noise = Noise::new(args.seed, "sample");
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
-    let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
-        bar.set_position(t as u64);
-    });
-    bar.finish_and_clear();
-    if !drawn.is_finite() {
-        return Err(crate::error::ErrorKind::Diverged(
-            "the model drew numbers that are not finite: train it further, or lower --temperature"
-                .into(),
-        )
-        .into());
+    let npz = args.out.join("sample.npz");
+    let mut writer = Writer::create(&npz, channels, &[])?;
+    let mut files = vec![npz.display().to_string()];
+    let (mut heard, mut pictured) = (Heard::default(), vec![]);
+    let most_pictured = PICTURED.min(NUMBERS_AT_ONCE / numbers);
+    // Each is written as soon as it is drawn, and forgotten.
+    for first in (0..args.count).step_by(at_once) {
+        let samples: Vec<u64> =
+            (first..args.count.min(first + at_once)).map(|i| i as u64).collect();
+        let n = samples.len();
+        let prime = Tensor::new(&[n, primed, channels], prime.repeat(n));
+        let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
+            bar.set_position((first + n * t / (primed + steps)) as u64);
+        });
+        if !drawn.is_finite() {
+            return Err(ErrorKind::Diverged(
+                "the model drew numbers that are not finite: train it further, or lower --temperature"
+                    .into(),
+            )
+            .into());
+        }
+        for rows in trained.raw(&drawn) {
+            writer.push(&rows, Split::Train, &[])?;
+            if task == Task::Speech {
+                let path = args.out.join(format!("sample-{}.wav", writer.len()));
+                heard.add(&rows, wav::wav(&rows, args.rate, &path)?);
+                files.push(path.display().to_string());
+            }
+            if pictured.len() < most_pictured {
+                pictured.push(rows);
+            }
+        }
     }
-
-    let rows = trained.raw(&drawn);
-    let mut files = vec![write_npz(&args.out.join("sample.npz"), &rows, channels)?];
-    let task = trained.config.model.obs.task;
-    let clipped = (task == Task::Speech).then(|| listen(&args, &rows, &mut files)).transpose()?;
-    let drawings: Vec<_> = rows.iter().map(|rows| Drawing { rows, primed }).collect();
-    let svg = draw(task, &drawings, channels, args.rate);
-    files.extend(pictures(&args.out.join("sample"), &svg)?);
+    bar.finish_and_clear();
+    writer.finish()?;
+    let clipped = (task == Task::Speech).then(|| heard.tell());
+    if pictured.is_empty() {
+        eprintln!(
+            "note: there is no picture, since a sequence of {numbers} numbers is too long for one"
+        );
+    } else {
+        if pictured.len() < args.count {
+            let (shown, count) = (pictured.len(), args.count);
+            eprintln!("note: the picture shows the first {shown} of {count} sequences");
+        }
+        let drawings: Vec<_> = pictured.iter().map(|rows| Drawing { rows, primed }).collect();
+        let svg = draw(task, &drawings, channels, args.rate);
+        files.extend(pictures(&args.out.join("sample"), &svg)?);
+    }
     if args.json {
         let mut line = json!({ "checkpoint": trained.checkpoint.to_string_lossy(), "step": trained.step, "count": args.count, "steps": steps, "primed": primed, "files": files });
         if let Some(clipped) = clipped {
@@ -134,27 +178,38 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Writes `sample-1.wav` … from rows in units of 16-bit integers; returns the share of samples that were clipped.
-/// Notes on stderr if there are any, or if the sound is too quiet to hear.
-fn listen(args: &Args, rows: &[Vec<f32>], files: &mut Vec<String>) -> Result<f64> {
-    let (mut clipped, mut samples) = (0, 0);
-    for (i, rows) in rows.iter().enumerate() {
-        let path = args.out.join(format!("sample-{}.wav", i + 1));
-        clipped += wav::wav(rows, args.rate, &path)?;
-        samples += rows.len();
-        files.push(path.display().to_string());
+/// What the sounds are like together.
+#[derive(Default)]
+struct Heard {
+    samples: usize,
+    clipped: usize,
+    loud: bool,
+}
+
+impl Heard {
+    /// A sound of these samples, in units of 16-bit integers, so many of which were clipped.
+    fn add(&mut self, rows: &[f32], clipped: usize) {
+        self.samples += rows.len();
+        self.clipped += clipped;
+        self.loud |= rows.iter().any(|x| x.abs() >= 2.);
     }
-    let share = clipped as f64 / samples.max(1) as f64;
-    if clipped > 0 {
-        eprintln!("note: {:.3} % of the samples are beyond 16 bits and were clipped", 100. * share);
+
+    /// The share of samples that were clipped. Notes on stderr if there are any, or if the sound is too quiet to
+    /// hear.
+    fn tell(&self) -> f64 {
+        let share = self.clipped as f64 / self.samples.max(1) as f64;
+        if self.clipped > 0 {
+            let percent = 100. * share;
+            eprintln!("note: {percent:.3} % of the samples are beyond 16 bits and were clipped");
+        }
+        if !self.loud {
+            eprintln!(
+                "note: nothing to hear: all samples lie between -2 and 2 where a .wav goes to 32767; prepare \
+                 the data in units of 16-bit integers"
+            );
+        }
+        share
     }
-    if rows.iter().flatten().all(|x| x.abs() < 2.) {
-        eprintln!(
-            "note: nothing to hear: all samples lie between -2 and 2 where a .wav goes to 32767; prepare \
-             the data in units of 16-bit integers"
-        );
-    }
-    Ok(share)
 }
 
 /// Writes `stem.svg`, and `stem.png` if this build can.
@@ -168,13 +223,6 @@ fn pictures(stem: &Path, svg: &str) -> Result<Vec<String>> {
         files.push(path.display().to_string());
     }
     Ok(files)
-}
-
-fn write_npz(path: &Path, rows: &[Vec<f32>], channels: usize) -> Result<String> {
-    let lengths = rows.iter().map(|rows| (rows.len() / channels) as i64).collect();
-    let split = Some(vec![0; rows.len()]);
-    npz::write(path, &npz::Flat { channels, samples: rows.concat(), lengths, split })?;
-    Ok(path.display().to_string())
 }
 
 /// The normalised rows of `FILE:INDEX`.

@@ -274,10 +274,13 @@ fn change(config: &mut Config, args: &Args) -> Result<()> {
     config.validate()
 }
 
-/// Prints one JSON line; if stdout is closed, the run saves and stops.
+/// Prints one JSON line; if stdout is closed or full, the run saves and stops.
 fn print_line(line: &serde_json::Value) {
-    if super::try_print(format_args!("{line}\n")).is_err() {
-        STOP.store(true, Ordering::SeqCst);
+    if let Err(e) = super::try_print(format_args!("{line}\n"))
+        && !STOP.swap(true, Ordering::SeqCst)
+        && e.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("error: cannot write to stdout: {e}");
     }
 }
 
@@ -362,7 +365,7 @@ impl Screen {
         if self.json {
             let mut line = json!({
                 "done": end != End::Interrupted, "step": progress.step, "seconds": seconds,
-                "run": run.root(), "checkpoint_sha256": sha256,
+                "run": run.root().display().to_string(), "checkpoint_sha256": sha256,
             });
             if let Some(memory) = peak_mib() {
                 line["rss_mb"] = memory.into();

@@ -70,10 +70,10 @@ impl Writer {
         let path = path.into();
         let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
         let dead = [remove_dead(&path)?, remove_dead(&meta)?];
-        let (file, out) = AtomicFile::create_alone(&path)?;
+        let (file, out) = AtomicFile::create(&path)?;
         let mut zip = StoredZip::new(out);
         zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
-        let about = (!columns.is_empty()).then(|| AtomicFile::create_alone(&meta)).transpose()?;
+        let about = (!columns.is_empty()).then(|| AtomicFile::create(&meta)).transpose()?;
         let leftovers = dead.into_iter().flatten().collect();
         let (lengths, split, columns) = (vec![], vec![], columns.len());
         let mut writer = Self {

@@ -249,6 +249,18 @@ impl Tape {
         self.len() == 0
     }
 
+    /// Bytes that the list takes beside the values, with what the walk back keeps of every node.
+    pub fn bookkeeping(&self) -> usize {
+        let nodes = self.nodes.borrow();
+        let own = |node: &Node| {
+            let vjp = node.vjp.as_ref().map_or(0, |vjp| size_of_val(&**vjp));
+            vjp + size_of_val(&*node.inputs) + node.label.len()
+        };
+        let walked = size_of::<Option<Tensor>>() + size_of::<Vec<slot::Waiting>>();
+        nodes.capacity() * size_of::<Node>()
+            + nodes.iter().map(|node| own(node) + walked).sum::<usize>()
+    }
+
     /// A handle to every node, in order.
     pub fn vars(&self) -> impl DoubleEndedIterator<Item = Var<'_>> {
         (0..self.len() as u32).map(|i| Var { tape: self, id: NodeId(i) })

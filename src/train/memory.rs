@@ -1,9 +1,9 @@
 //! An estimate of the memory that a run will take, before it takes it.
 //!
 //! Parameters are counted from their shapes. What a pass holds is measured on two short ones and extrapolated: its
-//! tensors grow linearly with rows (sequences × steps). Not here: the tensors' buffers (`tensor`).
+//! tensors grow linearly with sequences and steps. Not here: the tensors' buffers (`tensor`).
 
-use super::config::{Config, Objective};
+use super::config::Config;
 use super::evaluate::LIMIT;
 use super::objective;
 use super::shards::shards;
@@ -11,10 +11,11 @@ use crate::data::{Batch, DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel, parameters};
 use crate::noise::Noise;
+use crate::parallel;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor, peak};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes that a run will hold at its peak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,39 +35,69 @@ pub struct Estimate {
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
 const NUMBERS_PER_PARAMETER: u64 = 7;
 
-/// What the program itself takes: measured, 20 to 30 MB.
-const PROGRAM: u64 = 30_000_000;
+/// What the program itself takes: its code, and for each thread a stack and what the system's allocator keeps apart.
+/// Measured: about 10 MB, and 5 to 15 MB for each thread.
+pub fn program() -> u64 {
+    12_000_000 + 6_000_000 * parallel::threads() as u64
+}
+
+/// A pass is measured on so many sequences: a number that divides the size of no layer, so that no tensor of the pass
+/// has as many numbers as a parameter, whose gradients are counted apart …
+const SEQUENCES: usize = 7;
+/// … and on this many steps and twice as many, or fewer where each sequence is there several times.
+const SHORT: usize = 32;
+
+/// The share of a pass that is added.
+const SLACK: u64 = 7;
 
 impl Estimate {
-    /// The estimate for the run that `config` describes.
+    /// The estimate for the run that `config` describes, on the threads that there are.
     pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Self {
         let longest = |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
         let (crop, train) = (config.data.crop, longest(Split::Train));
         let steps = if crop > 0 { crop.min(train) } else { train };
         let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
-        let checked = longest(Split::Valid) * LIMIT.sequences.min(set.split(Split::Valid).len());
-        let checked = checked.min(LIMIT.steps).max(longest(Split::Valid));
-        // Just large enough that the tensors' buffers are counted.
-        let short = ((1 << 14) / width(model)).clamp(32, 256);
+        let steps = longest(Split::Valid);
+        let sequences = LIMIT.sequences.min(LIMIT.steps / steps.max(1)).max(1);
+        let checked = (sequences.min(set.split(Split::Valid).len()), steps);
+        Self { rest: program() + set.bytes_in_memory(), ..Self::of(config, model, batch, checked) }
+    }
+
+    /// The same of updates alone, with batches of so many sequences and steps and no data set.
+    pub fn of_batch(config: &Config, model: &dyn SequenceModel, batch: (usize, usize)) -> Self {
+        Self::of(config, model, batch, (0, 0))
+    }
+
+    fn of(
+        config: &Config,
+        model: &dyn SequenceModel,
+        batch: (usize, usize),
+        checked: (usize, usize),
+    ) -> Self {
         let state = state(model.parameter_count());
-        let gradients = state / NUMBERS_PER_PARAMETER; // counted there already
-        let of = |sequences, steps| training_pass(config, model, sequences, steps);
-        let count = shards(model, batch.0).len(); // in parallel, with a gradient each
-        let rows = (batch.0 * batch.1).div_ceil(count);
-        let trained = match config.train.objective {
-            Objective::Elbo => extrapolated(short, rows, |rows| of(1, rows)),
-            Objective::Iwae | Objective::Fivo => {
-                // Some tensors hold one step each: many rows, so that they are counted too.
-                let many = 256_usize.div_ceil(config.train.particles);
-                extrapolated(4 * many, rows, |rows| of(many, rows / many))
-            }
+        let gradient = state / NUMBERS_PER_PARAMETER;
+        // Shards that are computed at the same time are held at the same time; of those before, the gradients are.
+        let held = |(sequences, steps): (usize, usize), draws, pass: &dyn Fn(usize) -> Measured| {
+            let count = shards(model, sequences).len();
+            let at_once = parallel::at_once(count);
+            let measured = [1, 2].map(|i| pass(i * steps.div_ceil(2).min(SHORT.div_ceil(draws))));
+            let (pass, kept) = extrapolated(measured, sequences.div_ceil(count), steps);
+            let batch = sequences as f64 * steps as f64 * config.model.obs.input as f64;
+            let before = kept * (count - at_once) as f64;
+            (pass * at_once as f64 + before + batch * size_of::<Real>() as f64) as u64
         };
-        let trained = trained.saturating_mul(count as u64).saturating_sub(gradients);
-        let checked = extrapolated(short, checked, |rows| checking_pass(config, model, rows));
+        let gradients = (shards(model, batch.0).len() as u64 - 1).saturating_mul(gradient);
+        let draws = config.train.draws();
+        let trained = held(batch, draws, &|steps| training_pass(config, model, steps));
+        let trained = trained.saturating_add(gradients); // the first shard's is counted in `state`
+        let checked = match checked.0 {
+            0 => 0,
+            _ => held(checked, 1, &|steps| checking_pass(config, model, steps)),
+        };
         let pass = trained.max(checked);
-        let pass = pass.saturating_add(pass / 4); // batches of other lengths: buffers fit within a quarter
-        let rest = PROGRAM + set.bytes_in_memory();
-        Self { state, pass, rest, batch, particles: config.train.draws() }
+        // Buffers are as large as their tensors and up to a quarter larger, where they held others before.
+        let pass = pass.saturating_add(pass / SLACK);
+        Self { state, pass, rest: program(), batch, particles: draws }
     }
 
     /// The sum.
@@ -76,17 +107,22 @@ impl Estimate {
 
     /// Refuses a run that does not fit into `available` bytes; the error has the numbers and the cure.
     pub fn check(&self, available: Option<u64>) -> Result<()> {
-        let Some(available) = available.filter(|&available| self.total() > available) else {
-            return Ok(());
-        };
         // If the data fill the memory, smaller passes do not help.
-        let cure = if self.rest > available / 2 {
+        let cure = if available.is_some_and(|available| self.rest > available / 2) {
             "keep the samples on the disk, stored as `stcn data prepare` writes them, by --set data.in_memory=0"
         } else {
             match self.particles {
                 1 => "lower train.batch, data.crop or the sizes under [model]",
                 _ => "lower train.particles, train.batch, data.crop or the sizes under [model]",
             }
+        };
+        self.check_with(cure, available)
+    }
+
+    /// The same with another cure, of what is no run.
+    pub fn check_with(&self, cure: &str, available: Option<u64>) -> Result<()> {
+        let Some(available) = available.filter(|&available| self.total() > available) else {
+            return Ok(());
         };
         Err(Error::usage(format!(
             "the run would take about {}, and {} are free: {cure}",
@@ -126,70 +162,129 @@ fn state(parameters: usize) -> u64 {
     (parameters as u64).saturating_mul(NUMBERS_PER_PARAMETER * size_of::<Real>() as u64)
 }
 
-/// The usual width of a layer: the median length of its biases.
-fn width(model: &dyn SequenceModel) -> usize {
-    let shapes = parameters(model).into_iter().map(|(_, value)| value.shape());
-    let mut widths: Vec<usize> =
-        shapes.filter(|shape| shape.len() == 1).map(|shape| shape[0]).collect();
-    widths.sort();
-    widths.get(widths.len() / 2).copied().unwrap_or(1)
-}
-
 /// Bytes that this process can still allocate; `None` where the system does not say (Linux does).
 pub fn available() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    let machine = kilobytes * 1024;
-    // A container may be given less than the machine has.
-    let number = |name: &str| -> Option<u64> {
-        fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
+    available_below(Path::new("/"))
+}
+
+/// The least of what the machine, every control group of the process and its own limits leave, as the files under
+/// `root`/proc and `root`/sys tell.
+pub fn available_below(root: &Path) -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(root.join(name)).ok();
+    let machine = kilobytes(&read("proc/meminfo")?, "MemAvailable:")?;
+    let groups = read("proc/self/cgroup").unwrap_or_default();
+    let groups = groups.lines().flat_map(|line| left_to_group(root, line));
+    let (limits, status) = (read("proc/self/limits"), read("proc/self/status"));
+    // Of `ulimit -v` and `ulimit -d`.
+    let own = [("Max address space", "VmSize:"), ("Max data size", "VmData:")];
+    let own = own.into_iter().filter_map(|(limit, used)| {
+        let line = limits.as_ref()?.lines().find_map(|line| line.strip_prefix(limit))?;
+        let most: u64 = line.split_whitespace().next()?.parse().ok()?; // or `unlimited`
+        Some(most.saturating_sub(kilobytes(status.as_ref()?, used)?))
+    });
+    groups.chain(own).chain([machine]).min()
+}
+
+/// What the limits leave of a control group and of each that it is in, by its line of `/proc/self/cgroup`.
+fn left_to_group(root: &Path, line: &str) -> Vec<u64> {
+    let mut fields = line.splitn(3, ':');
+    let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
+    else {
+        return vec![];
     };
-    let group = number("memory.max").zip(number("memory.current"));
-    Some(group.map_or(machine, |(most, now)| machine.min(most.saturating_sub(now))))
+    // Version 2 has one tree for all controllers, version 1 one for each.
+    let (mounts, [most, now, cached]) = match controllers {
+        "" => (
+            &["sys/fs/cgroup", "sys/fs/cgroup/unified"][..],
+            ["memory.max", "memory.current", "inactive_file "],
+        ),
+        names if names.split(',').any(|name| name == "memory") => (
+            &["sys/fs/cgroup/memory"][..],
+            ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "],
+        ),
+        _ => return vec![],
+    };
+    let left = |group: PathBuf| -> Option<u64> {
+        let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+        let number = |name: &str| read(name)?.trim().parse::<u64>().ok(); // or `max`
+        // Files that were read once are given up as soon as memory is wanted.
+        let stat = read("memory.stat").unwrap_or_default();
+        let cached = stat.lines().find_map(|line| line.strip_prefix(cached)?.trim().parse().ok());
+        let used = number(now)?.saturating_sub(cached.unwrap_or(0));
+        Some(number(most)?.saturating_sub(used))
+    };
+    // In a container the tree may begin at its own group, whatever the path says: groups that are not there say
+    // nothing.
+    let levels = || Path::new(path.trim_start_matches('/')).ancestors();
+    mounts
+        .iter()
+        .flat_map(|mount| levels().map(move |level| root.join(mount).join(level)))
+        .filter_map(left)
+        .collect()
+}
+
+/// The number behind `name` in a file of lines like `MemAvailable:  1024 kB`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
 /// The peak memory of this process in bytes, where the system says it (Linux).
 pub fn peak_resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
+    kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// The bytes of a pass of `rows` rows, extrapolated from `short` and twice as many.
-fn extrapolated(short: usize, rows: usize, pass: impl Fn(usize) -> usize) -> u64 {
-    let (a, b) = (pass(short) as u64, pass(2 * short) as u64);
-    let slope = b.saturating_sub(a) / short as u64;
-    a.saturating_sub(slope * short as u64).saturating_add(slope.saturating_mul(rows as u64))
+/// Bytes that a pass of [`SEQUENCES`] sequences of some steps held at its peak.
+#[derive(Clone, Copy)]
+struct Measured {
+    steps: usize,
+    /// In tensors, whose rows are the steps of all sequences.
+    tensors: f64,
+    /// In the list of nodes, which is as long for one sequence as for many …
+    list: f64,
+    /// … and in the list of their gradients, which stays behind.
+    kept: f64,
+}
+
+/// The bytes of a pass of so many sequences and steps, from a shorter one and a longer one, and what stays behind.
+fn extrapolated([short, long]: [Measured; 2], sequences: usize, steps: usize) -> (f64, f64) {
+    let share = (steps as f64 - short.steps as f64) / (long.steps - short.steps) as f64;
+    let to = |short: f64, long: f64| short + (long - short) * share;
+    let tensors = to(short.tensors, long.tensors) * sequences as f64 / SEQUENCES as f64;
+    (tensors + to(short.list, long.list), to(short.kept, long.kept))
 }
 
 /// Sequences of zeros.
-fn probe(config: &Config, sequences: usize, steps: usize) -> Batch {
-    let x = Tensor::zeros(&[sequences, steps, config.model.obs.input]);
-    Batch { x, lengths: vec![steps; sequences], samples: (0..sequences as u64).collect() }
+fn probe(config: &Config, steps: usize) -> Batch {
+    let x = Tensor::zeros(&[SEQUENCES, steps, config.model.obs.input]);
+    Batch { x, lengths: vec![steps; SEQUENCES], samples: (0..SEQUENCES as u64).collect() }
 }
 
-/// Bytes held at the peak of a forward and backward pass, beyond the state.
-fn training_pass(
-    config: &Config,
-    model: &dyn SequenceModel,
-    sequences: usize,
-    steps: usize,
-) -> usize {
-    let (batch, tape) = (probe(config, sequences, steps), Tape::new());
-    let noise = Noise::new(config.seed, "train");
-    let pass = || {
+/// What `pass` holds on `tape`, the gradients of parameters left out.
+fn measured(model: &dyn SequenceModel, tape: &Tape, steps: usize, pass: impl FnOnce()) -> Measured {
+    let parameters = parameters(model).into_iter().map(|(_, value)| value.len()).collect();
+    let tensors = peak(parameters, pass).1 as f64;
+    let kept = tape.len() * size_of::<Option<Tensor>>();
+    Measured { steps, tensors, list: tape.bookkeeping() as f64, kept: kept as f64 }
+}
+
+/// A forward and a backward pass.
+fn training_pass(config: &Config, model: &dyn SequenceModel, steps: usize) -> Measured {
+    let (tape, noise) = (Tape::new(), Noise::new(config.seed, "train"));
+    measured(model, &tape, steps, || {
+        let batch = probe(config, steps);
         let pass = objective::forward(model, &tape, &batch, &noise, 1., &config.train);
         drop(tape.backward(pass.loss, Keep::Leaves));
-    };
-    peak(pass).1
+    })
 }
 
-/// The same for a forward pass alone.
-fn checking_pass(config: &Config, model: &dyn SequenceModel, rows: usize) -> usize {
-    let (batch, tape) = (probe(config, 1, rows), Tape::inference());
-    peak(|| drop(model.elbo(&tape, &batch, &Noise::new(config.seed, "evaluate"), Kl::Analytic))).1
+/// A forward pass alone.
+fn checking_pass(config: &Config, model: &dyn SequenceModel, steps: usize) -> Measured {
+    let (tape, noise) = (Tape::inference(), Noise::new(config.seed, "evaluate"));
+    measured(model, &tape, steps, || {
+        let batch = probe(config, steps);
+        model.elbo(&tape, &batch, &noise, Kl::Analytic);
+    })
 }
 
 /// `1.5 GB`

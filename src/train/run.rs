@@ -9,7 +9,7 @@
 use super::Overrides;
 use super::config::Config;
 use crate::error::{Error, Result};
-use crate::file::{read_whole, write_whole};
+use crate::file::{read_whole, remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -119,10 +119,20 @@ impl RunDir {
     /// Locks the run for writing; refused if another process has the lock.
     pub fn lock(&self) -> Result<Lock> {
         let path = self.root.join("lock");
+        // To open a pipe would be to wait for somebody who reads.
+        if fs::metadata(&path).is_ok_and(|about| !about.is_file()) {
+            return Err(Error::invalid(&path, "is not a file: move it away"));
+        }
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(Error::write(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { file }),
+            Ok(()) => {
+                // Temporary files of a killed program: no later write would replace them.
+                for path in [self.config_path(), self.latest(), self.best()] {
+                    remove_dead(path)?;
+                }
+                Ok(Lock { file })
+            }
             Err(TryLockError::WouldBlock) => {
                 let what = "is being written by another stcn: wait for it or choose another --out";
                 Err(Error::invalid(&self.root, what))

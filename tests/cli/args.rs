@@ -24,6 +24,20 @@ fn numbers_out_of_range_are_refused_with_an_example() {
     for words in ["--batch 0", "--time 0", "--steps 0"] {
         says(&lab.refused(&format!("bench step {words}")), &["--batch", "1 or more"]);
     }
+    let most = u64::MAX;
+    for (words, parts) in [
+        (format!("step --batch {most}"), ["--batch", "want 1048576 at most"]),
+        (format!("step --time {most}"), ["--time", "want 1048576 at most"]),
+        (format!("step --steps {most}"), ["--steps", "want 10000000 at most"]),
+        (format!("generate --steps {most}"), ["--steps", "want 10000000 at most"]),
+        (format!("generate --count {most}"), ["--count", "want 1024 at most"]),
+    ] {
+        says(&lab.refused(&format!("bench {words}")), &parts);
+    }
+    if cfg!(target_os = "linux") {
+        let said = lab.refused("bench step --batch 1000000 --time 1000000");
+        says(&said, &["a batch of 1000000 × 1000000 steps", "are free: lower --batch, --time or"]);
+    }
     for words in ["--count 0", "--steps 0"] {
         says(&lab.refused(&format!("bench generate {words}")), &["--count", "1 or more"]);
     }

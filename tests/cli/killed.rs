@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run leaves behind but for clocks: both checkpoints and the steps of its metrics.
-fn remains(lab: &Lab, run: &str) -> (Vec<u8>, Vec<u8>, Vec<String>) {
+pub fn remains(lab: &Lab, run: &str) -> (Vec<u8>, Vec<u8>, Vec<String>) {
     let csv = String::from_utf8(lab.read(&format!("{run}/metrics.csv"))).unwrap();
     let steps = csv.lines().map(|row| row.split(',').next().unwrap().to_string()).collect();
     let [latest, best] =
@@ -20,33 +20,18 @@ fn remains(lab: &Lab, run: &str) -> (Vec<u8>, Vec<u8>, Vec<String>) {
     (latest, best, steps)
 }
 
-/// Starts or resumes the run `cut`, kills it after `wait` unless it has ended, and checks that what it
-/// reported saved is there. Whether it was killed.
-fn kill_after(lab: &Lab, words: &str, wait: Duration) -> bool {
-    let begun = lab.path("cut/config.toml").exists();
-    let words = if begun {
-        "train --resume cut --json".into()
-    } else {
-        format!("train --out cut {words} --json")
-    };
-    let mut child = lab.stcn(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let reader = std::thread::spawn(move || {
-        let (mut seen, mut line) = (vec![], String::new());
-        while lines.read_line(&mut line).is_ok_and(|n| n > 0) {
-            seen.push(std::mem::take(&mut line));
-        }
-        seen
-    });
-    // Not for anything to have happened: so that the kill falls anywhere.
-    std::thread::sleep(wait);
-    child.kill().unwrap(); // SIGKILL; no more than a wait for one that has ended
-    let output = child.wait_with_output().unwrap();
+/// The steps of the checks that JSON lines tell of: each is told once it is saved.
+pub fn checks(lines: &[String]) -> impl Iterator<Item = u64> {
     let checked = |line: &String| {
         let line: Value = serde_json::from_str(line).ok()?; // the last may be cut short
         line.get("valid_elbo_seq").map(|_| line["step"].as_u64().unwrap())
     };
-    let reported = reader.join().unwrap().iter().filter_map(checked).max();
+    lines.iter().filter_map(checked)
+}
+
+/// Asserts that the run `cut` has all that it reported saved, up to the step `reported`, and that its checkpoints
+/// belong together.
+pub fn holds(lab: &Lab, reported: Option<u64>) {
     let load = |name: &str| {
         let path = lab.path(format!("cut/checkpoint/{name}.stcn"));
         path.exists().then(|| Checkpoint::load(&path).unwrap().header)
@@ -59,9 +44,39 @@ fn kill_after(lab: &Lab, words: &str, wait: Duration) -> bool {
         of(best) >= of(latest).filter(|step: &u64| *step > 0),
         "latest knows a best that was lost"
     );
-    let killed = output.status.code().is_none();
-    assert!(killed || output.status.success(), "{}", stderr(&output));
-    killed
+}
+
+/// The words that begin the run `cut`, or go on with it where it has begun.
+pub fn begin_or_resume(lab: &Lab, words: &str) -> String {
+    match lab.path("cut/config.toml").exists() {
+        true => "train --resume cut --json".into(),
+        false => format!("train --out cut {words} --json"),
+    }
+}
+
+/// Starts or resumes the run `cut`, sends it `signal` after `wait` unless it has ended, and checks that what it
+/// reported saved is there. Whether it was stopped.
+pub fn kill_after(lab: &Lab, words: &str, wait: Duration, signal: &str) -> bool {
+    let words = begin_or_resume(lab, words);
+    let mut child = lab.stcn(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let reader = std::thread::spawn(move || {
+        let (mut seen, mut line) = (vec![], String::new());
+        while lines.read_line(&mut line).is_ok_and(|n| n > 0) {
+            seen.push(std::mem::take(&mut line));
+        }
+        seen
+    });
+    // Not for anything to have happened: so that the kill falls anywhere.
+    std::thread::sleep(wait);
+    // One that has ended is still there to be sent a signal, until it is waited for.
+    let send = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &send]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    holds(lab, checks(&reader.join().unwrap()).max());
+    let stopped = matches!(output.status.code(), None | Some(130));
+    assert!(stopped || output.status.success(), "{}", stderr(&output));
+    stopped
 }
 
 /// Kills a run again and again until it ends, and compares it with one left alone; gives how many kills it
@@ -75,7 +90,7 @@ fn killed_until_done(lab: &Lab, straight: &str, words: &str, seed: u64) -> usize
         let mut share = [0.];
         noise.uniforms("wait", kills as u64, 0, &mut share);
         // Up to half the run: each piece gets somewhere, none gets through at once.
-        if !kill_after(lab, words, whole.mul_f64(0.5 * f64::from(share[0]))) {
+        if !kill_after(lab, words, whole.mul_f64(0.5 * f64::from(share[0])), "KILL") {
             break;
         }
         kills += 1;

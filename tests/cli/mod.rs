@@ -7,6 +7,7 @@ mod damaged;
 mod data;
 mod diverged;
 mod evaluate;
+mod faults;
 mod gradcheck;
 mod inspect;
 mod killed;
@@ -19,6 +20,8 @@ mod safetensors;
 mod same_bits;
 mod sample;
 mod stopped;
+#[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked
+mod storm;
 mod train;
 mod trained;
 

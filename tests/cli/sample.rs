@@ -3,6 +3,9 @@
 use super::{TINY, tiny, trained};
 use crate::common::{Lab, says};
 use stcn::data::DataSet;
+use stcn::models::{Registry, generate};
+use stcn::train::Trained;
+use stcn::{Noise, Tensor};
 
 fn open(lab: &Lab, name: &str) -> DataSet {
     DataSet::open(lab.path(name), None).unwrap()
@@ -97,6 +100,38 @@ fn at_temperature_0_all_sequences_are_the_likeliest() {
     assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-3), "{:?}", pairs.collect::<Vec<_>>());
 }
 
+/// They are drawn 32 side by side; which ones stand together changes no bit.
+#[test]
+fn many_sequences_are_those_that_are_drawn_all_at_once() {
+    let lab = trained();
+    let output = lab.stcn("sample run --count 70 --steps 5 --out drawn").output().unwrap();
+    let said = crate::common::stderr(&output);
+    assert_eq!(said, "note: the picture shows the first 64 of 70 sequences\n");
+    let trained = Trained::open(&lab.path("run"), &Registry::default()).unwrap();
+    let samples: Vec<u64> = (0..70).collect();
+    let (noise, nothing) = (Noise::new(1, "sample"), Tensor::zeros(&[70, 0, 3]));
+    let x = generate(&*trained.model, &nothing, 5, &noise, &samples, 1., |_| ());
+    let drawn = open(&lab, "drawn/sample.npz");
+    assert_eq!(drawn.len(), 70);
+    for (i, rows) in trained.raw(&x).iter().enumerate() {
+        assert_eq!(drawn.sequence(i).unwrap().as_ref(), rows, "sequence {i}");
+    }
+}
+
+/// A shell's `ulimit -v` stands for a small machine.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_sequences_take_no_more_memory_than_some() {
+    let lab = trained();
+    let mut command = std::process::Command::new("sh");
+    let words = "sample run --count 1000 --steps 30 --out drawn --threads 1";
+    command.args(["-c", &format!("ulimit -v 400000; exec \"$STCN\" {words}")]);
+    command.env("STCN", env!("CARGO_BIN_EXE_stcn")).current_dir(lab.path(""));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", crate::common::stderr(&output));
+    assert_eq!(open(&lab, "drawn/sample.npz").len(), 1000);
+}
+
 /// A run of two steps on sequences of these values.
 fn trained_on(lab: &Lab, channels: usize, head: &str, task: &str, value: fn(usize) -> f32) {
     let rows = |n: usize| (0..n * channels).map(value).collect();
@@ -161,11 +196,13 @@ fn music_comes_as_numbers_and_as_a_roll() {
 #[test]
 fn more_than_a_machine_can_hold_is_refused_before_anything_is_made() {
     let lab = trained();
-    for words in
-        ["--count 18446744073709551615", "--steps 18446744073709551615", "--count 99999999999"]
-    {
-        let said = lab.refused(&format!("sample run {words} --out huge"));
-        says(&said, &["make more than 268435456 numbers: draw fewer, or shorter ones"]);
+    for (words, part) in [
+        ("--count 18446744073709551615", "--count 18446744073709551615: want 67108864 at most"),
+        ("--count 99999999999", "--count 99999999999: want 67108864 at most"),
+        ("--steps 18446744073709551615", "make more than 67108864: draw shorter sequences by"),
+        ("--steps 22369622", "0 + 22369622 steps of 3 numbers make more than 67108864: draw"),
+    ] {
+        says(&lab.refused(&format!("sample run {words} --out huge")), &[part]);
         assert!(!lab.path("huge").exists());
     }
     says(&lab.refused("sample run --prime-steps 3 --out drawn"), &["without --prime: name"]);

@@ -255,3 +255,113 @@ fn minutes_end_a_run_as_its_last_step_does() {
     assert_eq!(last(&lines)["done"], true);
     assert_eq!(last(&lines)["step"], step_of(&lab, "run"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_or_closed_stderr_changes_no_exit_code() {
+    let lab = trained();
+    for (words, code) in [
+        ("list --threads 9999", 2),
+        ("evaluate nowhere", 2),
+        ("train --sed 3", 2),
+        ("train --resume run --steps 4", 0),
+    ] {
+        for to in ["2>/dev/full", "2>&-"] {
+            let shell = format!("exec \"$STCN\" {words} {to} >/dev/null");
+            let mut command = Command::new("sh");
+            command.args(["-c", &shell]).env("STCN", env!("CARGO_BIN_EXE_stcn"));
+            let status = command.current_dir(lab.path("")).status().unwrap();
+            assert_eq!(status.code(), Some(code), "{words} {to}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_told() {
+    let lab = trained();
+    let run = |words: &str| {
+        let shell = format!("exec \"$STCN\" {words} >/dev/full");
+        let mut command = Command::new("sh");
+        command.args(["-c", &shell]).env("STCN", env!("CARGO_BIN_EXE_stcn"));
+        command.current_dir(lab.path("")).output().unwrap()
+    };
+    let full = "error: cannot write to stdout: No space left on device (os error 28)\n";
+    for words in ["list", "evaluate run", "data show ink.npz"] {
+        let output = run(words);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(2), full), "{words}");
+    }
+    // A run is saved first.
+    let output = run(&format!("train --out cut {LONG} {TINY}"));
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(stderr(&output), format!("{full}error: stopped; the state is saved\n"));
+    assert!(step_of(&lab, "cut") >= 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_told_as_well_as_they_can_be() {
+    use std::os::unix::ffi::OsStrExt;
+    let lab = trained();
+    let name = std::ffi::OsStr::from_bytes(b"r\xff");
+    let json = |words: &str| {
+        let output = lab.stcn(words).arg(name).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let lines = stdout(&output);
+        serde_json::from_str::<Value>(lines.lines().last().unwrap()).unwrap()
+    };
+    let line = json(&format!("train --data ink.npz --steps 1 {TINY} --out"));
+    assert_eq!(line["run"], "r\u{fffd}");
+    assert_eq!(json("evaluate run --against")["against"]["run"], "r\u{fffd}");
+    let drawn = json("sample run --count 1 --steps 3 --out");
+    assert_eq!(drawn["files"][0], "r\u{fffd}/sample.npz");
+    fs::create_dir(lab.path("digits")).unwrap();
+    lab.write("digits/a.wav", wav(8000, &[7; 8000]));
+    let name = std::ffi::OsStr::from_bytes(b"d\xff.npz");
+    let words = "data prepare wav --input digits --rate 8000 --split all-train --json --output";
+    let output = lab.stcn(words).arg(name).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let line: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(line["files"][0], "d\u{fffd}.npz");
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_that_are_no_files_are_left_as_they_are() {
+    let lab = trained();
+    let pipe = crate::common::pipe(&lab.path("pipe"));
+    std::os::unix::fs::symlink("/dev/null", lab.path("null.svg")).unwrap();
+    for words in ["export run --out pipe", "inspect run --dump pipe"] {
+        let output = lab.stcn(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        says(&stderr(&output), &["pipe: is a device or a pipe, not a file; name a file"]);
+    }
+    let output = lab.stcn("data show ink.npz --out null.svg").output().unwrap();
+    says(&stderr(&output), &["null.svg: is a device or a pipe, not a file; name a file"]);
+    assert!(fs::symlink_metadata(lab.path("null.svg")).unwrap().is_symlink());
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    // Nor is what a run finds in the place of its own files.
+    fs::remove_file(lab.path("run/lock")).unwrap();
+    crate::common::pipe(&lab.path("run/lock"));
+    let output = lab.stcn("train --resume run --steps 5").output().unwrap();
+    says(&sentence(&output), &["run/lock: is not a file: move it away"]);
+    fs::remove_file(lab.path("run/lock")).unwrap();
+    std::os::unix::fs::symlink("../../ink.npz", lab.path("run/checkpoint/.latest.stcn.tmp"))
+        .unwrap();
+    let ink = lab.read("ink.npz");
+    let output = lab.stcn("train --resume run --steps 5").output().unwrap();
+    says(&sentence(&output), &["run/checkpoint/.latest.stcn.tmp: is no file"]);
+    assert!(lab.read("ink.npz") == ink);
+}
+
+#[test]
+fn what_a_killed_run_was_writing_is_gone_when_it_goes_on() {
+    let lab = trained();
+    for name in
+        ["run/.config.toml.tmp", "run/checkpoint/.latest.stcn.tmp", "run/checkpoint/.best.stcn.tmp"]
+    {
+        lab.write(name, "half");
+    }
+    lab.ok("train --resume run --steps 3");
+    assert!(!lab.files("run").keys().any(|path| path.extension().is_some_and(|e| e == "tmp")));
+}

@@ -1,5 +1,6 @@
 //! What several test modules share: the binary as a process, in a directory that vanishes.
 
+pub mod allocator;
 pub mod recordings;
 
 use proptest::prelude::*;

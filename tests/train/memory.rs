@@ -1,9 +1,12 @@
+use crate::common::allocator::peak;
 use crate::common::preset;
 use crate::common::{Lab, ink, says};
-use stcn::internals::memory::{Estimate, available, check_state, peak_resident};
+use stcn::internals::memory::{
+    Estimate, available, available_below, check_state, peak_resident, program,
+};
 use stcn::models;
 use stcn::nn::Init;
-use stcn::train::Config;
+use stcn::train::{Checked, Config, Control, Observer, Report, RunDir, Trainer, fit};
 
 fn small() -> Config {
     preset("ink-tiny", None, None).unwrap()
@@ -93,6 +96,120 @@ fn the_system_tells_what_is_free_and_what_was_held() {
     assert!(peak_resident().unwrap() > 1_000_000);
 }
 
+/// What `available_below` finds where /proc and /sys have these files.
+fn available_where(files: &[(&str, &str)]) -> Option<u64> {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    available_below(root.path())
+}
+
+const MACHINE: (&str, &str) =
+    ("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:    8000 kB\nBuffers: 1 kB\n");
+
+#[test]
+fn what_is_free_is_what_the_machine_has_and_no_group_takes_away() {
+    assert_eq!(available_where(&[]), None);
+    assert_eq!(available_where(&[MACHINE]), Some(8000 * 1024));
+    let unlimited = [
+        MACHINE,
+        ("proc/self/cgroup", "0::/user/me\n"),
+        ("sys/fs/cgroup/user/me/memory.max", "max\n"),
+        ("sys/fs/cgroup/user/me/memory.current", "700\n"),
+    ];
+    assert_eq!(available_where(&unlimited), Some(8000 * 1024));
+}
+
+#[test]
+fn every_level_of_nested_groups_limits_what_is_free() {
+    let level = |limited: &str| {
+        let (most, now) = (format!("{limited}/memory.max"), format!("{limited}/memory.current"));
+        available_where(&[
+            MACHINE,
+            ("proc/self/cgroup", "0::/user/me/shell\n"),
+            (most.as_str(), "5000\n"),
+            (now.as_str(), "1000\n"),
+        ])
+    };
+    for limited in ["user/me/shell", "user/me", "user", ""] {
+        assert_eq!(level(&format!("sys/fs/cgroup/{limited}")), Some(4000), "{limited}");
+    }
+    assert_eq!(level("sys/fs/cgroup/unified/user"), Some(4000), "beside version 1");
+    assert_eq!(level("sys/fs/cgroup/user/me/other"), Some(8000 * 1024), "somebody else's");
+}
+
+#[test]
+fn groups_of_version_1_are_seen() {
+    let group = "sys/fs/cgroup/memory/docker/1f";
+    let files = ["memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"]
+        .map(|name| format!("{group}/{name}"));
+    let said = |lines: &str, most: &str| {
+        available_where(&[
+            MACHINE,
+            ("proc/self/cgroup", lines),
+            (files[0].as_str(), most),
+            (files[1].as_str(), "1500\n"),
+            (files[2].as_str(), "inactive_file 7\ntotal_inactive_file 500\n"),
+        ])
+    };
+    let lines = "12:cpu,cpuacct:/docker/1f\n4:memory:/docker/1f\n";
+    assert_eq!(said(lines, "5000\n"), Some(4000));
+    assert_eq!(said("4:hugetlb,memory:/docker/1f\n", "5000\n"), Some(4000));
+    assert_eq!(said(lines, "9223372036854771712\n"), Some(8000 * 1024), "no limit");
+    assert_eq!(said("12:cpu:/docker/1f\n", "5000\n"), Some(8000 * 1024));
+}
+
+#[test]
+fn pages_of_files_that_were_read_count_as_free() {
+    let files = [
+        MACHINE,
+        ("proc/self/cgroup", "0::/me\n"),
+        ("sys/fs/cgroup/me/memory.max", "5000\n"),
+        ("sys/fs/cgroup/me/memory.current", "4900\n"),
+        ("sys/fs/cgroup/me/memory.stat", "anon 100\nfile 4800\ninactive_file 4700\n"),
+    ];
+    assert_eq!(available_where(&files), Some(4800));
+}
+
+#[test]
+fn limits_of_the_process_itself_are_seen() {
+    let said = |space: &str, data: &str| {
+        let limits = format!(
+            "Limit                     Soft Limit           Hard Limit           Units     \n\
+             Max data size             {data}              unlimited            bytes     \n\
+             Max address space         {space}              unlimited            bytes     \n"
+        );
+        let status = "Name:\tstcn\nVmSize:\t    300 kB\nVmData:\t     100 kB\n";
+        available_where(&[
+            MACHINE,
+            ("proc/self/limits", limits.as_str()),
+            ("proc/self/status", status),
+        ])
+    };
+    assert_eq!(said("unlimited", "unlimited"), Some(8000 * 1024));
+    assert_eq!(said("1024000", "unlimited"), Some(700 * 1024));
+    assert_eq!(said("unlimited", "1024000"), Some(900 * 1024));
+    assert_eq!(said("1000", "unlimited"), Some(0));
+}
+
+/// By the shell's `ulimit -v`: without it the run would abort in the middle.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_beyond_the_limit_of_its_shell_is_refused() {
+    let lab = Lab::new();
+    let words = "train --preset ink --data ink.npz --steps 1 --out run --threads 1";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("ulimit -v 300000; exec \"$STCN\" {words}")]);
+    command.env("STCN", env!("CARGO_BIN_EXE_stcn")).current_dir(lab.path(""));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", crate::common::stderr(&output));
+    says(&crate::common::sentence(&output), &[" MB are free: lower "]);
+    assert!(!lab.path("run").exists());
+}
+
 /// In processes of their own: buffers are counted for a whole process.
 #[cfg(target_os = "linux")]
 #[test]
@@ -147,4 +264,89 @@ fn more_steps_take_no_more_memory() {
     };
     let (few, many) = (held(1), held(15));
     assert!(many < 1.1 * few, "{few} MB after 3 steps, {many} MB after 17");
+}
+
+/// What one run said and held, in bytes: allocated, and as the system counts a process.
+struct Told {
+    said: f64,
+    held: f64,
+    of_process: f64,
+    resident: f64,
+}
+
+/// Trains and checks in a process of its own: `preset model threads key=value …`.
+fn told(words: &str) -> Told {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "train::memory::counted", "--ignored", "--nocapture"]);
+    let output = command.env("STCN_COUNTED", words).output().unwrap();
+    let text = crate::common::stdout(&output);
+    let line = text.lines().find_map(|line| line.strip_prefix("counted "));
+    let line = line.unwrap_or_else(|| panic!("{words}: {text}{}", crate::common::stderr(&output)));
+    let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+    Told { said: numbers[0], held: numbers[1], of_process: numbers[2], resident: numbers[3] }
+}
+
+#[test]
+#[ignore = "the tests below start it in a process of its own"]
+fn counted() {
+    let Ok(words) = std::env::var("STCN_COUNTED") else {
+        return println!("skipped: nothing to count");
+    };
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut config = preset(words[0], Some(words[1]), None).unwrap();
+    for set in ["train.steps=4", "train.eval_every=2"].iter().chain(&words[3..]) {
+        config.set(set).unwrap();
+    }
+    struct Silent;
+    impl Observer for Silent {
+        fn updated(&mut self, _: &Report, _: &Trainer) {}
+        fn checked(&mut self, _: &Checked, _: &Trainer) {}
+        fn control(&mut self) -> Control {
+            Control::Continue
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    stcn::with_threads(words[2].parse().unwrap(), || {
+        let (estimate, held) = peak(|| {
+            let mut trainer = Trainer::new(config).unwrap();
+            let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set());
+            let (run, _lock) = RunDir::create(&dir.path().join("run"), trainer.config()).unwrap();
+            fit(&mut trainer, &run, &mut Silent).unwrap();
+            estimate
+        });
+        let (total, resident) = (estimate.total(), peak_resident().unwrap_or(0));
+        println!("\ncounted {} {held} {total} {resident}", total - program());
+    })
+    .unwrap();
+}
+
+/// The allocator counts what is held, so that nothing depends on the system's.
+#[test]
+fn what_a_run_allocates_is_within_a_quarter_of_what_it_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("ink.npz");
+    ink(200).save(&data).unwrap();
+    for model in models::ALL {
+        for threads in [1, 2, 8] {
+            let words = format!("ink-tiny {model} {threads} data.path={}", data.display());
+            let Told { said, held, .. } = told(&words);
+            let share = said / held;
+            println!("{model}, {threads} threads: {:.1} MB, said {share:.2} of it", held * 1e-6);
+            assert!((1. ..=1.25).contains(&share), "{words}: said {said}, held {held}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "make slow"]
+fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
+    for model in models::ALL {
+        for threads in [1, 2, 8] {
+            let words = format!("ink-small {model} {threads}");
+            let Told { said, held, of_process, resident } = told(&words);
+            let (share, of_process) = (said / held, of_process / resident);
+            println!("{words}: {:.1} MB, said {share:.2}; process {of_process:.2}", held * 1e-6);
+            assert!((1. ..=1.25).contains(&share), "{words}: said {said}, held {held}");
+        }
+    }
 }

@@ -135,7 +135,7 @@ pub(super) fn print_statistics((mean, std): (f64, f64), channels: &[(f64, f64)])
 
 fn object(written: &Written) -> serde_json::Value {
     json!({
-        "files": written.files,
+        "files": written.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         "splits": written.splits,
         "mean": written.scalar.0,
         "std": written.scalar.1,
