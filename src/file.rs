@@ -107,7 +107,7 @@ pub fn remove_dead(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
             Err(e) => return Err(Error::write(path)(e)),
             Ok(about) if about.is_file() => (),
             Ok(_) => {
-                let what = "is no file, and stands where one is to be written: move it away";
+                let what = "is not a regular file, but its name is needed for one: move it away";
                 return Err(Error::invalid(&temporary, what));
             }
         }

@@ -173,7 +173,10 @@ fn a_link_under_the_temporary_name_is_not_followed() {
     fs::write(&mine, "mine").unwrap();
     symlink("mine", dir.path().join(".x.npz.tmp")).unwrap();
     let said = write_whole(&path, |out| out.write_all(b"new")).unwrap_err().to_string();
-    says(&said, &[".x.npz.tmp: is no file, and stands where one is to be written: move it away"]);
+    says(
+        &said,
+        &[".x.npz.tmp: is not a regular file, but its name is needed for one: move it away"],
+    );
     assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
 }
 

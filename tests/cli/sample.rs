@@ -106,7 +106,8 @@ fn many_sequences_are_those_that_are_drawn_all_at_once() {
     let lab = trained();
     let output = lab.stcn("sample run --count 70 --steps 5 --out drawn").output().unwrap();
     let said = crate::common::stderr(&output);
-    assert_eq!(said, "note: the picture shows the first 64 of 70 sequences\n");
+    let note = "note: the picture shows the first 64 of 70 sequences\n";
+    assert_eq!(said, format!("{note}drawn from run/checkpoint/best.stcn of step 3\n"));
     let trained = Trained::open(&lab.path("run"), &Registry::default()).unwrap();
     let samples: Vec<u64> = (0..70).collect();
     let (noise, nothing) = (Noise::new(1, "sample"), Tensor::zeros(&[70, 0, 3]));

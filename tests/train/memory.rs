@@ -263,7 +263,8 @@ fn more_steps_take_no_more_memory() {
         line[0]["rss_mb"].as_f64().unwrap()
     };
     let (few, many) = (held(1), held(15));
-    assert!(many < 1.1 * few, "{few} MB after 3 steps, {many} MB after 17");
+    // Halves of a batch overlap more or less, which is a few MB once; 14 more steps that keep 1 MB each are more.
+    assert!(many < few + 14., "{few} MB after 3 steps, {many} MB after 17");
 }
 
 /// What one run said and held, in bytes: allocated, and as the system counts a process.
