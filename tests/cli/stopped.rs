@@ -350,7 +350,7 @@ fn outputs_that_are_no_files_are_left_as_they_are() {
         .unwrap();
     let ink = lab.read("ink.npz");
     let output = lab.stcn("train --resume run --steps 5").output().unwrap();
-    says(&sentence(&output), &["run/checkpoint/.latest.stcn.tmp: is no file"]);
+    says(&sentence(&output), &["run/checkpoint/.latest.stcn.tmp: is not a regular file"]);
     assert!(lab.read("ink.npz") == ink);
 }
 
