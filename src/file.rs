@@ -124,7 +124,7 @@ pub fn remove_dead(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
                 return Err(Error::invalid(&temporary, what));
             }
         }
-        // Whoever wrote it may have ended just now and given it its name, and the next one have begun.
+        // Since it was opened, its writer may have renamed it, and another may have created a new one.
         if is_still(&file, &temporary) {
             return match fs::remove_file(&temporary) {
                 Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
@@ -143,7 +143,7 @@ fn taken(path: &Path) -> Error {
 
 /// The file to replace where `path` is asked for: a symbolic link stays and the file that it leads to is replaced.
 fn place(path: &Path) -> Result<PathBuf> {
-    // If nothing can be said of it, opening the temporary file says why.
+    // There is no such file yet; for any other error, creating the temporary file will report it.
     let Ok(about) = fs::symlink_metadata(path) else { return Ok(path.into()) };
     if about.is_file() {
         return Ok(path.into());

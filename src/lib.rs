@@ -3,7 +3,7 @@
 //!
 //! STCN (Aksan & Hilliges, ICLR 2019) models sequences of real numbers, such as handwriting or speech: a
 //! stack of dilated causal convolutions reads the past, and a ladder of random variables, one for each
-//! time scale, decides what comes next. Training raises a lower bound of the likelihood of the data. The rivals
+//! time scale, decides what comes next. Training maximises a lower bound on the log-likelihood of the data. The baselines
 //! of its paper's tables, recurrent and convolutional, stand beside it in [`models`], under the same commands.
 //!
 //! The promise: **same seed, same bits**, on any number of threads, on any x86-64 CPU and on aarch64, in
@@ -34,7 +34,7 @@
 //!     let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum(kl)); // Eqs. 15 to 17
 //!     let grads = tape.backward(loss, Keep::All);
 //!
-//!     // Every node of the pass can be asked, by its name in the paper.
+//!     // The paper's quantities are nodes, found by their names.
 //!     let z2 = tape.find("z.2").expect("the upper latent");
 //!     let gradient = grads.wrt(z2).expect("the loss depends on it");
 //!     assert_eq!(gradient.shape(), [1, 4, 2]); // one sequence, four steps, two numbers
@@ -69,11 +69,12 @@
 //! [a chapter of the book](book::your_own).
 //!
 //! # The floors
-//! How the source is laid out: a module imports only from floors below its own, and `tests/tidy.rs` checks it.
+//! How the source is laid out: a module imports only from floors below its own. `tests/tidy.rs` checks it, and lists the
+//! few exceptions with their reasons.
 //!
 //! | floor | | modules |
 //! |---|---|---|
-//! | 8 | the door | [`cli`]: one file a command |
+//! | 8 | the door | [`cli`]: the commands |
 //! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint · [`inspect`]: table, dump, pictures, sound |
 //! | 6 | papers | [`models`]: one paper, one file |
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
@@ -100,7 +101,7 @@
 //! | ln p(x_t ∣ z_t) | node `log_px` (B, T) | Eqs. 16, 17, per step |
 //! | x̄ | `gx`, and `gy` for the one that comes in | the gradient of the loss at x |
 //!
-//! What users see counts from 1 as the paper does; code counts from 0.
+//! What users see counts from 1 as the paper does, except nodes of the tape; code counts from 0.
 #![warn(missing_docs)]
 
 pub mod book;

@@ -128,7 +128,7 @@ fn open_other(run: PathBuf, trained: &Trained, registry: &Registry) -> Result<(P
     let unit = |run: &Trained| (run.config.model.obs.task, run.normalisation.clone());
     if unit(&other) != unit(trained) {
         return Err(Error::usage(format!(
-            "--against {}: its data were normalised by other figures, so that its nats have another unit: \
+            "--against {}: its data were normalised with other means and standard deviations, so its nats are not comparable: \
              choose a run on the same data, with the same data.normalise",
             run.display()
         )));
@@ -179,9 +179,11 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
 /// What the value of a model may be called.
 fn name(model: &ModelConfig, bound: Bound) -> &'static str {
     match bound {
-        Bound::Objective => "released objective (no bound: its draws are charged only once)",
+        Bound::Objective => {
+            "released objective (no bound: a latent is drawn more than once, its KL counted once)"
+        }
         _ if model.obs.is_floored() => {
-            "released objective (no bound: floors make probabilities more than 1)"
+            "released objective (no bound: floored probabilities sum to more than 1)"
         }
         Bound::Exact => "log-likelihood (exact)",
         Bound::Lower => "ELBO (a lower bound)",
@@ -200,7 +202,7 @@ fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     println!("{kind}, head {head}, {params} parameters, {checkpoint} of step {}", trained.step);
     let (sequences, steps) = (thousands(value.sequences), thousands(value.steps));
     println!(
-        "{split}: {sequences} sequences, {steps} steps, normalised by the train part's figures"
+        "{split}: {sequences} sequences, {steps} steps, normalised with the statistics of the train split"
     );
     let name = name(model, value.bound);
     let draws = value.elbo_se_draws.map(|se| format!("{se:.2} from its {} draws", value.draws));
@@ -223,9 +225,9 @@ fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     if trained.config.data.dequantise {
         let copies = Copies::REPORTED;
         let meaning = match value.bound {
-            Bound::Objective => "the objective is no bound, and the bits are none either",
+            Bound::Objective => "neither the objective nor the bits are a bound",
             _ if model.obs.is_floored() => {
-                "floored probabilities are none, and bound no code length"
+                "with floored probabilities the bits bound no code length"
             }
             Bound::Exact | Bound::Lower => "the bits bound a code length from above",
         };
@@ -250,7 +252,8 @@ fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     let per = if value.iwae_per_step { " per step" } else { " per sequence" };
     for (name, bound, per) in [("IWAE", &value.iwae, per), ("FIVO", &value.fivo, "")] {
         let Some(bound) = bound else { continue };
-        let ratio = if value.bound == Bound::Objective { " of the two-draw model" } else { "" };
+        let ratio =
+            if value.bound == Bound::Objective { " of the model with separate draws" } else { "" };
         println!(
             "{name}-{}{per}{ratio}: {:.2}{} nats/sequence, {:.4} per step",
             bound.k,

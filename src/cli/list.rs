@@ -50,7 +50,7 @@ fn keys(kind: ModelKind) -> Vec<(Key, Vec<Value>)> {
 fn print_keys(kind: ModelKind) {
     println!("{kind}: {}", kind.about());
     println!(
-        "Set a key by --set model.KEY=VALUE. Values in the presets, {} being the default:",
+        "Set a key with --set model.KEY=VALUE. Its values in the presets (default: {}):",
         presets::DEFAULT
     );
     for (key, values) in keys(kind) {

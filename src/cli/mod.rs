@@ -1,6 +1,7 @@
 //! The command line: parses arguments, calls the library, and prints results as text or JSON.
 //!
-//! One file per command, its arguments at the top. Not here: anything that only the command line could do.
+//! One file per command, its arguments at the top (`export` and `import` share `safetensors`). Arguments that several
+//! commands share are in `config` and `trained`. Not here: computing, which the library does.
 
 /// As std's, but if stdout is closed (`| head`), ends the program quietly instead of panicking.
 macro_rules! println {

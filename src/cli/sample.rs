@@ -31,13 +31,13 @@ pub(super) struct Args {
     /// Number of sequences
     #[arg(long, default_value_t = 6, value_name = "N")]
     count: usize,
-    /// Time steps to draw of each [default: the median length of the run's training data]
+    /// Time steps to draw per sequence [default: the median length of the run's training data]
     #[arg(long, value_name = "T")]
     steps: Option<usize>,
     /// Continue a real sequence: number INDEX of FILE, counted from 1; `embedded:INDEX` for the embedded handwriting
     #[arg(long, value_name = "FILE:INDEX")]
     prime: Option<String>,
-    /// Use only the first N steps of it
+    /// Use only the first N steps of the --prime sequence
     #[arg(long, value_name = "N")]
     prime_steps: Option<usize>,
     /// Multiplies every standard deviation and divides every logit: below 1, samples vary less
@@ -49,8 +49,8 @@ pub(super) struct Args {
     /// Sampling rate of speech, in Hz
     #[arg(long, default_value_t = 16_000, value_name = "N")]
     rate: u32,
-    /// The directory to write sample.npz, for speech sample-1.wav …, and of the first 64 sequences sample.svg and
-    /// sample.png into
+    /// Directory to write to: sample.npz; sample.svg and sample.png, of the first 64 sequences at most; for speech
+    /// sample-1.wav, sample-2.wav, …
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// One JSON object on stdout, nothing else
@@ -67,12 +67,12 @@ const MOST_SEQUENCES: usize = 1 << 26;
 /// The most numbers of one sequence: more than an hour of speech, 256 MiB in f32.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// So many sequences are drawn side by side …
+/// The most sequences drawn side by side …
 const SIDE_BY_SIDE: usize = 32;
-/// … as long as they have no more numbers than this together: so much is held, however many are asked for.
+/// … and the most numbers that they may have together, which bounds memory however many are asked for.
 const NUMBERS_AT_ONCE: usize = 1 << 22;
 
-/// The first sequences of a set are in its picture, as many as these.
+/// The most sequences in the picture: the first ones.
 const PICTURED: usize = 64;
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
@@ -91,7 +91,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     }
     check_rate(args.rate)?;
     if args.prime_steps.is_some() && args.prime.is_none() {
-        let cure = "name what the sequences begin with by --prime FILE.npz:INDEX";
+        let cure = "name the sequence to continue with --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
     }
     let mut trained = args.run.open(registry)?;
@@ -187,7 +187,7 @@ struct Heard {
 }
 
 impl Heard {
-    /// A sound of these samples, in units of 16-bit integers, so many of which were clipped.
+    /// Adds a sound: its samples, in units of 16-bit integers, and how many of them were clipped.
     fn add(&mut self, rows: &[f32], clipped: usize) {
         self.samples += rows.len();
         self.clipped += clipped;

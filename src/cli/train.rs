@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 #[command(
     after_help = format!(
         "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
-        stcn train --resume runs/ink\n\nWhen a run is resumed, --steps, --minutes, --threads and --dequantise may be \
-        given, --data and data.in_memory to say where the same data lies, and these by --set:\n  {}.\nAll else \
-        stays as it was when the run began.",
+        stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
+        If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
+        data.in_memory:\n  {}.\nAll other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
     )
 )]
@@ -55,7 +55,7 @@ pub(super) struct Args {
     /// Total number of updates; 0: no limit [default: the preset's]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Add noise of one raw unit to integer data, so that bounds are of a code length
+    /// Add noise of one raw unit to integer data, so that bits per channel bound a code length
     #[arg(long)]
     dequantise: bool,
     /// Stop after M minutes
@@ -138,7 +138,7 @@ fn kept(trainer: &Trainer, run: &RunDir, registry: &Registry) -> Result<String> 
     Ok(if step == trainer.progress().step {
         // Its next pass is the one that was refused, whatever the rate.
         format!(
-            "nothing was updated since {path} of step {step}, so that a lower rate is no cure: train with other data or \
+            "no update was made after {path} (step {step}), so a lower learning rate will not help: train with other data or \
              other settings"
         )
     } else {
@@ -244,8 +244,8 @@ fn resume_from(
     let trainer = reading(args.json, || Trainer::resume(config, checkpoint, latest, registry))?;
     if found != own {
         eprintln!(
-            "warning: the checkpoint was made by arithmetic {found}, this stcn has {own}: the run goes on, \
-             but not to the bits it would have had"
+            "warning: the checkpoint was made by arithmetic {found}, this stcn has {own}: the run continues, \
+             but will not end in the same bits"
         );
     }
     Ok((trainer, changes))
@@ -381,7 +381,7 @@ impl Screen {
         }
         let why = match end {
             End::Done => "done",
-            End::EarlyStop => "stopped: the validation bound rises no more",
+            End::EarlyStop => "stopped early: validation no longer improves",
             End::Interrupted => "interrupted",
         };
         let best = best.map_or(String::new(), |(step, best)| {

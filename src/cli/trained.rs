@@ -21,7 +21,7 @@ impl RunArgs {
         match self.latest {
             false => Trained::open(&self.run, registry),
             true if self.run.is_file() => Err(Error::usage(format!(
-                "--latest chooses between the checkpoints of a run, and {} is a file: leave one of the two out",
+                "--latest chooses between the checkpoints of a run directory, and {} is a file: leave --latest out",
                 self.run.display()
             ))),
             true => Trained::open_latest(&self.run, registry),

@@ -37,7 +37,7 @@ pub struct Batch {
     pub x: Tensor,
     /// Length of each sequence, without padding.
     pub lengths: Vec<usize>,
-    /// Index of each sequence in the data set; it addresses the sequence's noise.
+    /// Index of each sequence in the data set. It selects the sequence's noise, so equal indices get equal draws.
     pub samples: Vec<u64>,
 }
 

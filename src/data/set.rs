@@ -247,8 +247,7 @@ impl DataSet {
             return Err(Error::invalid(
                 &self.name,
                 format!(
-                    "has {} channels, a handwriting head wants 3 (dx, dy, pen); choose --head and \
-                     --preset that fit this data",
+                    "has {} channels, ink wants 3 (dx, dy, pen): choose a --preset for this data",
                     self.channels
                 ),
             ));
@@ -258,9 +257,8 @@ impl DataSet {
             Some((Place { sequence, step, .. }, pen)) => Err(Error::invalid(
                 &self.name,
                 format!(
-                    "sequence {sequence}, step {step} has pen {pen}, a handwriting head wants 0 \
-                     or 1 (1 on the last point of a stroke); fix the third channel, or choose \
-                     another --head"
+                    "sequence {sequence}, step {step} has pen {pen}, ink wants 0 or 1 (1 on the \
+                     last point of a stroke): fix the third channel, or set model.task=speech"
                 ),
             )),
         }

@@ -1,6 +1,7 @@
-//! Loops over numbers. A fast loop has a plain one as its oracle, in its file or in its test.
+//! Loops over numbers. Every fast loop is tested against a plain one, in its file or in its test.
 //!
-//! Everything whose bits could depend on the machine lives here and nowhere else.
+//! What could give other bits on another CPU is here: elementary functions, vector instructions, the order of sums in
+//! a product. Threads are in `parallel`.
 
 pub mod causal_conv;
 pub mod gemm;

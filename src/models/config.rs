@@ -59,7 +59,7 @@ choice! {
 }
 
 choice! {
-    /// Floors inside the likelihoods (stcn.md §0, row 11).
+    /// Floors inside the likelihoods (decision 0008).
     Floors, "kind of floors":
     /// Paper: none; the densities integrate to 1.
     Exact = "exact",
@@ -68,7 +68,7 @@ choice! {
 }
 
 choice! {
-    /// The pen in samples (row 18).
+    /// The pen in samples.
     PenDraw, "pen draw":
     /// Drawn from its Bernoulli, as the model says.
     Bernoulli = "bernoulli",
@@ -96,7 +96,8 @@ pub trait Settings: Serialize + DeserializeOwned {
     fn check(&self) -> Result<()>;
 }
 
-/// A type that a key of a config can have.
+/// A type that a key of a config can have: `usize`, `f64`, `bool`, `Vec<usize>`, or an enum of your own that implements
+/// this trait with its words and (de)serialises as one of them.
 pub trait Setting {
     /// The words it can be set to; empty for numbers and lists.
     const VALUES: &'static [&'static str] = &[];
@@ -134,7 +135,7 @@ impl Limits<f64> for RangeInclusive<f64> {
             return Ok(()); // NaN is in no range
         }
         let (least, most) = (self.start(), self.end());
-        let cure = format!("choose a number from {least} to {most}, such as 0.005");
+        let cure = format!("choose a number from {least} to {most}");
         Err(Error::usage(format!("{key} is {value}: {cure}")))
     }
 }
@@ -143,7 +144,7 @@ impl Limits<f64> for RangeInclusive<f64> {
 impl Limits<Vec<usize>> for (RangeInclusive<usize>, RangeInclusive<usize>) {
     fn check(&self, key: &str, value: &Vec<usize>) -> Result<()> {
         if value.is_empty() {
-            let cure = "give the size of each, lowest first, such as [32, 16, 8, 4, 2]";
+            let cure = "give at least one number, such as [32, 16]";
             return Err(Error::usage(format!("{key} is empty: {cure}")));
         }
         self.0.check(&format!("the number of {key}"), &value.len())?;
@@ -254,7 +255,7 @@ impl ObservationConfig {
     }
 
     /// Whether probabilities are floored: they then sum to more than 1, and no value is a bound. Those of keys, pens
-    /// and mixtures can be (stcn.md §5).
+    /// and mixtures can be.
     pub fn is_floored(&self) -> bool {
         let floored = self.task != Task::Speech || self.head != HeadKind::Normal;
         self.floors == Floors::AsReleased && floored

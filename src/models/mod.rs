@@ -100,7 +100,7 @@ pub trait Architecture: Sync {
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Self::Config;
 
     /// Small sizes for checking every parameter's gradient against finite differences, made from `tiny`, those of
-    /// [`Preset::InkTiny`]. With few rectifiers: among hundreds one is always at its kink.
+    /// [`Preset::InkTiny`]. Use few rectifiers: among hundreds, one is always so near its kink that the check fails.
     fn gradcheck(&self, tiny: Self::Config) -> Self::Config;
 
     /// Sets every switch as in the model's released code, if that differs from the paper.
@@ -128,7 +128,7 @@ pub struct Description {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Whether there are latents, so that the value is a bound and not the exact log-likelihood.
+    /// Whether there are latents; must be false exactly if [`SequenceModel::bound`] is [`Bound::Exact`].
     pub has_latents: bool,
     /// Whether the posterior of a step's latents sees later steps of x: the bound is valid all the same, but a table should
     /// mark it beside those of models whose posterior does not.
@@ -333,9 +333,9 @@ impl Registry {
     }
 }
 
-/// The most parameters a model may have: 4 GiB, twenty times the largest preset, and twice as much again in
-/// training. Sizes that are each in range may together ask for terabytes, and an allocation that fails ends the
-/// program without an error of ours.
+/// The most parameters a model may have: 4 GiB of them, and seven times that in training (gradients, Adam's moments, a
+/// checkpoint being saved). Sizes that are each in range may together need terabytes, and a failed allocation would end
+/// the program without one of our messages.
 pub const MOST_PARAMETERS: usize = 1 << 30;
 
 /// Builds a model with parameters from `init`.

@@ -51,7 +51,10 @@ pub enum Bound {
 
 /// A generative model of sequences.
 pub trait SequenceModel: Module + Sync + Send {
-    /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`.
+    /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`. A sequence's
+    /// values must not depend on the others in the batch or on padding: batches are split and evaluated in parts.
+    ///
+    /// `stcn inspect` looks for nodes labelled `x`, `log_px`, and for each latent `z.1` and `kl.1`, `z.2` and `kl.2` …
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
 
     /// What the sum of the terms of [`elbo`](Self::elbo) is.
@@ -70,7 +73,7 @@ pub trait SequenceModel: Module + Sync + Send {
         (self.bound() == Bound::Exact).then(|| vec![log_px(); draws])
     }
 
-    /// The model a step at a time, for particle filters; `None` if it cannot be filtered, as without latents.
+    /// The model one step at a time, for particle filters; `None` if it has no latents or no such form.
     fn steps(&self) -> Option<&dyn StepModel> {
         None
     }

@@ -32,7 +32,7 @@ use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 
 choice! {
-    /// Draws of one latent (stcn.md §0, row 1).
+    /// Draws of one latent (decision 0008).
     Draws, "kind of draws":
     /// Paper: the same draw of z^l goes to the nets below and to the output.
     Shared = "shared",
@@ -43,7 +43,7 @@ choice! {
 }
 
 choice! {
-    /// The spread of the combined posterior, Eq. 11 (row 2).
+    /// The spread of the combined posterior, Eq. 11.
     Precision, "precision":
     /// Paper: precisions add, `σ_q² = 1/(σ̂⁻² + σ_p⁻²)`.
     Product = "product",
@@ -52,7 +52,7 @@ choice! {
 }
 
 choice! {
-    /// The output network f^(o) (row 9).
+    /// The output network f^(o).
     Decoder, "decoder":
     /// Ink: 1×1 convolutions, so x_t sees z_t only, as Eq. 9 says.
     Pointwise = "pointwise",
@@ -230,7 +230,7 @@ struct Level<'t> {
     prior: Normal<'t>,
     estimate: Normal<'t>,
     posterior: Normal<'t>,
-    /// The draws for the prior below and for the output (a and c of the spec); the same under [`Draws::Shared`].
+    /// The draws for the prior below and for the output; the same under [`Draws::Shared`].
     to_prior: Var<'t>,
     to_output: Var<'t>,
 }
@@ -516,7 +516,7 @@ impl Stcn {
     }
 }
 
-/// Sequences being sampled (spec §10).
+/// Sequences being sampled.
 struct StcnSampler<'m> {
     model: &'m Stcn,
     samples: Vec<u64>,

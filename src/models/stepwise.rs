@@ -9,7 +9,8 @@
 //! p(x_t | ·) = output(past_t, s_{t−1}, h_t)
 //! s_t = advance(seen_t, s_{t−1}, h_t)
 //! ```
-//! Contexts, priors and outputs of all steps are computed at once: a step does not need those of another.
+//! In the ELBO, `context`, `prior` and `output` are called once with all T steps; `shared`, `posterior`, `latent` and
+//! `advance` once per step. The particle filter calls `context` once, and the others with one step.
 //! Not here: models whose latents form a ladder (`stcn`, `swavenet`).
 
 use super::sequence::{
@@ -26,11 +27,11 @@ use crate::tensor::{Real, Tensor};
 use std::cell::RefCell;
 
 choice! {
-    /// What an auxiliary term is the density of (rivals.md §5, §6).
+    /// What an auxiliary term is the density of.
     AuxiliaryTarget, "kind of auxiliary target":
     /// The state as a constant: the term's gradient reaches only the network that predicts it.
     Stop = "stop",
-    /// The state itself, as finite differences see it.
+    /// The state itself: gradients also reach the network that computes it.
     ///
     /// Training can make it trivially predictable, and then the density is unbounded.
     Full = "full",
@@ -83,19 +84,22 @@ impl<'t> Steps<'t> {
     }
 }
 
-/// A model with one latent per step, in the letters of its paper. Whatever implements it is a [`SequenceModel`].
+/// A model with one latent variable z_t per step. Implementing this trait also implements [`SequenceModel`].
 ///
 /// The default methods are those of a Markov chain of latents, `s_t = h_t = z_t`, which reads nothing of x_{<t}.
 ///
 /// Variables are (rows, 1, ·) for one step and (B, T, ·) for all; the formulas are the same.
 pub trait Stepwise: Module + Sync + Send {
-    /// What [`past`](Self::past) needs of the steps before, at the first step: x_0 = 0 comes first.
-    /// (rows, 1, ·) each
+    /// What the sampler keeps for [`past`](Self::past), before the first step: for example x_0 = 0, or the initial
+    /// state of a recurrent layer over x. [`remember`](Self::remember) updates it.   (rows, 1, ·) each
+    ///
+    /// Required, with `past` and `remember`, if [`Context::past`] is not empty: otherwise sampling panics.
     fn memory(&self, _rows: usize) -> Vec<Tensor> {
         vec![]
     }
 
-    /// All that the steps see of x, for all steps at once. `memory`: before them; `None` at the start of sequences.
+    /// All that the steps see of x, for all steps at once. `memory` is the memory before the first of them; `None`
+    /// means that of [`memory`](Self::memory), and must give the same result.
     fn context<'t>(
         &self,
         x: Var<'t>,
@@ -108,7 +112,8 @@ pub trait Stepwise: Module + Sync + Send {
         vec![]
     }
 
-    /// [`Context::seen`] of a step that was just sampled, as far as [`advance`](Self::advance) reads it.
+    /// [`Context::seen`] of a step that was just sampled. Required if [`advance`](Self::advance) reads `seen`: by
+    /// default it is empty, and such a model would train, then panic when it samples.
     fn present<'t>(&self, _x: Var<'t>) -> Vec<Var<'t>> {
         vec![]
     }
@@ -118,7 +123,7 @@ pub trait Stepwise: Module + Sync + Send {
         vec![x]
     }
 
-    /// s_0, (rows, 1, ·) each.
+    /// s_0, the state before the first step.   (rows, 1, ·) each
     fn start(&self, rows: usize) -> Vec<Tensor>;
 
     /// What prior and posterior share, computed once from s_{t−1} and appended to it, such as SRNN's μ⁰.
@@ -132,7 +137,8 @@ pub trait Stepwise: Module + Sync + Send {
     /// `q(z_t | ·)`.
     fn posterior<'t>(&self, c: &Context<Var<'t>>, s: &Steps<'t>) -> Normal<'t>;
 
-    /// h_t, from z_t. `draw` draws any further random variable of the step.
+    /// h_t, from z_t. `draw` draws any further random variable of the step. It must come from the model's own
+    /// distribution, not from an inference network, because the bound contains only the KL of z_t.
     fn latent<'t>(
         &self,
         _past: &[Var<'t>],
@@ -146,7 +152,7 @@ pub trait Stepwise: Module + Sync + Send {
     /// `p(x_t | ·)`.
     fn output<'t>(&self, past: &[Var<'t>], s: &Steps<'t>, h: &Steps<'t>) -> Observation<'t>;
 
-    /// s_t.
+    /// s_t, the state after the step; the same number of variables and shapes as [`start`](Self::start).
     fn advance<'t>(&self, _seen: &[Var<'t>], _s: &Steps<'t>, h: &Steps<'t>) -> Vec<Var<'t>> {
         h.vars()
     }

@@ -13,7 +13,7 @@
 //! h_t = LSTM(φ_x(x_t), φ_z(z_t), h_{t−1}),  h_0 = 0                   Eq. 7
 //! q(z_t | x_{≤t}, z_{<t}) = N(φ_enc(φ_x(x_t), h_{t−1}))               Eq. 9   sees x_{≤t}
 //! ```
-//! Facts: rivals.md §3.
+//! Choices of ours: decision 0020.
 
 use super::config::{HeadKind, ObservationConfig, Preset};
 use super::stepwise::{Draw, Steps, Stepwise};

@@ -1,6 +1,6 @@
 //! WaveNet, the deterministic control (van den Oord et al. 2016, as Aksan & Hilliges use it).
 //!
-//! | spec §4 | here |
+//! | part | here |
 //! |---|---|
 //! | linear causal convolution D → F | `first` |
 //! | gated blocks, skips u_b, outputs h_b | `tcn` |
@@ -28,7 +28,7 @@ use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
 
 choice! {
-    /// What the output of WaveNet-dense sees (stcn.md §0, row 13).
+    /// What the output of WaveNet-dense sees (decision 0008).
     DenseTaps, "kind of dense taps":
     /// Paper: the last block of every level, "analogously to STCN-dense".
     EveryLevel = "every-level",
@@ -109,7 +109,7 @@ impl Architecture for Paper {
         Config { channels: 5, levels: 2, blocks_per_level: 2, ..tiny }
     }
 
-    /// On ink the released code has 5 × \[1..16\] blocks.
+    /// On ink the released code has 5 levels of 5 blocks, dilations 1 to 16.
     fn as_released(&self, config: &mut Config, obs: &mut ObservationConfig) {
         if self.dense {
             config.dense_taps = DenseTaps::Release;

@@ -1,7 +1,7 @@
 //! Layers: plain structs of parameters.
 //!
 //! Each file: the equation, the struct with shapes, `module!`, `new`, `forward`, and `step` where a layer
-//! has memory. Not here: gradients (`ops`), whole models (`models`).
+//! keeps state between time steps. Recurrent layers step on the tape (`Var`), convolutions on tensors, for sampling alone. Not here: gradients (`ops`), whole models (`models`).
 
 mod conv;
 mod gate;

@@ -5,7 +5,7 @@ use crate::noise::Noise;
 use crate::tape::Param;
 use crate::tensor::{Real, Tensor};
 
-/// Anything that owns parameters. They are visited in the order of [`module!`], always.
+/// Anything that owns parameters, like PyTorch's `nn.Module`. They are always visited in the order given to [`module!`].
 ///
 /// ```
 /// # use stcn::nn::{Init, Linear, Module};
@@ -158,7 +158,7 @@ impl Init {
     }
 
     /// The next parameter, with `name` appended to the current path. `fill(noise, path, value)` sets its value, which
-    /// starts as zeros. It draws noise under the path, so that adding a parameter changes no other.
+    /// starts as zeros. If its random numbers are drawn under the path, adding a parameter changes the initial values of no other.
     pub fn param(
         &mut self,
         name: &str,

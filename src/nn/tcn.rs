@@ -4,7 +4,9 @@ use super::{GatedBlock, Init, Past, module};
 use crate::tape::Var;
 use crate::tensor::Tensor;
 
-/// Blocks 1 … L·K; block b has dilation 2^((b−1) mod K).   s: (B, T, in) → (B, T, channels) from each
+/// L levels of K blocks each; block b = 1 … L·K has dilation 2^((b−1) mod K).
+///
+/// s: (B, T, in) → (B, T, channels) from every block
 ///
 /// ```
 /// # use stcn::{Tape, Tensor, nn::{Init, Tcn}};

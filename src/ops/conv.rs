@@ -12,7 +12,7 @@ rule! { CAUSAL_CONV1D: "causal_conv1d",
     products: [Product::layer(0, 1)],
 }
 
-/// A dilated causal convolution of K taps: tap j looks back by its reach rⱼ, the last one at the present; before
+/// A dilated causal convolution of K taps: tap j reads x from rⱼ steps back, and the last tap reads the present step; before
 /// t = 0 there are zeros.
 #[doc = CAUSAL_CONV1D!()]
 /// x: (B, T, I)   w: (K, I, O)   bias: (O)   y: (B, T, O)

@@ -1,14 +1,23 @@
 //! Elementwise functions and operators: a table of value and gradient.
 //!
-//! Closures over numbers are inlined into loops of vectors (decision 0011).
+//! Closures over numbers are inlined, so that their loops are vectorised (decision 0011).
 
 use super::one_shape;
 use crate::kernel::math;
 use crate::tape::{Rule, Var};
 use crate::tensor::{Real, zip};
 
-/// One row for each function of one tensor: name and parameters, `forward` and y of x, `vjp` and x̄ of ȳ, x and y,
-/// and an example: x and the parameters, y, dy/dx.
+/// One entry for each elementwise function of one tensor:
+///
+/// ```text
+/// /// Documentation.
+/// name(parameters)
+///     "formula of y" |x| value of y;
+///     "formula of x̄" |gy, x, y| value of x̄;
+///     [x, parameters => y, dy/dx]
+/// ```
+///
+/// The last line becomes an example in the documentation; it compares exactly, so choose numbers that are exact.
 macro_rules! functions {
     ($(
         $(#[$doc:meta])*
@@ -148,8 +157,8 @@ fn indicator(condition: bool) -> Real {
     if condition { 1. } else { 0. }
 }
 
-/// One row for each operator: trait and method, `forward` and z of x and y, `vjp` and x̄ and ȳ as tensors of z̄, x
-/// and y.
+/// One entry for each operator: `Trait::method`; formula and value of z for numbers x and y; formulas and tensors
+/// `[x̄, ȳ]` from the tensors z̄, x and y.
 macro_rules! operators {
     ($(
         $trait:ident::$name:ident

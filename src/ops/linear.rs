@@ -43,7 +43,7 @@ rule! { LINEAR_RELU: "linear_relu",
     products: [Product::layer(0, 1)],
 }
 
-/// [`linear`] and a rectifier, fused: only y is kept for the walk back.
+/// [`linear`] followed by ReLU, fused, so that the tape keeps y but not x W + b.
 #[doc = LINEAR_RELU!()]
 /// x: (…, I)   w: (I, O)   bias: (O)   y: (…, O)
 ///
@@ -187,7 +187,7 @@ struct WeightTerm {
 }
 
 impl Deferred for WeightTerm {
-    /// In order, up to [`CHAIN`] rows in one product: shapes alone decide the groups.
+    /// In order, in groups of up to [`CHAIN`] rows, one product each; the groups depend on shapes alone.
     fn add_all(products: Vec<Self>, gw: &mut Slot) {
         let mut products = products.into_iter().peekable();
         while let Some(first) = products.next() {

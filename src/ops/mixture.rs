@@ -1,4 +1,4 @@
-//! Log-densities of mixtures of normals, with one component index for the whole row.
+//! Log-densities of mixtures of normals, one component for all channels of a time step.
 
 use crate::kernel::mixture::{BIVARIATE, DIAGONAL, Family, Mixture};
 use crate::tape::{Rule, Var, rule};
@@ -9,9 +9,10 @@ rule! { MIXTURE_LOG_PROB: "mixture_log_prob",
     vjp: "ℓ̄ = ȳ (r − π)   μ̄ = ȳ r u/σ   σ̄ = ȳ r (u² − 1)/σ   x̄ = −Σ_k μ̄   u = (x − μ)/σ",
 }
 
-/// A mixture of M normals without correlation, with logits ℓ and responsibilities `r_k = e^{ln π_k + ln N_k − y}`.
+/// Log-density of a mixture of M diagonal normals with weights softmax(ℓ). The gradients use the responsibilities
+/// `r_k = e^{ln π_k + ln N_k − y}`.
 #[doc = MIXTURE_LOG_PROB!()]
-/// `floor` bounds π_k from below inside the logarithm, with a zero gradient there; 0 is exact.
+/// ln π_k becomes ln max(π_k, floor), with no gradient to ℓ from a component at the floor; `floor = 0.` is the exact density.
 ///
 /// x: (B, T, D)   logits: (B, T, M)   mean, std: (B, T, D·M), component fastest   y: (B, T)
 ///
@@ -38,7 +39,7 @@ pub fn mixture_log_prob<'t>(
 
 rule! { BIVARIATE_MIXTURE_LOG_PROB: "bivariate_mixture_log_prob",
     forward: "y = logsumexp_k(ln π_k − ln 2π − ln σ₁σ₂ + ½ ln c − ½ cQ)   c = 1/(1−ρ²)   Q = u² + v² − 2ρuv",
-    vjp: "ℓ̄ = ȳ (r − π)   μ̄₁ = ȳ r c(u−ρv)/σ₁   σ̄₁ = ȳ r (c(u−ρv)u − 1)/σ₁   ρ̄ = ȳ r c(ρ + uv − ρQc)",
+    vjp: "ℓ̄ = ȳ (r − π)   μ̄₁ = ȳ r c(u−ρv)/σ₁   σ̄₁ = ȳ r (c(u−ρv)u − 1)/σ₁   ρ̄ = ȳ r c(ρ + uv − ρQc)   μ̄₂, σ̄₂ with v for u   x̄ = −Σ_k μ̄",
 }
 
 /// [`mixture_log_prob`] of bivariate normals with a correlation ρ; `u = (x₁ − μ₁)/σ₁`, `v = (x₂ − μ₂)/σ₂`.

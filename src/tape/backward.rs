@@ -6,7 +6,7 @@ use crate::parallel;
 use crate::tensor::Tensor;
 use std::mem::take;
 
-/// Which gradients [`Tape::backward`] keeps; their bits are the same.
+/// Which gradients [`Tape::backward`] keeps; the choice changes no bit of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Those of leaves: parameters and inputs. What training needs.
@@ -88,7 +88,7 @@ impl Tape {
         self.pull_back(loss, Tensor::new(value.shape(), vec![1.]), keep)
     }
 
-    /// Gradients of `⟨gy, y⟩` for a y of any shape: gy is the gradient to begin with, the cotangent of y.
+    /// The vector-Jacobian product for a y of any shape: like PyTorch's `y.backward(gy)`, with gy in the shape of y.
     #[track_caller]
     pub fn pull_back(&self, y: Var, gy: Tensor, keep: Keep) -> Grads {
         assert!(std::ptr::eq(y.tape, self), "backward: {y} lives on another tape");
@@ -147,7 +147,7 @@ impl Tape {
     }
 
     /// Calls `look(consumer, input, term)` for every term of every node, consumers from the last to the first: the
-    /// whole pass explained, at the cost of one walk back. Wants [`Keep::All`].
+    /// whole pass explained, at the cost of one walk back. Needs [`Keep::All`].
     pub fn each_term(&self, grads: &Grads, mut look: impl FnMut(NodeId, NodeId, Tensor)) {
         let nodes = self.nodes.borrow();
         for node in nodes.iter().rev() {

@@ -2,7 +2,7 @@
 //!
 //! Reverse-mode differentiation with a list of what was computed (Wengert 1964):
 //! 1. An op computes a value from tensors and records it as a [`Node`]: its [`Rule`], its inputs, and its vjp,
-//!    a closure that takes the gradient of the value to the gradients of the inputs.
+//!    a closure that computes the gradients of the inputs from the gradient of the value.
 //! 2. The nodes of a pass stand in one `Vec`, the arena, in the order of execution: a node comes after its
 //!    inputs. A [`Var`] is a `Copy` handle of two words that borrows the tape (decision 0001).
 //! 3. [`Tape::backward`] walks the arena from the loss to the front and calls each vjp once.
@@ -56,7 +56,7 @@ impl NodeId {
     }
 }
 
-/// Takes the gradient of a node's value to the gradients of its inputs, one slot each.
+/// Computes the gradients of a node's inputs, one slot each, from the gradient of its value.
 type Vjp = Box<dyn Fn(Tensor, &mut [Slot])>;
 
 /// One value and how it was computed. Displayed as `node 7 linear "z.2"`.
@@ -69,9 +69,9 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// The result.
     pub value: Tensor,
-    /// The paper's name for it, or empty.
+    /// Its name: the paper's (`z.1`), the path of a parameter, what [`Tape::input`] was given; or empty.
     pub label: String,
-    /// Whether it has a gradient.
+    /// Whether it depends on an input or a parameter, on a tape for training.
     pub tracked: bool,
     /// The line of source that called the op.
     pub caller: &'static Location<'static>,
@@ -144,13 +144,13 @@ impl Tape {
         }
     }
 
-    /// A leaf without a gradient.
+    /// A leaf without a gradient: `requires_grad=False` in PyTorch.
     #[track_caller]
     pub fn constant(&self, value: Tensor) -> Var<'_> {
         self.leaf(value, "", false)
     }
 
-    /// A labelled leaf with a gradient.
+    /// A leaf with a gradient and a label: `requires_grad=True` in PyTorch.
     #[track_caller]
     pub fn input(&self, value: Tensor, label: &str) -> Var<'_> {
         self.leaf(value, label, true)
@@ -302,7 +302,7 @@ impl<'t> Var<'t> {
         self.node().inputs.iter().map(|&id| Var { id, ..self }).collect()
     }
 
-    /// Whether it has a gradient.
+    /// Whether it depends on an input or a parameter, on a tape for training.
     pub fn is_tracked(self) -> bool {
         self.node().tracked
     }

@@ -2,7 +2,7 @@
 
 use super::{Node, Tape};
 
-/// Name, formulas and products of an op: shown by `inspect` and `bench`, never used to compute.
+/// Name, formulas and products of an op: shown by `inspect` and `bench`, never used by the passes themselves.
 #[derive(Debug)]
 pub struct Rule {
     /// The op's function name.
@@ -40,7 +40,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// Every row of y comes from a row of input `x`, or a state that depends on it, and all of the weight `w`.
+    /// The product of a layer: rows of input number `x` (or of a state) times the weight, input number `w`.
     pub const fn layer(x: usize, w: usize) -> Self {
         let multiply_adds = |_: &[usize], w: &[usize], y: &[usize]| {
             let rows = y.split_last().map_or(&[][..], |(_, rows)| rows);

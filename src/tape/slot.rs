@@ -1,4 +1,4 @@
-//! Where vjps add the gradients of their inputs: at once, in place, or all together at the end.
+//! Where vjps add the gradients of their inputs: as a tensor, in place, or deferred until the walk reaches the input.
 
 use super::Node;
 use crate::tensor::{Real, Tensor};
@@ -23,15 +23,15 @@ impl Slot {
         self.needed
     }
 
-    /// Adds `grad()`, which is evaluated only if it is needed.
+    /// Adds `grad()`; calls it only if this gradient is needed.
     pub fn add(&mut self, grad: impl FnOnce() -> Tensor) {
         if self.needed {
             accumulate(&mut self.grad, grad());
         }
     }
 
-    /// The running sum, to add to in place, and whether this is its first term: its contents are then unspecified,
-    /// and every element must be overwritten. `None` if the gradient is not needed.
+    /// `(sum, first)`: the sum of the terms so far, to be added to in place. If `first`, there are none yet and its
+    /// contents are arbitrary: overwrite every element. `None` if the gradient is not needed.
     pub fn target(&mut self) -> Option<(&mut [Real], bool)> {
         if !self.needed {
             return None;

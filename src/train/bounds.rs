@@ -1,8 +1,8 @@
 //! Lower bounds of `ln p(x)` by K draws of the latents, as numbers: IWAE and FIVO.
 //!
-//! A draw's weight is `Σ_t a_t` in logarithms, `a_t = ln p(x_t, z_t | ·) − ln q(z_t | ·)`. IWAE is the logarithm
+//! The log-weight of a draw is `Σ_t a_t`, `a_t = ln p(x_t, z_t | ·) − ln q(z_t | ·)`. IWAE is the logarithm
 //! of the mean of K weights (Burda et al. 2016); FIVO is the likelihood that a particle filter estimates, which
-//! resamples the draws on the way (Maddison et al. 2017). Facts: rivals.md §10, stcn.md §11. Not here: the filter
+//! resamples the draws on the way (Maddison et al. 2017). Choices of ours: decision 0019. Not here: the filter
 //! itself (`particles`), the ELBO and standard errors (`evaluate`), training on a bound (`objective`).
 
 use super::particles::{Ancestors, Particles, Resample, addresses};
@@ -27,7 +27,7 @@ pub fn increments<'t>(elbo: &Elbo<'t>, weight: f64) -> Var<'t> {
     elbo.log_px - affine(kl, weight as Real, 0.)
 }
 
-/// Whether the model has a separate importance weight for every step, as its steps are independent given the past data.
+/// Whether the model has a separate importance weight for every step, because no later step depends on z_t.
 pub fn has_weights_per_step(model: &dyn SequenceModel, channels: usize) -> bool {
     let one = Tensor::zeros(&[1, 1, channels]);
     let one = Batch { x: one, lengths: vec![1], samples: vec![0] };

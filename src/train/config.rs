@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use toml::Table;
 
 choice! {
-    /// How the objectives J_i of a batch's B sequences become one loss (stcn.md §6, rivals.md §9).
+    /// How the objectives J_i of a batch's B sequences become one loss.
     Reduction, "reduction":
     /// `−(1/B) Σ J_i / len_i`: the mean over sequences of per-step means; ink as released.
     MeanStep = "mean-step",

@@ -132,7 +132,7 @@ impl Copies {
     }
 }
 
-/// The largest batch, in sequences and padded steps: it takes no more memory than a training batch.
+/// The largest batch of an evaluation, in sequences and padded steps; a longer sequence is evaluated alone.
 pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 
 /// The most draws of the ELBO, and of IWAE where every step has its own weights.
@@ -164,7 +164,9 @@ fn particles(
         Bound::Exact => {
             "this model has no latents, and its log-likelihood is exact: leave --fivo out"
         }
-        _ => "particle filters need one draw per latent: use --iwae instead",
+        _ => {
+            "this model has no step-by-step form, or draws a latent more than once: use --iwae instead"
+        }
     };
     let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
     Ok((Some(steps), per_step))

@@ -149,8 +149,8 @@ pub fn fit(
     Ok((end, sha256_of(&run.latest())?))
 }
 
-/// The metrics of a run that goes on from an end off the schedule of its checks, without the check made there: those of
-/// a run that never ended.
+/// The metrics of a run that continues after it ended at a step without a scheduled check. Removes the results of the
+/// check made at that end, so that the file is the one of a run that never stopped.
 fn metrics_beyond_end(run: &RunDir, end: u64) -> Result<Metrics> {
     let path = run.metrics();
     if !end.is_multiple_of(REPORT) {

@@ -47,8 +47,8 @@ const SEQUENCES: usize = 7;
 /// … and on this many steps and twice as many, or fewer where each sequence is there several times.
 const SHORT: usize = 32;
 
-/// The share of a pass that is added.
-const SLACK: u64 = 7;
+/// One part in so many is added to a pass.
+const SLACK: u64 = 6;
 
 impl Estimate {
     /// The estimate for the run that `config` describes, on the threads that there are.
@@ -63,7 +63,7 @@ impl Estimate {
         Self { rest: program() + set.bytes_in_memory(), ..Self::of(config, model, batch, checked) }
     }
 
-    /// The same of updates alone, with batches of so many sequences and steps and no data set.
+    /// The estimate for training steps alone, given sequences and steps of a batch; without data set or validation.
     pub fn of_batch(config: &Config, model: &dyn SequenceModel, batch: (usize, usize)) -> Self {
         Self::of(config, model, batch, (0, 0))
     }
@@ -119,7 +119,7 @@ impl Estimate {
         self.check_with(cure, available)
     }
 
-    /// The same with another cure, of what is no run.
+    /// [`check`](Self::check) for a command that is not a training run, with its own advice.
     pub fn check_with(&self, cure: &str, available: Option<u64>) -> Result<()> {
         let Some(available) = available.filter(|&available| self.total() > available) else {
             return Ok(());
@@ -185,7 +185,7 @@ pub fn available_below(root: &Path) -> Option<u64> {
     groups.chain(own).chain([machine]).min()
 }
 
-/// What the limits leave of a control group and of each that it is in, by its line of `/proc/self/cgroup`.
+/// Bytes left in a control group and in each of its parents, given its line of `/proc/self/cgroup`.
 fn left_to_group(root: &Path, line: &str) -> Vec<u64> {
     let mut fields = line.splitn(3, ':');
     let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
@@ -246,7 +246,7 @@ struct Measured {
     kept: f64,
 }
 
-/// The bytes of a pass of so many sequences and steps, from a shorter one and a longer one, and what stays behind.
+/// Extrapolates two measured passes: the bytes of a pass of `sequences` × `steps`, and those that stay behind after it.
 fn extrapolated([short, long]: [Measured; 2], sequences: usize, steps: usize) -> (f64, f64) {
     let share = (steps as f64 - short.steps as f64) / (long.steps - short.steps) as f64;
     let to = |short: f64, long: f64| short + (long - short) * share;

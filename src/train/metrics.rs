@@ -32,7 +32,7 @@ impl Metrics {
     }
 
     /// The file of a run resumed after `step`: drops rows of later steps and a truncated last row, which the run will
-    /// write again. A missing file is created. Rows that something else has damaged stay.
+    /// write again. A missing file is created. A row without a readable step is kept.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
         let mut bytes = vec![];
         if path.exists() {

@@ -29,14 +29,14 @@ pub struct Pass<'t> {
 pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
     if objective == Objective::Fivo && model.steps().is_none() {
         return Err(Error::usage(
-            "train.objective is fivo, but particle filters need one draw per latent: choose elbo or iwae, or \
-             model.draws=shared",
+            "train.objective is fivo, but this model cannot be run by a particle filter (it has no step-by-step form, or \
+             draws a latent more than once, as with model.draws=fresh): choose elbo or iwae",
         ));
     }
     Ok(())
 }
 
-/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, with c_i as the reduction has it.
+/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, where c_i depends on the reduction.
 pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
     let (maximised, weighted) =
         (scaled(-1., lengths, reduction), scaled(weight, lengths, reduction));
@@ -80,8 +80,8 @@ pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f6
     terms.fold(0., |sum, (objective, share)| sum - objective * share)
 }
 
-/// The forward pass of one update; `weight` is the KL weight. Of `train`, only objective, particles and reduction
-/// matter.
+/// The forward pass of one update; `weight` is the KL weight. Of `train` it reads only objective, particles and
+/// reduction.
 ///
 /// # Panics
 /// Where [`check`] refuses.

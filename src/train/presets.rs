@@ -2,7 +2,7 @@
 //!
 //! Within a preset all models have the same batch size, learning rate and stopping rule, and within a small one about
 //! the same number of parameters, so that they can be compared by changing only `--model`. Model sizes are in the
-//! models' files. Sources: stcn.md §8, rivals.md §9.
+//! models' files.
 
 use super::config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 use crate::data::{DataSet, Normalise};

@@ -1,6 +1,6 @@
 //! What may change when a run is resumed, and what has changed.
 //!
-//! The config inside the checkpoint rules: what its parameters, moments and step mean depends on it. Not here: the
+//! The config inside the checkpoint takes precedence, since its parameters, moments and step depend on it. Not here: the
 //! state itself (`trainer`), and where the data lies, which a checkpoint does not know.
 
 use super::config::Config;
@@ -58,8 +58,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// The keys that differ between the config in a checkpoint and the one to go on with, by name. Where the data lies is
-/// not compared; their fingerprint is, if it is known.
+/// The keys that differ between the config in a checkpoint and the one to go on with, by name. The path of the data
+/// is not compared; its fingerprint is, if known.
 pub fn changes(before: &Config, now: &Config) -> Vec<Change> {
     let (before, mut now) = (before.portable(), now.portable());
     if now.data.fingerprint.is_empty() {

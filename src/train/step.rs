@@ -81,8 +81,8 @@ fn first_wrong(tape: &Tape, loss: Var) -> String {
     )
 }
 
-/// Update number `step` (from 1) of `model`, with noise from `seed` and `step`. If loss or gradient is not finite,
-/// returns an error and changes nothing.
+/// Update number `step` (from 1) of `model`, with noise from `seed` and `step`. If the loss or a gradient is not
+/// finite, or their norm is too large for Adam in f32, returns an error and changes nothing.
 pub fn update(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
@@ -131,7 +131,7 @@ struct Descent {
     norm: f64,
 }
 
-/// Those of update number `step`; refused if one is not finite.
+/// Loss and gradient of update number `step`; refused if they are not finite or the norm is too large.
 fn descent(
     model: &dyn SequenceModel,
     batch: &Batch,

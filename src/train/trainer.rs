@@ -63,7 +63,7 @@ pub struct Checked {
     pub value: Evaluation,
     /// The loss in the training reduction, KL weight 1.
     pub loss: f64,
-    /// Whether no earlier check was better.
+    /// Whether this is now the best check (at the end of a run, a tie does not count).
     pub best: bool,
 }
 
@@ -175,7 +175,7 @@ impl Trainer {
         Ok(report)
     }
 
-    /// Whether the next update would be made; refused as it would be, and nothing changes.
+    /// Tries the next update without making it: returns the error that [`step`](Self::step) would return.
     pub fn try_step(&mut self) -> Result<()> {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
@@ -218,8 +218,8 @@ impl Trainer {
         Ok(Some(Checked { value, loss, best }))
     }
 
-    /// The same at the end of a run where no check is due: kept beside what the checks on schedule have found, not
-    /// counted among them, since a run that goes on from here must not depend on it.
+    /// The same at the end of a run, at a step without a scheduled check. The result is stored separately and counts
+    /// neither as the best nor towards patience: a run that continues from here must not depend on it.
     pub fn check_end(&mut self) -> Result<Option<Checked>> {
         let Some((value, loss)) = self.validate()? else { return Ok(None) };
         let end = EndCheck { loss, elbo: value.elbo_seq };
@@ -233,8 +233,8 @@ impl Trainer {
         train.early_stop && self.progress.bad_checks >= train.patience
     }
 
-    /// The ELBO of the validation part by one draw, beside it the bound that is trained on; and the loss by that
-    /// bound, in the training reduction.
+    /// Evaluates the validation split: the ELBO with one draw, the bound that is trained on if that is another, and the
+    /// loss from that bound in the training reduction, KL weight 1.
     fn validate(&self) -> Result<Option<(Evaluation, f64)>> {
         let split = Split::Valid;
         if self.set.split(split).is_empty() {

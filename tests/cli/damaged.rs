@@ -124,7 +124,7 @@ fn a_split_of_another_size_is_refused() {
 fn a_pen_that_is_neither_up_nor_down_is_refused() {
     let mut flat = flat();
     flat.samples[3 * 5 + 2] = 0.5;
-    refused_flat(flat, &["sequence 3, step 1 has pen 0.5", "wants 0 or 1", "--head"]);
+    refused_flat(flat, &["sequence 3, step 1 has pen 0.5", "wants 0 or 1", "model.task=speech"]);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_pass_that_no_rate_changes_is_not_blamed_on_the_rate() {
     let output = lab.stcn(&format!("{words} --set data.normalise=none")).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let said = stderr(&output);
-    says(&said, &["error: step 1: the ", "of step 0, so that a lower rate is no cure"]);
+    says(&said, &["error: step 1: the ", "(step 0), so a lower learning rate will not help"]);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn floored_probabilities_are_said() {
     let lab = Lab::new();
     let words = format!("train --data ink.npz --steps 1 {}", tiny("wavenet"));
     lab.ok(&format!("{words} --out floors --set model.floors=as-released"));
-    says(&lab.ok("evaluate floors"), &["released objective (no bound: floors make probabilities"]);
+    says(&lab.ok("evaluate floors"), &["released objective (no bound: floored probabilities sum"]);
     assert_eq!(lab.json("evaluate floors")[0]["valid_bound"], false);
     lab.ok(&format!("{words} --out released --released"));
     assert_eq!(lab.json("evaluate released")[0]["valid_bound"], false);
@@ -140,7 +140,7 @@ fn runs_whose_nats_have_another_unit_are_not_compared() {
     ink(20).save(lab.path("longer.npz")).unwrap();
     lab.ok(&format!("train --data longer.npz --out other --steps 1 {}", tiny("rnn")));
     let said = lab.refused("evaluate run --against other");
-    says(&said, &["--against other: its data were normalised by other figures", "data.normalise"]);
+    says(&said, &["--against other: its data were normalised with other means", "data.normalise"]);
     says(&lab.refused("evaluate run --against nowhere"), &["nowhere"]);
 }
 

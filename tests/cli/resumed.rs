@@ -68,10 +68,7 @@ fn what_a_checkpoint_means_cannot_be_changed_by_set() {
     assert_eq!(output.status.code(), Some(2));
     let help = lab.ok("train --help");
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    says(
-        &help,
-        &["When a run is resumed, --steps", &stcn::internals::resume::MAY_CHANGE.join(", ")],
-    );
+    says(&help, &["With --resume, --steps", &stcn::internals::resume::MAY_CHANGE.join(", ")]);
 }
 
 #[test]

@@ -178,12 +178,12 @@ fn a_run_that_stopped_early_stops_again_and_says_how_to_go_on_anyway() {
     let lab = Lab::new();
     let words = format!("train --data ink.npz --out run {TINY} {IMPATIENT} --steps 100");
     let said = stderr(&lab.stcn(&words).output().unwrap());
-    says(&said, &["stopped: the validation bound rises no more at step 8 "]);
+    says(&said, &["stopped early: validation no longer improves at step 8 "]);
     let names = ["checkpoint/latest.stcn", "checkpoint/best.stcn", "metrics.csv"];
     let read = || names.map(|name| lab.read(&format!("run/{name}")));
     let before = read();
     let again = stderr(&lab.stcn("train --resume run").output().unwrap());
-    says(&again, &["stopped: the validation bound rises no more at step 8 "]);
+    says(&again, &["stopped early: validation no longer improves at step 8 "]);
     assert!(read() == before);
     let command = again.lines().find_map(|line| line.strip_prefix("go on anyway: stcn "));
     let anyway = lab.json(command.expect("a command"));

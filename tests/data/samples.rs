@@ -79,7 +79,7 @@ fn bad_numbers_on_the_disk_are_named_by_the_same_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let path = stored(&folder, |i| i as f32);
     let whole = disk(&path).unwrap();
-    says(&refusal(whole.check_ink()), &["sequence 1, step 1 has pen 2, a handwriting head"]);
+    says(&refusal(whole.check_ink()), &["sequence 1, step 1 has pen 2, ink wants 0 or 1"]);
     says(&refusal(whole.check_binary()), &["sequence 1, step 1, channel 3 is 2, --head bernoulli"]);
     // The last number of all, past many pieces; a checksum that holds, as another writer's would.
     let said = refusal({

@@ -202,13 +202,12 @@ fn ink_is_three_channels_with_a_pen_that_is_0_or_1() {
     ink([0., 1., 1.]).check_ink().unwrap();
     assert_eq!(
         refusal(ink([0., 1., 0.5]).check_ink()),
-        "ink: sequence 2, step 2 has pen 0.5, a handwriting head wants 0 or 1 (1 on the last point of \
-         a stroke); fix the third channel, or choose another --head"
+        "ink: sequence 2, step 2 has pen 0.5, ink wants 0 or 1 (1 on the last point of \
+         a stroke): fix the third channel, or set model.task=speech"
     );
     assert_eq!(
         refusal(counting(&[1], None).check_ink()),
-        "counting: has 1 channels, a handwriting head wants 3 (dx, dy, pen); choose --head and \
-         --preset that fit this data"
+        "counting: has 1 channels, ink wants 3 (dx, dy, pen): choose a --preset for this data"
     );
 }
 

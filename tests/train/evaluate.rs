@@ -166,7 +166,7 @@ fn what_a_model_has_no_bound_of_is_refused() {
     let said = refused("wavenet", &[], 4);
     says(&said, &["--fivo: this model has no latents", "exact", "leave --fivo out"]);
     let said = refused("stcn-dense", &["model.draws=fresh"], 4);
-    says(&said, &["--fivo: particle filters need one draw", "use --iwae instead"]);
+    says(&said, &["--fivo: this model has no step-by-step form", "use --iwae instead"]);
     let said = refused("vrnn", &[], 1025);
     says(&said, &["--iwae 1025: want 1024 at most for this model"]);
     let said = refused("wavenet", &[], usize::MAX);

@@ -349,7 +349,10 @@ fn bounds_by_draws_want_latents_and_weights() {
     let sets = ["train.objective=fivo", "model.draws=fresh"];
     let fresh = config("stcn-dense", "pointwise", &sets);
     let said = Trainer::new(fresh.clone()).err().expect("refused").to_string();
-    says(&said, &["train.objective is fivo", "need one draw per latent", "choose elbo or iwae"]);
+    says(
+        &said,
+        &["train.objective is fivo", "draws a latent more than once", "choose elbo or iwae"],
+    );
     check(&*model(&fresh), stcn::train::Objective::Iwae).unwrap();
 }
 

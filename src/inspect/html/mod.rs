@@ -3,9 +3,9 @@
 //!
 //! The page is one file that opens from disk: `page.html` with `page.css`, `page.js` and two blocks of data put in.
 //! The first is JSON: every node (rule, label, place, shape, inputs, line of source, root mean squares), every term
-//! of the chain rule (consumer, input, norm, root mean square, share). The second are the numbers of the tensors,
-//! f32, little-endian, in base64. Tensors that would make the page larger than a mail may be stand in it as means
-//! over blocks of rows and columns; the page says which.
+//! of the chain rule (consumer, input, norm, root mean square, share). The second is the numbers of the tensors,
+//! f32, little-endian, in base64. Tensors beyond `MOST_NUMBERS` numbers in all are
+//! stored as means over blocks of rows and columns; the page says which.
 
 pub(crate) mod place;
 
@@ -20,7 +20,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most numbers that tensors take as they are: 3.2 MB, 4.3 MB in base64.
+/// The most numbers stored in full: 3.2 MB, 4.3 MB in base64.
 const MOST_NUMBERS: usize = 800_000;
 
 /// The most rows and columns of a tensor that is shown as means over blocks.

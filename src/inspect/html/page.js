@@ -81,8 +81,8 @@ function picture(node, t) {
 
 // --- colours -----------------------------------------------------------------------------------------------------
 
-// Values of both signs: blue, neutral, orange (after ColorBrewer's PuOr, safe for colour-blind readers).
-// Sizes: cividis, made to look the same to them.
+// Values of both signs: blue, neutral, orange (ColorBrewer's RdBu and PuOr, safe for colour-blind readers).
+// Sizes: cividis, which looks the same with and without colour blindness.
 const stops = {
   signed: [[33, 102, 172], [146, 197, 222], [247, 247, 247], [253, 184, 99], [179, 88, 6]],
   size: [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 182, 103], [254, 232, 56]],
@@ -184,7 +184,7 @@ function strips() {
     const x = raw();
     if (about.task === "speech") {
       const s = x.map(spectrum), floor = Math.max(...s.flat()) - 60;
-      list.push({ name: "spectrogram", scale: "size", rows: s[0].map((_, k) => s.map((f) => Math.max(f[k] - floor, 0))).reverse(), unit: "dB above −60" });
+      list.push({ name: "spectrogram", scale: "size", rows: s[0].map((_, k) => s.map((f) => Math.max(f[k] - floor, 0))).reverse(), unit: "dB above a floor 60 dB below the loudest" });
     } else if (about.task === "music") {
       list.push({ name: "notes", scale: "size", rows: x[0].map((_, k) => x.map((f) => f[k])).reverse(), unit: "" });
     } else {
@@ -319,7 +319,7 @@ function boxes() {
 }
 
 function open(group) {
-  // Others close, oldest first, so that never more than a hundred boxes are seen.
+  // Above MOST_BOXES, other groups close, oldest first; this one and those around it stay open.
   shown.open = shown.open.filter((g) => g !== group).concat(group);
   while (boxes().size > MOST_BOXES && shown.open.some((g) => g !== group && !group.startsWith(`${g}.`))) {
     const out = shown.open.find((g) => g !== group && !group.startsWith(`${g}.`));
@@ -365,7 +365,7 @@ function boxElement(box) {
 function drawGraph() {
   const all = boxes(), list = [...all.values()].sort((a, b) => a.first - b.first);
   const order = new Map(list.map((box, i) => [box.key, i]));
-  // Root mean squares of the terms between two boxes, added as norms.
+  // The norm of all terms between two boxes taken together.
   const flows = new Map();
   const flow = (from, to, size) => {
     const [a, b] = [boxOf(from).key, boxOf(to).key];
@@ -375,10 +375,10 @@ function drawGraph() {
   };
   nodes.forEach((n, id) => n.inputs.forEach((x) => flow(x, id, 0)));
   terms.forEach(([consumer, input, norm]) => flow(input, consumer, norm));
-  // A layer for each box: one below its lowest input. What points back is drawn and not counted.
+  // A row for each box: one below its lowest input. Edges that point back are drawn and not counted.
   const layer = list.map(() => 0), edges = [...flows].map(([key, size]) => [...key.split(" ").map(Number), size]);
   edges.filter(([a, b]) => a < b).sort((x, y) => x[1] - y[1] || x[0] - y[0]).forEach(([a, b]) => { layer[b] = Math.max(layer[b], layer[a] + 1); });
-  // What nothing comes into, such as a parameter, stands just above what reads it.
+  // A box without inputs, such as a parameter, stands just above its first reader.
   list.forEach((_, i) => {
     const out = edges.filter(([a, b]) => a === i && b > i).map(([, b]) => layer[b]);
     if (!edges.some(([a, b]) => b === i && a < i) && out.length) layer[i] = Math.max(Math.min(...out) - 1, 0);
@@ -421,7 +421,7 @@ function drawEdges(edges, element) {
     const line = y2 > y1 ? `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}` : `M${xl} ${yl}C${side} ${yl} ${side} ${ym} ${xm} ${ym}`;
     const path = svg("path", { d: line, "stroke-width": width(size) });
     path.dataset.ends = `${element[a].dataset.key}→${element[b].dataset.key}`;
-    path.append(svg("title", {}, `gradient ${digits(size)}`));
+    path.append(svg("title", {}, `norm of the gradient: ${digits(size)}`));
     return path;
   }));
 }
@@ -555,7 +555,8 @@ function histogram(data, most) {
 // --- one number all the way --------------------------------------------------------------------------------------
 
 // The products whose sum is the term that `consumer` contributes to element `e` of node `id`, where the page has all
-// numbers that it takes: [{ text, product, to: [node, element] }], or null.
+// numbers that it takes: [{ text, factors, to: [node, element] }], or null; one entry without factors
+// where the shapes are equal.
 function products(id, consumer, e) {
   const k = nodes[consumer], name = rules[k.rule].name;
   const gy = tensor(k.grad), y = tensor(k.value);
@@ -580,7 +581,8 @@ function products(id, consumer, e) {
   return list;
 }
 
-// Whether an element of a node and of its consumer stand at the same place.
+// Whether a node and its consumer have the same shape: then the page shows ȳ at the same place, although an op that is
+// not elementwise uses other places too.
 const same1 = (id, consumer, e, gy) => nodes[id].shape.join() === nodes[consumer].shape.join() && e < gy.data.length;
 
 function showElement() {
@@ -607,7 +609,7 @@ function showElement() {
       line.append(inner);
     } else if (parts) {
       const gy = tensor(nodes[consumer].grad).data[e];
-      line.append(make("ul", {}, make("li", { className: "number" }, size === null ? "" : `∂y/∂x · ȳ = ${gy ? digits(size / gy) : "0"} · ${digits(gy)}  `, follow(parts[0].to))));
+      line.append(make("ul", {}, make("li", { className: "number" }, `ȳ at the same place: ${digits(gy)}  `, follow(parts[0].to))));
     }
     list.append(line);
   }
@@ -627,7 +629,7 @@ function begin() {
   byId("about").textContent = `${about.run}, after ${about.step} updates. The loss of ${about.lengths.length} sequence${about.lengths.length > 1 ? "s" : ""} ` +
     `(number ${about.sequences.join(", ")} of the training part) is ${digits(about.loss)}; ${nodes.length} nodes` +
     `${about.kl_weight === 1 ? "" : `, KL weight ${digits(about.kl_weight)}`}. ` +
-    (about.aggregated ? `${about.aggregated} of ${pass.tensors.length} tensors are shown as means over blocks, to keep this page small.` : "Every number of the pass is in this page.");
+    (about.aggregated ? `${about.aggregated} of ${pass.tensors.length} tensors are shown as means over blocks, to keep this page small.` : "Every value and every gradient is in this page in full.");
   const select = byId("sequence");
   for (let i = 0; i < about.lengths.length * about.draws; i++) {
     const draw = about.draws > 1 ? `, draw ${i % about.draws + 1}` : "";
@@ -656,7 +658,7 @@ function begin() {
   for (const scale of Object.keys(stops)) {
     const span = make("span", { className: "scale" });
     span.style.background = `linear-gradient(to right, ${stops[scale].map((c) => `rgb(${c})`).join(", ")})`;
-    byId("legend").append(make("div", {}, scale === "signed" ? "Values: −largest " : "Sizes: 0 ", span, scale === "signed" ? " +largest (blue to orange, after PuOr; magenta is not a number)" : " largest (cividis)"));
+    byId("legend").append(make("div", {}, scale === "signed" ? "Values: −largest " : "Sizes: 0 ", span, scale === "signed" ? " +largest (blue to orange; magenta: not finite)" : " largest (cividis)"));
   }
   refresh();
   drawGraph();

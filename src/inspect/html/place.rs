@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The place of one node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place {
-    /// The layer or quantity it is a part of, in words between dots: `tcn.3.filter`, `kl.2`.
+    /// The layer or quantity it is a part of, as words separated by dots: `tcn.3.filter`, `kl.2`.
     pub path: String,
     /// Which op of its layer it is and at which step, from 0, where the layer runs once for every step.
     pub step: Option<(String, usize)>,
@@ -14,11 +14,12 @@ pub struct Place {
 
 /// The place of every node, in order. `parameters` are the paths of the model's parameters, `steps` is T.
 ///
-/// - A parameter belongs to its layer, the path without its last word; an op that reads parameters to the layer
-///   that these have in common.
-/// - Any other node belongs to its own label, or to that of the quantity that it is joined into over time.
-/// - What is left belongs with all that reads it, where that has a place in common, and else with its first input
-///   that was computed.
+/// - A parameter belongs to its layer: its path without the last word.
+/// - An op that reads parameters belongs to the layer they share: the common beginning of their paths.
+/// - Otherwise a node with a label belongs to that label, and a node that `concat_time` joins with others belongs to
+///   the label of the result.
+/// - Otherwise a node belongs to the common beginning of its readers' places, or, if there is none, to the place of
+///   its first computed input.
 pub fn places(tape: &Tape, parameters: &BTreeSet<String>, steps: usize) -> Vec<Place> {
     let mut nodes = vec![];
     let mut readers: Vec<Vec<usize>> = vec![vec![]; tape.len()];
@@ -63,7 +64,7 @@ pub fn places(tape: &Tape, parameters: &BTreeSet<String>, steps: usize) -> Vec<P
         }
     }
     for ((_, rule, read, shape), ids) in repeated {
-        // The first or the last step may do without.
+        // One op too few: the first step has none, as where the state is still zero.
         let count = if (ids.len() + 1).is_multiple_of(steps) { ids.len() + 1 } else { ids.len() };
         if steps < 2 || !count.is_multiple_of(steps) {
             continue;

@@ -1,4 +1,4 @@
-//! A model: latents that drift, and a step of x from each.
+//! A model: a Markov chain of latents, each of which emits one step of x.
 //!
 //! ```text
 //! p(z_t | z_{t−1}) = N(tanh(swish(z_{t−1} W) V), σ_p²)                z_0 = 0
@@ -22,7 +22,7 @@ settings! {
     pub struct Config {
         /// Size of z_t.
         pub latent_size: usize = 1..=1024,
-        /// Width of the layers between z and z, and between z and x.
+        /// Width of the hidden layers of the transition and of the emission.
         pub hidden_size: usize = 1..=1024,
     }
 }
@@ -80,7 +80,7 @@ pub struct Drift {
 }
 module!(Drift: inward, outward, std, emit, head, infer);
 
-/// Away from 0, so that no divergence is infinite.
+/// A standard deviation of at least 0.1, so that no KL is infinite.
 fn std(x: Var) -> Var {
     affine(softplus(x), 1., 0.1)
 }
