@@ -95,7 +95,7 @@ impl Estimate {
             _ => held(checked, 1, &|steps| checking_pass(config, model, steps)),
         };
         let pass = trained.max(checked);
-        // Buffers are as large as their tensors and up to a quarter larger, where they held others before.
+        // A recycled buffer may be up to a quarter larger than its tensor; most are not, so a sixth is added.
         let pass = pass.saturating_add(pass / SLACK);
         Self { state, pass, rest: program(), batch, particles: draws }
     }
