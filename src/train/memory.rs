@@ -48,7 +48,7 @@ const SEQUENCES: usize = 7;
 const SHORT: usize = 32;
 
 /// The share of a pass that is added.
-const SLACK: u64 = 7;
+const SLACK: u64 = 6;
 
 impl Estimate {
     /// The estimate for the run that `config` describes, on the threads that there are.

@@ -2,7 +2,7 @@
 //! ones or the new ones. The failing calls come from `faults.c`.
 #![cfg(target_os = "linux")]
 
-use super::killed::{begin_or_resume, checks, holds, remains};
+use super::killed::{Remains, begin_or_resume, checks, holds, remains};
 use super::{TINY, trained};
 use crate::common::recordings::wav;
 use crate::common::{Lab, stderr, stdout};
@@ -82,12 +82,7 @@ pub fn ended_or_refused(output: &Output, about: &str) {
 
 /// A run in which one call fails, and then another in each piece that goes on with it, by `faults_of`, until there
 /// are no more: it ends as `straight`.
-pub fn survives(
-    faults: &Faults,
-    words: &str,
-    straight: &(Vec<u8>, Vec<u8>, Vec<String>),
-    of_pieces: &[Fault],
-) {
+pub fn survives(faults: &Faults, words: &str, straight: &Remains, of_pieces: &[Fault]) {
     let lab = Lab::new();
     let mut reported = None;
     for fault in of_pieces {
@@ -105,7 +100,7 @@ pub fn survives(
 }
 
 /// What a run leaves in which nothing fails, and how many calls it makes.
-pub fn straight(faults: &Faults, words: &str) -> ((Vec<u8>, Vec<u8>, Vec<String>), usize) {
+pub fn straight(faults: &Faults, words: &str) -> (Remains, usize) {
     let lab = Lab::new();
     let none = Fault { at: 0, kind: "EIO", stays: false };
     let output = faults.stcn(&lab, &format!("train --out cut {words} --json"), none);

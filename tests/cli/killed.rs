@@ -12,7 +12,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run leaves behind but for clocks: both checkpoints and the steps of its metrics.
-pub fn remains(lab: &Lab, run: &str) -> (Vec<u8>, Vec<u8>, Vec<String>) {
+pub type Remains = (Vec<u8>, Vec<u8>, Vec<String>);
+
+/// The same of the run `run`.
+pub fn remains(lab: &Lab, run: &str) -> Remains {
     let csv = String::from_utf8(lab.read(&format!("{run}/metrics.csv"))).unwrap();
     let steps = csv.lines().map(|row| row.split(',').next().unwrap().to_string()).collect();
     let [latest, best] =
