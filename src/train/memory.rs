@@ -35,16 +35,16 @@ pub struct Estimate {
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
 const NUMBERS_PER_PARAMETER: u64 = 7;
 
-/// What the program itself takes: its code, and for each thread a stack and what the system's allocator keeps apart.
-/// Measured: about 10 MB, and 5 to 15 MB for each thread.
+/// What the program itself takes: its code, and for each thread a stack and an arena of the system's allocator. Measured:
+/// 10 MB and 5 to 15 MB per thread, so with many threads this can be too little.
 pub fn program() -> u64 {
     12_000_000 + 6_000_000 * parallel::threads() as u64
 }
 
-/// A pass is measured on so many sequences: a number that divides the size of no layer, so that no tensor of the pass
-/// has as many numbers as a parameter, whose gradients are counted apart …
+/// Sequences of the passes that are measured. Gradients of parameters are told apart from other tensors by their length;
+/// with an odd number of sequences, few others have the length of a parameter.
 const SEQUENCES: usize = 7;
-/// … and on this many steps and twice as many, or fewer where each sequence is there several times.
+/// Steps of the shorter of the two passes; the longer one has twice as many. With K particles, both have 1/K of that.
 const SHORT: usize = 32;
 
 /// One part in so many is added to a pass.
