@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // found on x86-64 alone
 pub enum Isa {
     /// x86-64 with AVX-512 F, VL, DQ and BW.
     Avx512,
