@@ -101,11 +101,11 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     } else {
         print_evaluation(&trained, split, &value);
         if let Some(Against { other, bound, above: (seq, se), .. }) = against {
-            let (model, checkpoint) = (&other.config.model, other.checkpoint.display());
+            let (model, origin) = (&other.config.model, other.origin());
             let (name, se) = (name(model, bound), plus_minus(se));
             println!(
-                "above {checkpoint} of step {}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
-                other.step, model.kind
+                "above {origin}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
+                model.kind
             );
         }
     }
@@ -198,8 +198,8 @@ fn plus_minus(error: Option<f64>) -> String {
 fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
     let model = &trained.config.model;
     let params = thousands(trained.model.parameter_count());
-    let (kind, head, checkpoint) = (model.kind, model.obs.head, trained.checkpoint.display());
-    println!("{kind}, head {head}, {params} parameters, {checkpoint} of step {}", trained.step);
+    let (kind, head, origin) = (model.kind, model.obs.head, trained.origin());
+    println!("{kind}, head {head}, {params} parameters, {origin}");
     let (sequences, steps) = (thousands(value.sequences), thousands(value.steps));
     println!(
         "{split}: {sequences} sequences, {steps} steps, normalised with the statistics of the train split"

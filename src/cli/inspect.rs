@@ -98,22 +98,31 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let table = (args.table || (node.is_none() && args.dump.is_none() && args.html.is_none()))
         .then(|| table::table(&tape, &grads));
     if node.is_some() || table.is_some() {
-        println!("{} of step {}", trained.checkpoint.display(), trained.step);
+        println!("{}", trained.origin());
         [node, table].iter().flatten().for_each(|text| print!("{text}"));
     }
+    let about = json!({
+        "step": trained.step,
+        // As `data show` and --prime count them.
+        "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
+        "lengths": batch.lengths,
+        "draws": config.train.draws(),
+        "mean": trained.normalisation.mean,
+        "std": trained.normalisation.std,
+        "kl_weight": weight,
+        "loss": f64::from(loss.value().item()),
+    });
     if let Some(path) = &args.html {
         let channels: &[&str] =
             if config.model.obs.task == Task::Ink { &["dx", "dy", "pen"] } else { &[] };
-        let about = json!({
-            "model": config.model.kind, "run": trained.checkpoint.display().to_string(), "step": trained.step,
-            "loss": f64::from(loss.value().item()), "task": config.model.obs.task,
-            "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
-            "lengths": batch.lengths, "draws": config.train.draws(), "kl_weight": weight,
-            "mean": trained.normalisation.mean, "std": trained.normalisation.std, "channels": channels,
-        });
+        let mut about = about.clone();
+        about["model"] = config.model.kind.name().into();
+        about["run"] = trained.checkpoint.to_string_lossy().into();
+        about["task"] = config.model.obs.task.name().into();
+        about["channels"] = channels.into();
         let equations = config.model.kind.equations();
         let page = html::page(&tape, &grads, &*trained.model, equations, &about);
-        write_whole(path, |file| file.write_all(page.as_bytes()).map_err(Into::into))?;
+        write_whole(path, |file| file.write_all(page.as_bytes()))?;
         println!("{}", path.display());
     }
     if let Some(path) = &args.dump {
@@ -121,18 +130,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         dump.add("input.x", &batch.x);
         dump.add("input.mask", &batch.mask());
         dump.add_pass(&tape, &grads, &*trained.model);
-        let mut about = json!({
-            "config": config,
-            "step": trained.step,
-            // As `data show` and --prime count them.
-            "sequences": batch.samples.iter().map(|i| i + 1).collect::<Vec<_>>(),
-            "lengths": batch.lengths,
-            "draws": config.train.draws(),
-            "mean": trained.normalisation.mean,
-            "std": trained.normalisation.std,
-            "kl_weight": weight,
-            "loss": f64::from(loss.value().item()),
-        });
+        let mut about = about;
+        about["config"] = json!(config);
         // With other objectives a row is a draw or a particle, not a sequence.
         if config.train.objective == Objective::Elbo {
             let total =

@@ -172,7 +172,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         }
         print_json(&line);
     } else {
-        eprintln!("drawn from {} of step {}", trained.checkpoint.display(), trained.step);
+        eprintln!("drawn from {}", trained.origin());
         files.iter().for_each(|file| println!("{file}"));
     }
     Ok(())

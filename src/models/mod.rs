@@ -143,8 +143,14 @@ pub struct Description {
 impl Default for Description {
     /// A model with latents, whose posterior is `infer` and sees x up to its own step.
     fn default() -> Self {
-        let (name, about, inference_only, equations) = ("", "", &["infer"] as _, &[] as _);
-        Self { name, about, has_latents: true, looks_ahead: false, inference_only, equations }
+        Self {
+            name: "",
+            about: "",
+            has_latents: true,
+            looks_ahead: false,
+            inference_only: &["infer"],
+            equations: &[],
+        }
     }
 }
 

@@ -295,7 +295,6 @@ impl Checkpoint {
 
     /// The first tensor with a number that is not finite in the file, where all are f32.
     fn not_finite(&self) -> Option<String> {
-        #[allow(clippy::unnecessary_cast)] // Real is f64 under the feature
         let bad = |tensor: &Tensor| tensor.data().iter().any(|&x| !(x as f32).is_finite());
         if let Some(param) = self.params.iter().find(|param| bad(&param.value)) {
             return Some(param.path.clone());

@@ -3,9 +3,9 @@
 //! Also the only clock below `cli`. Not here: which numbers (`fit`), TensorBoard (`events`).
 
 use crate::error::{Error, Result};
-use crate::file::{open_regular, write_whole};
+use crate::file::{read_whole, write_whole};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -34,11 +34,7 @@ impl Metrics {
     /// The file of a run resumed after `step`: drops rows of later steps and a truncated last row, which the run will
     /// write again. A missing file is created. A row without a readable step is kept.
     pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
-        let mut bytes = vec![];
-        if path.exists() {
-            let mut file = open_regular(path, "the metrics.csv of a run")?;
-            file.read_to_end(&mut bytes).map_err(Error::read(path))?;
-        }
+        let bytes = if path.exists() { read(path)? } else { vec![] };
         let wanted = header(columns);
         if !bytes.contains(&b'\n') && wanted.as_bytes().starts_with(&bytes) {
             return Self::create(path, columns); // missing, or truncated in its header
@@ -62,9 +58,7 @@ impl Metrics {
 
     /// Empties the last `count` values of the last row, if that is the row of `step`; the file is replaced whole.
     pub fn empty(path: &Path, step: u64, count: usize) -> Result<()> {
-        let mut file = open_regular(path, "the metrics.csv of a run")?;
-        let mut bytes = vec![];
-        file.read_to_end(&mut bytes).map_err(Error::read(path))?;
+        let bytes = read(path)?;
         let row = bytes.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
         let commas = row.iter().enumerate().filter(|(_, byte)| **byte == b',');
         let Some((cut, _)) = commas.rev().nth(count - 1).filter(|_| step_of(row) == Some(step))
@@ -94,6 +88,11 @@ impl Metrics {
     fn write(&mut self, line: &str) -> Result<()> {
         self.file.write_all(line.as_bytes()).map_err(Error::write(&self.path))
     }
+}
+
+/// The bytes of a metrics.csv, however many updates it holds.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    read_whole(path, u64::MAX, "the metrics.csv of a run")
 }
 
 fn header(columns: &[&str]) -> String {

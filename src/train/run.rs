@@ -8,8 +8,9 @@
 
 use super::Overrides;
 use super::config::Config;
+use super::metrics::read;
 use crate::error::{Error, Result};
-use crate::file::{read_whole, remove_dead, write_whole};
+use crate::file::{remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -98,9 +99,7 @@ impl RunDir {
         }
         let metrics = self.metrics();
         let lines = |bytes: Vec<u8>| bytes.split(|&byte| byte == b'\n').count();
-        if metrics.exists()
-            && lines(read_whole(&metrics, u64::MAX, "the metrics.csv of a run")?) > 2
-        {
+        if metrics.exists() && lines(read(&metrics)?) > 2 {
             let what = format!(
                 "is not there, and metrics.csv says that the run had begun: train it again with `stcn train \
                  --config {} --out DIR`",
@@ -127,7 +126,7 @@ impl RunDir {
         let file = file.map_err(Error::write(&path))?;
         match file.try_lock() {
             Ok(()) => {
-                // Temporary files of a killed program: no later write would replace them.
+                // A run that goes on may never write one of these again, and so never remove what a killed one left of it.
                 for path in [self.config_path(), self.latest(), self.best()] {
                     remove_dead(path)?;
                 }

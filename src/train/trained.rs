@@ -38,15 +38,18 @@ impl Trained {
             return Self::load(path, registry);
         }
         let run = RunDir::open(path)?;
-        if !run.best().exists() {
-            return Self::load(&run.latest(), registry);
+        let (latest, best) = (run.latest(), run.best());
+        if !best.exists() {
+            return Self::load(&latest, registry);
         }
+        let is_best = |Checkpoint { header, .. }: &Checkpoint| {
+            header.best.is_some() && header.end.is_some_and(|end| end.beats(header.best))
+        };
         // A damaged latest.stcn does not keep anyone from the best.
-        let latest = Checkpoint::load(&run.latest()).ok().map(|latest| latest.header);
-        let better = latest.is_some_and(|latest| {
-            latest.best.is_some() && latest.end.is_some_and(|end| end.beats(latest.best))
-        });
-        Self::load(&if better { run.latest() } else { run.best() }, registry)
+        match Checkpoint::load(&latest).ok().filter(is_best) {
+            Some(checkpoint) => Self::in_run(checkpoint, &latest, registry),
+            None => Self::load(&best, registry),
+        }
     }
 
     /// The latest checkpoint of a run directory.
@@ -55,7 +58,12 @@ impl Trained {
     }
 
     fn load(path: &Path, registry: &Registry) -> Result<Self> {
-        let mut trained = Self::from_checkpoint(Checkpoint::load(path)?, path, registry)?;
+        Self::in_run(Checkpoint::load(path)?, path, registry)
+    }
+
+    /// The model of a checkpoint, with the data of the run that its file lies in.
+    fn in_run(checkpoint: Checkpoint, path: &Path, registry: &Registry) -> Result<Self> {
+        let mut trained = Self::from_checkpoint(checkpoint, path, registry)?;
         // The sizes come from the checkpoint, but the data's path is only in the run directory.
         let data = &mut trained.config.data;
         data.path = PathBuf::new();
@@ -80,6 +88,11 @@ impl Trained {
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let checkpoint = path.into();
         Ok(Self { config, model, normalisation, step: header.step, checkpoint })
+    }
+
+    /// Which state of which run it is: `runs/ink/checkpoint/best.stcn of step 2500`.
+    pub fn origin(&self) -> String {
+        format!("{} of step {}", self.checkpoint.display(), self.step)
     }
 
     /// Opens the data that the run was trained on, or `other`.

@@ -1,4 +1,4 @@
-//! The test binary's allocator, which counts: how much a process held at its peak is told to the byte.
+//! The allocator of the test binary and of the fuzz targets, which counts what the process holds at its peak, to the byte.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -34,6 +34,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Old and new are held side by side while one is copied.
         grown(size);
         NOW.fetch_sub(layout.size(), Relaxed);
         unsafe { System.realloc(at, layout, size) }

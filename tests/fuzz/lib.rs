@@ -11,55 +11,16 @@ use stcn::nn::Init;
 use stcn::train::Config;
 use stcn::internals::checkpoint::MAGIC;
 use stcn::train::{Checkpoint, FORMAT};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The system's allocator, counting.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grow(bytes: usize) {
-    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new stand side by side while one is copied.
-        grow(size);
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[path = "../common/allocator.rs"]
+mod allocator;
 
 /// What `read` returns; panics if it had more than `times` the bytes' length, and `constant`, at once.
 pub fn within<T>(bytes: &[u8], times: usize, constant: usize, read: impl FnOnce(&[u8]) -> T) -> T {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = read(bytes);
-    let (peak, length) = (PEAK.load(Relaxed) - before, bytes.len());
+    let (result, peak) = allocator::peak(|| read(bytes));
+    let length = bytes.len();
     assert!(peak <= times * length + constant, "{peak} bytes of memory for a file of {length}");
     result
 }

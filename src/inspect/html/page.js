@@ -74,7 +74,7 @@ function picture(node, t) {
   if (t.shape.length === 3 && node.shape[0] === about.lengths.length * about.draws) {
     const size = t.shape[1] * t.shape[2], first = shown.sequence * size;
     return { rows: t.shape[1], columns: t.shape[2], data: t.data.subarray(first, first + size), first,
-      extra: timed(node) ? t.shape[1] - about.steps : 0, timed: timed(node) };
+      extra: timed(node) ? t.shape[1] - about.steps : 0 };
   }
   return whole;
 }
@@ -125,7 +125,10 @@ function raw() {
     Array.from({ length: d }, (_, c) => x.data[first + t * d + c] * (about.std[c] ?? 1) + (about.mean[c] ?? 0)));
 }
 
+let marker = null; // puts the mark of the drawing on a step
+
 function drawData() {
+  marker = null;
   const place = byId("drawing");
   place.replaceChildren();
   if (named("x") < 0 || tensor(nodes[named("x")].value).block) return;
@@ -142,10 +145,11 @@ function drawData() {
     const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
     const size = Math.max(box[2] - box[0], 4 * (box[3] - box[1]), 1e-6), pad = 0.03 * size;
     const view = `${box[0] - pad} ${box[1] - pad} ${box[2] - box[0] + 2 * pad} ${box[3] - box[1] + 2 * pad}`;
-    const point = points[Math.min(shown.step, points.length - 1)];
+    const mark = svg("circle", { r: size / 120, fill: "var(--mark)" });
+    marker = (step) => ["cx", "cy"].forEach((name, k) => mark.setAttribute(name, points[step][k]));
     place.append(svg("svg", { viewBox: view, role: "img", "aria-label": "The pen line; the chosen step is marked" },
       svg("path", { d: path, fill: "none", stroke: "currentColor", "stroke-width": size / 400, "stroke-linecap": "round", "stroke-linejoin": "round" }),
-      svg("circle", { cx: point[0], cy: point[1], r: size / 120, fill: "var(--mark)" })));
+      mark));
   } else if (about.task === "speech") {
     const flat = x.flat(), top = largest(flat) || 1, width = 1000, path = [];
     for (let i = 0; i < width; i++) {
@@ -175,7 +179,7 @@ function spectrum(frame) {
   return out;
 }
 
-// The strips over time: { name, rows: [[T numbers] …], scale, about }.
+// The strips over time: { name, rows: [[T numbers] …], scale, unit }.
 function strips() {
   const T = steps(), list = [];
   const xNode = named("x");
@@ -211,11 +215,11 @@ function strips() {
     });
   };
   const lp = named("log_px");
-  if (lp >= 0 && one(lp, "value")) list.push({ name: "ln p(x)", scale: "signed", rows: [one(lp, "value")], unit: "nats", node: [lp] });
+  if (lp >= 0 && one(lp, "value")) list.push({ name: "ln p(x)", scale: "signed", rows: [one(lp, "value")], unit: "nats" });
   const group = (pattern, which, name, unit) => {
     const ids = nodes.map((n, i) => i).filter((i) => pattern.test(nodes[i].label) && one(i, which));
     ids.reverse();
-    if (ids.length) list.push({ name, scale: "size", rows: ids.map((i) => one(i, which)), unit, node: ids });
+    if (ids.length) list.push({ name, scale: "size", rows: ids.map((i) => one(i, which)), unit });
   };
   group(/^kl\.\d+$/, "value", "KL of each latent, top first", "nats");
   group(/^z\.\d+$/, "grad", "gradient at z, top first", "rms");
@@ -260,7 +264,7 @@ function setStep(t) {
   for (const c of document.querySelectorAll(".strip .cursor")) c.style.left = `${100 * (shown.step + 0.5) / steps()}%`;
   const says = strip.filter((s) => s.rows.length <= 12).map((s) => `${s.name}: ${s.rows.map((r) => digits(r[shown.step])).join(" · ")}`);
   byId("reading").textContent = `Step ${shown.step + 1}. ${says.join(" | ")}`;
-  if (about.task === "ink") drawData();
+  if (marker) marker(shown.step);
   retime();
 }
 
@@ -406,17 +410,17 @@ let drawn = null;
 
 function drawEdges(edges, element) {
   drawn = [edges, element];
-  const layerOf = byId("graph").getBoundingClientRect(), back = byId("edges");
+  const frame = byId("graph").getBoundingClientRect(), back = byId("edges");
   const sizes = edges.map(([, , s]) => s).filter((s) => s > 0), most = Math.max(...sizes, 1e-30), least = Math.min(...sizes, most);
   const width = (s) => (s > 0 ? 1 + 6 * (Math.log(s / least) / (Math.log(most / least) || 1)) : 0.7);
   back.setAttribute("width", byId("graph").scrollWidth);
   back.setAttribute("height", byId("graph").scrollHeight);
   back.replaceChildren(...edges.map(([a, b, size]) => {
     const [p, q] = [a, b].map((i) => element[i].getBoundingClientRect());
-    const [x1, y1, x2, y2] = [(p.left + p.right) / 2 - layerOf.left, p.bottom - layerOf.top, (q.left + q.right) / 2 - layerOf.left, q.top - layerOf.top];
+    const [x1, y1, x2, y2] = [(p.left + p.right) / 2 - frame.left, p.bottom - frame.top, (q.left + q.right) / 2 - frame.left, q.top - frame.top];
     const bend = Math.max(Math.abs(y2 - y1) / 2, 14);
     // What goes to a later step of a recurrent model goes up, round the left of the boxes.
-    const [xl, yl, xm, ym] = [p.left - layerOf.left, (p.top + p.bottom) / 2 - layerOf.top, q.left - layerOf.left, (q.top + q.bottom) / 2 - layerOf.top];
+    const [xl, yl, xm, ym] = [p.left - frame.left, (p.top + p.bottom) / 2 - frame.top, q.left - frame.left, (q.top + q.bottom) / 2 - frame.top];
     const side = Math.max(Math.min(xl, xm) - 40, 2);
     const line = y2 > y1 ? `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}` : `M${xl} ${yl}C${side} ${yl} ${side} ${ym} ${xm} ${ym}`;
     const path = svg("path", { d: line, "stroke-width": width(size) });
@@ -502,7 +506,7 @@ function map(id, which, title, rms) {
   const canvas = make("canvas", { tabIndex: 0 }), most = largest(p.data);
   heat(canvas, p.columns, p.rows, (c, r) => p.data[r * p.columns + c], "signed", most);
   canvas.style.height = `${Math.min(Math.max(p.columns * 10, 24), 352)}px`;
-  const axis = p.timed || timed(n) ? "time →, channel ↓" : "rows →, columns ↓";
+  const axis = timed(n) ? "time →, channel ↓" : "rows →, columns ↓";
   canvas.setAttribute("aria-label", `${title}, ${p.rows} by ${p.columns}, largest ${digits(most)}; arrow keys move, Enter follows one number`);
   const says = make("p", { className: "hint number", textContent: `${axis}; largest ${digits(most)}` });
   let cell = [0, 0];
@@ -563,7 +567,7 @@ function products(id, consumer, e) {
   if (!gy || gy.block || gy.data.length === 0) return null;
   const at = k.inputs.indexOf(id);
   const same = () => [{ text: "ȳ", factor: null, to: [consumer, e] }];
-  if (!/^linear(_relu|_residual)?$/.test(name)) return same1(id, consumer, e, gy) ? same() : null;
+  if (!/^linear(_relu|_residual)?$/.test(name)) return sameShape(id, consumer, e, gy) ? same() : null;
   const [x, w] = k.inputs.map((i) => tensor(nodes[i].value));
   if (!x || !w || x.block || w.block || !y || y.block) return null;
   const out = w.columns, inputs = x.columns, rows = x.data.length / inputs;
@@ -583,7 +587,7 @@ function products(id, consumer, e) {
 
 // Whether a node and its consumer have the same shape: then the page shows ȳ at the same place, although an op that is
 // not elementwise uses other places too.
-const same1 = (id, consumer, e, gy) => nodes[id].shape.join() === nodes[consumer].shape.join() && e < gy.data.length;
+const sameShape = (id, consumer, e, gy) => nodes[id].shape.join() === nodes[consumer].shape.join() && e < gy.data.length;
 
 function showElement() {
   const place = byId("element"), id = shown.node, n = nodes[id], e = shown.element;
