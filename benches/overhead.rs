@@ -8,8 +8,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use stcn::internals::kernel::causal_conv::CausalConv;
-use stcn::internals::kernel::reduce;
+use stcn::internals::kernel::reduce::{Rows, queue_add_columns};
 use stcn::internals::kernel::simd::vectorise;
+use stcn::internals::kernel::weight_grad::{Use, queue_grad_w};
 use stcn::internals::parallel::{self, CHUNK, Work};
 use stcn::tape::{Grads, Keep, Param};
 use stcn::{Noise, Real, Tape, Tensor, ops};
@@ -61,6 +62,7 @@ impl Net {
 struct ByHand<'a> {
     net: &'a Net,
     conv: CausalConv,
+    by_sequence: CausalConv,
     y: [Vec<Real>; LAYERS],
     gy: Vec<Real>,
     gx: Vec<Real>,
@@ -74,13 +76,15 @@ impl<'a> ByHand<'a> {
         let numbers = |n: usize| std::array::from_fn(|_| vec![0.; n]);
         let [gy, gx] = [vec![0.; rows * c], vec![0.; rows * c]];
         let conv = CausalConv::linear(rows, c, c);
+        let (batch, time, _) = net.x.btc("bench");
+        let by_sequence = CausalConv { batch, time, sequences: batch, ..conv };
         let (y, weights, biases) = (numbers(rows * c), numbers(c * c), numbers(c));
-        Self { net, conv, y, gy, gx, weights, biases }
+        Self { net, conv, by_sequence, y, gy, gx, weights, biases }
     }
 
     /// Loss; the gradients are in `weights` and `biases` afterwards.
     fn run(&mut self) -> Real {
-        let Self { net, conv, y, gy, gx, weights, biases } = self;
+        let Self { net, conv, by_sequence, y, gy, gx, weights, biases } = self;
         for l in 0..LAYERS {
             let (before, y) = y.split_at_mut(l);
             let x = before.last().map_or(net.x.data(), |x| x);
@@ -103,12 +107,14 @@ impl<'a> ByHand<'a> {
             mask(gy, &y[l]);
             let packed = (l > 0).then(|| conv.pack(net.weights[l].value.data()));
             let mut work = Work::new();
-            conv.queue_grad_w(&mut work, x, gy, &mut weights[l], true);
+            queue_grad_w(&mut work, vec![Use { conv: *by_sequence, x, gy }], &mut weights[l], true);
             if let Some(w) = &packed {
                 conv.queue_grad_x(&mut work, [(&**gy, w)], gx, true);
             }
             biases[l].fill(0.);
-            reduce::queue_add_columns(&mut work, gy, &mut biases[l]);
+            let CausalConv { batch, time, sequences, .. } = *by_sequence;
+            let rows = Rows { x: gy, batch, time, sequences };
+            queue_add_columns(&mut work, vec![rows], &mut biases[l]);
             work.run();
             std::mem::swap(gy, gx);
         }

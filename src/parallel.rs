@@ -23,6 +23,12 @@ pub fn threads() -> usize {
     rayon::current_num_threads().min(workers::thread_budget())
 }
 
+/// A number from 0 that threads which compute at the same time do not share, unless they are a team: for memory that
+/// each keeps to itself.
+pub(crate) fn lane() -> usize {
+    workers::lane()
+}
+
 /// Tasks of several kinds that share one parallel region: no thread waits between the kinds.
 #[derive(Default)]
 pub struct Work<'a> {
@@ -65,6 +71,9 @@ pub fn each<T: Send>(tasks: Vec<T>, job: impl Fn(T) + Sync) {
 /// list in every region, so usually the same rows, which are still in its cache.
 fn share_out<T: Send>(long: Vec<T>, mut tasks: Vec<T>, job: impl Fn(T) + Sync) {
     let threads = threads().min(long.len() + tasks.len()).max(1);
+    if threads == 1 {
+        return long.into_iter().chain(tasks).for_each(job);
+    }
     let mut shares = vec![];
     for thread in (0..threads).rev() {
         let share = tasks.split_off(tasks.len() * thread / (thread + 1));
@@ -93,8 +102,14 @@ const QUIET: &str = "nothing panics under it";
 
 /// `f(0), f(1), … f(n − 1)`, in index order whichever thread computed them.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let mut results: Vec<_> = (0..n).map(|_| None).collect();
-    each(results.iter_mut().enumerate().collect(), |(i, result)| *result = Some(f(i)));
+    map_each((0..n).collect(), f)
+}
+
+/// `f` of every item, in their order whichever thread computed them.
+pub fn map_each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    let tasks = results.iter_mut().zip(items).collect();
+    each(tasks, |(result, item): (&mut Option<R>, T)| *result = Some(f(item)));
     results.into_iter().map(|result| result.expect("every task was run")).collect()
 }
 
@@ -194,6 +209,13 @@ pub fn tiles<T: Send, const N: usize>(
 pub fn sum(n: usize, chunk: usize, f: impl Fn(Range<usize>) -> f64 + Sync) -> f64 {
     let partials = map(n.div_ceil(chunk), |i| f(i * chunk..n.min((i + 1) * chunk)));
     partials.iter().fold(0., |sum, partial| sum + partial)
+}
+
+/// The halves of a range: how the tree branches along which the terms of the sequences of a batch are added. Any
+/// branch may be computed by itself, on another thread or machine: its sum has the same bits.
+pub fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [range.start..middle, middle..range.end]
 }
 
 /// Takes the first `lengths[i]` elements off each output.

@@ -23,6 +23,8 @@ pub type Real = f64;
 pub struct Tensor {
     /// `None` only while being dropped.
     array: Option<ArcArray<Real, IxDyn>>,
+    /// The number of the pool that the buffer goes back to.
+    pool: usize,
 }
 
 impl Tensor {
@@ -31,9 +33,10 @@ impl Tensor {
     pub fn new(shape: &[usize], data: Vec<Real>) -> Self {
         let (size, len) = (shape.iter().product::<usize>(), data.len());
         assert_eq!(size, len, "Tensor::new: shape {shape:?} takes {size} numbers, got {len}");
-        Pool::count(data.len(), data.capacity());
+        let pool = Pool::own();
+        Pool::count(pool, data.len(), data.capacity());
         let array = Array::from_shape_vec(shape, data).expect("the size was just checked");
-        Self { array: Some(array.into_shared()) }
+        Self { array: Some(array.into_shared()), pool }
     }
 
     /// All zeros.
@@ -138,7 +141,7 @@ impl Tensor {
         let array = self.array.take().expect("present until dropped");
         let array =
             array.into_shape_with_order(shape).expect("contiguous, and the size was checked");
-        Self { array: Some(array) }
+        Self { array: Some(array), pool: self.pool }
     }
 
     /// `y = f(x)`, elementwise.
@@ -200,7 +203,7 @@ impl Drop for Tensor {
     fn drop(&mut self) {
         let Some(array) = self.array.take() else { return };
         if let Ok(array) = array.try_into_owned_nocopy() {
-            Pool::give(array.into_raw_vec_and_offset().0);
+            Pool::give(self.pool, array.into_raw_vec_and_offset().0);
         }
     }
 }
@@ -239,7 +242,6 @@ pub fn zip<const N: usize>(
 }
 
 /// Free buffers, by capacity.
-#[derive(Default)]
 struct Pool {
     free: BTreeMap<usize, Vec<Vec<Real>>>,
     /// Numbers in `free`, numbers in tensors, and the most ever in tensors at once. The pool is cut so that the
@@ -247,16 +249,17 @@ struct Pool {
     pooled: usize,
     live: usize,
     most_live: usize,
-    measured: Measured,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    free: BTreeMap::new(),
-    pooled: 0,
-    live: 0,
-    most_live: 0,
-    measured: Measured { now: 0, most: 0, but: vec![] },
-});
+/// Threads that each have a tape would wait for one pool, so they have one each, in the order of their parts of the batch.
+static POOLS: [Mutex<Pool>; 32] =
+    [const { Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0 }) }; 32];
+
+static MEASURED: Mutex<Measured> = Mutex::new(Measured { now: 0, most: 0, but: vec![] });
+
+fn lock<T>(of: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Whether [`peak`] is measuring: tensors of any size are counted then.
 static MEASURING: AtomicBool = AtomicBool::new(false);
@@ -277,7 +280,7 @@ impl Measured {
         if !MEASURING.load(Ordering::Relaxed) {
             return;
         }
-        let measured = &mut Pool::lock().measured;
+        let mut measured = lock(&MEASURED);
         if measured.but.binary_search(&len).is_err() {
             measured.now += sign * (len * size_of::<Real>() + Self::HEAD) as isize;
             measured.most = measured.most.max(measured.now);
@@ -291,19 +294,20 @@ impl Measured {
 /// Counts tensors of the whole process, so nothing else should compute at the same time.
 pub fn peak<R>(mut but: Vec<usize>, job: impl FnOnce() -> R) -> (R, usize) {
     but.sort();
-    Pool::lock().measured = Measured { but, ..Measured::default() };
+    *lock(&MEASURED) = Measured { but, ..Measured::default() };
     MEASURING.store(true, Ordering::Relaxed);
     let result = job();
     MEASURING.store(false, Ordering::Relaxed);
-    (result, Pool::lock().measured.most as usize)
+    (result, lock(&MEASURED).most as usize)
 }
 
 impl Pool {
     /// Buffers below this many numbers are not pooled.
     const SMALLEST: usize = 1024;
 
-    fn lock() -> MutexGuard<'static, Self> {
-        POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The number of this thread's pool.
+    fn own() -> usize {
+        parallel::lane() % POOLS.len()
     }
 
     /// A buffer of `len` numbers with stale contents.
@@ -311,7 +315,7 @@ impl Pool {
         if len < Self::SMALLEST {
             return vec![0.; len];
         }
-        let recycled = Self::lock().reuse(len);
+        let recycled = lock(&POOLS[Self::own()]).reuse(len);
         let mut buffer = recycled.unwrap_or_else(|| vec![0.; Self::size_class(len)]);
         buffer.resize(len, 0.);
         if cfg!(debug_assertions) {
@@ -349,22 +353,22 @@ impl Pool {
     }
 
     /// Counts the buffer of a new tensor.
-    fn count(len: usize, capacity: usize) {
+    fn count(pool: usize, len: usize, capacity: usize) {
         Measured::add(len, 1);
         if capacity >= Self::SMALLEST {
-            let mut pool = Self::lock();
+            let mut pool = lock(&POOLS[pool]);
             pool.live += capacity;
             pool.most_live = pool.most_live.max(pool.live);
         }
     }
 
     /// Takes the buffer of a dropped tensor.
-    fn give(buffer: Vec<Real>) {
+    fn give(pool: usize, buffer: Vec<Real>) {
         Measured::add(buffer.len(), -1);
         if buffer.capacity() < Self::SMALLEST {
             return;
         }
-        let mut pool = Self::lock();
+        let mut pool = lock(&POOLS[pool]);
         pool.live -= buffer.capacity();
         pool.pooled += buffer.capacity();
         pool.free.entry(buffer.capacity()).or_default().push(buffer);

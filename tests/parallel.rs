@@ -47,6 +47,14 @@ fn partials_are_added_in_order() {
 }
 
 #[test]
+fn a_range_is_halved_and_its_second_half_may_be_one_longer() {
+    assert_eq!(parallel::halves(0..8), [0..4, 4..8]);
+    assert_eq!(parallel::halves(3..6), [3..4, 4..6]);
+    assert_eq!(parallel::halves(5..6), [5..5, 5..6]);
+    assert_eq!(parallel::halves(2..2), [2..2, 2..2]);
+}
+
+#[test]
 fn tiles_cover_every_row_once_and_stay_within_one_sequence() {
     for (batch, time, width, rows) in
         [(3, 10, 2, 4), (1, 1, 1, 8), (2, 128, 3, 128), (2, 129, 1, 128)]

@@ -99,10 +99,13 @@ fn words() -> Vec<Words> {
                 "kernel/causal_conv.rs",
                 "kernel/skinny_gemm.rs",
                 "kernel/recurrent.rs",
+                "kernel/weight_grad.rs",
                 "train/memory.rs",
+                "train/shards.rs",
                 "cli/",
             ],
-            "how many threads there are decides no number: cut by a constant, or rows and columns of products",
+            "how many threads there are decides no number: cut by a constant, or rows and columns of products, or branches of the \
+             tree",
         ),
         some(
             ".reduce(, .reduce_with(, .fold_with(, .find_any(, .position_any(",

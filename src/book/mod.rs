@@ -63,7 +63,7 @@ pub mod decisions {
     //! | [0018](d0018) | Z-forcing and Variational Bi-LSTM: where text, release and sense disagree | the same for these two |
     //! | [0019](d0019) | Bounds by many draws | IWAE and FIVO: which bound is valid for which model |
     //! | [0020](d0020) | RNN and VRNN | the same as 0015 for these two |
-    //! | [0021](d0021) | Halves of a batch | how two threads share the step of a small model |
+    //! | [0021](d0021) | A batch is a tree | how any number of threads share the step of a small model, with the same bits |
     //! | [0022](d0022) | The deep Markov model | which variant is built |
     //! | [0023](d0023) | Every model scores every step | a switch of the release that was removed |
     //! | [0024](d0024) | A model is one file, and a registry finds it | how models are declared, here and in other crates |
@@ -113,7 +113,7 @@ pub mod decisions {
     pub mod d0019 {}
     #[doc = include_str!("decisions/0020-rnn-and-vrnn.md")]
     pub mod d0020 {}
-    #[doc = include_str!("decisions/0021-halves-of-a-batch.md")]
+    #[doc = include_str!("decisions/0021-a-batch-is-a-tree.md")]
     pub mod d0021 {}
     #[doc = include_str!("decisions/0022-dmm.md")]
     pub mod d0022 {}

@@ -80,7 +80,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
     let tape = Tape::new();
     let noise = Noise::new(config.seed, "train").at(trained.step);
-    let loss = forward(&*trained.model, &tape, &batch, &noise, weight, &config.train).loss;
+    let loss =
+        forward(&*trained.model, &tape, &batch, &batch.lengths, &noise, weight, &config.train).loss;
     let grads = tape.backward(loss, Keep::All);
 
     let explain = |name: &String| {

@@ -154,7 +154,8 @@ fn kept(trainer: &Trainer, run: &RunDir, registry: &Registry) -> Result<String> 
 fn dump(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let batch = trainer.batch()?;
     let (tape, step, config) = (Tape::new(), trainer.progress().step + 1, trainer.config());
-    let loss = pass(trainer.model(), &tape, &batch, &config.train, config.seed, step).loss;
+    let (lengths, train) = (&batch.lengths, &config.train);
+    let loss = pass(trainer.model(), &tape, &batch, lengths, train, config.seed, step).loss;
     let mut dump = Dump::default();
     dump.add("input.x", &batch.x);
     dump.add("input.mask", &batch.mask());

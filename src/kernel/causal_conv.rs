@@ -1,11 +1,11 @@
 //! Dilated causal convolution as shifted products: no im2col, no copy of the input.
 //!
 //! `y_t += Σⱼ x_{t−rⱼ} wⱼ` with the reach `rⱼ = (K−1−j)·dilation`, zeros before t = 0: for each tap j,
-//! in order, one product of shifted rows of each sequence with `wⱼ`. Forward and the gradient of x run
-//! over tiles of (batch, time); the gradient of w over rectangles of w, the sequences in index order.
-//! A linear layer is the case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it.
+//! in order, one product of shifted rows of each sequence with `wⱼ`, over tiles of (batch, time). A linear layer is the
+//! case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it. Not here: the gradient of w
+//! (`weight_grad`).
 
-use super::gemm::{CHAIN, Mat, Onto, Packed, Right, fill, mul_add_each, mul_add_onto};
+use super::gemm::{Mat, Onto, Packed, Right, fill, mul_add_each, mul_add_onto};
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
@@ -25,15 +25,17 @@ pub struct CausalConv {
     pub outputs: usize,
     pub taps: usize,
     pub dilation: usize,
+    /// Row r of the batch belongs to sequence r mod this: gradients of weights are summed sequence by sequence.
+    pub sequences: usize,
 }
 
 /// The weights as the gradient of x needs them: every tap transposed and packed.
 pub struct PackedTaps(Vec<Packed>);
 
 impl CausalConv {
-    /// A linear layer over `rows` rows.
+    /// A linear layer over `rows` rows of one sequence.
     pub fn linear(rows: usize, inputs: usize, outputs: usize) -> Self {
-        Self { batch: 1, time: rows, inputs, outputs, taps: 1, dilation: 1 }
+        Self { batch: 1, time: rows, inputs, outputs, taps: 1, dilation: 1, sequences: 1 }
     }
 
     /// Steps of one tile. No bit depends on the cut, so it may follow the number of threads.
@@ -162,40 +164,6 @@ impl CausalConv {
             }
             *written = rows.max(*written);
         }
-    }
-
-    /// Queues `w̄ⱼ += Σ_{b,t} x_{t−rⱼ}ᵀ ȳ_t`: rectangles of w̄, each over the sequences in index order;
-    /// stores instead of adding if this is the `first` term of w̄.
-    pub fn queue_grad_w<'a>(
-        &self,
-        work: &mut Work<'a>,
-        x: &'a [Real],
-        gy: &'a [Real],
-        gw: &'a mut [Real],
-        first: bool,
-    ) {
-        let conv = *self;
-        // Every rectangle reads all of x and ȳ, so there are few. No bit depends on the cut, so it may follow
-        // the number of threads.
-        let rows = self.inputs.div_ceil(parallel::threads().div_ceil(self.taps));
-        for (tile, [gw]) in parallel::cut([gw], [self.outputs], (self.taps, self.inputs), rows) {
-            work.add_long(move || conv.grad_w(x, gy, &tile, gw, first));
-        }
-    }
-
-    /// The rectangle of w̄ given by `tile`, whose batch is a tap j and whose time are rows of wⱼ.
-    fn grad_w(&self, x: &[Real], gy: &[Real], tile: &Tile, gw: &mut [Real], first: bool) {
-        let Self { batch, time, inputs: i, outputs: o, .. } = *self;
-        let reach = self.reach(tile.batch);
-        let steps = time.saturating_sub(reach); // of x whose y is inside the sequence too
-        let starts = (0..batch).flat_map(|b| (0..steps).step_by(CHAIN).map(move |t| (b, t)));
-        let terms = starts.map(|(b, t)| {
-            let rows = CHAIN.min(steps - t);
-            let x = Mat::new(&x[(b * time + t) * i..], rows, i).columns(tile.time.clone());
-            let gy = Mat::new(&gy[(b * time + t + reach) * o..], rows, o);
-            (x.transposed(), Right::Rows(gy))
-        });
-        mul_add_each(terms, if first { Onto::Zero } else { Onto::C }, gw);
     }
 
     /// Runs `job` over the tiles of tensors shaped like y.

@@ -15,3 +15,4 @@ pub mod recurrent;
 pub mod reduce;
 pub mod simd;
 pub mod skinny_gemm;
+pub mod weight_grad;

@@ -6,7 +6,7 @@
 
 use super::causal_conv::CausalConv;
 use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
-use crate::parallel::{self, Work};
+use crate::parallel;
 use crate::tensor::{Real, Tensor};
 use std::ops::Range;
 
@@ -201,14 +201,11 @@ impl Recurrence {
         }
     }
 
-    /// `ū += Σ_t h_{t−1}ᵀ v̄_t` for `v_t = h_{t−1} U`, one product over the steps of all sequences; stores instead
-    /// of adding if this is the `first` term of ū.   h: (B, T, H), gv: (B, T, G·H), gu: (H, G·H)
-    pub fn grad_u(&self, h: &Tensor, gv: &Tensor, gu: &mut [Real], first: bool) {
-        let before = self.delayed(h);
-        let layer = CausalConv::linear(h.rows(), self.units, gv.cols());
-        let mut work = Work::new();
-        layer.queue_grad_w(&mut work, before.data(), gv.data(), gu, first);
-        work.run();
+    /// The sizes of `v_t = h_{t−1} U` as a layer over (B, T, H) whose rows belong to so many `sequences`.
+    pub fn layer(&self, sequences: usize) -> CausalConv {
+        let Self { batch, time, units, gates, .. } = *self;
+        let (inputs, outputs) = (units, gates * units);
+        CausalConv { batch, time, inputs, outputs, taps: 1, dilation: 1, sequences }
     }
 
     /// h_{t−1} where h has h_t, and zeros at t = 0.   (B, T, H)

@@ -2,41 +2,98 @@
 
 use super::math::{exp_f64, ln_f64};
 use super::simd::vectorised;
-use crate::parallel::{self, PIECE, Work};
+use super::weight_grad::rows_of;
+use crate::parallel::{self, PIECE, Work, halves};
 use crate::tensor::{Real, Tensor};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows of one partial sum.
 const ROWS: usize = 256;
 /// Columns of one task.
 const COLUMNS: usize = 32;
 
-/// Queues `sums[c] += Σ_r x[r, c]`: the gradient of a bias.   x: (rows, columns), columns = sums.len()
+/// Terms of the gradient of a bias: x, (batch, time, columns), whose row r belongs to sequence r mod `sequences`.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Rows<'a> {
+    pub x: &'a [Real],
+    pub batch: usize,
+    pub time: usize,
+    pub sequences: usize,
+}
+
+/// Queues `sums[c] += Σ x[·, ·, c]` over all `terms`: the gradient of a bias.   sums: (columns)
 ///
-/// Partials of 256 rows, each summed in row order, are added in order.
-pub fn queue_add_columns<'a>(work: &mut Work<'a>, x: &'a [Real], sums: &'a mut [Real]) {
+/// Each sequence is added up by itself: partials of 256 rows, each summed in order, are added in order. The sums of
+/// the sequences are added along the tree of [`halves`].
+pub fn queue_add_columns<'a>(work: &mut Work<'a>, terms: Vec<Rows<'a>>, sums: &'a mut [Real]) {
     let total = sums.len();
+    let terms: Arc<[Rows]> = terms.into();
     for (i, sums) in sums.chunks_mut(COLUMNS).enumerate() {
-        work.add(move || add_columns(x, total, i * COLUMNS, sums));
+        let terms = terms.clone();
+        work.add(move || {
+            let columns = Columns { terms, total, first: i * COLUMNS };
+            let sum = columns.branch(0..columns.terms[0].sequences);
+            sums.iter_mut().zip(sum).for_each(|(sum, x)| *sum += x);
+        });
+    }
+}
+
+/// Some columns of all terms.
+struct Columns<'a> {
+    terms: Arc<[Rows<'a>]>,
+    /// Columns of x, and the first of those meant.
+    total: usize,
+    first: usize,
+}
+
+impl Columns<'_> {
+    fn branch(&self, sequences: Range<usize>) -> [Real; COLUMNS] {
+        let [left, right] = halves(sequences.clone());
+        if left.is_empty() {
+            return self.sequence(sequences.start);
+        }
+        let (mut sum, other) = (self.branch(left), self.branch(right));
+        sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+        sum
+    }
+
+    fn sequence(&self, b: usize) -> [Real; COLUMNS] {
+        let (mut sum, mut partial, mut rows) = ([0.; COLUMNS], [0.; COLUMNS], 0);
+        let mut close = |partial: &mut [Real; COLUMNS], rows: &mut usize| {
+            sum.iter_mut().zip(&*partial).for_each(|(sum, x)| *sum += x);
+            (*partial, *rows) = ([0.; COLUMNS], 0);
+        };
+        for term in &*self.terms {
+            for row in rows_of(b, term.batch, term.sequences) {
+                let x = &term.x[row * term.time * self.total..][..term.time * self.total];
+                for x in x.chunks(ROWS * self.total) {
+                    add_rows(x, self.total, self.first, &mut partial);
+                    rows += x.len() / self.total;
+                    // Of single steps, a partial takes 256. Of longer terms, it ends with the term, wherever padding ends.
+                    if term.time > 1 || rows == ROWS {
+                        close(&mut partial, &mut rows);
+                    }
+                }
+            }
+        }
+        close(&mut partial, &mut rows);
+        sum
     }
 }
 
 vectorised! {
-    /// Columns `first .. first + sums.len()` of x, whose rows have `total`.
-    fn add_columns(x: &[Real], total: usize, first: usize, sums: &mut [Real]) {
-        for rows in x.chunks(ROWS * total) {
-            let mut partial = [0.; COLUMNS];
-            let rows = rows.chunks_exact(total).map(|row| &row[first..]);
-            if sums.len() == COLUMNS {
-                // The compiler knows this length, so the partial sums stay in registers.
-                for row in rows.filter_map(|row| row.first_chunk::<COLUMNS>()) {
-                    partial.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-                }
-            } else {
-                for row in rows {
-                    partial.iter_mut().zip(&row[..sums.len()]).for_each(|(sum, x)| *sum += x);
-                }
+    /// Adds every row of x, of `total` columns, from column `first`.
+    fn add_rows(x: &[Real], total: usize, first: usize, sums: &mut [Real; COLUMNS]) {
+        let rows = x.chunks_exact(total).map(|row| &row[first..]);
+        if total - first >= COLUMNS {
+            // The compiler knows this length, so the sums stay in registers.
+            for row in rows.filter_map(|row| row.first_chunk::<COLUMNS>()) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
             }
-            sums.iter_mut().zip(partial).for_each(|(sum, x)| *sum += x);
+        } else {
+            rows.for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
         }
     }
 }

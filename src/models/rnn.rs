@@ -126,6 +126,10 @@ impl SequenceModel for Rnn {
         Elbo { log_px: px.log_prob(x).named("log_px"), kl: vec![], auxiliary: vec![] }
     }
 
+    fn is_recurrent(&self) -> bool {
+        true
+    }
+
     fn bound(&self) -> Bound {
         Bound::Exact
     }

@@ -60,6 +60,12 @@ pub trait SequenceModel: Module + Sync + Send {
     /// What the sum of the terms of [`elbo`](Self::elbo) is.
     fn bound(&self) -> Bound;
 
+    /// Whether it multiplies by the same weights at every step of a sequence, reading them anew: then a part of a batch
+    /// that is computed by itself should not be too small.
+    fn is_recurrent(&self) -> bool {
+        false
+    }
+
     /// Importance weights: `ln w_t` of `draws` independent draws of all latents, (B, T) each, with
     /// `p(x_t | x_{<t}) = E w_t` at every step. Draw k uses the noise of k steps later. Without latents a weight is
     /// the likelihood itself. `None` if later steps depend on z_t: then no weight belongs to one step alone.

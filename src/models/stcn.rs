@@ -414,6 +414,10 @@ impl SequenceModel for Stcn {
         Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
     }
 
+    fn is_recurrent(&self) -> bool {
+        matches!(self.stack, Stack::Cells(_))
+    }
+
     fn bound(&self) -> Bound {
         let fresh = self.sizes.draws == Draws::Fresh;
         if fresh && self.sizes.dense { Bound::Objective } else { Bound::Lower }

@@ -252,6 +252,10 @@ impl<M: Stepwise> SequenceModel for M {
         Elbo { log_px, kl: vec![kl], auxiliary }
     }
 
+    fn is_recurrent(&self) -> bool {
+        true
+    }
+
     fn bound(&self) -> Bound {
         Bound::Lower
     }

@@ -77,7 +77,7 @@ impl CausalConv1d {
         let dilation = layers[0].dilation;
         let rows: Vec<_> = (0..taps).map(|j| past.rows[j * dilation].data()).collect();
         let batch = rows[0].len() / inputs;
-        let conv = CausalConv { batch, time: 1, inputs, outputs, taps, dilation };
+        let conv = CausalConv { batch, time: 1, inputs, outputs, taps, dilation, sequences: 1 };
         let mut y = layers.map(|_| Tensor::scratch(&[batch, 1, outputs]));
         let layers = layers.map(|c| (c.weight.value.data(), c.bias.value.data()));
         conv.step(&rows, layers, y.each_mut().map(Tensor::data_mut));

@@ -61,7 +61,7 @@ rule! { GATED_CONV: "gated_conv",
 #[track_caller]
 pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: usize) -> Var<'t> {
     let (xs, [wf, bf, wg, bg]) = (x.value(), [filter.0, filter.1, gate.0, gate.1].map(Var::value));
-    let conv = sizes(GATED_CONV.name, &xs, &wf, &bf, dilation);
+    let conv = sizes(x.tape(), GATED_CONV.name, &xs, &wf, &bf, dilation);
     let (filter_shapes, gate_shapes) = ([wf.shape(), bf.shape()], [wg.shape(), bg.shape()]);
     assert_eq!(filter_shapes, gate_shapes, "gated_conv: filter and gate differ in shape");
     let (o, shape) = (conv.outputs, [conv.batch, conv.time, conv.outputs]);

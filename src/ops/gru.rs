@@ -1,5 +1,6 @@
 //! Gated recurrent unit: all steps at once, and one step of the cell alone.
 
+use super::conv;
 use crate::kernel::gru::{backward, forward};
 use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
 use crate::tape::{Product, Var, rule};
@@ -42,7 +43,7 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         forward(gates, sums, h);
         state.copy_from_slice(h);
     });
-    let states = h.clone();
+    let (states, sequences) = (h.clone(), x.tape().sequences(sizes.batch));
     x.tape().record(&GRU, [x, u], h, move |gy, [gx, gu]| {
         let [mut inputs, mut sums] = std::array::from_fn(|_| Tensor::scratch(xs.shape()));
         let data = (us.data(), states.data(), gy.data());
@@ -53,9 +54,8 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
             gx.copy_from_slice(&saved[..gx.len()]);
             backward(gx, gsums, v, h_before, gh, carry);
         });
-        if let Some((gu, first)) = gu.target() {
-            sizes.grad_u(&states, &sums, gu, first);
-        }
+        let layer = sizes.layer(sequences);
+        conv::weight_grad(&layer, &sizes.delayed(&states), &sums, gu);
         gx.add(|| inputs);
     })
 }

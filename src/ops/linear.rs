@@ -2,12 +2,11 @@
 
 use super::conv;
 use crate::kernel::causal_conv::CausalConv;
-use crate::kernel::gemm::{CHAIN, Mat, Onto, SKINNY_ROWS};
+use crate::kernel::gemm::{Mat, Onto, SKINNY_ROWS};
 use crate::kernel::pointwise::{self, relu, relu_grad};
-use crate::kernel::reduce;
 use crate::kernel::skinny_gemm::ReusedWeight;
 use crate::parallel::{self, Work};
-use crate::tape::{Deferred, Product, Slot, Var, rule};
+use crate::tape::{Product, Slot, Var, rule};
 use crate::tensor::{Real, Tensor};
 use std::rc::Rc;
 
@@ -122,7 +121,10 @@ struct Linear {
     x: Tensor,
     w: Tensor,
     bias: Tensor,
+    /// All rows as one sequence.
     conv: CausalConv,
+    /// The rows as those of their sequences.
+    by_sequence: CausalConv,
     reused: Rc<ReusedWeight>,
 }
 
@@ -130,13 +132,20 @@ impl Linear {
     #[track_caller]
     fn new(op: &str, x: Var, w: Var, bias: Var) -> Self {
         let reused = w.cached(|| ReusedWeight::new(w.value()));
+        let tape = x.tape();
         let (x, w, bias) = (x.value(), w.value(), bias.value());
         let &[i, o] = w.shape() else { panic!("{op}: want w of (I, O), got {:?}", w.shape()) };
         assert_eq!(x.cols(), i, "{op}: x has {} channels, w takes {i}", x.cols());
         assert_eq!(bias.shape(), [o], "{op}: w gives {o} channels, bias has {:?}", bias.shape());
         assert!(i * o > 0, "{op}: w is empty, {:?}", w.shape());
         let conv = CausalConv::linear(x.rows(), i, o);
-        Self { x, w, bias, conv, reused }
+        let by_sequence = match *x.shape() {
+            [batch, time, _] => {
+                CausalConv { batch, time, sequences: tape.sequences(batch), ..conv }
+            }
+            _ => CausalConv { batch: x.rows(), time: 1, sequences: tape.sequences(1), ..conv },
+        };
+        Self { x, w, bias, conv, by_sequence, reused }
     }
 
     /// Runs `finish(at, piece)` on every piece of y, which begins at element `at`, once its sums are complete.
@@ -164,59 +173,16 @@ impl Linear {
     fn backward(&self, gy: &Tensor, [gx, gw, gb]: [&mut Slot; 3]) {
         let (rows, o) = (self.conv.time, self.conv.outputs);
         if rows > SKINNY_ROWS {
-            return conv::backward(&self.conv, &self.x, &self.w, gy, gx, gw, gb);
+            let (flat, conv) = (&self.conv, &self.by_sequence);
+            return conv::backward_as(flat, conv, &self.x, &self.w, gy, [gx, gw, gb]);
         }
-        gw.defer(|| WeightTerm { x: self.x.clone(), gy: gy.clone() });
-        if let Some(gb) = gb.zeroed_target() {
-            let mut work = Work::new();
-            reduce::queue_add_columns(&mut work, gy.data(), gb);
-            work.run();
-        }
+        let mut work = Work::new();
+        conv::queue_layer(&mut work, &self.by_sequence, &self.x, gy, [gw, gb]);
+        work.run();
         if let Some((gx, first)) = gx.target() {
             let onto = if first { Onto::Zero } else { Onto::C };
             let gy = Mat::new(gy.data(), rows, o);
             self.reused.transposed().product(gy, onto, gx, |_, _| ());
         }
     }
-}
-
-/// `xᵀ ȳ`, a term of w̄. With few rows it is cheap to compute, but adding it reads and writes all of w̄.
-struct WeightTerm {
-    x: Tensor,
-    gy: Tensor,
-}
-
-impl Deferred for WeightTerm {
-    /// In order, in groups of up to [`CHAIN`] rows, one product each; the groups depend on shapes alone.
-    fn add_all(products: Vec<Self>, gw: &mut Slot) {
-        let mut products = products.into_iter().peekable();
-        while let Some(first) = products.next() {
-            let mut rows = first.x.rows();
-            let (mut xs, mut gys) = (vec![first.x], vec![first.gy]);
-            while let Some(next) = products.next_if(|next| rows + next.x.rows() <= CHAIN) {
-                rows += next.x.rows();
-                xs.push(next.x);
-                gys.push(next.gy);
-            }
-            let [x, gy] = [xs, gys].map(|parts| stacked(rows, &parts));
-            let Some((gw, first)) = gw.target() else { return };
-            let mut work = Work::new();
-            let layer = CausalConv::linear(rows, x.cols(), gy.cols());
-            layer.queue_grad_w(&mut work, x.data(), gy.data(), gw, first);
-            work.run();
-        }
-    }
-}
-
-/// The rows of all parts, one part below another.
-fn stacked(rows: usize, parts: &[Tensor]) -> Tensor {
-    let mut all = Tensor::scratch(&[rows, parts[0].cols()]);
-    let (mut rest, mut tasks) = (all.data_mut(), vec![]);
-    for part in parts {
-        let (rows, below) = rest.split_at_mut(part.len());
-        tasks.push((rows, part));
-        rest = below;
-    }
-    parallel::each(tasks, |(rows, part)| rows.copy_from_slice(part.data()));
-    all
 }

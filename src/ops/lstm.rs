@@ -1,5 +1,6 @@
 //! Long short-term memory: all steps at once, and one step of the cell alone.
 
+use super::conv;
 use crate::kernel::lstm::{backward, forward};
 use crate::kernel::pointwise::add;
 use crate::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
@@ -37,7 +38,7 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is still zeros
         forward(gates, c, h);
     });
-    let states = h.clone();
+    let (states, sequences) = (h.clone(), x.tape().sequences(sizes.batch));
     x.tape().record(&LSTM, [x, u], h, move |gy, [gx, gu]| {
         let mut gates = Tensor::scratch(xs.shape());
         let data = (us.data(), states.data(), gy.data());
@@ -49,9 +50,8 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
             let before = before.map_or(&zeros[..], |before| &before[gx.len()..]);
             backward(gx, before, c, gh, carry);
         });
-        if let Some((gu, first)) = gu.target() {
-            sizes.grad_u(&states, &gates, gu, first);
-        }
+        let layer = sizes.layer(sequences);
+        conv::weight_grad(&layer, &sizes.delayed(&states), &gates, gu);
         gx.add(|| gates);
     })
 }

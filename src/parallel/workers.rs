@@ -11,7 +11,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 
 /// What every thread of a region runs, given its number: take tasks until none is left.
@@ -27,15 +27,22 @@ struct Role {
     budget: usize,
     /// Whether it leads a team, which is a task of an outer region.
     leads: bool,
+    /// Its number in the outer region, or that of its team's leader.
+    lane: usize,
 }
 
 thread_local! {
     /// The workers of the regions that this thread opens; and, while those are busy, of the regions that it opens
     /// within one as the leader of a team.
     static POOLS: [Arc<Workers>; 2] = Default::default();
-    static ROLE: Cell<Role> = const { Cell::new(Role { budget: usize::MAX, leads: false }) };
+    static ROLE: Cell<Role> = const { Cell::new(Role { budget: usize::MAX, leads: false, lane: 0 }) };
     /// Which of the two have an open region. A thread that waits in another pool may take a task of this one.
     static OPEN: Cell<[bool; 2]> = const { Cell::new([false; 2]) };
+}
+
+/// The number of the outer task's thread, the same for all threads of a team; 0 outside.
+pub(super) fn lane() -> usize {
+    ROLE.get().lane
 }
 
 /// How many threads a region that this thread opens may have.
@@ -50,7 +57,8 @@ pub(super) fn leads() -> bool {
 
 /// Runs `job`, a task, as the leader of a team of `budget` threads.
 pub(super) fn lead<R>(budget: usize, job: impl FnOnce() -> R) -> R {
-    let before = ROLE.replace(Role { budget, leads: true });
+    let lane = lane();
+    let before = ROLE.replace(Role { budget, leads: true, lane });
     let result = job(); // if it panics, the region that it is a task of restores the role
     ROLE.set(before);
     result
@@ -80,6 +88,9 @@ struct Workers {
     regions: AtomicUsize,
     /// Workers that were started and have not returned to rayon.
     awake: AtomicUsize,
+    /// The lane of the team's leader, and whether this is a team: else every thread has its own.
+    leader: AtomicUsize,
+    is_team: AtomicBool,
     /// The panic of a worker's task.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -93,6 +104,8 @@ impl Workers {
         // SAFETY: only the lifetime is changed, and the reference does not outlive this call: workers use it
         // under the lock for reading, and it is taken out under the lock for writing, panics or not.
         let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
+        self.leader.store(lane(), SeqCst);
+        self.is_team.store(leads(), SeqCst);
         *self.alone() = Some(job);
         self.regions.fetch_add(1, SeqCst);
         for number in self.awake.load(SeqCst)..others {
@@ -100,7 +113,7 @@ impl Workers {
             let workers = self.clone();
             rayon::spawn(move || workers.work(number + 1));
         }
-        let mine = inside(job, 0);
+        let mine = self.inside(job, 0);
         *self.alone() = None;
         let theirs = self.panic.lock().expect("nothing panics under it").take();
         mine.and(theirs.map_or(Ok(()), Err))
@@ -122,7 +135,7 @@ impl Workers {
         while self.wait(seen) {
             seen = self.regions.load(SeqCst);
             let Ok(job) = self.job.try_read() else { continue }; // over, or a later one is being opened
-            if let Some(Err(panic)) = job.map(|job| inside(job, number)) {
+            if let Some(Err(panic)) = job.map(|job| self.inside(job, number)) {
                 *self.panic.lock().expect("nothing panics under it") = Some(panic);
             }
         }
@@ -144,15 +157,16 @@ impl Workers {
         }
         opened
     }
-}
 
-/// Runs `job` as part of a region.
-fn inside(job: Job, number: usize) -> std::thread::Result<()> {
-    let alone = Role { budget: 1, leads: false };
-    let before = ROLE.replace(alone); // a thread that waits in another pool may take a task of its own region
-    let result = catch_unwind(AssertUnwindSafe(|| job(number)));
-    ROLE.set(before);
-    result
+    /// Runs `job` as part of a region.
+    fn inside(&self, job: Job, number: usize) -> std::thread::Result<()> {
+        let lane = if self.is_team.load(SeqCst) { self.leader.load(SeqCst) } else { number };
+        let alone = Role { budget: 1, leads: false, lane };
+        let before = ROLE.replace(alone); // a thread that waits in another pool may take a task of its own region
+        let result = catch_unwind(AssertUnwindSafe(|| job(number)));
+        ROLE.set(before);
+        result
+    }
 }
 
 /// Waits for a moment, and lets other threads run in case there are more than cores.

@@ -49,24 +49,49 @@ impl Grads {
         })
     }
 
-    /// Adds the gradients of the same parameters from another tape, such as that of another part of a batch. The
-    /// gradients of inputs stay those of this tape.
-    pub fn add(&mut self, mut other: Grads) {
-        let Self { grads, params } = self;
-        params.resize(params.len().max(other.params.len()), None);
-        let mut terms: Vec<Option<Tensor>> = vec![None; grads.len()];
-        for (own, id) in params.iter_mut().zip(&other.params) {
-            let Some(term) = id.and_then(|id| other.grads[id.index()].take()) else { continue };
-            let own = own.get_or_insert_with(|| {
-                grads.push(None);
-                terms.push(None);
-                NodeId(terms.len() as u32 - 1)
-            });
-            terms[own.index()] = Some(term);
+    /// The gradients of parameters from the tapes of all parts of a batch, added in pairs, the sums in pairs, and so on:
+    /// as the tree of [`halves`](crate::parallel::halves) joins its branches. Those of inputs are those of the first tape.
+    #[track_caller]
+    pub fn sum(parts: Vec<Grads>) -> Grads {
+        let mut parts = parts.into_iter();
+        let mut first = parts.next().expect("Grads::sum: no part");
+        let mut others: Vec<Grads> = parts.collect();
+        let count = others.iter().map(|of| of.params.len()).fold(first.params.len(), usize::max);
+        first.params.resize(count, None);
+        let take = |of: &mut Grads, i: usize| {
+            let id = of.params.get(i).copied().flatten();
+            id.and_then(|id| of.grads[id.index()].take())
+        };
+        let terms = (0..count).map(|i| {
+            let own = take(&mut first, i);
+            let terms = [own].into_iter().chain(others.iter_mut().map(|of| take(of, i)));
+            (i, terms.collect::<Vec<_>>())
+        });
+        let terms: Vec<_> = terms.collect();
+        let sums = parallel::map_each(terms, |(i, terms)| (i, added_in_pairs(terms)));
+        for (i, sum) in sums {
+            let id = first.params[i].unwrap_or(NodeId(first.grads.len() as u32));
+            if id.index() == first.grads.len() {
+                first.grads.push(None);
+            }
+            (first.params[i], first.grads[id.index()]) = (Some(id), sum);
         }
-        let sums = grads.iter_mut().zip(terms).filter_map(|(sum, term)| Some((sum, term?)));
-        parallel::each(sums.collect(), |(sum, term)| accumulate(sum, term));
+        first
     }
+}
+
+fn added_in_pairs(mut terms: Vec<Option<Tensor>>) -> Option<Tensor> {
+    while terms.len() > 1 {
+        let mut rest = terms.into_iter();
+        terms = vec![];
+        while let Some(mut sum) = rest.next() {
+            if let Some(Some(term)) = rest.next() {
+                accumulate(&mut sum, term);
+            }
+            terms.push(sum);
+        }
+    }
+    terms.pop().flatten()
 }
 
 /// One term of the chain rule at a node: what one consumer contributes to its gradient.
@@ -97,11 +122,14 @@ impl Tape {
         let mut grads: Vec<Option<Tensor>> = vec![None; nodes.len()];
         let mut deferred: Vec<Vec<Waiting>> = nodes.iter().map(|_| vec![]).collect();
         grads[y.id.index()] = Some(gy);
+        let mut uses = vec![0; nodes.len()];
+        let inputs = nodes[..=y.id.index()].iter().flat_map(|node| &node.inputs);
+        inputs.for_each(|x| uses[x.index()] += 1);
         for node in nodes[..=y.id.index()].iter().rev() {
             let i = node.id.index();
             if !deferred[i].is_empty() {
                 // All consumers were recorded later, so all terms are here.
-                let mut slot = Slot::new(node, grads[i].take(), true);
+                let mut slot = Slot::new(node, grads[i].take(), true, false);
                 slot.deferred = take(&mut deferred[i]);
                 slot.add_deferred();
                 assert!(slot.fits(), "{node}: its deferred terms have another shape");
@@ -115,7 +143,7 @@ impl Tape {
             // empty one.
             let lend = |x: &NodeId| {
                 let input = &nodes[x.index()];
-                Slot::new(input, grads[x.index()].take(), input.tracked)
+                Slot::new(input, grads[x.index()].take(), input.tracked, uses[x.index()] > 1)
             };
             let mut slots: Vec<Slot> = node.inputs.iter().map(lend).collect();
             vjp(gy, &mut slots);
@@ -168,7 +196,7 @@ fn terms(
     let (Some(gy), Some(vjp)) = (grads.at(consumer.id), &consumer.vjp) else { return vec![] };
     let empty = |&id: &NodeId| {
         let input = &nodes[id.index()];
-        Slot::new(input, None, input.tracked && wanted(id))
+        Slot::new(input, None, input.tracked && wanted(id), false)
     };
     let mut slots: Vec<Slot> = consumer.inputs.iter().map(empty).collect();
     vjp(gy.clone(), &mut slots);

@@ -40,7 +40,7 @@ pub use slot::{Deferred, Slot};
 
 use crate::tensor::Tensor;
 use std::any::Any;
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -100,6 +100,7 @@ pub struct Tape {
     /// The leaf of each parameter, by the parameter's number.
     params: RefCell<Vec<Option<NodeId>>>,
     inference: bool,
+    sequences: Cell<usize>,
     observer: Option<Observer>,
 }
 
@@ -131,6 +132,21 @@ impl Tape {
     /// Whether it records what the walk back needs: not one for inference.
     pub fn is_training(&self) -> bool {
         !self.inference
+    }
+
+    /// Says how many sequences the pass is of. Row r of a tensor (rows, T, C) belongs to sequence r mod `count`, so several
+    /// draws of a sequence can have a row each. Gradients of weights add up each sequence first, then the sequences
+    /// along a tree (decision 0021). Unless it is said, every row is a sequence.
+    pub fn set_sequences(&self, count: usize) {
+        self.sequences.set(count);
+    }
+
+    /// The number of sequences that `rows` rows belong to.
+    pub fn sequences(&self, rows: usize) -> usize {
+        match self.sequences.get() {
+            0 => rows.max(1),
+            count => count,
+        }
     }
 
     /// Calls `observer` after every node that is recorded, every vjp, and every sum of deferred terms.

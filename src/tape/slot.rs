@@ -11,11 +11,17 @@ pub struct Slot {
     pub(super) deferred: Vec<Waiting>,
     shape: Vec<usize>,
     needed: bool,
+    shared: bool,
 }
 
 impl Slot {
-    pub(super) fn new(input: &Node, grad: Option<Tensor>, needed: bool) -> Self {
-        Self { grad, deferred: vec![], shape: input.value.shape().to_vec(), needed }
+    pub(super) fn new(input: &Node, grad: Option<Tensor>, needed: bool, shared: bool) -> Self {
+        Self { grad, deferred: vec![], shape: input.value.shape().to_vec(), needed, shared }
+    }
+
+    /// Whether the input is used more than once: then [`defer`](Self::defer) lets the terms of all uses be added together.
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Whether this gradient is wanted at all.

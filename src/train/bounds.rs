@@ -20,6 +20,40 @@ pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
     rows.map(|(row, &len)| row[..len].iter().fold(0., |sum, &x| sum + x as f64)).collect()
 }
 
+/// The terms of the ELBO of every sequence, summed over its steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// `ln p(x | z)`
+    pub log_px: Vec<f64>,
+    /// One KL for each latent, z^1 first.
+    pub kl: Vec<Vec<f64>>,
+}
+
+impl Sums {
+    /// Of the rows of a pass.
+    pub fn new(elbo: &Elbo, lengths: &[usize]) -> Self {
+        let sums = |x: Var| per_sequence(&x.value(), lengths);
+        Self { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+    }
+
+    /// Means over the draws of each sequence, from rows k·B + b.
+    pub fn mean_of_draws(self, draws: usize) -> Self {
+        let mean = |rows: Vec<f64>| {
+            let sequences = rows.len() / draws;
+            let of = |b| rows.iter().skip(b).step_by(sequences).fold(0., |sum, x| sum + x);
+            (0..sequences).map(|b| of(b) / draws as f64).collect()
+        };
+        Self { log_px: mean(self.log_px), kl: self.kl.into_iter().map(mean).collect() }
+    }
+
+    /// Appends the sequences of the next part of the batch.
+    pub fn extend(&mut self, next: Self) {
+        self.log_px.extend(next.log_px);
+        self.kl.resize(next.kl.len(), vec![]);
+        self.kl.iter_mut().zip(next.kl).for_each(|(kl, next)| kl.extend(next));
+    }
+}
+
 /// `ln p(x_t | ·) − w Σ_l KL_l`: a_t if w = 1 and the KL terms are [`Kl::Sampled`].   (B, T)
 pub fn increments<'t>(elbo: &Elbo<'t>, weight: f64) -> Var<'t> {
     let Some((&first, others)) = elbo.kl.split_first() else { return elbo.log_px };

@@ -35,7 +35,7 @@ pub const FORMAT: u32 = 3;
 
 /// Version of the arithmetic: it changes whenever any bit of a training step does. Its
 /// [history](crate::book::same_bits#history-of-arithmetic) is in the book.
-pub const ARITHMETIC: u32 = 4;
+pub const ARITHMETIC: u32 = 5;
 
 /// A parameter under its path.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Evaluation of a model on a split: ELBO, IWAE and FIVO with their standard errors.
 
-use super::bounds::{fivo, has_weights_per_step, iwae, per_sequence};
+use super::bounds::{Sums, fivo, has_weights_per_step, iwae};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
 use super::shards::map_shards;
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
@@ -270,28 +270,14 @@ pub fn evaluate(
     })
 }
 
-/// The terms of the ELBO of every sequence, summed over its steps.
-pub struct Sums {
-    /// `ln p(x | z)`
-    pub log_px: Vec<f64>,
-    /// One KL for each latent, z^1 first.
-    pub kl: Vec<Vec<f64>>,
-}
-
 /// The forward pass of a batch, with one draw of its latents.
 pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
     let of = |shard: &Batch| {
         let tape = Tape::inference();
-        let elbo = model.elbo(&tape, shard, noise, Kl::Analytic);
-        let sums = |x: crate::Var| per_sequence(&x.value(), &shard.lengths);
-        Sums { log_px: sums(elbo.log_px), kl: elbo.kl.iter().map(|&kl| sums(kl)).collect() }
+        Sums::new(&model.elbo(&tape, shard, noise, Kl::Analytic), &shard.lengths)
     };
-    let mut shards = map_shards(model, batch, of).into_iter();
-    let mut all = shards.next().expect("at least one shard");
-    for shard in shards {
-        all.log_px.extend(shard.log_px);
-        all.kl.iter_mut().zip(shard.kl).for_each(|(kl, more)| kl.extend(more));
-    }
+    let mut all = Sums::default();
+    map_shards(model, batch, of).into_iter().for_each(|shard| all.extend(shard));
     all
 }
 

@@ -79,5 +79,5 @@ fn batch(config: &ModelConfig, noise: &Noise) -> Batch {
 
 fn value<'t>(model: &dyn SequenceModel, tape: &'t Tape, batch: &Batch) -> crate::Var<'t> {
     let elbo = model.elbo(tape, batch, &Noise::new(29, "gradients"), Kl::Analytic);
-    loss(&elbo, &batch.lengths, 0.7, Reduction::MeanStep)
+    loss(&elbo, &batch.lengths, &batch.lengths, 0.7, Reduction::MeanStep)
 }

@@ -273,7 +273,8 @@ fn training_pass(config: &Config, model: &dyn SequenceModel, steps: usize) -> Me
     let (tape, noise) = (Tape::new(), Noise::new(config.seed, "train"));
     measured(model, &tape, steps, || {
         let batch = probe(config, steps);
-        let pass = objective::forward(model, &tape, &batch, &noise, 1., &config.train);
+        let pass =
+            objective::forward(model, &tape, &batch, &batch.lengths, &noise, 1., &config.train);
         drop(tape.backward(pass.loss, Keep::Leaves));
     })
 }

@@ -4,7 +4,7 @@
 //! draws, not through the choice of ancestors (Maddison et al. 2017, §3.3). Not here: those bounds as numbers
 //! (`bounds`), the gradient and the update (`step`).
 
-use super::bounds::{has_weights_per_step, increments, per_sequence};
+use super::bounds::{Sums, has_weights_per_step, increments, per_sequence};
 use super::config::{Objective, Reduction, TrainConfig};
 use super::particles::{Ancestors, Particles, Resample, tiled};
 use crate::data::Batch;
@@ -17,12 +17,13 @@ use crate::tensor::Real;
 
 /// The result of a forward pass.
 pub struct Pass<'t> {
-    /// The loss to minimise, in the training reduction.
+    /// What these sequences add to the loss that is minimised, in the training reduction.
     pub loss: Var<'t>,
-    /// `ln p(x | z)` and one KL per latent, summed over time, means over sequences; for IWAE also means over draws,
-    /// with a Monte Carlo KL. Their difference is the ELBO. `None` for FIVO, whose resampled particles are not draws
-    /// from q.
-    pub terms: Option<(f64, Vec<f64>)>,
+    /// J_i, the objective of each sequence: the loss of a batch is `−Σ_i c_i J_i`.
+    pub objectives: Vec<f64>,
+    /// Of each sequence; for IWAE means over draws, with a Monte Carlo KL. `None` for FIVO, whose resampled particles
+    /// are not draws from q.
+    pub sums: Option<Sums>,
 }
 
 /// Refuses an objective that `model` does not support; the error names the cure.
@@ -36,32 +37,30 @@ pub fn check(model: &dyn SequenceModel, objective: Objective) -> Result<()> {
     Ok(())
 }
 
-/// `−Σ_i c_i Σ_t m_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)`, where c_i depends on the reduction.
-pub fn loss<'t>(elbo: &Elbo<'t>, lengths: &[usize], weight: f64, reduction: Reduction) -> Var<'t> {
-    let (maximised, weighted) =
-        (scaled(-1., lengths, reduction), scaled(weight, lengths, reduction));
+/// `−Σ_i c_i J_i`, `J_i = Σ_t (ln p(x_t | ·) − w Σ_l KL^l_t + auxiliary terms)` over the steps of sequence i, where c_i
+/// depends on the reduction. `lengths` are those of the rows of `elbo`, `batch` those of all sequences of the batch.
+pub fn loss<'t>(
+    elbo: &Elbo<'t>,
+    lengths: &[usize],
+    batch: &[usize],
+    weight: f64,
+    reduction: Reduction,
+) -> Var<'t> {
+    let scaled = |k| scaled(k, lengths, batch, reduction);
+    let (maximised, weighted) = (scaled(-1.), scaled(weight));
     let nll = sum_masked(elbo.log_px, lengths, &maximised);
     let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, lengths, &weighted));
     let add = |loss, &term: &Var<'t>| loss + sum_masked(term, lengths, &maximised);
     elbo.auxiliary.iter().fold(loss, add).named("loss")
 }
 
-/// The weight of the loss of some sequences in the loss of all.
-pub fn share(some: &[usize], all: &[usize], reduction: Reduction) -> f64 {
-    counted(some, reduction) / counted(all, reduction)
-}
-
-/// The number of steps or sequences that the loss is averaged over.
-fn counted(lengths: &[usize], reduction: Reduction) -> f64 {
-    match reduction {
-        Reduction::MeanStep | Reduction::MeanSequence => lengths.len() as f64,
-        Reduction::PerStep => lengths.iter().sum::<usize>() as f64,
-    }
-}
-
-/// c_i: the factor of each sequence's objective in the loss.
-fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
-    let count = counted(lengths, reduction);
+/// c_i of some sequences of a batch: the factor of each one's objective in the loss.
+fn shares(lengths: &[usize], batch: &[usize], reduction: Reduction) -> Vec<f64> {
+    // The number of steps or sequences that the loss is averaged over.
+    let count = match reduction {
+        Reduction::MeanStep | Reduction::MeanSequence => batch.len(),
+        Reduction::PerStep => batch.iter().sum::<usize>(),
+    } as f64;
     let share = |&length: &usize| match reduction {
         Reduction::MeanStep => 1. / (count * length as f64),
         Reduction::MeanSequence | Reduction::PerStep => 1. / count,
@@ -70,18 +69,18 @@ fn shares(lengths: &[usize], reduction: Reduction) -> Vec<f64> {
 }
 
 /// k c_i
-fn scaled(k: f64, lengths: &[usize], reduction: Reduction) -> Vec<Real> {
-    shares(lengths, reduction).into_iter().map(|c| (k * c) as Real).collect()
+fn scaled(k: f64, lengths: &[usize], batch: &[usize], reduction: Reduction) -> Vec<Real> {
+    shares(lengths, batch, reduction).into_iter().map(|c| (k * c) as Real).collect()
 }
 
 /// `−Σ_i c_i J_i` from the objectives of sequences.
 pub fn reduce(objectives: &[f64], lengths: &[usize], reduction: Reduction) -> f64 {
-    let terms = objectives.iter().zip(shares(lengths, reduction));
+    let terms = objectives.iter().zip(shares(lengths, lengths, reduction));
     terms.fold(0., |sum, (objective, share)| sum - objective * share)
 }
 
-/// The forward pass of one update; `weight` is the KL weight. Of `train` it reads only objective, particles and
-/// reduction.
+/// The forward pass of one update over some sequences of a batch, of `all` these lengths; `weight` is the KL weight. Of
+/// `train` it reads only objective, particles and reduction.
 ///
 /// # Panics
 /// Where [`check`] refuses.
@@ -89,20 +88,34 @@ pub fn forward<'t>(
     model: &dyn SequenceModel,
     tape: &'t Tape,
     batch: &Batch,
+    all: &[usize],
     noise: &Noise,
     weight: f64,
     train: &TrainConfig,
 ) -> Pass<'t> {
     let lengths = &batch.lengths;
-    let of_bound = |a: Var<'t>, ends: &[Vec<usize>]| {
+    tape.set_sequences(lengths.len());
+    let of_bound = |a: Var<'t>, ends: &[Vec<usize>], sums| {
         let bound = log_mean_exp(a, train.particles, ends).named("bound");
-        sum_masked(bound, &vec![1; lengths.len()], &scaled(-1., lengths, train.reduction))
+        let shares = scaled(-1., lengths, all, train.reduction);
+        let loss = sum_masked(bound, &vec![1; lengths.len()], &shares).named("loss");
+        let objectives = per_sequence(&bound.value(), &vec![1; lengths.len()]);
+        Pass { loss, objectives, sums }
     };
     match train.objective {
         Objective::Elbo => {
             let elbo = model.elbo(tape, batch, noise, Kl::Analytic);
-            let terms = Some(terms(elbo.log_px, &elbo.kl, lengths));
-            Pass { loss: loss(&elbo, lengths, weight, train.reduction), terms }
+            let sums = Sums::new(&elbo, lengths);
+            let auxiliary = elbo.auxiliary.iter().map(|term| per_sequence(&term.value(), lengths));
+            let auxiliary: Vec<_> = auxiliary.collect();
+            let objective = |i: usize| {
+                let spent = sums.kl.iter().fold(0., |sum, kl| sum + kl[i]);
+                let elbo = sums.log_px[i] - weight * spent;
+                auxiliary.iter().fold(elbo, |sum, term| sum + term[i])
+            };
+            let objectives = (0..lengths.len()).map(objective).collect();
+            let loss = loss(&elbo, lengths, all, weight, train.reduction);
+            Pass { loss, objectives, sums: Some(sums) }
         }
         Objective::Iwae => {
             let tiled = tiled(batch, train.particles);
@@ -110,8 +123,8 @@ pub fn forward<'t>(
             let per_step = has_weights_per_step(model, batch.x.cols());
             let ends = |&n: &usize| if per_step { (1..=n).collect() } else { vec![n] };
             let ends: Vec<Vec<usize>> = lengths.iter().map(ends).collect();
-            let loss = of_bound(increments(&elbo, weight), &ends).named("loss");
-            Pass { loss, terms: Some(terms(elbo.log_px, &elbo.kl, &tiled.lengths)) }
+            let sums = Sums::new(&elbo, &tiled.lengths).mean_of_draws(train.particles);
+            of_bound(increments(&elbo, weight), &ends, Some(sums))
         }
         Objective::Fivo => {
             let steps = model.steps().expect("checked before");
@@ -127,16 +140,7 @@ pub fn forward<'t>(
                 a.push(of_step);
                 state = next;
             }
-            Pass { loss: of_bound(concat(&a), &particles.filter.ends).named("loss"), terms: None }
+            of_bound(concat(&a), &particles.filter.ends, None)
         }
     }
-}
-
-/// Sums over time, means over rows.
-fn terms(log_px: Var, kl: &[Var], lengths: &[usize]) -> (f64, Vec<f64>) {
-    let mean = |x: Var| {
-        let sums = per_sequence(&x.value(), lengths);
-        sums.iter().fold(0., |sum, x| sum + x) / sums.len() as f64
-    };
-    (mean(log_px), kl.iter().map(|&kl| mean(kl)).collect())
 }

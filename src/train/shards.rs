@@ -1,20 +1,29 @@
 //! The shards of a batch, computed in parallel, each on a tape of its own (decision 0021).
 //!
-//! Their number depends only on sizes, not on threads, since it determines the order of sums. Not here: threads
-//! (`parallel`), combining the shards' results (`step`, `evaluate`).
+//! They are branches of the tree along which the gradients of sequences are added, so that no bit depends on their
+//! number: as many as there are threads, where that is faster. Not here: threads (`parallel`), combining the shards'
+//! results (`step`, `evaluate`).
 
 use crate::data::Batch;
 use crate::models::SequenceModel;
-use crate::parallel;
+use crate::parallel::{self, halves};
 use std::ops::Range;
 
-/// The most parameters of a model whose batches are split in two; larger models do not get faster.
+/// The most parameters of a model whose batches are cut; larger models keep all threads busy with one layer.
 const SMALL: usize = 1 << 20;
 
-/// The rows of each shard of a batch of `sequences`, in order.
+/// The fewest sequences of a shard of a recurrent model: with fewer, reading the weights takes longer than computing.
+const RECURRENT: usize = 4;
+
+/// The rows of each shard of a batch of `sequences`, in order: all branches at one depth of the tree.
 pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
-    let count = if model.parameter_count() > SMALL { 1 } else { 2.min(sequences.max(1)) };
-    (0..count).map(|i| sequences * i / count..sequences * (i + 1) / count).collect()
+    let threads = if model.parameter_count() > SMALL { 1 } else { parallel::threads() };
+    let least = if model.is_recurrent() { RECURRENT } else { 1 };
+    let mut shards = vec![0..sequences];
+    while 2 * shards.len() <= threads.min(sequences / least) {
+        shards = shards.into_iter().flat_map(halves).collect();
+    }
+    shards
 }
 
 /// The results of `job` on every shard of `batch`, in order; each shard has its own team of threads.

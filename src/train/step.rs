@@ -2,8 +2,9 @@
 //!
 //! Not here: the loss itself (`objective`), the state of a run (`trainer`).
 
+use super::bounds::Sums;
 use super::config::TrainConfig;
-use super::objective;
+use super::objective::{self, Pass};
 use super::shards::map_shards;
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
@@ -12,7 +13,7 @@ use crate::noise::Noise;
 use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
 use crate::tape::{Grads, Keep, Tape, Var};
-use crate::tensor::{Real, Tensor};
+use crate::tensor::Real;
 
 /// The statistics of one update. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,25 +48,6 @@ impl Report {
 
 /// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
-
-/// A shard's contribution to the loss of the whole batch, to its terms, and to its gradient.
-struct Share {
-    loss: f64,
-    terms: Option<(f64, Vec<f64>)>,
-    grads: Grads,
-}
-
-impl Share {
-    fn add(mut self, other: Share) -> Self {
-        self.loss += other.loss;
-        if let (Some((log_px, kl)), Some((more_log_px, more_kl))) = (&mut self.terms, other.terms) {
-            *log_px += more_log_px;
-            kl.iter_mut().zip(more_kl).for_each(|(kl, more)| *kl += more);
-        }
-        self.grads.add(other.grads);
-        self
-    }
-}
 
 /// The first node with a value that is not finite, else the first with such a gradient in the backward pass from
 /// `loss`; with the ranges of its inputs.
@@ -141,24 +123,30 @@ fn descent(
     watch: &(dyn Fn(&mut Tape) + Sync),
 ) -> Result<Descent> {
     objective::check(model, train.objective)?;
-    let shares = map_shards(model, batch, |shard| {
+    let shards = map_shards(model, batch, |shard| {
         let mut tape = Tape::new();
         watch(&mut tape);
-        let pass = pass(model, &tape, shard, train, seed, step);
-        let share = objective::share(&shard.lengths, &batch.lengths, train.reduction);
-        let cotangent = Tensor::scalar(share as Real);
-        let loss = share * pass.loss.value().item() as f64;
-        let of_rows = shard.lengths.len() as f64 / batch.lengths.len() as f64;
-        let times = |kl: Vec<f64>| kl.into_iter().map(|kl| of_rows * kl).collect();
-        let terms = pass.terms.map(|(log_px, kl)| (of_rows * log_px, times(kl)));
-        Share { loss, terms, grads: tape.pull_back(pass.loss, cotangent, Keep::Leaves) }
+        let Pass { loss, objectives, sums } =
+            pass(model, &tape, shard, &batch.lengths, train, seed, step);
+        (objectives, sums, tape.backward(loss, Keep::Leaves))
     });
-    let mut shares = shares.into_iter();
-    let first = shares.next().expect("at least one shard");
-    let Share { loss, terms, grads } = shares.fold(first, Share::add);
+    let (mut objectives, mut sums, mut grads) = (vec![], Some(Sums::default()), vec![]);
+    for (of_shard, more, of_params) in shards {
+        objectives.extend(of_shard);
+        sums = sums.zip(more).map(|(mut sums, more)| {
+            sums.extend(more);
+            sums
+        });
+        grads.push(of_params);
+    }
+    let grads = Grads::sum(grads);
+    let loss = objective::reduce(&objectives, &batch.lengths, train.reduction);
+    let mean = |of: &Vec<f64>| of.iter().fold(0., |sum, x| sum + x) / of.len() as f64;
+    let terms = sums.map(|sums| (mean(&sums.log_px), sums.kl.iter().map(mean).collect()));
     let refused = |what: String| {
         let tape = Tape::new();
-        let first = first_wrong(&tape, pass(model, &tape, batch, train, seed, step).loss);
+        let first =
+            first_wrong(&tape, pass(model, &tape, batch, &batch.lengths, train, seed, step).loss);
         Err(ErrorKind::Diverged(format!("step {step}: {what}, first in {first}")).into())
     };
     if !loss.is_finite() {
@@ -171,16 +159,17 @@ fn descent(
     Ok(Descent { loss, terms, grads, norm })
 }
 
-/// The forward pass of update number `step`.
+/// The forward pass of update number `step` over some sequences of a batch, of `all` these lengths.
 pub fn pass<'t>(
     model: &dyn SequenceModel,
     tape: &'t Tape,
     batch: &Batch,
+    all: &[usize],
     train: &TrainConfig,
     seed: u64,
     step: u64,
-) -> objective::Pass<'t> {
+) -> Pass<'t> {
     let noise = Noise::new(seed, "train").at(step);
     let weight = kl_weight(train.kl_anneal, step);
-    objective::forward(model, tape, batch, &noise, weight, train)
+    objective::forward(model, tape, batch, all, &noise, weight, train)
 }

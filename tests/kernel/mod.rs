@@ -12,3 +12,4 @@ mod recurrent;
 mod reduce;
 mod simd;
 mod skinny_gemm;
+mod weight_grad;

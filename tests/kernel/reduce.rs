@@ -1,35 +1,70 @@
 //! Sums over rows and columns.
 
 use crate::ops::numbers;
-use stcn::internals::kernel::reduce::{channel_sums, log_mean, queue_add_columns, scale_rows};
-use stcn::internals::parallel::Work;
+use stcn::internals::kernel::reduce::{
+    Rows, channel_sums, log_mean, queue_add_columns, scale_rows,
+};
+use stcn::internals::kernel::weight_grad::rows_of;
+use stcn::internals::parallel::{Work, halves};
 use stcn::{Real, Tensor};
+use std::ops::Range;
 
-#[test]
-fn columns_are_added_in_partials_of_256_rows() {
-    for (rows, columns) in [(0, 3), (1, 1), (255, 4), (256, 3), (257, 5), (1000, 37), (600, 130)] {
-        let x = numbers(&[rows * columns], 1);
-        let before = numbers(&[columns], 2);
-        let mut want = before.data().to_vec();
-        for partial in x.data().chunks(256 * columns) {
-            for (c, want) in want.iter_mut().enumerate() {
-                let column = partial.iter().skip(c).step_by(columns);
-                *want += column.fold(0., |sum, x| sum + x);
-            }
-        }
-        let mut found = before.data().to_vec();
-        let mut work = Work::new();
-        queue_add_columns(&mut work, x.data(), &mut found);
-        work.run();
-        assert_eq!(found, want, "{rows} rows of {columns}");
+/// Column sums of the rows of some sequences, in partials of 256 steps; sequences by the tree.
+fn plain(terms: &[Rows], columns: usize, sequences: Range<usize>) -> Vec<Real> {
+    let [left, right] = halves(sequences.clone());
+    let add =
+        |sum: &mut Vec<Real>, x: &[Real]| sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+    if !left.is_empty() {
+        let mut sum = plain(terms, columns, left);
+        add(&mut sum, &plain(terms, columns, right));
+        return sum;
     }
+    let mut sum = vec![0.; columns];
+    let row = |term: &Rows, row: usize| {
+        term.x[row * term.time * columns..][..term.time * columns].to_vec()
+    };
+    let rows = |term: &Rows| -> Vec<Vec<Real>> {
+        rows_of(sequences.start, term.batch, term.sequences).map(|r| row(term, r)).collect()
+    };
+    // Single steps, one below another, make long partials.
+    let parts: Vec<Vec<Real>> = match terms.iter().all(|term| term.time == 1) {
+        true => vec![terms.iter().flat_map(rows).flatten().collect()],
+        false => terms.iter().flat_map(rows).collect(),
+    };
+    for partial in parts.iter().flat_map(|part| part.chunks(256 * columns)) {
+        let mut total = vec![0.; columns];
+        partial.chunks_exact(columns).for_each(|x| add(&mut total, x));
+        add(&mut sum, &total);
+    }
+    sum
 }
 
 #[test]
-fn no_columns_are_no_work() {
-    let mut work = Work::new();
-    queue_add_columns(&mut work, &[], &mut []);
-    work.run();
+fn columns_are_added_in_partials_of_256_rows_and_sequences_along_the_tree() {
+    for (batch, time, columns, sequences, uses) in [
+        (0, 3, 3, 1, 1),
+        (1, 1, 1, 1, 1),
+        (1, 255, 4, 1, 1),
+        (1, 257, 5, 1, 2),
+        (3, 300, 37, 3, 1),
+        (10, 20, 130, 5, 2),
+        (6, 1, 33, 3, 300),
+        (4, 1, 2, 3, 2), // cannot be shared out
+    ] {
+        let shape = [batch * time * columns];
+        let x: Vec<Tensor> = (0..uses).map(|i| numbers(&shape, i)).collect();
+        let rows = x.iter().map(|x| Rows { x: x.data(), batch, time, sequences });
+        let terms: Vec<Rows> = rows.collect();
+        let before = numbers(&[columns], 2);
+        let mut want = before.data().to_vec();
+        let sum = plain(&terms, columns, 0..sequences);
+        want.iter_mut().zip(sum).for_each(|(want, sum)| *want += sum);
+        let mut found = before.data().to_vec();
+        let mut work = Work::new();
+        queue_add_columns(&mut work, terms, &mut found);
+        work.run();
+        assert_eq!(found, want, "{batch} × {time} rows of {columns}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn census(preset_name: &str, kind: ModelKind, head: &str, updates: u64) -> Vec<S
         update(&mut *model, &mut adam, &batch, train, 1, step).unwrap();
     }
     let tape = Tape::new();
-    let loss = pass(&*model, &tape, &batch, train, 1, updates + 1).loss;
+    let loss = pass(&*model, &tape, &batch, &batch.lengths, train, 1, updates + 1).loss;
     let grads = tape.backward(loss, Keep::All);
     let mut found = vec![];
     tape.each(|node| {

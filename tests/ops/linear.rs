@@ -88,7 +88,7 @@ fn a_row_alone_is_that_row_of_many_to_the_bit() {
 /// `x W` of steps of `rows` rows each, in turn, joined in time: (1, steps · rows, O).
 fn in_steps<'t>(x: Var<'t>, w: Var<'t>, rows: usize) -> Var<'t> {
     let no_bias = x.tape().constant(Tensor::zeros(&[w.value().cols()]));
-    let steps = x.value().rows() / rows;
+    let steps = x.value().shape()[1] / rows;
     let step = |t| linear(slice_time(x, t * rows, rows), w, no_bias);
     concat_time(&(0..steps).map(step).collect::<Vec<_>>())
 }
@@ -134,21 +134,32 @@ fn a_weight_of_many_small_steps_has_the_gradient_of_one_product_whatever_it_is_a
 
 #[cfg(not(feature = "f64"))]
 #[test]
-fn the_gradient_of_a_weight_is_summed_in_the_order_of_the_tape_256_rows_to_a_chain() {
-    // Steps of 20 rows: 12 of them go through one chain.
+fn single_steps_make_chains_of_256_of_each_sequence_and_the_sequences_are_added() {
     use stcn::internals::kernel::gemm::{Mat, Right, mul_add};
-    let (rows, i, o) = (30 * 20, 3, 5);
+    let (sequences, draws, steps, i, o) = (2, 2, 150, 3, 5);
+    let rows = sequences * draws;
+    let (x, gy) = (numbers(&[rows, steps, i], 1), numbers(&[rows, steps, o], 2));
+    let of = |sequence: usize, x: &Tensor| -> Vec<stcn::Real> {
+        let cols = x.cols();
+        let row = |t, draw| (draw * sequences + sequence) * steps + t;
+        let all = (0..steps).flat_map(|t| (0..draws).map(move |draw| row(t, draw)));
+        all.flat_map(|row| x.data()[row * cols..][..cols].to_vec()).collect()
+    };
     let tape = Tape::new();
-    let (x, gy) = (numbers(&[1, rows, i], 1), numbers(&[1, rows, o], 2));
+    tape.set_sequences(sequences);
     let w = tape.input(numbers(&[i, o], 3), "w");
-    let y = in_steps(tape.constant(x.clone()), w, 20);
+    let y = in_steps(tape.constant(x.clone()), w, 1);
     let grads = tape.pull_back(y, gy.clone(), Keep::Leaves);
-    let mut want = vec![0.; i * o];
-    for first in (0..rows).step_by(240) {
-        let rows = 240.min(rows - first);
-        let x = Mat::new(&x.data()[first * i..], rows, i).transposed();
-        mul_add(x, Right::Rows(Mat::new(&gy.data()[first * o..], rows, o)), &mut want);
-    }
+    let [mut want, other] = [0, 1].map(|b| {
+        let (mut sum, x, gy) = (vec![0.; i * o], of(b, &x), of(b, &gy));
+        for (x, gy) in x.chunks(256 * i).zip(gy.chunks(256 * o)) {
+            let rows = x.len() / i;
+            let x = Mat::new(x, rows, i).transposed();
+            mul_add(x, Right::Rows(Mat::new(gy, rows, o)), &mut sum);
+        }
+        sum
+    });
+    want.iter_mut().zip(other).for_each(|(want, x)| *want += x);
     assert_eq!(grads.wrt(w).unwrap().data(), want);
 }
 

@@ -200,7 +200,7 @@ fn pass(config: &Config, golden: &Tensors, about: &Value) -> Tensors {
     let noise = Noise::new(number("seed"), "train").at(number("step"));
     let weight = about["kl_weight"].as_f64().unwrap();
     let tape = Tape::new();
-    let loss = forward(&*model, &tape, &batch, &noise, weight, &config.train).loss;
+    let loss = forward(&*model, &tape, &batch, &batch.lengths, &noise, weight, &config.train).loss;
     let grads = tape.backward(loss, Keep::Leaves);
     tape.each(|node| {
         let kind = if node.label.starts_with("noise.") { "" } else { "value." };

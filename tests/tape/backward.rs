@@ -2,7 +2,7 @@
 
 use crate::ops::{ROUNDING, difference, numbers, positive};
 use stcn::ops::*;
-use stcn::tape::{Keep, Param, Rule, Tape, Var};
+use stcn::tape::{Grads, Keep, Param, Rule, Tape, Var};
 use stcn::{Real, Tensor};
 
 #[test]
@@ -157,19 +157,35 @@ fn a_parameter_without_gradient_is_named_by_its_path() {
 }
 
 #[test]
-fn gradients_of_two_tapes_add_up_by_parameter_wherever_it_stands() {
+fn gradients_of_several_tapes_add_up_by_parameter_wherever_it_stands() {
     let param = |n, value| Param::new(n, format!("p{n}"), Tensor::new(&[2], value));
     let [a, b, c] = [param(0, vec![1., 2.]), param(1, vec![3., 4.]), param(2, vec![5., 6.])];
     let [one, two] = [Tape::new(), Tape::new()];
-    // d/da and d/db of Σ ab; then of Σ bc on the other, with an input before them.
-    let mut sum = one.backward(stcn::ops::sum(one.param(&a) * one.param(&b)), Keep::Leaves);
+    // d/da and d/db of Σ ab; of Σ bc on another, with an input before them; and one that lacks what the first has.
+    let first = one.backward(stcn::ops::sum(one.param(&a) * one.param(&b)), Keep::Leaves);
     two.input(Tensor::scalar(1.), "x");
-    sum.add(two.backward(stcn::ops::sum(two.param(&c) * two.param(&b)), Keep::Leaves));
-    assert_eq!(sum.param(&a).data(), [3., 4.]);
+    let second = two.backward(stcn::ops::sum(two.param(&c) * two.param(&b)), Keep::Leaves);
+    let third = one.backward(stcn::ops::sum(one.param(&a)), Keep::Leaves);
+    let sum = Grads::sum(vec![first, second, third]);
+    assert_eq!(sum.param(&a).data(), [3. + 1., 4. + 1.]);
     assert_eq!(sum.param(&b).data(), [1. + 5., 2. + 6.]);
-    assert_eq!(sum.param(&c).data(), [3., 4.], "only the other has it");
-    // And where the other lacks what the first has.
-    sum.add(one.backward(stcn::ops::sum(one.param(&a)), Keep::Leaves));
-    assert_eq!(sum.param(&a).data(), [4., 5.]);
-    assert_eq!(sum.param(&c).data(), [3., 4.]);
+    assert_eq!(sum.param(&c).data(), [3., 4.], "only the second has it");
+}
+
+#[cfg(not(feature = "f64"))]
+#[test]
+fn gradients_of_tapes_are_added_in_pairs_of_pairs() {
+    // Beside 2²⁴, a 1 alone is lost and two are not.
+    let of = |x| {
+        let (tape, p) = (Tape::new(), Param::new(0, "p", Tensor::scalar(1.)));
+        tape.backward(affine(tape.param(&p), x, 0.), Keep::Leaves)
+    };
+    let sum = |parts: &[Real]| {
+        let sum = Grads::sum(parts.iter().map(|&x| of(x)).collect());
+        sum.param(&Param::new(0, "p", Tensor::scalar(1.))).item()
+    };
+    let large = 16_777_216.;
+    assert_eq!(sum(&[large, 0., 1., 1.]), large + 2.);
+    assert_eq!(sum(&[large, 1., 1., 0.]), large);
+    assert_eq!(sum(&[large, 0., 0., 0., 1., 0., 1., 0.]), large + 2.);
 }

@@ -285,19 +285,21 @@ fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_al
 #[cfg(not(feature = "f64"))] // whose products promise no bits
 #[test]
 fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
-    let values = (1..=45).map(|i| (i % 7) as Real * 0.25 - 0.5);
-    let mut x = Tensor::new(&[3, 5, 3], values.collect());
+    let values = (1..=120).map(|i| (i % 7) as Real * 0.25 - 0.5);
+    let mut x = Tensor::new(&[8, 5, 3], values.collect());
     x.data_mut().chunks_exact_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
-    let batch = Batch { x, lengths: vec![2, 5, 3], samples: vec![3, 0, 8] };
+    let lengths = vec![2, 5, 3, 1, 4, 5, 2, 3];
+    let batch = Batch { x, lengths, samples: vec![3, 0, 8, 1, 2, 9, 7, 4] };
     let noise = Noise::new(4, "evaluate");
     for kind in ALL {
         let model = model(kind.name(), &[]);
-        assert_eq!(shards(&*model, 3).len(), 2);
+        let two = || shards(&*model, 8).len();
+        assert_eq!(stcn::with_threads(2, two).unwrap(), 2);
         let tape = Tape::inference();
         let whole = model.elbo(&tape, &batch, &noise, Kl::Analytic);
         let bits = |x: Vec<f64>| x.into_iter().map(f64::to_bits).collect::<Vec<_>>();
         let of = |x: Var| bits(per_sequence(&x.value(), &batch.lengths));
-        let found = forward(&*model, &batch, &noise);
+        let found = stcn::with_threads(2, || forward(&*model, &batch, &noise)).unwrap();
         assert_eq!(bits(found.log_px), of(whole.log_px), "{kind}");
         let kl: Vec<_> = whole.kl.into_iter().map(of).collect();
         assert_eq!(found.kl.into_iter().map(bits).collect::<Vec<_>>(), kl, "{kind}");

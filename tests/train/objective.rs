@@ -79,7 +79,12 @@ fn noise() -> Noise {
 
 fn loss(model: &dyn SequenceModel, config: &Config, weight: f64) -> f64 {
     let tape = Tape::inference();
-    let pass = forward(model, &tape, &batch(), &noise(), weight, &config.train);
+    let batch = batch();
+    let pass = forward(model, &tape, &batch, &batch.lengths, &noise(), weight, &config.train);
+    close(
+        reduce(&pass.objectives, &batch.lengths, config.train.reduction),
+        pass.loss.value().item().into(),
+    );
     f64::from(pass.loss.value().item())
 }
 
@@ -161,21 +166,27 @@ fn reports_are_the_terms_of_the_elbo_or_say_nothing() {
     let terms = |sets: &[&str]| {
         let config = config("vrnn", "pointwise", sets);
         let (model, tape) = (model(&config), Tape::inference());
-        forward(&*model, &tape, &batch(), &noise(), 0.1, &config.train).terms
+        let batch = batch();
+        let of = &batch.lengths;
+        forward(&*model, &tape, &batch, of, &noise(), 0.1, &config.train).sums
     };
     assert!(terms(&["train.objective=fivo"]).is_none());
     // The mean over all draws, with a weight of 1 whatever that of the loss is.
-    let (log_px, kl) = terms(&["train.objective=iwae"]).unwrap();
+    let found = terms(&["train.objective=iwae"]).unwrap();
     let config = config("vrnn", "pointwise", &[]);
     let (rows, tape) = (tiled(&batch(), 4), Tape::inference());
     let elbo = model(&config).elbo(&tape, &rows, &noise(), Kl::Sampled);
     let sums = |x: stcn::Var| stcn::internals::bounds::per_sequence(&x.value(), &rows.lengths);
-    close(log_px, sums(elbo.log_px).iter().sum::<f64>() / 12.);
-    close(kl[0], sums(elbo.kl[0]).iter().sum::<f64>() / 12.);
+    let means = |x| {
+        let rows = sums(x);
+        [0, 1, 2].map(|b| [0, 3, 6, 9].map(|k| rows[k + b]).iter().sum::<f64>() / 4.)
+    };
+    assert_eq!(found.log_px, means(elbo.log_px));
+    assert_eq!(found.kl, [means(elbo.kl[0])]);
     // One draw is that of the ELBO, and its divergence another.
     let one = terms(&["train.objective=iwae", "train.particles=1"]).unwrap();
     let plain = terms(&[]).unwrap();
-    assert!(one.0 == plain.0 && one.1 != plain.1, "{one:?} {plain:?}");
+    assert!(one.log_px == plain.log_px && one.kl != plain.kl, "{one:?} {plain:?}");
 }
 
 #[test]
@@ -367,7 +378,8 @@ fn auxiliary_terms_are_part_of_the_elbo_objective_alone() {
                 let config = config(kind, "pointwise", &[&auxiliary, &objective]);
                 let (model, tape) = (model(&config), Tape::new());
                 let noise = Noise::new(1, "train");
-                let pass = forward(&*model, &tape, &batch(), &noise, 1., &config.train);
+                let (batch, train) = (batch(), &config.train);
+                let pass = forward(&*model, &tape, &batch, &batch.lengths, &noise, 1., train);
                 pass.loss.value().item()
             };
             let added = loss("0") != loss("100");

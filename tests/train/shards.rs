@@ -6,17 +6,35 @@ use stcn::nn::Init;
 use stcn::{Real, Tensor, models};
 
 #[test]
-fn a_batch_is_halved_by_its_shapes_and_its_model_alone() {
-    let of = |set: &str, sequences| {
+fn a_batch_is_cut_into_as_many_branches_of_its_tree_as_there_are_threads() {
+    let of = |set: &str, sequences, threads| {
         let mut config = preset("ink", None, None).unwrap();
         config.set(set).unwrap();
-        let shards = shards(&*models::build(&config.model, Init::new(1)).unwrap(), sequences);
+        let model = models::build(&config.model, Init::new(1)).unwrap();
+        let shards = parallel::with_threads(threads, || shards(&*model, sequences)).unwrap();
         shards.into_iter().map(|rows| (rows.start, rows.end)).collect::<Vec<_>>()
     };
-    assert_eq!(of("model.channels=32", 5), [(0, 2), (2, 5)]);
-    assert_eq!(of("model.channels=32", 1), [(0, 1)]);
-    assert_eq!(of("model.channels=32", 0), [(0, 0)]);
-    assert_eq!(of("model.channels=128", 5), [(0, 5)], "beyond a million parameters");
+    let small = "model.channels=32";
+    assert_eq!(of(small, 5, 1), [(0, 5)]);
+    assert_eq!(of(small, 5, 2), [(0, 2), (2, 5)]);
+    assert_eq!(of(small, 5, 3), [(0, 2), (2, 5)]);
+    assert_eq!(of(small, 5, 16), [(0, 1), (1, 2), (2, 3), (3, 5)]);
+    assert_eq!(of(small, 1, 2), [(0, 1)]);
+    assert_eq!(of(small, 0, 2), [(0, 0)]);
+    assert_eq!(of("model.channels=128", 5, 2), [(0, 5)], "beyond a million parameters");
+}
+
+#[test]
+fn a_part_of_a_recurrent_model_has_four_sequences_or_more() {
+    for (kind, least) in
+        [("stcn", 1), ("wavenet", 1), ("swavenet", 1), ("ladder-rnn", 4), ("rnn", 4), ("vrnn", 4)]
+    {
+        let config = preset("ink-tiny", Some(kind), None).unwrap();
+        let model = models::build(&config.model, Init::new(1)).unwrap();
+        let counts =
+            [7, 8, 16].map(|n| parallel::with_threads(16, || shards(&*model, n).len()).unwrap());
+        assert_eq!(counts, if least == 1 { [4, 8, 16] } else { [1, 2, 4] }, "{kind}");
+    }
 }
 
 #[test]
@@ -25,9 +43,11 @@ fn every_shard_is_computed_in_order_with_threads_of_its_own() {
     let model = models::build(&config.model, Init::new(1)).unwrap();
     let x = Tensor::new(&[3, 2, 3], (0..18).map(|i| i as Real).collect());
     let batch = Batch { x, lengths: vec![1, 2, 2], samples: vec![5, 6, 7] };
-    for (threads, hands) in [(1, 1), (2, 1), (4, 2)] {
+    let halved = || vec![batch.slice(0..1), batch.slice(1..3)];
+    for (threads, shards, team) in [(1, vec![batch.clone()], 1), (2, halved(), 1), (4, halved(), 2)]
+    {
         let asked = || map_shards(&*model, &batch, |shard| (shard.clone(), parallel::threads()));
-        let want = vec![(batch.slice(0..1), hands), (batch.slice(1..3), hands)];
+        let want: Vec<_> = shards.into_iter().map(|shard| (shard, team)).collect();
         assert_eq!(parallel::with_threads(threads, asked).unwrap(), want);
     }
 }
