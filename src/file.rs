@@ -229,3 +229,13 @@ pub fn read_whole(path: impl AsRef<Path>, most: u64, wanted: &str) -> Result<Vec
         _ => Ok(bytes),
     }
 }
+
+/// A path as a word of a command that a shell reads: in quotes if it needs them.
+pub fn in_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}

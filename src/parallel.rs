@@ -23,8 +23,7 @@ pub fn threads() -> usize {
     rayon::current_num_threads().min(workers::thread_budget())
 }
 
-/// A number from 0 that threads which compute at the same time do not share, unless they are a team: for memory that
-/// each keeps to itself.
+/// The number of the team that this thread belongs to, and 0 outside of [`teams`]: for memory that each keeps to itself.
 pub(crate) fn lane() -> usize {
     workers::lane()
 }
@@ -121,7 +120,12 @@ pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     if at_once(n) < n || n == 1 {
         return (0..n).map(f).collect();
     }
-    map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, || f(i)))
+    map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, i, || f(i)))
+}
+
+/// Runs `job` with this thread alone: regions opened in it have one thread.
+pub fn alone<R>(job: impl FnOnce() -> R) -> R {
+    workers::lead(1, lane(), job)
 }
 
 /// How many of `n` tasks [`teams`] runs at the same time: memory has to hold what these hold together.

@@ -251,7 +251,7 @@ struct Pool {
     most_live: usize,
 }
 
-/// Threads that each have a tape would wait for one pool, so they have one each, in the order of their parts of the batch.
+/// Threads that each have a tape would wait for one pool, so each part of a batch has its own.
 static POOLS: [Mutex<Pool>; 32] =
     [const { Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0 }) }; 32];
 
@@ -305,7 +305,7 @@ impl Pool {
     /// Buffers below this many numbers are not pooled.
     const SMALLEST: usize = 1024;
 
-    /// The number of this thread's pool.
+    /// The number of this team's pool.
     fn own() -> usize {
         parallel::lane() % POOLS.len()
     }

@@ -214,3 +214,14 @@ fn many_who_write_one_file_at_once_leave_a_whole_one() {
     assert!(written > 0);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_path_in_a_command_is_one_word_to_a_shell() {
+    let word = |path: &str| stcn::internals::file::in_shell(Path::new(path));
+    assert_eq!(word("runs/ink-tiny_2.b"), "runs/ink-tiny_2.b");
+    for path in ["my runs/a", "it's", "$HOME", "a\"b", "-n", "x;y", "läufe/ü b", "a\nb"] {
+        let echo = format!("printf '%s' {}", word(path));
+        let output = std::process::Command::new("sh").args(["-c", &echo]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), path);
+    }
+}

@@ -47,6 +47,15 @@ fn partials_are_added_in_order() {
 }
 
 #[test]
+fn alone_a_region_has_one_thread_and_after_it_all_again() {
+    parallel::with_threads(3, || {
+        assert_eq!(parallel::alone(parallel::threads), 1);
+        assert_eq!(parallel::threads(), 3);
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_range_is_halved_and_its_second_half_may_be_one_longer() {
     assert_eq!(parallel::halves(0..8), [0..4, 4..8]);
     assert_eq!(parallel::halves(3..6), [3..4, 4..6]);

@@ -3,6 +3,7 @@
 use super::config::ConfigArgs;
 use super::{peak_mib, reading, thousands};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::in_shell;
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
 use crate::models::Bound;
@@ -134,7 +135,7 @@ fn kept(trainer: &Trainer, run: &RunDir, registry: &Registry) -> Result<String> 
     } else {
         lr / 4.
     };
-    let (path, root) = (path.display(), run.root().display());
+    let (path, root) = (path.display(), in_shell(run.root()));
     Ok(if step == trainer.progress().step {
         // Its next pass is the one that was refused, whatever the rate.
         format!(
@@ -398,7 +399,8 @@ impl Screen {
                 }
             }
         });
-        let (step, root) = (progress.step, run.root().display());
+        let (step, root) = (progress.step, in_shell(run.root()));
+        let samples = in_shell(&run.root().join("samples"));
         eprintln!("{why} at step {step} after {seconds:.0} s{best}");
         if end == End::Interrupted {
             return eprintln!("go on with:  stcn train --resume {root}");
@@ -409,7 +411,7 @@ impl Screen {
         }
         eprintln!("checkpoint {sha256}");
         eprintln!(
-            "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {root}/samples"
+            "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {samples}"
         );
     }
 }

@@ -78,8 +78,7 @@ impl<'a> Part<'a> {
     fn add(&self, gw: Vec<&mut [Real]>, first: bool) {
         let sequences = self.uses[0].conv.sequences;
         let size = self.rows.len() * self.columns.len();
-        let depth = sequences.next_power_of_two().ilog2() as usize;
-        let mut sums = Tensor::scratch(&[depth + 1, size]);
+        let mut sums = Tensor::scratch(&[1 + self.spares(0..sequences), size]);
         let (sum, spare) = sums.data_mut().split_at_mut(size);
         self.branch(0..sequences, sum, spare);
         for (gw, sum) in gw.into_iter().zip(sum.chunks_exact(self.columns.len())) {
@@ -91,15 +90,30 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Fills `sum` with that of some sequences. `spare` holds as much for every further level of the tree.
+    /// How many sums are held beside that of these sequences while it is computed.
+    fn spares(&self, sequences: Range<usize>) -> usize {
+        let [left, right] = halves(sequences);
+        match (left.is_empty(), self.is_chain(right.clone())) {
+            (true, _) => 0,
+            (_, true) => self.spares(left),
+            _ => self.spares(left).max(1 + self.spares(right)),
+        }
+    }
+
+    /// Whether it is one sequence with a single chain, which can be added without a sum of its own.
+    fn is_chain(&self, sequences: Range<usize>) -> bool {
+        sequences.len() == 1 && self.chains(sequences.start).nth(1).is_none()
+    }
+
+    /// Fills `sum` with that of some sequences.
     fn branch(&self, sequences: Range<usize>, sum: &mut [Real], spare: &mut [Real]) {
         let [left, right] = halves(sequences.clone());
         if left.is_empty() {
             return self.sequence(sequences.start, Onto::Zero, sum);
         }
         self.branch(left, sum, spare);
-        if right.len() == 1 && self.chains(right.start).nth(1).is_none() {
-            return self.sequence(right.start, Onto::C, sum); // a single chain: the same sum without a spare one
+        if self.is_chain(right.clone()) {
+            return self.sequence(right.start, Onto::C, sum);
         }
         let (other, spare) = spare.split_at_mut(sum.len());
         self.branch(right, other, spare);

@@ -11,7 +11,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 
 /// What every thread of a region runs, given its number: take tasks until none is left.
@@ -27,7 +27,7 @@ struct Role {
     budget: usize,
     /// Whether it leads a team, which is a task of an outer region.
     leads: bool,
-    /// Its number in the outer region, or that of its team's leader.
+    /// The number of its team.
     lane: usize,
 }
 
@@ -40,7 +40,7 @@ thread_local! {
     static OPEN: Cell<[bool; 2]> = const { Cell::new([false; 2]) };
 }
 
-/// The number of the outer task's thread, the same for all threads of a team; 0 outside.
+/// The number of the team that this thread belongs to; 0 outside.
 pub(super) fn lane() -> usize {
     ROLE.get().lane
 }
@@ -55,9 +55,8 @@ pub(super) fn leads() -> bool {
     ROLE.get().leads
 }
 
-/// Runs `job`, a task, as the leader of a team of `budget` threads.
-pub(super) fn lead<R>(budget: usize, job: impl FnOnce() -> R) -> R {
-    let lane = lane();
+/// Runs `job`, a task, as the leader of team number `lane`, of `budget` threads.
+pub(super) fn lead<R>(budget: usize, lane: usize, job: impl FnOnce() -> R) -> R {
     let before = ROLE.replace(Role { budget, leads: true, lane });
     let result = job(); // if it panics, the region that it is a task of restores the role
     ROLE.set(before);
@@ -88,9 +87,8 @@ struct Workers {
     regions: AtomicUsize,
     /// Workers that were started and have not returned to rayon.
     awake: AtomicUsize,
-    /// The lane of the team's leader, and whether this is a team: else every thread has its own.
-    leader: AtomicUsize,
-    is_team: AtomicBool,
+    /// The lane of the thread that opened the region.
+    lane: AtomicUsize,
     /// The panic of a worker's task.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -104,8 +102,7 @@ impl Workers {
         // SAFETY: only the lifetime is changed, and the reference does not outlive this call: workers use it
         // under the lock for reading, and it is taken out under the lock for writing, panics or not.
         let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
-        self.leader.store(lane(), SeqCst);
-        self.is_team.store(leads(), SeqCst);
+        self.lane.store(lane(), SeqCst);
         *self.alone() = Some(job);
         self.regions.fetch_add(1, SeqCst);
         for number in self.awake.load(SeqCst)..others {
@@ -160,8 +157,7 @@ impl Workers {
 
     /// Runs `job` as part of a region.
     fn inside(&self, job: Job, number: usize) -> std::thread::Result<()> {
-        let lane = if self.is_team.load(SeqCst) { self.leader.load(SeqCst) } else { number };
-        let alone = Role { budget: 1, leads: false, lane };
+        let alone = Role { budget: 1, leads: false, lane: self.lane.load(SeqCst) };
         let before = ROLE.replace(alone); // a thread that waits in another pool may take a task of its own region
         let result = catch_unwind(AssertUnwindSafe(|| job(number)));
         ROLE.set(before);

@@ -81,7 +81,7 @@ impl Estimate {
             let count = shards(model, sequences).len();
             let at_once = parallel::at_once(count);
             let measured = [1, 2].map(|i| pass(i * steps.div_ceil(2).min(SHORT.div_ceil(draws))));
-            let (pass, kept) = extrapolated(measured, sequences.div_ceil(count), steps);
+            let (pass, kept) = extrapolated(measured, sequences as f64 / count as f64, steps);
             let batch = sequences as f64 * steps as f64 * config.model.obs.input as f64;
             let before = kept * (count - at_once) as f64;
             (pass * at_once as f64 + before + batch * size_of::<Real>() as f64) as u64
@@ -247,10 +247,10 @@ struct Measured {
 }
 
 /// Extrapolates two measured passes: the bytes of a pass of `sequences` × `steps`, and those that stay behind after it.
-fn extrapolated([short, long]: [Measured; 2], sequences: usize, steps: usize) -> (f64, f64) {
+fn extrapolated([short, long]: [Measured; 2], sequences: f64, steps: usize) -> (f64, f64) {
     let share = (steps as f64 - short.steps as f64) / (long.steps - short.steps) as f64;
     let to = |short: f64, long: f64| short + (long - short) * share;
-    let tensors = to(short.tensors, long.tensors) * sequences as f64 / SEQUENCES as f64;
+    let tensors = to(short.tensors, long.tensors) * sequences / SEQUENCES as f64;
     (tensors + to(short.list, long.list), to(short.kept, long.kept))
 }
 
@@ -263,7 +263,8 @@ fn probe(config: &Config, steps: usize) -> Batch {
 /// What `pass` holds on `tape`, the gradients of parameters left out.
 fn measured(model: &dyn SequenceModel, tape: &Tape, steps: usize, pass: impl FnOnce()) -> Measured {
     let parameters = parameters(model).into_iter().map(|(_, value)| value.len()).collect();
-    let tensors = peak(parameters, pass).1 as f64;
+    // By one thread: how many scratch buffers several hold at once is chance, which extrapolation would enlarge.
+    let tensors = peak(parameters, || parallel::alone(pass)).1 as f64;
     let kept = tape.len() * size_of::<Option<Tensor>>();
     Measured { steps, tensors, list: tape.bookkeeping() as f64, kept: kept as f64 }
 }

@@ -10,7 +10,7 @@ use super::Overrides;
 use super::config::Config;
 use super::metrics::read;
 use crate::error::{Error, Result};
-use crate::file::{remove_dead, write_whole};
+use crate::file::{in_shell, remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -49,7 +49,7 @@ impl RunDir {
         if run.files().iter().any(|file| file.exists()) {
             let cure = format!(
                 "resume it with `stcn train --resume {}` or choose another --out",
-                root.display()
+                in_shell(root)
             );
             return Err(Error::invalid(root, format!("holds a run already: {cure}")));
         }
@@ -86,12 +86,12 @@ impl RunDir {
     /// The checkpoint to resume from, `None` if the run was killed before it had one. Refused if it has got lost since:
     /// to begin again would overwrite what the run has left.
     pub fn resume_from(&self) -> Result<Option<PathBuf>> {
-        let (latest, best, root) = (self.latest(), self.best(), self.root.display());
+        let (latest, best, root) = (self.latest(), self.best(), in_shell(&self.root));
         if latest.exists() {
             return Ok(Some(latest));
         }
         if best.exists() {
-            let (from, to) = (best.display(), latest.display());
+            let (from, to) = (in_shell(&best), in_shell(&latest));
             let what = format!(
                 "is not there, and {from} is: go on from that with `cp {from} {to}` and `stcn train --resume {root}`"
             );

@@ -5,6 +5,7 @@ use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
 use crate::data::{DataSet, Dtype, Normalisation, Normalise};
 use crate::error::Result;
+use crate::file::in_shell;
 use crate::kernel::math::ln_f64;
 use clap::Parser;
 use serde_json::json;
@@ -106,7 +107,7 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
         let shift = shift(of);
         println!("  {kind:12} mean {mx:.4}, {my:.4}  std {sx:.4}, {sy:.4}  {shift:+.5}");
     }
-    let path = files.output.display();
+    let path = in_shell(&files.output);
     println!("to train: stcn train --preset ink --data {path} --set data.normalise={chosen}");
     Ok(())
 }
