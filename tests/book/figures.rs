@@ -17,9 +17,9 @@ fn svg([width, height]: [f64; 2], about: &str, body: &str) -> String {
          <style>\n\
          .figure {{ max-width: 100%; height: auto; font: 13px sans-serif }}\n\
          .figure text {{ fill: currentColor; text-anchor: middle }}\n\
+         .figure text.start {{ text-anchor: start }}\n\
          .figure .line {{ fill: none; stroke: currentColor }}\n\
          .figure .faint {{ fill: none; stroke: currentColor; opacity: 0.3 }}\n\
-         .figure .dot {{ fill: currentColor }}\n\
          .figure .one {{ fill: #b34700 }}\n\
          .figure .two {{ fill: #0072b2 }}\n\
          [data-theme=dark] .figure .one, [data-theme=ayu] .figure .one {{ fill: #ffa65c }}\n\
@@ -58,7 +58,7 @@ fn is_drawn(name: &str, picture: &str) {
 fn graph(tape: &Tape, grads: &Grads, places: &[[usize; 2]]) -> String {
     const WIDE: f64 = 84.;
     const HIGH: f64 = 58.;
-    const ACROSS: f64 = 142.; // from one column to the next
+    const ACROSS: f64 = 156.; // from one column to the next
     const DOWN: f64 = 96.;
     let mut body = String::new();
     let corner = |i: usize| [8. + ACROSS * places[i][0] as f64, 8. + DOWN * places[i][1] as f64];
@@ -66,9 +66,9 @@ fn graph(tape: &Tape, grads: &Grads, places: &[[usize; 2]]) -> String {
         let ([x1, y1], [x2, y2]) = (corner(input.index()), corner(consumer.index()));
         let (from, to) = ([x1 + WIDE, y1 + HIGH / 2.], [x2, y2 + HIGH / 2.]);
         line(&mut body, "line", from, to);
-        // Beside the middle of the edge: above it, or below one that climbs.
-        let aside = if to[1] < from[1] { 16. } else { -6. };
-        let middle = [(from[0] + to[0]) / 2., (from[1] + to[1]) / 2. + aside];
+        // Above the middle of the edge, or to the right of one that climbs.
+        let aside = if to[1] < from[1] { [30., 12.] } else { [0., -6.] };
+        let middle = [0, 1].map(|axis| (from[axis] + to[axis]) / 2. + aside[axis]);
         text(&mut body, "one", middle, &format!("{:.4}", term.item()));
     });
     tape.each(|node| {
@@ -185,14 +185,14 @@ fn the_kl_of_chapter_8_is_drawn_from_its_table() {
                 "<rect class=\"{class}\" x=\"{x}\" y=\"{:.1}\" width=\"48\" height=\"{high:.1}\"/>",
                 base - high
             );
-            text(&mut body, "", [x + 24., base - high - 6.], &format!("{kl}"));
+            text(&mut body, "", [x + 24., base - high - 6.], &format!("{kl:.2}"));
         }
         let y = 30. + 22. * i as f64;
         let _ = writeln!(
             body,
             "<rect class=\"{class}\" x=\"490\" y=\"{y}\" width=\"14\" height=\"14\"/>"
         );
-        text(&mut body, "", [550., y + 12.], &row[0]);
+        text(&mut body, "start", [512., y + 12.], &row[0]);
     }
     for l in 0..3 {
         text(&mut body, "", [left + 51. + 150. * l as f64, base + 20.], &format!("z.{}", l + 1));

@@ -113,6 +113,59 @@ fn each_chapter_ends_with_three_exercises_whose_answers_were_run() {
     }
 }
 
+/// What is out of order among the chapters that the front page lists: titles, numbers, exercises, the way on.
+fn disordered(front: &str, text: impl Fn(&str) -> String) -> Vec<String> {
+    let row = |line: &str| {
+        let (number, rest) = line.strip_prefix("//! | ")?.split_once(" | [")?;
+        let (title, rest) = rest.split_once("](")?;
+        let (module, _) = rest.split_once(')')?;
+        Some((number.parse::<usize>().ok()?, title.to_string(), module.to_string()))
+    };
+    let listed: Vec<_> = front.lines().filter_map(row).collect();
+    let mut found = vec![];
+    for (i, (number, title, module)) in listed.iter().enumerate() {
+        let (before, _) = front.split_once(&format!("pub mod {module} {{}}")).unwrap_or_default();
+        let before = before.rsplit("pub mod ").next().unwrap_or_default();
+        let files = before.split("include_str!(\"").skip(1).filter_map(|s| s.split('"').next());
+        let chapter: String = files.filter(|name| name.ends_with(".md")).map(&text).collect();
+        let mut wants = vec![format!("# {number}. {title}\n"), "## Exercises\n".to_string()];
+        if let Some((_, title, module)) = listed.get(i + 1) {
+            wants.push(format!("Next: [{}. {title}](crate::book::{module})", number + 1));
+        }
+        let missing = wants.iter().filter(|want| !chapter.contains(*want));
+        found.extend(missing.map(|want| format!("{module}: no {}", want.trim_end())));
+        if *number != i + 1 {
+            found.push(format!("{module}: number {number}, not {}", i + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_front_page_lists_eleven_chapters_in_the_order_in_which_they_lead_on() {
+    let front = read(&root().join("src/book/mod.rs"));
+    let text = |name: &str| read(&root().join("src/book").join(name));
+    assert_eq!(disordered(&front, text), [""; 0]);
+    assert_eq!(front.matches("\n//! | 11 | [").count(), 1);
+}
+
+#[test]
+fn a_chapter_out_of_order_is_found() {
+    let front = "//! | 1 | [A](a) | |\n//! | 2 | [B](b) | |\n\n#[doc = include_str!(\"a.md\")]\npub mod a {}\n\n\
+                 #[doc = include_str!(\"b.md\")]\npub mod b {}\n";
+    let text = |a: &'static str, b: &'static str| {
+        move |name: &str| if name == "a.md" { a.to_string() } else { b.to_string() }
+    };
+    let (a, b) = ("# 1. A\n## Exercises\nNext: [2. B](crate::book::b)\n", "# 2. B\n## Exercises\n");
+    assert_eq!(disordered(front, text(a, b)), [""; 0]);
+    assert_eq!(disordered(front, text(a, "# 3. B\n## Exercises\n")), ["b: no # 2. B"]);
+    assert_eq!(disordered(front, text("# 1. A\n## Exercises\n", b)).len(), 1);
+    assert_eq!(
+        disordered(&front.replace("| 2 |", "| 3 |"), text(a, "# 3. B\n## Exercises\n")),
+        ["b: number 3, not 2"]
+    );
+}
+
 #[test]
 fn an_answer_that_was_not_run_is_found() {
     let exercise = |answer: &str| {
