@@ -1,8 +1,8 @@
 //! The book: how a deep model of sequences is trained, in small programs that were all run; then what this crate promises,
 //! how well it does, and why it is built as it is.
 //!
-//! Chapters 1 to 8 are a course, for somebody who knows calculus and a little Rust. Each builds on those before it, and ends
-//! with three exercises. The rest can be read in any order.
+//! Chapters 1 to 8 are a course, for somebody who knows calculus and a little Rust: each builds on those before it. Chapters 9
+//! to 11 can be read in any order. Each chapter ends with three exercises, whose answers are folded.
 //!
 //! | | chapter | |
 //! |---|---|---|
