@@ -86,8 +86,10 @@ bench-diff: ## the same, compared with the saved baseline
 size: ## lines per layer of modules, and the longest files
 	@cargo test --quiet --test all -- --exact tidy::lines_per_floor --nocapture
 
-book: ## open the documentation and the book in a browser
-	cargo doc --no-deps --open
+book: ## build the book and the documentation, print where they are, open them where there is a browser
+	cargo doc --no-deps
+	@page=$${CARGO_TARGET_DIR:-$$PWD/target}/doc/stcn/book/index.html; echo "The book: $$page"; \
+	for open in "$$BROWSER" xdg-open open; do "$$open" "$$page" 2> /dev/null && exit; done; true
 
 train: ## MODEL= PRESET= OUT=: train on the embedded handwriting (other data: stcn train --data)
 	$(STCN) train --model $(MODEL) --preset $(PRESET) --out $(OUT)

@@ -63,7 +63,7 @@
 //! | [`train`] | train, resume and evaluate a model from a program |
 //! | [`inspect`] | look at a pass: tables, dumps, pictures, sound |
 //! | [`cli`] | run the commands with models of your own |
-//! | [`book`] | read guides, small programs and the reasons for decisions |
+//! | [`book`] | learn it from the chain rule on; read guides and the reasons for decisions |
 //!
 //! Everything else is private. Adding an op, a layer and a model from a crate of your own is
 //! [a chapter of the book](book::your_own).

@@ -1,5 +1,6 @@
 //! Every test but the private ones: one binary, a module per file of `src`.
 
+mod book;
 mod check;
 mod choice;
 mod cli;

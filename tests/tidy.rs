@@ -56,11 +56,10 @@ const AT_THE_ROOT: [(&str, &str); 9] = [
 ];
 
 /// Files without a twin in `tests`, each with its reason. One that has got a twin has to go.
-const NO_TWIN: [(&str, &str); 6] = [
+const NO_TWIN: [(&str, &str); 5] = [
     ("lib.rs", "its example is a doctest"),
     ("internals.rs", "every test goes through it"),
     ("main.rs", "tests/cli starts it as a process"),
-    ("book/mod.rs", "words only"),
     ("data/agreement.rs", "tests/data/npz.rs and tests/data/set.rs read its errors"),
     ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
 ];

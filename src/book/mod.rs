@@ -1,29 +1,71 @@
-//! The book: how things work, how well, and why; chapters to read, without code of their own.
+//! The book: how a deep model of sequences is trained, in small programs that were all run; then what this crate promises,
+//! how well it does, and why it is built as it is.
 //!
-//! | chapter | |
+//! Chapters 1 to 8 are a course, for somebody who knows calculus and a little Rust: each builds on those before it. Chapters 9
+//! to 11 can be read in any order. Each chapter ends with three exercises, whose answers are folded.
+//!
+//! | | chapter | |
+//! |---|---|---|
+//! | 1 | [A scalar's derivative](scalar) | the chain rule by hand, and why it is walked backwards |
+//! | 2 | [The tape in 100 lines](tiny_tape) | a complete reverse-mode tape, and how the crate's differs |
+//! | 3 | [Rules, and how to check them](rules) | write an op with its gradient, and compare it with differences in f64 |
+//! | 4 | [Layers](layers) | parameters, training a small network, what depth does to a gradient |
+//! | 5 | [Causal convolutions](causal_convolutions) | taps, dilation, padding, how far back a stack sees, a test for leaks |
+//! | 6 | [Latent variables, reparameterisation, the ELBO](latents) | score data whose cause is hidden, on a model that can be solved exactly |
+//! | 7 | [STCN, equation by equation](stcn_equations) | the paper's Eqs. 1 to 17, each with its lines of code |
+//! | 8 | [Reading gradients](reading_gradients) | two small runs of your own: a latent that carries nothing, and why |
+//! | 9 | [Same seed, same bits](same_bits) | what could make two runs differ, and why it does not, in small programs |
+//! | 10 | [Speed, and where the time goes](where_the_time_goes) | against PyTorch, and against the limits of the machine |
+//! | 11 | [Your own op, layer and model](your_own) | a crate that adds one of each, read file by file |
+//!
+//! To look things up:
+//!
+//! | | |
 //! |---|---|
 //! | [Results](results) | every model on handwriting and music: ELBO, IWAE, FIVO, with the commands |
 //! | [Data](data) | the format of a data set, the importers, your own data from NumPy |
-//! | [Your own op, layer and model](your_own) | a crate that adds one of each, read file by file |
-//! | [Speed, and where the time goes](where_the_time_goes) | against PyTorch, and against the limits of the machine |
-//! | [Same seed, same bits](same_bits) | what could make two runs differ, and why it does not, in small programs |
 //! | [Nothing lost](nothing_lost) | kills, full disks, damaged files, divergence |
 //! | [A pass in another framework](dump) | the layout of a dumped pass, to compute it again in PyTorch or NumPy |
 //! | [Decisions](decisions) | why things are as they are, one page each |
 //!
 //! What a module is for is said in the module itself.
 
-#[doc = include_str!("results.md")]
-pub mod results {}
+/// A picture between two parts of a chapter: blank lines around it, or it would be part of a sentence.
+macro_rules! figure {
+    ($file:literal) => {
+        concat!("\n\n", include_str!(concat!("figures/", $file)), "\n\n")
+    };
+}
 
-#[doc = include_str!("data.md")]
-pub mod data {}
+#[doc = include_str!("scalar.md")]
+#[doc = figure!("scalar.svg")]
+#[doc = include_str!("scalar-2.md")]
+pub mod scalar {}
 
-#[doc = include_str!("your-own.md")]
-pub mod your_own {}
+#[doc = include_str!("tiny-tape.md")]
+pub mod tiny_tape {}
 
-#[doc = include_str!("where-the-time-goes.md")]
-pub mod where_the_time_goes {}
+#[doc = include_str!("rules.md")]
+pub mod rules {}
+
+#[doc = include_str!("layers.md")]
+pub mod layers {}
+
+#[doc = include_str!("causal-convolutions.md")]
+#[doc = figure!("receptive-field.svg")]
+#[doc = include_str!("causal-convolutions-2.md")]
+pub mod causal_convolutions {}
+
+#[doc = include_str!("latents.md")]
+pub mod latents {}
+
+#[doc = include_str!("stcn-equations.md")]
+pub mod stcn_equations {}
+
+#[doc = include_str!("reading-gradients.md")]
+#[doc = figure!("kl.svg")]
+#[doc = include_str!("reading-gradients-2.md")]
+pub mod reading_gradients {}
 
 #[cfg_attr(not(feature = "f64"), doc = include_str!("same-bits.md"))]
 #[cfg_attr(
@@ -31,6 +73,18 @@ pub mod where_the_time_goes {}
     doc = "Written for f32: builds in f64 check gradients and do not promise the same bits."
 )]
 pub mod same_bits {}
+
+#[doc = include_str!("where-the-time-goes.md")]
+pub mod where_the_time_goes {}
+
+#[doc = include_str!("your-own.md")]
+pub mod your_own {}
+
+#[doc = include_str!("results.md")]
+pub mod results {}
+
+#[doc = include_str!("data.md")]
+pub mod data {}
 
 #[doc = include_str!("nothing-lost.md")]
 pub mod nothing_lost {}
