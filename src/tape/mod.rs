@@ -300,6 +300,11 @@ impl<'t> Var<'t> {
         self.node().value.clone()
     }
 
+    /// The op that computed it.
+    pub fn rule(self) -> &'static Rule {
+        self.node().rule
+    }
+
     /// What it was computed from.
     pub fn inputs(self) -> Vec<Var<'t>> {
         self.node().inputs.iter().map(|&id| Var { id, ..self }).collect()
