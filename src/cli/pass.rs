@@ -21,7 +21,7 @@ pub(super) struct PassArgs {
     /// A data set to use instead of the run's own
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
-    /// Sequences in the pass [default: 4; for a page 1]
+    /// Sequences in the pass [default: 4, and 1 for a page]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Use at most this many time steps of each

@@ -33,6 +33,7 @@ fn a_node_is_explained_by_its_label_its_path_and_its_number_and_by_inspect_in_th
         &["standard normal numbers", "Gradient: none", "Read by"],
     );
     says(&lab.ok("explain run loss"), &["∂L/∂L = 1"]);
+    says(&lab.ok("explain run 1"), &["Node 1: prepend_zero of x.\n"]);
     let deep = lab.ok("explain run z.1 --depth 3");
     assert!(deep.lines().count() > said.lines().count() + 4, "{deep}");
 }
@@ -62,6 +63,47 @@ fn a_recurrent_latent_is_explained_over_all_steps() {
     lab.ok(&format!("train --data ink.npz --out run --steps 1 {}", tiny("vrnn")));
     let said = lab.ok("explain run z.1 --steps 6 --depth 2");
     says(&said, &["the values of 6 steps", "at 6 steps", "most at step ", "In the paper: "]);
+}
+
+#[test]
+fn routes_and_single_numbers_are_told_in_words_and_as_json() {
+    let lab = trained();
+    let said = lab.ok("explain run --to tcn.1.filter.weight");
+    says(
+        &said,
+        &[
+            "run/checkpoint/best.stcn of step 3\nThe gradient at tcn.1.filter.weight comes from loss",
+        ],
+    );
+    says(
+        &said,
+        &["loss → log_px → head → output → ", " → tcn.1.filter.weight\n", "They sum to 100 %."],
+    );
+    assert_eq!(lab.ok("explain run --from loss --to tcn.1.filter.weight --threads 3"), said);
+    let routes = lab.json("explain run --to z.2 --from z.1");
+    assert_eq!(routes[0]["from"], "z.1");
+    super::numbers(&routes[0], &["share"]);
+    let said = lab.ok("explain run tcn.1.filter.weight --element 2,1,1");
+    says(&said, &["tcn.1.filter.weight[2, 1, 1] is ", "if it grew by a little ε", "(s(1 − a²))"]);
+    says(&said, &["multiplications, the largest first:\n", "by rounding.\n", "at loss[1]"]);
+    assert_eq!(lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --threads 3"), said);
+    let short = lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --depth 1");
+    assert!(short.len() < said.len(), "{short}");
+    let levels = lab.json("explain run z.1 --element 5,2");
+    super::numbers(&levels[0]["levels"][0], &["value", "gradient", "count", "miss"]);
+}
+
+#[test]
+fn a_route_or_an_element_that_is_none_is_refused() {
+    let lab = trained();
+    says(&lab.refused("explain run --to x"), &["x has no gradient, so no route carries a share"]);
+    says(&lab.refused("explain run --from z.2 --to z.1"), &["no gradient comes from z.2 to z.1"]);
+    says(&lab.refused("explain run z.1 --element 999,1"), &["--element 999,1: z.1 has shape (4, "]);
+    says(
+        &lab.refused("explain run z.1 --element one"),
+        &["counted from 1, so its last element is 4,"],
+    );
+    says(&lab.refused("explain run x --element 1,1"), &["x has no gradient"]);
 }
 
 #[test]

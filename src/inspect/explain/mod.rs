@@ -509,7 +509,12 @@ impl fmt::Display for Explanation {
         let Self { name, node, nodes, what, op, value, .. } = self;
         let step = self.step.map_or(String::new(), |step| format!(", at step {step}"));
         match nodes[..] {
-            [one] if one == *node => writeln!(f, "{name} is node {node}{step}: {what}.")?,
+            [one] if one == *node => {
+                let unnamed = *name == format!("node {node}");
+                let is =
+                    if unnamed { format!("Node {node}") } else { format!("{name} is node {node}") };
+                writeln!(f, "{is}{step}: {what}.")?;
+            }
             [first, .., last] if *op == "concat_time" => writeln!(
                 f,
                 "{name} is node {node}: the values of {} steps, put together to be looked at.\n\
@@ -588,10 +593,12 @@ impl Explanation {
         let mut rows = vec![head];
         push_rows(&self.terms, 0, MOST_TERMS[0], &mut rows);
         f.write_str(&align(&rows))?;
-        let miss = digits(miss);
-        match count {
-            1 => writeln!(f, "Check: the term is the gradient, within {miss} of its norm.")?,
-            _ => writeln!(f, "Check: the terms sum to the gradient, within {miss} of its norm.")?,
+        let sum = if count == 1 { "the term is" } else { "the terms sum to" };
+        match miss == 0. {
+            true => writeln!(f, "Check: {sum} the gradient, to the last digit.")?,
+            false => {
+                writeln!(f, "Check: {sum} the gradient, within {} of its norm.", digits(miss))?
+            }
         }
         if rows.len() == 2 {
             return Ok(());
