@@ -63,7 +63,7 @@ struct Level {
     whole: Vec<Whole>,
     /// By how much all together miss the gradient.
     miss: f64,
-    /// Σ |product|: what `miss` is to be compared with.
+    /// Σ |product|, larger where a factor is a small difference: `miss` is some roundings of this.
     size: f64,
 }
 
@@ -100,12 +100,19 @@ struct Whole {
 struct Entry {
     at: usize,
     factors: Vec<Factor>,
+    /// How many times larger than that of the product the roundings are that it carries: above 1 where a factor is a
+    /// small difference.
+    cancels: f64,
 }
 
 impl Entry {
     fn new<const N: usize>(at: usize, factors: [(String, f64); N]) -> Self {
         let factor = |(what, value)| Factor { what, value };
-        Self { at, factors: factors.map(factor).into() }
+        Self { at, factors: factors.map(factor).into(), cancels: 1. }
+    }
+
+    fn cancelling(self, cancels: f64) -> Self {
+        Self { cancels, ..self }
     }
 
     fn slope(&self) -> f64 {
@@ -230,8 +237,8 @@ impl Pass<'_> {
         let sum = |found: &[Found]| found.iter().fold(0., |sum, found| sum + found.product);
         let rest = whole.iter().fold(0., |sum, whole| sum + whole.term);
         let total = sum(&found) + rest;
-        let size = found.iter().map(|found| found.product).chain(whole.iter().map(|w| w.term));
-        let size = size.fold(0., |sum, x| sum + x.abs());
+        let sizes = found.iter().map(|found| found.entry.cancels * found.product.abs());
+        let size = sizes.chain(whole.iter().map(|w| w.term.abs())).fold(0., |sum, x| sum + x);
         let readers = self.readers(&[node]);
         let is_loss = readers.iter().all(|reader| self.gradient(reader.node).is_none());
         let largest = found.first().filter(|found| found.product != 0.);
@@ -305,9 +312,10 @@ impl Pass<'_> {
         term: f64,
     ) -> Option<Vec<Entry>> {
         let gives = |column: &Vec<Entry>| {
-            let products =
-                column.iter().map(|entry| f64::from(gy.data()[entry.at]) * entry.slope());
-            let (sum, size) = products.fold((0., 0.), |(sum, size), x| (sum + x, size + x.abs()));
+            let (sum, size) = column.iter().fold((0., 0.), |(sum, size), entry| {
+                let product = f64::from(gy.data()[entry.at]) * entry.slope();
+                (sum + product, size + entry.cancels * product.abs())
+            });
             (sum - term).abs() <= tolerance(column.len(), size)
         };
         let by_formula = match (self.nodes[node].rule.name, slot) {
@@ -378,35 +386,45 @@ impl Pass<'_> {
         let [x, wf, bf, wg, bg] = self.inputs::<5>(node)?;
         let conv = Conv::new(&x, &wf, self.nodes[node].setting)?;
         let ids = &self.nodes[node].inputs;
-        // How y depends on the sum in tanh, and on that in σ.
+        // How y depends on the sum in tanh, and on that in σ, with the roundings that these have.
         let slopes = |at: usize| {
-            let a = f64::from(tanh(conv.sum(&x, &wf, &bf, at) as Real));
-            let s = f64::from(sigmoid(conv.sum(&x, &wg, &bg, at) as Real));
-            [("s(1 − a²)".to_string(), s * (1. - a * a)), ("a s(1 − s)".into(), a * s * (1. - s))]
+            let [(f, rounds_f), (g, rounds_g)] =
+                [(&wf, &bf), (&wg, &bg)].map(|(w, b)| conv.sum(&x, w, b, at));
+            let (a, s) = (f64::from(tanh(f as Real)), f64::from(sigmoid(g as Real)));
+            let (one_a, one_s) = (1. - a * a, 1. - s);
+            let cancels = [
+                1. / one_a + rounds_f + rounds_g,
+                1. / one_s + rounds_g + rounds_f * one_a / a.abs(),
+            ];
+            let slopes = [("s(1 − a²)", s * one_a), ("a s(1 − s)", a * s * one_s)];
+            let which = |i: usize| (slopes[i].0.to_string(), slopes[i].1);
+            // Where a slope is 0, so is its product.
+            [0, 1].map(|i| (which(i), if cancels[i].is_finite() { cancels[i] } else { 0. }))
         };
         Some(match slot {
             0 => {
                 let both = |(at, weight): (usize, usize)| {
+                    let of = |(slope, cancels), id: usize| {
+                        Entry::new(at, [slope, self.figure(id, weight)]).cancelling(cancels)
+                    };
                     let [filter, gate] = slopes(at);
-                    let filter = Entry::new(at, [filter, self.figure(ids[1], weight)]);
-                    [filter, Entry::new(at, [gate, self.figure(ids[3], weight)])]
+                    [of(filter, ids[1]), of(gate, ids[3])]
                 };
                 conv.reads_x(e).into_iter().flat_map(both).collect()
             }
             1 | 3 => {
                 let one = |(at, input): (usize, usize)| {
                     let [filter, gate] = slopes(at);
-                    Entry::new(
-                        at,
-                        [if slot == 1 { filter } else { gate }, self.figure(ids[0], input)],
-                    )
+                    let (slope, cancels) = if slot == 1 { filter } else { gate };
+                    Entry::new(at, [slope, self.figure(ids[0], input)]).cancelling(cancels)
                 };
                 conv.reads_w(e).into_iter().map(one).collect()
             }
             _ => {
                 let one = |at: usize| {
                     let [filter, gate] = slopes(at);
-                    Entry::new(at, [if slot == 2 { filter } else { gate }])
+                    let (slope, cancels) = if slot == 2 { filter } else { gate };
+                    Entry::new(at, [slope]).cancelling(cancels)
                 };
                 conv.reads_bias(e).map(one).collect()
             }
@@ -585,17 +603,18 @@ impl Conv {
         (0..self.batch * self.time).map(move |row| row * outputs + o)
     }
 
-    /// `b + Σⱼ x_{t−rⱼ} wⱼ` at one element.
-    fn sum(&self, x: &Tensor, w: &Tensor, bias: &Tensor, at: usize) -> f64 {
+    /// `b + Σⱼ x_{t−rⱼ} wⱼ` at one element, and the sum of the sizes of its terms.
+    fn sum(&self, x: &Tensor, w: &Tensor, bias: &Tensor, at: usize) -> (f64, f64) {
         let (o, row) = (at % self.outputs, at / self.outputs);
         let taps = (0..self.taps).filter(|&j| self.back(j) <= row % self.time);
-        taps.fold(f64::from(bias.data()[o]), |sum, j| {
+        let products = taps.flat_map(|j| {
             let x = &x.data()[(row - self.back(j)) * self.inputs..][..self.inputs];
-            let w = &w.data()[j * self.inputs * self.outputs..];
-            let products = x.iter().enumerate();
-            products
-                .fold(sum, |sum, (i, &x)| sum + f64::from(x) * f64::from(w[i * self.outputs + o]))
-        })
+            let w = &w.data()[j * self.inputs * self.outputs + o..];
+            let weights = w.iter().step_by(self.outputs);
+            x.iter().zip(weights).map(|(&x, &w)| f64::from(x) * f64::from(w))
+        });
+        let bias = f64::from(bias.data()[o]);
+        products.fold((bias, bias.abs()), |(sum, size), x| (sum + x, size + x.abs()))
     }
 }
 
