@@ -77,7 +77,7 @@ fn routes_and_single_numbers_are_told_in_words_and_as_json() {
     );
     says(
         &said,
-        &["loss → log_px → head → output → ", " → tcn.1.filter.weight\n", "They sum to 100 %."],
+        &["loss → log_px → head → output.1 → ", " → tcn.1.filter.weight\n", "They sum to 100 %."],
     );
     assert_eq!(lab.ok("explain run --from loss --to tcn.1.filter.weight --threads 3"), said);
     let routes = lab.json("explain run --to z.2 --from z.1");
