@@ -134,7 +134,19 @@ impl std::error::Error for Error {}
 
 /// The entry of `known` nearest to `word`, for "did you mean": one that begins with it, or else by edit distance.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().min_by_key(|name| (!name.starts_with(word), edit_distance(word, name)))
+    nearest_few(word, known, 1).pop()
+}
+
+/// The `count` entries of `known` nearest to `word`, the nearest first.
+pub fn nearest_few<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.sort_by_cached_key(|name| (!name.starts_with(word), edit_distance(word, name)));
+    known.truncate(count);
+    known
 }
 
 /// Levenshtein distance between two short words.

@@ -44,7 +44,7 @@ open! {
     page: inspect::page;
     parallel: parallel;
     particles: train::particles;
-    place: inspect::html::place;
+    place: inspect::place;
     prepare: data::prepare;
     resume: train::resume;
     safetensors: train::safetensors;

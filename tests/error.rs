@@ -1,6 +1,6 @@
 //! Errors: one sentence, an exit code, and the nearest word.
 
-use stcn::internals::error::nearest;
+use stcn::internals::error::{nearest, nearest_few};
 use stcn::{Error, ErrorKind};
 use std::io;
 
@@ -38,4 +38,6 @@ fn the_nearest_word_is_the_one_with_the_fewest_edits() {
     assert_eq!(nearest("stcn_dense", known), Some("stcn-dense"));
     assert_eq!(nearest("scnt", known), Some("stcn"));
     assert_eq!(nearest("x", []), None);
+    assert_eq!(nearest_few("wavnet", known, 2), ["wavenet", "stcn"]);
+    assert_eq!(nearest_few("wave", known, 9), ["wavenet", "wavenet-dense", "stcn", "stcn-dense"]);
 }

@@ -4,8 +4,8 @@ use super::print_json;
 use crate::check::Check;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{Registry, config::HeadKind};
-
-use crate::train::gradients::{check_model, models};
+use crate::tape::Rule;
+use crate::train::gradients::{Checked, check_model, models, suspects};
 use clap::Parser;
 use serde_json::json;
 
@@ -41,32 +41,89 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
              `cargo run --release --features f64 -- gradcheck`",
         ));
     }
-    let (mut checked, mut failed) = (0, 0);
-    let mut report = |name: &str, check: Check| {
+    let mut counted = 0;
+    let mut report = |name: &str, check: Check, rule: &Rule, formula: &str| {
         let (error, ok) = (check.relative_error(), check.relative_error() <= TOLERANCE);
-        checked += 1;
-        failed += usize::from(!ok);
+        counted += 1;
         if args.json {
-            print_json(&json!({ "op_or_param": name, "max_rel_error": error, "ok": ok }));
+            print_json(&json!({
+                "op_or_param": name,
+                "max_rel_error": error,
+                "ok": ok,
+                "tape": check.exact,
+                "differences": check.numeric,
+                "op": rule.name,
+                "formula": formula,
+            }));
         } else {
-            println!("{error:9.1e}  {}  {name}", if ok { "ok  " } else { "FAIL" });
+            let ok = if ok { "ok  " } else { "FAIL" };
+            let Check { exact, numeric } = check;
+            println!("{error:9.1e}  {exact:13.6e}  {numeric:13.6e}  {ok}  {name:44}  {formula}");
         }
+        ok
     };
-    for (name, check) in crate::ops::check::checks() {
-        report(name, check);
+    if !args.json {
+        let [error, tape, numeric, name] = ["error", "by tape", "differences", "op or parameter"];
+        println!("{error:>9}  {tape:>13}  {numeric:>13}        {name:44}  rule: forward, backward");
     }
+    let (mut right, mut wrong) = (vec![], vec![]);
+    for (rule, check) in crate::ops::check::checks() {
+        let formula = format!("{}   {}", rule.forward, rule.vjp);
+        let list = if report(rule.name, check, rule, &formula) { &mut right } else { &mut wrong };
+        list.push(rule.name);
+    }
+    let mut all = vec![];
     for config in models(&kinds, head) {
-        let name = format!("{} {}", config.kind, config.obs.head);
-        for (path, check) in check_model(&config)? {
-            report(&format!("{name} {path}"), check);
+        let model = format!("{} {}", config.kind, config.obs.head);
+        for checked in check_model(&config)? {
+            let formula = format!("{}: {}", checked.rule.name, checked.rule.vjp);
+            let name = format!("{model} {}", checked.path);
+            let ok = report(&name, checked.check, checked.rule, &formula);
+            if !ok {
+                wrong.push("");
+            }
+            all.push((name, (checked, ok)));
         }
     }
-    if failed > 0 {
-        let what = format!("{failed} of {checked} gradients are off by more than {TOLERANCE:e}");
-        return Err(ErrorKind::Diverged(what).into());
+    let (names, all): (Vec<String>, Vec<(Checked, bool)>) = all.into_iter().unzip();
+    if !wrong.is_empty() {
+        let error = |(checked, _): &(Checked, bool)| checked.check.relative_error();
+        let worst = (0..all.len()).max_by(|&a, &b| error(&all[a]).total_cmp(&error(&all[b])));
+        return Err(ErrorKind::Diverged(failure(
+            counted,
+            &wrong,
+            worst.map(|i| &*names[i]),
+            &suspects(&all, &right),
+        ))
+        .into());
     }
     if !args.json {
-        println!("{checked} gradients agree with finite differences to {TOLERANCE:e}");
+        println!("{counted} gradients agree with finite differences to {TOLERANCE:e}");
     }
     Ok(())
+}
+
+/// What is wrong, and where to look: `wrong` has the name of every op that is wrong by itself, and for every parameter
+/// that is an empty one.
+fn failure(counted: usize, wrong: &[&str], worst: Option<&str>, suspects: &[&Rule]) -> String {
+    let mut said =
+        format!("{} of {counted} gradients are off by more than {TOLERANCE:e}", wrong.len());
+    let ops: Vec<&str> = wrong.iter().copied().filter(|name| !name.is_empty()).collect();
+    if !ops.is_empty() {
+        return format!("{said}: correct the vjp of {}", ops.join(", "));
+    }
+    if let Some(worst) = worst {
+        said += &format!(", most of all {worst}");
+    }
+    match suspects {
+        [] => said + ": no single op explains all of them",
+        some => {
+            let rules: Vec<String> =
+                some.iter().map(|rule| format!("{} ({})", rule.name, rule.vjp)).collect();
+            format!(
+                "{said}: only the wrong ones come through {}, so look at its vjp first",
+                rules.join(", ")
+            )
+        }
+    }
 }

@@ -1,20 +1,14 @@
 //! `stcn inspect`: the nodes of one pass of a trained model.
 
-use super::trained::RunArgs;
-use crate::data::{Batch, Split, Window};
-use crate::error::{Error, Result, nearest};
+use super::pass::{Made, PassArgs};
+use crate::error::Result;
 use crate::file::write_whole;
-use crate::inspect::{dump::Dump, html, table};
+use crate::inspect::{Pass, dump::Dump, html, table};
 use crate::models::Registry;
 use crate::models::config::Task;
-use crate::noise::Noise;
-use crate::optim::schedule::kl_weight;
-use crate::tape::{Keep, Tape, Var};
+use crate::tape::Var;
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
-use crate::train::data::dequantise;
-use crate::train::memory::{Estimate, available};
-use crate::train::objective::forward;
 use clap::Parser;
 use serde_json::json;
 use std::io::Write;
@@ -29,18 +23,9 @@ use std::path::PathBuf;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    run: RunArgs,
-    /// A data set to use instead of the run's own
-    #[arg(long, value_name = "FILE.npz")]
-    data: Option<PathBuf>,
-    /// Sequences in the pass [default: 4; for --html 1]
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
-    /// Use at most this many time steps of each
-    #[arg(long, default_value_t = 64, value_name = "T")]
-    steps: usize,
-    /// Show the terms of the chain rule at one node, such as `z.2` or `tcn.3.filter.weight`
-    #[arg(long, value_name = "NAME")]
+    pass: PassArgs,
+    /// Explain one node, such as `z.2` or `tcn.3.filter.weight`, or by its number: as `stcn explain RUN NODE`
+    #[arg(long, value_name = "NODE")]
     node: Option<String>,
     /// Show every node in order: op, shape, inputs, RMS of value and gradient (the default)
     #[arg(long)]
@@ -54,50 +39,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
-    let batch = args.batch.unwrap_or(if args.html.is_some() { 1 } else { 4 });
-    if batch == 0 || args.steps == 0 {
-        return Err(Error::usage("--batch and --steps take 1 or more"));
-    }
-    let mut trained = args.run.open(registry)?;
-    let set = trained.open_data(args.data)?;
-    let window = |i| {
-        let whole = Window::whole(&set, i);
-        Window { steps: whole.steps.min(args.steps), ..whole }
-    };
-    let samples = set.split(Split::Train).iter().copied().take(batch);
-    let windows: Vec<Window> = samples.map(window).collect();
-    if windows.is_empty() {
-        let what =
-            "has no sequence in split train, wanted one to look at: name other data by --data";
-        return Err(Error::invalid(set.name(), what));
-    }
+    let usual = if args.html.is_some() { 1 } else { PassArgs::SEQUENCES };
+    let Made { trained, batch, tape, grads, weight, loss } = args.pass.make(usual, registry)?;
     let config = &trained.config;
-    let longest = windows.iter().map(|window| window.steps).max().unwrap_or(0);
-    let estimate = Estimate::of_batch(config, &*trained.model, (windows.len(), longest));
-    estimate.check_with("lower --batch or --steps", available())?;
-    let dequantise = dequantise(config, trained.step);
-    let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
-    let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
-    let tape = Tape::new();
-    let noise = Noise::new(config.seed, "train").at(trained.step);
-    let loss =
-        forward(&*trained.model, &tape, &batch, &batch.lengths, &noise, weight, &config.train).loss;
-    let grads = tape.backward(loss, Keep::All);
-
-    let explain = |name: &String| {
-        table::explain(&tape, &grads, name).ok_or_else(|| {
-            let mut labels = vec![];
-            tape.each(|node| labels.push(node.label.to_string()));
-            let known = labels.iter().map(String::as_str).filter(|label| !label.is_empty());
-            let near = nearest(name, known).unwrap_or_default();
-            Error::usage(format!(
-                "no node is called {name}: did you mean {near}? --table shows all"
-            ))
-        })
+    let explain = |node: &String| -> Result<String> {
+        let pass = Pass::new(&tape, &grads, &*trained.model, config.model.kind.equations());
+        Ok(pass.explain(&pass.find(node)?, 1).to_string())
     };
     let node = args.node.as_ref().map(explain).transpose()?;
     let table = (args.table || (node.is_none() && args.dump.is_none() && args.html.is_none()))
-        .then(|| table::table(&tape, &grads));
+        .then(|| table(&tape, &grads));
     if node.is_some() || table.is_some() {
         println!("{}", trained.origin());
         [node, table].iter().flatten().for_each(|text| print!("{text}"));
@@ -111,7 +62,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         "mean": trained.normalisation.mean,
         "std": trained.normalisation.std,
         "kl_weight": weight,
-        "loss": f64::from(loss.value().item()),
+        "loss": loss,
     });
     if let Some(path) = &args.html {
         let channels: &[&str] =

@@ -1,7 +1,7 @@
 //! The command line: parses arguments, calls the library, and prints results as text or JSON.
 //!
 //! One file per command, its arguments at the top (`export` and `import` share `safetensors`). Arguments that several
-//! commands share are in `config` and `trained`. Not here: computing, which the library does.
+//! commands share are in `config`, `pass` and `trained`. Not here: computing, which the library does.
 
 /// As std's, but if stdout is closed (`| head`), ends the program quietly instead of panicking.
 macro_rules! println {
@@ -25,9 +25,11 @@ mod bench;
 mod config;
 mod data;
 mod evaluate;
+mod explain;
 mod gradcheck;
 mod inspect;
 mod list;
+mod pass;
 mod prepare;
 mod profile;
 mod safetensors;
@@ -65,6 +67,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Sample(sample::Args),
     Inspect(inspect::Args),
+    Explain(explain::Args),
     Gradcheck(gradcheck::Args),
     /// Prepare data sets, and show them
     Data {
@@ -107,6 +110,7 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(args, registry),
         Command::Sample(args) => sample::run(args, registry),
         Command::Inspect(args) => inspect::run(args, registry),
+        Command::Explain(args) => explain::run(args, registry),
         Command::Gradcheck(args) => gradcheck::run(args, registry),
         Command::Data { command } => data::run(command),
         Command::Export(args) => safetensors::export(args, registry),

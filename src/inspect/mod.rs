@@ -1,9 +1,11 @@
 //! Pictures and tables of what a model read, generated and learned. Looking changes nothing.
 
 pub(crate) mod dump;
+pub(crate) mod explain;
 pub(crate) mod html;
 pub mod ink;
 pub(crate) mod page;
+pub(crate) mod place;
 pub(crate) mod png;
 pub mod roll;
 pub(crate) mod table;
@@ -11,8 +13,9 @@ pub(crate) mod wav;
 pub mod wave;
 
 pub use dump::Dump;
+pub use explain::{Explanation, Number, Pass, Routes, Target};
 pub use html::page as html;
 pub use page::Drawing;
 pub use png::png;
-pub use table::{explain, table};
+pub use table::table;
 pub use wav::wav;

@@ -5,14 +5,23 @@
 use super::*;
 use crate::check::{Check, gradcheck};
 use crate::noise::Noise;
-use crate::tape::{Tape, Var};
+use crate::tape::{Rule, Tape, Var};
 use crate::tensor::Tensor;
+use std::cell::Cell;
 
-/// Each op's name with exact and numeric derivative along a random direction.
-pub fn checks() -> Vec<(&'static str, Check)> {
+/// Each op's rule with exact and numeric derivative along a random direction.
+pub fn checks() -> Vec<(&'static Rule, Check)> {
     let mut found = vec![];
-    let mut check = |name, inputs: &[Tensor], f: &dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>| {
-        found.push((name, gradcheck(inputs, |_: &Tape, x: &[Var]| f(x))));
+    let mut check = |name: &str, inputs: &[Tensor], f: &dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>| {
+        let rule = Cell::new(None);
+        let check = gradcheck(inputs, |_: &Tape, x: &[Var]| {
+            let y = f(x);
+            rule.set(Some(y.rule()));
+            y
+        });
+        let rule = rule.into_inner().expect("f ran");
+        assert_eq!(rule.name, name, "the line checks another op than it says");
+        found.push((rule, check));
     };
     let (a, b, c) = (normal("a", &[2, 3, 4]), normal("b", &[2, 3, 4]), normal("c", &[2, 3, 4]));
     let positive = |name| normal(name, &[2, 3, 4]).map(|x| 0.3 + x * x);

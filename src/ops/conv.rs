@@ -35,9 +35,10 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
     conv.tiles([y.data_mut()], conv.outputs, |tile, [y]| {
         conv.forward(xs.data(), ws.data(), bs.data(), tile, y);
     });
-    x.tape().record(&CAUSAL_CONV1D, [x, w, bias], y, move |gy, [gx, gw, gb]| {
+    let y = x.tape().record(&CAUSAL_CONV1D, [x, w, bias], y, move |gy, [gx, gw, gb]| {
         backward(&conv, &xs, &ws, &gy, gx, gw, gb);
-    })
+    });
+    y.with_setting("dilation", dilation)
 }
 
 /// The gradients of x, w and bias of a convolution, in one parallel region.

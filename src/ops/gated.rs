@@ -73,19 +73,21 @@ pub fn gated_conv<'t>(x: Var<'t>, filter: Layer<'t>, gate: Layer<'t>, dilation: 
         pointwise::gated(a, s, y);
     });
     let inputs = [x, filter.0, filter.1, gate.0, gate.1];
-    x.tape().record(&GATED_CONV, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
-        let mut gg = Tensor::scratch(&shape);
-        parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
-            pointwise::gated_grad(&a.data()[range.clone()], &s.data()[range], gf, gg);
+    let y =
+        x.tape().record(&GATED_CONV, inputs, y, move |mut gf: Tensor, [gx, gwf, gbf, gwg, gbg]| {
+            let mut gg = Tensor::scratch(&shape);
+            parallel::chunks([gf.data_mut(), gg.data_mut()], |range, [gf, gg]| {
+                pointwise::gated_grad(&a.data()[range.clone()], &s.data()[range], gf, gg);
+            });
+            let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
+            let mut work = Work::new();
+            for (g, layer) in [(&gf, [gwf, gbf]), (&gg, [gwg, gbg])] {
+                queue_layer(&mut work, &conv, &xs, g, layer);
+            }
+            if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
+                conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
+            }
+            work.run();
         });
-        let packed = gx.is_needed().then(|| [&wf, &wg].map(|w| conv.pack(w.data())));
-        let mut work = Work::new();
-        for (g, layer) in [(&gf, [gwf, gbf]), (&gg, [gwg, gbg])] {
-            queue_layer(&mut work, &conv, &xs, g, layer);
-        }
-        if let (Some([wf, wg]), Some((gx, first))) = (&packed, gx.target()) {
-            conv.queue_grad_x(&mut work, [(gf.data(), wf), (gg.data(), wg)], gx, first);
-        }
-        work.run();
-    })
+    y.with_setting("dilation", dilation)
 }

@@ -174,6 +174,24 @@ impl Tape {
         terms.map(term).collect()
     }
 
+    /// The vector-Jacobian product of the op at y alone: the gradients of its inputs, in order, if that of its value were
+    /// gy. `None` for an input without a gradient. An input that is used twice has two.
+    ///
+    /// ```
+    /// # use stcn::{Tape, Tensor};
+    /// let tape = Tape::new();
+    /// let [x, y] = [3., 5.].map(|x| tape.input(Tensor::scalar(x), ""));
+    /// let [gx, gy] = &tape.vjp(x * y, Tensor::scalar(2.))[..] else { unreachable!() };
+    /// assert_eq!((gx.as_ref().unwrap().item(), gy.as_ref().unwrap().item()), (10., 6.));
+    /// ```
+    #[track_caller]
+    pub fn vjp(&self, y: Var, gy: Tensor) -> Vec<Option<Tensor>> {
+        assert!(std::ptr::eq(y.tape, self), "vjp: {y} lives on another tape");
+        assert_eq!(gy.shape(), y.value().shape(), "vjp: gy has another shape than y");
+        let nodes = self.nodes.borrow();
+        alone(&nodes, &nodes[y.id.index()], gy, |_| true)
+    }
+
     /// Calls `look(consumer, input, term)` for every term of every node, consumers from the last to the first: the
     /// whole pass explained, at the cost of one walk back. Needs [`Keep::All`].
     pub fn each_term(&self, grads: &Grads, mut look: impl FnMut(NodeId, NodeId, Tensor)) {
@@ -193,21 +211,38 @@ fn terms(
     consumer: &Node,
     wanted: impl Fn(NodeId) -> bool,
 ) -> Vec<(NodeId, NodeId, Tensor)> {
-    let (Some(gy), Some(vjp)) = (grads.at(consumer.id), &consumer.vjp) else { return vec![] };
-    let empty = |&id: &NodeId| {
-        let input = &nodes[id.index()];
-        Slot::new(input, None, input.tracked && wanted(id), false)
-    };
-    let mut slots: Vec<Slot> = consumer.inputs.iter().map(empty).collect();
-    vjp(gy.clone(), &mut slots);
+    let Some(gy) = grads.at(consumer.id) else { return vec![] };
     let mut sums: Vec<(NodeId, NodeId, Option<Tensor>)> = vec![];
-    for (mut slot, &input) in slots.into_iter().zip(&consumer.inputs) {
-        slot.add_deferred();
-        let Some(grad) = slot.grad else { continue };
+    for (grad, &input) in
+        alone(nodes, consumer, gy.clone(), wanted).into_iter().zip(&consumer.inputs)
+    {
+        let Some(grad) = grad else { continue };
         match sums.iter_mut().find(|(_, known, _)| *known == input) {
             Some((_, _, sum)) => accumulate(sum, grad),
             None => sums.push((consumer.id, input, Some(grad))),
         }
     }
     sums.into_iter().filter_map(|(consumer, input, sum)| Some((consumer, input, sum?))).collect()
+}
+
+/// The gradient of every input of one node, of those that are `wanted`, from the gradient of its value.
+fn alone(
+    nodes: &[Node],
+    node: &Node,
+    gy: Tensor,
+    wanted: impl Fn(NodeId) -> bool,
+) -> Vec<Option<Tensor>> {
+    let empty = |&id: &NodeId| {
+        let input = &nodes[id.index()];
+        Slot::new(input, None, input.tracked && wanted(id), false)
+    };
+    let mut slots: Vec<Slot> = node.inputs.iter().map(empty).collect();
+    if let Some(vjp) = &node.vjp {
+        vjp(gy, &mut slots);
+    }
+    let gradient = |mut slot: Slot| {
+        slot.add_deferred();
+        slot.grad
+    };
+    slots.into_iter().map(gradient).collect()
 }

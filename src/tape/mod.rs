@@ -75,6 +75,8 @@ pub struct Node {
     pub tracked: bool,
     /// The line of source that called the op.
     pub caller: &'static Location<'static>,
+    /// A number that the op was called with and that its formulas name, such as `("dilation", 4)`.
+    pub setting: Option<(&'static str, usize)>,
     vjp: Option<Vjp>,
     cache: Vec<Rc<dyn Any>>,
 }
@@ -244,7 +246,8 @@ impl Tape {
         self.notify(Event::Recorded(rule, &value));
         let id = NodeId(self.len() as u32);
         let (label, caller, cache) = (String::new(), Location::caller(), vec![]);
-        let node = Node { id, rule, inputs, value, label, tracked, caller, vjp, cache };
+        let setting = None;
+        let node = Node { id, rule, inputs, value, label, tracked, caller, setting, vjp, cache };
         self.nodes.borrow_mut().push(node);
         Var { tape: self, id }
     }
@@ -313,6 +316,11 @@ impl<'t> Var<'t> {
         self.node().value.clone()
     }
 
+    /// The op that computed it.
+    pub fn rule(self) -> &'static Rule {
+        self.node().rule
+    }
+
     /// What it was computed from.
     pub fn inputs(self) -> Vec<Var<'t>> {
         self.node().inputs.iter().map(|&id| Var { id, ..self }).collect()
@@ -326,6 +334,12 @@ impl<'t> Var<'t> {
     /// Labels this node as the paper does: `z.1`, `kl.2`, `d.3`.
     pub fn named(self, label: &str) -> Self {
         self.tape.nodes.borrow_mut()[self.id.index()].label = label.into();
+        self
+    }
+
+    /// Notes a number that the op was called with and that its formulas name, such as `("dilation", 4)`, to be shown with them.
+    pub fn with_setting(self, name: &'static str, value: usize) -> Self {
+        self.tape.nodes.borrow_mut()[self.id.index()].setting = Some((name, value));
         self
     }
 

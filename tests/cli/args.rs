@@ -96,12 +96,6 @@ fn a_picture_of_another_kind_or_of_nothing_is_refused() {
 }
 
 #[test]
-fn a_node_that_is_none_is_refused_with_the_nearest() {
-    let parts = ["no node is called kl.7", "did you mean kl.", "--table shows all"];
-    says(&trained().refused("inspect run --node kl.7"), &parts);
-}
-
-#[test]
 fn places_that_cannot_be_written_are_named_and_left_alone() {
     let lab = trained();
     lab.write("file", "mine");

@@ -4,8 +4,6 @@ use super::{tiny, trained};
 use crate::common::{Lab, says};
 use safetensors::SafeTensors;
 use serde_json::Value;
-use stcn::internals::npz::{self, Flat};
-use stcn::train::Checkpoint;
 use std::collections::BTreeMap;
 
 /// Shape and numbers by name.
@@ -52,23 +50,6 @@ fn the_table_has_every_named_node() {
     assert_eq!(lab.ok("inspect run"), table, "the table is the default");
     assert_eq!(lab.ok("inspect run --threads 3"), table);
     assert_ne!(lab.ok("inspect run --batch 1 --steps 5"), table);
-}
-
-#[test]
-fn a_node_tells_its_formula_and_the_terms_of_its_gradient() {
-    let lab = trained();
-    lab.ok("export run --out x.safetensors");
-    let (weights, _) = dump(&lab, "x.safetensors");
-    let parameters = [weights.keys().next().unwrap().as_str(), weights.keys().last().unwrap()];
-    for node in ["z.1", "kl.2", "d.2", "loss"].iter().chain(&parameters) {
-        let said = lab.ok(&format!("inspect run --node {node}"));
-        let wanted = format!("run/checkpoint/best.stcn of step 3\n{node}: node ");
-        assert!(said.starts_with(&wanted), "{said}");
-        says(&said, &["value:    rms ", "gradient: rms ", "consumer"]);
-    }
-    let said = lab.ok("inspect run --node z.2");
-    // Dense: z.2 goes to the nets of z.1 and to the output.
-    assert!(said.lines().count() >= 8, "{said}");
 }
 
 #[test]
@@ -166,25 +147,6 @@ fn a_model_without_latents_can_be_looked_at_too() {
     let (tensors, about) = dump(&lab, "x.safetensors");
     assert!(tensors.keys().all(|name| !name.starts_with("noise.")));
     assert_eq!(about["kl_sum"], serde_json::json!([]));
-}
-
-#[test]
-fn data_with_nothing_to_look_at_is_refused() {
-    // Only a checkpoint that nobody trained has a rule by which all of a file is for testing.
-    let lab = trained();
-    let path = lab.path("run/checkpoint/best.stcn");
-    let mut checkpoint = Checkpoint::load(&path).unwrap();
-    let text = &mut checkpoint.header.config_toml;
-    *text = text.replace("split = \"\"", "split = \"all-test\"");
-    checkpoint.save(&path).unwrap();
-    let flat = Flat { channels: 3, samples: vec![0., 1., 1.], lengths: vec![1], split: None };
-    npz::write(lab.path("x.npz"), &flat).unwrap();
-    says(
-        &lab.refused("inspect run --data x.npz"),
-        &[
-            "x.npz: has no sequence in split train, wanted one to look at: name other data by --data",
-        ],
-    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 mod dump;
+mod explain;
 mod html;
 mod ink;
 mod page;
+mod place;
 mod png;
 mod roll;
 mod table;

@@ -6,7 +6,7 @@ mod document;
 mod evaluate;
 mod events;
 mod fit;
-mod gradients;
+pub mod gradients;
 mod memory;
 mod metrics;
 mod objective;

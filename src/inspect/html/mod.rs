@@ -7,10 +7,8 @@
 //! f32, little-endian, in base64. Tensors beyond `MOST_NUMBERS` numbers in all are
 //! stored as means over blocks of rows and columns; the page says which.
 
-pub(crate) mod place;
-
-use place::places;
-
+use super::explain::share;
+use super::place::places;
 use super::table::rms;
 use crate::nn::Module;
 use crate::tape::{Grads, NodeId, Tape};
@@ -115,8 +113,7 @@ fn terms(tape: &Tape, grads: &Grads, numbers: &mut Numbers) -> (Vec<Value>, Vec<
         let (i, total) = (input.index(), grads.at(input));
         let sum = sums[i].get_or_insert_with(|| vec![0.; term.len()]);
         sum.iter_mut().zip(term.data()).for_each(|(sum, &x)| *sum += f64::from(x));
-        let along = total.map_or(0., |total| dot(&term, total) / total.squared_norm());
-        let share = if along.is_finite() { along } else { 0. };
+        let share = total.map_or(0., |total| share(&term, total));
         let tensor = (readers[i] > 1).then(|| numbers.add_if_room(&term));
         let norm = term.squared_norm().sqrt();
         all.push(json!([consumer.index(), i, norm, rms(&term), share, tensor]));
@@ -130,10 +127,6 @@ fn terms(tape: &Tape, grads: &Grads, numbers: &mut Numbers) -> (Vec<Value>, Vec<
     };
     let ids = tape.vars().map(|x| x.id());
     (all, sums.into_iter().zip(ids).map(error).collect())
-}
-
-fn dot(a: &Tensor, b: &Tensor) -> f64 {
-    a.data().iter().zip(b.data()).fold(0., |sum, (&a, &b)| sum + f64::from(a) * f64::from(b))
 }
 
 /// The tensors of the page, until it is known which there is room for.

@@ -1,5 +1,3 @@
-mod place;
-
 use serde_json::{Value, json};
 use stcn::inspect::html as page;
 use stcn::nn::{Init, Linear, Module};

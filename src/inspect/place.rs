@@ -114,7 +114,7 @@ impl Facts {
 }
 
 /// `p.2` of `p.2.mean`: distributions are one place.
-fn without_part(label: &str) -> &str {
+pub(super) fn without_part(label: &str) -> &str {
     let parts = [".mean", ".std", ".logits", ".rho", ".bits"];
     parts.iter().find_map(|part| label.strip_suffix(part)).unwrap_or(label)
 }
