@@ -48,6 +48,7 @@ fn convolutions(c: &mut Criterion) {
             outputs: channels,
             taps: 2,
             dilation: 4,
+            sequences: 20,
         };
         let x: Vec<Real> = vec![0.5; 20 * 201 * channels];
         let (w, mut y) = (vec![0.1; 2 * channels * channels], x.clone());

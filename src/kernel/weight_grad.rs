@@ -30,12 +30,11 @@ pub struct Use<'a> {
 /// The rows of sequence `b`, of `batch` rows of which row r belongs to sequence r mod `sequences`. Rows that cannot be
 /// shared out so all belong to the first.
 pub fn rows_of(b: usize, batch: usize, sequences: usize) -> StepBy<Range<usize>> {
-    let rows = match batch % sequences {
-        0 => b..batch,
-        _ if b == 0 => 0..batch,
-        _ => 0..0,
-    };
-    rows.step_by(if batch % sequences == 0 { sequences } else { 1 })
+    match batch.is_multiple_of(sequences) {
+        true => (b..batch).step_by(sequences),
+        false if b == 0 => (0..batch).step_by(1),
+        false => (0..0).step_by(1),
+    }
 }
 
 /// Queues `w̄ⱼ += Σ x_{t−rⱼ}ᵀ ȳ_t` over all `uses` of w: rectangles of w̄, each over all sequences. Stores instead of
@@ -142,4 +141,4 @@ impl<'a> Part<'a> {
     }
 }
 
-const _: () = assert!(MOST[1] % PANEL_COLUMNS == 0, "no register half empty");
+const _: () = assert!(MOST[1].is_multiple_of(PANEL_COLUMNS), "no register half empty");

@@ -19,11 +19,16 @@ const RECURRENT: usize = 4;
 pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
     let threads = if model.parameter_count() > SMALL { 1 } else { parallel::threads() };
     let least = if model.is_recurrent() { RECURRENT } else { 1 };
-    let mut shards = vec![0..sequences];
-    while 2 * shards.len() <= threads.min(sequences / least) {
-        shards = shards.into_iter().flat_map(halves).collect();
+    let most = threads.min(sequences / least).max(1);
+    branches(0..sequences, most.ilog2())
+}
+
+/// The branches of the tree at a depth.
+fn branches(sequences: Range<usize>, depth: u32) -> Vec<Range<usize>> {
+    match depth {
+        0 => vec![sequences],
+        _ => halves(sequences).into_iter().flat_map(|half| branches(half, depth - 1)).collect(),
     }
-    shards
 }
 
 /// The results of `job` on every shard of `batch`, in order; each shard has its own team of threads.
