@@ -4,6 +4,7 @@
 
 use super::checkpoint::sha256_of;
 use super::events::Events;
+use super::kept::Kept;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
 use super::step::Report;
@@ -83,7 +84,11 @@ pub fn fit(
         _ => Metrics::resume(&run.metrics(), &COLUMNS, first)?,
     };
     let mut events = Events::create(run.root(), start)?;
+    let kept = Kept::begin(run.kept(), trainer.config().train.keep, first)?;
     if first == 0 {
+        if kept.is_due(0) {
+            kept.save(trainer.checkpoint())?;
+        }
         trainer.checkpoint().save(&run.latest())?; // a run killed from here on can be resumed
     } else {
         events.restart(start, first + 1)?;
@@ -97,7 +102,8 @@ pub fn fit(
         let (step, control) = (report.step, observer.control());
         let scheduled = step.is_multiple_of(trainer.config().train.eval_every);
         let ends = is_last(step) || control == Control::Stop;
-        let save = scheduled || ends || control != Control::Continue;
+        // What is kept is saved as the latest too: not before may another one be removed.
+        let save = scheduled || ends || kept.is_due(step) || control != Control::Continue;
         if save {
             // Only what a run can go on from: numbers may be finite, and yet too large for any further update.
             trainer.try_step()?;
@@ -134,8 +140,12 @@ pub fn fit(
         if best || ends && trainer.progress().best.is_none() {
             trainer.checkpoint().save(&run.best())?; // without a check on schedule, the last state is the best known
         }
+        if kept.is_due(step) {
+            kept.save(trainer.checkpoint())?;
+        }
         if save {
             trainer.checkpoint().save(&run.latest())?;
+            kept.thin_out(step)?;
         }
         if let Some(checked) = &checked {
             observer.checked(checked, trainer);

@@ -7,6 +7,7 @@ mod evaluate;
 mod events;
 mod fit;
 mod gradients;
+mod kept;
 mod memory;
 mod metrics;
 mod objective;
