@@ -134,8 +134,8 @@ pub struct TrainConfig {
     pub min_gain: f64,
     /// Checks up to this step do not count against `patience`; the release counted from 0.
     pub after_step: u64,
-    /// The most checkpoints, spread over the run, that stay in its directory `kept`, to look at how the model learned;
-    /// 0: none.
+    /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
+    /// --history`; 0: none.
     pub keep: u64,
 }
 
@@ -186,7 +186,8 @@ impl Config {
     /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
     /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
     pub fn portable_toml(&self) -> String {
-        self.portable().to_toml()
+        // Its last key. Left out, so that checkpoints have the bytes that they had before there was one.
+        self.portable().to_toml().trim_end_matches("keep = 0\n").into()
     }
 
     /// The config without what [`portable_toml`](Self::portable_toml) leaves out.

@@ -1,9 +1,6 @@
 //! The checkpoints that a run keeps along its way (`train.keep`), as `kept/step-000500.stcn`, to look back on.
 //!
-//! At step t those of the multiples of a stride are kept: 0, s, 2s, … up to t. The stride is the smallest power of two that
-//! has at most `train.keep` of them. While a run goes on the stride doubles now and then, and every second checkpoint is
-//! removed. So there are between half of `train.keep` and all of it, evenly spread, without knowing when the run
-//! will end; and which they are depends on t alone, wherever the run was cut.
+//! Not here: a checkpoint's contents (`checkpoint`), when one is saved (`fit`).
 
 use super::checkpoint::{Checkpoint, Header};
 use crate::error::{Error, Result};
@@ -13,6 +10,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The kept checkpoints of a run that is being trained.
+///
+/// At step t the multiples of a stride s are kept: 0, s, 2s, … up to t. The stride is the smallest power of two that has at
+/// most `train.keep` of them. As a run goes on the stride doubles now and then, and every second checkpoint is
+/// removed. So there are between half of `train.keep` and all of it, evenly spread, without knowing when the run will
+/// end; and which they are depends on t alone, wherever the run was cut.
 pub struct Kept {
     directory: PathBuf,
     /// `train.keep`

@@ -3,6 +3,7 @@
 //! Not here: the loss itself (`objective`), the state of a run (`trainer`).
 
 use super::config::TrainConfig;
+use super::diagnostics::{Diagnostics, Rectifiers};
 use super::objective;
 use super::shards::map_shards;
 use crate::data::Batch;
@@ -31,6 +32,8 @@ pub struct Report {
     pub lr: f64,
     /// Norm of the gradient before the clip.
     pub grad_norm: f64,
+    /// More of it, if it was asked for.
+    pub diagnostics: Option<Diagnostics>,
 }
 
 impl Report {
@@ -48,11 +51,26 @@ impl Report {
 /// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
 
+/// What else an update does than update.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Called with the tape of every shard before anything is recorded, for profiling.
+    pub tape: &'a (dyn Fn(&mut Tape) + Sync),
+    /// Whether to report [`Diagnostics`].
+    pub diagnose: bool,
+}
+
+impl Watch<'_> {
+    /// Nothing else.
+    pub const NOTHING: Self = Self { tape: &|_| (), diagnose: false };
+}
+
 /// A shard's contribution to the loss of the whole batch, to its terms, and to its gradient.
 struct Share {
     loss: f64,
     terms: Option<(f64, Vec<f64>)>,
     grads: Grads,
+    rectifiers: Rectifiers,
 }
 
 impl Share {
@@ -63,6 +81,7 @@ impl Share {
             kl.iter_mut().zip(more_kl).for_each(|(kl, more)| *kl += more);
         }
         self.grads.add(other.grads);
+        self.rectifiers.add(other.rectifiers);
         self
     }
 }
@@ -91,10 +110,10 @@ pub fn update(
     seed: u64,
     step: u64,
 ) -> Result<Report> {
-    update_watched(model, adam, batch, train, seed, step, &|_| ())
+    update_watched(model, adam, batch, train, seed, step, Watch::NOTHING)
 }
 
-/// The same; calls `watch` with the tape of every shard before anything is recorded, for profiling.
+/// The same, watched. Watching changes no bit.
 pub fn update_watched(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
@@ -102,14 +121,17 @@ pub fn update_watched(
     train: &TrainConfig,
     seed: u64,
     step: u64,
-    watch: &(dyn Fn(&mut Tape) + Sync),
+    watch: Watch,
 ) -> Result<Report> {
-    let Descent { loss, terms, grads, norm } = descent(model, batch, train, seed, step, watch)?;
+    let Descent { loss, terms, grads, norm, rectifiers } =
+        descent(model, batch, train, seed, step, watch)?;
     let rate = lr(train.schedule(), train.lr, step);
     adam.update(model, &grads, clip_scale(norm, train.grad_clip) as Real, rate, step);
     let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
     let kl_weight = kl_weight(train.kl_anneal, step);
-    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
+    let diagnose = || Diagnostics::new(model, adam, &grads, (rate, step), &rectifiers);
+    let diagnostics = watch.diagnose.then(diagnose);
+    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm, diagnostics })
 }
 
 /// Whether update number `step` would be made: the error is the one with which it would be refused. Nothing changes.
@@ -120,7 +142,7 @@ pub fn try_update(
     seed: u64,
     step: u64,
 ) -> Result<()> {
-    descent(model, batch, train, seed, step, &|_| ()).map(drop)
+    descent(model, batch, train, seed, step, Watch::NOTHING).map(drop)
 }
 
 /// Loss and gradient of a batch.
@@ -129,6 +151,7 @@ struct Descent {
     terms: Option<(f64, Vec<f64>)>,
     grads: Grads,
     norm: f64,
+    rectifiers: Rectifiers,
 }
 
 /// Loss and gradient of update number `step`; refused if they are not finite or the norm is too large.
@@ -138,12 +161,12 @@ fn descent(
     train: &TrainConfig,
     seed: u64,
     step: u64,
-    watch: &(dyn Fn(&mut Tape) + Sync),
+    watch: Watch,
 ) -> Result<Descent> {
     objective::check(model, train.objective)?;
     let shares = map_shards(model, batch, |shard| {
         let mut tape = Tape::new();
-        watch(&mut tape);
+        (watch.tape)(&mut tape);
         let pass = pass(model, &tape, shard, train, seed, step);
         let share = objective::share(&shard.lengths, &batch.lengths, train.reduction);
         let cotangent = Tensor::scalar(share as Real);
@@ -151,11 +174,13 @@ fn descent(
         let of_rows = shard.lengths.len() as f64 / batch.lengths.len() as f64;
         let times = |kl: Vec<f64>| kl.into_iter().map(|kl| of_rows * kl).collect();
         let terms = pass.terms.map(|(log_px, kl)| (of_rows * log_px, times(kl)));
-        Share { loss, terms, grads: tape.pull_back(pass.loss, cotangent, Keep::Leaves) }
+        let rectifiers = if watch.diagnose { Rectifiers::of(&tape) } else { Rectifiers::default() };
+        let grads = tape.pull_back(pass.loss, cotangent, Keep::Leaves);
+        Share { loss, terms, grads, rectifiers }
     });
     let mut shares = shares.into_iter();
     let first = shares.next().expect("at least one shard");
-    let Share { loss, terms, grads } = shares.fold(first, Share::add);
+    let Share { loss, terms, grads, rectifiers } = shares.fold(first, Share::add);
     let refused = |what: String| {
         let tape = Tape::new();
         let first = first_wrong(&tape, pass(model, &tape, batch, train, seed, step).loss);
@@ -168,7 +193,7 @@ fn descent(
     if !norm.is_finite() || norm * clip_scale(norm, train.grad_clip) > LARGEST_NORM {
         return refused(format!("the norm of the gradient is {norm}"));
     }
-    Ok(Descent { loss, terms, grads, norm })
+    Ok(Descent { loss, terms, grads, norm, rectifiers })
 }
 
 /// The forward pass of update number `step`.

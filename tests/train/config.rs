@@ -114,5 +114,7 @@ fn where_samples_are_held_and_what_is_kept_beside_it_are_no_part_of_a_checkpoint
         assert_ne!(here.to_toml(), Config::default().to_toml());
         assert_eq!(here.portable_toml(), Config::default().portable_toml());
     }
+    let text = Config::default().portable_toml();
+    assert!(text.ends_with("\nafter_step = 200\n"), "{text}");
     set("data.in_memory=9223372036854775807").unwrap().validate().unwrap();
 }

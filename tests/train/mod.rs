@@ -1,7 +1,9 @@
 mod bounds;
 mod checkpoint;
+mod columns;
 mod config;
 mod data;
+mod diagnostics;
 mod document;
 mod evaluate;
 mod events;
