@@ -26,6 +26,7 @@ mod config;
 mod data;
 mod evaluate;
 mod gradcheck;
+mod history;
 mod inspect;
 mod list;
 mod prepare;

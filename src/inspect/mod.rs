@@ -11,7 +11,7 @@ pub(crate) mod wav;
 pub mod wave;
 
 pub use dump::Dump;
-pub use html::page as html;
+pub use html::{History, More, page as html};
 pub use page::Drawing;
 pub use png::png;
 pub use table::{explain, table};

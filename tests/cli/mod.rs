@@ -9,6 +9,7 @@ mod diverged;
 mod evaluate;
 mod faults;
 mod gradcheck;
+mod history;
 mod inspect;
 mod killed;
 mod list;
