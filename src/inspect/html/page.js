@@ -520,7 +520,7 @@ function showNode(id, element = null, scroll = true) {
 function checked(n) {
   if (n.check) {
     const [exact, numeric] = n.check, off = Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), 1e-6);
-    return `Along a random direction u of this value the loss changes by ⟨gradient, u⟩ = ${exact.toPrecision(9)} by the tape, and by ${numeric.toPrecision(9)} by finite differences (the pass computed anew with the value moved both ways along u): relative difference ${off.toExponential(1)}.`;
+    return `Along a random direction u of this value the loss changes by ⟨gradient, u⟩ = ${exact.toPrecision(9)} by the tape, and by ${numeric.toPrecision(9)} by finite differences (the pass computed anew with the value moved both ways along u): relative difference ${off.toExponential(1)}${off > 1e-6 ? ", as where a rectifier turns within the move, or the gradient is next to nothing" : ""}.`;
   }
   if (about.f64) return "Not compared with finite differences: of a pass of more than 1000 nodes, only those with a name are.";
   return "To see it beside finite differences, which f32 is too coarse for, write this page from a checkout with make inspect-html OUT=RUN.";
