@@ -11,7 +11,7 @@ FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
 .PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm fuzz bench bench-save bench-diff size book
-.PHONY: train sample evaluate inspect data clean
+.PHONY: train sample evaluate inspect inspect-html data clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -102,6 +102,9 @@ evaluate: ## OUT=: evaluate a run on its validation part
 
 inspect: ## OUT=: every node of one pass, with value and gradient
 	$(STCN) inspect $(OUT)
+
+inspect-html: ## OUT=: a page of one pass of a run, computed in f64, with every gradient beside finite differences
+	cargo run --release --features f64 -- inspect $(OUT) --html $(OUT)/pass.html
 
 data: ## figures of the embedded handwriting, and how to draw it
 	@$(STCN) data show embedded

@@ -29,8 +29,11 @@ macro_rules! open {
 open! {
     alphabet: data::handwriting::alphabet;
     bounds: train::bounds;
+    check: check;
     checkpoint: train::checkpoint;
     checks: ops::check;
+    columns: train::columns;
+    diagnostics: train::diagnostics;
     error: error;
     evaluate: train::evaluate;
     events: train::events;

@@ -29,6 +29,18 @@ impl Check {
     }
 }
 
+/// Checks the gradient at one node of a pass, whatever it is, along a random direction u of its value. `loss` computes the
+/// loss anew, with the node moved (see [`Tape::moving`]).
+///
+/// Meant for f64, as [`gradcheck`].
+pub fn check_node(node: Var, gradient: &Tensor, loss: impl Fn(&Tape) -> f64) -> Check {
+    let mut u = Tensor::zeros(gradient.shape());
+    let id = node.id().index();
+    Noise::new(31, "check_node").normals("u", id as u64, 0, u.data_mut());
+    let exact = zip([gradient, &u], |[g, u]| g * u).sum();
+    Check::from_values(exact, &mut |h| loss(&Tape::moving(id, u.map(|u| h as Real * u))))
+}
+
 /// Checks the gradient of `y = f(inputs)` against finite differences, by random projection.
 ///
 /// The scalar is `L = ⟨v, y⟩`, moved along a random direction u of all inputs at once. One number for any shapes; two evaluations for each width of difference.

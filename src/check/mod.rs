@@ -3,4 +3,4 @@
 mod finite;
 mod gradcheck;
 
-pub use gradcheck::{Check, gradcheck};
+pub use gradcheck::{Check, check_node, gradcheck};

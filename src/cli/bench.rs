@@ -14,7 +14,7 @@ use crate::parallel;
 use crate::tape::Tape;
 use crate::tensor::{Real, Tensor};
 use crate::train::memory::{Estimate, available, check_state};
-use crate::train::step::{update, update_watched};
+use crate::train::step::{Watch, update, update_watched};
 use crate::train::{Config, evaluate};
 use clap::{Parser, Subcommand};
 use serde_json::json;
@@ -123,10 +123,11 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     let mut profile = None;
     if args.profile {
         let clock = profile.insert(Profile::default());
-        let watch = |tape: &mut Tape| clock.watch(tape);
+        let tape = |tape: &mut Tape| clock.watch(tape);
+        let watch = Watch { tape: &tape, ..Watch::NOTHING };
         for step in 1..=args.steps as u64 {
             clock.time(|| {
-                update_watched(&mut *model, &mut adam, &batch, train, config.seed, step, &watch)
+                update_watched(&mut *model, &mut adam, &batch, train, config.seed, step, watch)
             })?;
         }
     }

@@ -1,16 +1,20 @@
 //! `stcn inspect`: the nodes of one pass of a trained model.
 
+use super::history::history;
 use super::pass::{Made, PassArgs};
+use crate::check::{Check, check_node};
 use crate::error::Result;
 use crate::file::write_whole;
 use crate::inspect::{Pass, dump::Dump, html, table};
 use crate::models::Registry;
 use crate::models::config::Task;
-use crate::tape::Var;
+use crate::tape::{Grads, Tape, Var};
 use crate::train::bounds::per_sequence;
 use crate::train::config::Objective;
+use crate::train::objective::forward;
 use clap::Parser;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -19,6 +23,7 @@ use std::path::PathBuf;
 #[command(
     after_help = "Example:\n  stcn inspect runs/demo --table\n  stcn inspect runs/demo --node z.2\n  \
     stcn inspect runs/demo --html pass.html\n  \
+    stcn inspect runs/demo --html pass.html --history\n  \
     stcn inspect runs/demo --dump pass.safetensors"
 )]
 pub(super) struct Args {
@@ -33,14 +38,31 @@ pub(super) struct Args {
     /// Write one page for a browser: the model as a graph, every node with value, gradient and chain rule
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
+    /// With --html: also show the checkpoints that train.keep kept, and curves over training
+    #[arg(long, requires = "html")]
+    history: bool,
     /// Write input, noise, parameters, values and gradients, to compare with another framework
     #[arg(long, value_name = "FILE.safetensors")]
     dump: Option<PathBuf>,
 }
 
+/// Whether this build computes in f64, so that gradients can be checked against finite differences.
+const F64: bool = cfg!(feature = "f64");
+
+/// The most nodes whose gradients are all checked, four passes each; of more, only of those with a name.
+const MOST_CHECKED: usize = 1000;
+
+/// The gradients of a pass against finite differences; `again` computes its loss anew.
+fn checks(tape: &Tape, grads: &Grads, again: impl Fn(&Tape) -> f64) -> BTreeMap<usize, Check> {
+    let chosen = |x: &Var| tape.len() <= MOST_CHECKED || !x.label().is_empty();
+    let check = |x: Var| Some((x.id().index(), check_node(x, grads.wrt(x)?, &again)));
+    tape.vars().filter(chosen).filter_map(check).collect()
+}
+
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let usual = if args.html.is_some() { 1 } else { PassArgs::SEQUENCES };
-    let Made { trained, batch, tape, grads, weight, loss } = args.pass.make(usual, registry)?;
+    let Made { trained, batch, noise, tape, grads, weight, loss } =
+        args.pass.make(usual, registry)?;
     let config = &trained.config;
     let explain = |node: &String| -> Result<String> {
         let pass = Pass::new(&tape, &grads, &*trained.model, config.model.kind.equations());
@@ -73,7 +95,18 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         about["task"] = config.model.obs.task.name().into();
         about["channels"] = channels.into();
         let equations = config.model.kind.equations();
-        let page = html::page(&tape, &grads, &*trained.model, equations, &about);
+        let history = args.history.then(|| history(&trained, &batch, &noise, &tape, registry));
+        let again = |tape: &Tape| {
+            let (all, train) = (&batch.lengths, &config.train);
+            let pass = forward(&*trained.model, tape, &batch, all, &noise, weight, train);
+            f64::from(pass.loss.value().item())
+        };
+        let more = html::More {
+            history: history.transpose()?,
+            checks: if F64 { checks(&tape, &grads, again) } else { BTreeMap::new() },
+        };
+        about["f64"] = F64.into();
+        let page = html::page(&tape, &grads, &*trained.model, equations, &about, &more);
         write_whole(path, |file| file.write_all(page.as_bytes()))?;
         println!("{}", path.display());
     }

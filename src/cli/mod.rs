@@ -27,6 +27,7 @@ mod data;
 mod evaluate;
 mod explain;
 mod gradcheck;
+mod history;
 mod inspect;
 mod list;
 mod pass;

@@ -33,6 +33,7 @@ pub(super) struct PassArgs {
 pub(super) struct Made {
     pub trained: Trained,
     pub batch: Batch,
+    pub noise: Noise,
     pub tape: Tape,
     /// Of every node.
     pub grads: Grads,
@@ -78,6 +79,6 @@ impl PassArgs {
                 .loss;
         let grads = tape.backward(loss, Keep::All);
         let loss = f64::from(loss.value().item());
-        Ok(Made { trained, batch, tape, grads, weight, loss })
+        Ok(Made { trained, batch, noise, tape, grads, weight, loss })
     }
 }

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
         "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
         stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
-        data.in_memory:\n  {}.\nAll other settings stay as they were when the run began.",
+        data.in_memory and train.keep:\n  {}.\nAll other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
     )
 )]

@@ -14,7 +14,7 @@ pub mod wave;
 
 pub use dump::Dump;
 pub use explain::{Explanation, Number, Pass, Routes, Target};
-pub use html::page as html;
+pub use html::{History, More, page as html};
 pub use page::Drawing;
 pub use png::png;
 pub use table::table;

@@ -5,7 +5,7 @@ use crate::kernel::simd::vectorised;
 use crate::nn::Module;
 use crate::parallel::{self, PIECE};
 use crate::tape::Grads;
-use crate::tensor::{Real, Tensor};
+use crate::tensor::{Real, Tensor, zip};
 
 /// Adam with the two moments of every parameter. Source: Kingma & Ba 2015, in the form of its §2.
 ///
@@ -72,14 +72,13 @@ impl Adam {
         lr: f64,
         step: u64,
     ) {
-        let corrected = (1. - power(self.beta2, step)).sqrt() / (1. - power(self.beta1, step));
         let moments = Moments {
             beta1: self.beta1 as Real,
             rest1: (1. - self.beta1) as Real, // in f64: 1 − 0.999 loses three digits in f32
             beta2: self.beta2 as Real,
             rest2: (1. - self.beta2) as Real,
             eps: self.eps as Real,
-            alpha: (lr * corrected) as Real,
+            alpha: self.alpha(lr, step),
             scale,
         };
         let mut state = self.means.iter_mut().zip(&mut self.squares);
@@ -96,6 +95,31 @@ impl Adam {
             tasks.extend(p.zip(m).zip(v).zip(g));
         });
         parallel::each(tasks, |(((p, m), v), g)| update(p, m, v, g, moments));
+    }
+
+    /// `α_t`
+    fn alpha(&self, lr: f64, step: u64) -> Real {
+        let corrected = (1. - power(self.beta2, step)).sqrt() / (1. - power(self.beta1, step));
+        (lr * corrected) as Real
+    }
+
+    /// `‖α_t m/(√v + ε)‖₂` of every parameter, in the model's order: how far update number `step`, the last one, moved it.
+    ///
+    /// ```
+    /// # use stcn::{Keep, Tape, Tensor, nn::{Init, Linear, Module}, ops::sum, optim::Adam};
+    /// let mut layer = Linear::new(&mut Init::new(1), 1, 1);
+    /// let mut adam = Adam::new(&layer, 0.9, 0.999, 1e-8);
+    /// let tape = Tape::new();
+    /// let grads = tape.backward(sum(layer.forward(tape.constant(Tensor::scalar(2.)))), Keep::Leaves);
+    /// adam.update(&mut layer, &grads, 1., 0.01, 1);
+    /// // The first update moves every number by the learning rate.
+    /// assert!(adam.update_norms(0.01, 1).iter().all(|norm| (norm - 0.01).abs() < 1e-6));
+    /// ```
+    pub fn update_norms(&self, lr: f64, step: u64) -> Vec<f64> {
+        let (alpha, eps) = (self.alpha(lr, step), self.eps as Real);
+        let moved = |(m, v)| zip([m, v], |[m, v]| alpha * m / (v.sqrt() + eps));
+        let moved = self.means.iter().zip(&self.squares).map(moved);
+        moved.map(|update| update.squared_norm().sqrt()).collect()
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Tape {
     inference: bool,
     sequences: Cell<usize>,
     observer: Option<Observer>,
+    /// What is added to the value of which node.
+    moved: Option<(usize, Tensor)>,
 }
 
 /// Called with every [`Event`], as for a profile.
@@ -129,6 +131,19 @@ impl Tape {
     /// An empty tape for inference: nothing is tracked, so nothing is saved for a walk back.
     pub fn inference() -> Self {
         Self { inference: true, ..Self::default() }
+    }
+
+    /// An empty tape that adds `by` to the value of node number `id` as it is recorded, so that all that is computed from
+    /// it comes out as if it were that much larger: for finite differences.
+    ///
+    /// ```
+    /// # use stcn::{Tape, Tensor};
+    /// let tape = Tape::moving(1, Tensor::scalar(0.5));
+    /// let x = tape.input(Tensor::scalar(3.), "x"); // node 0
+    /// assert_eq!(((x * x) * x).value().item(), 28.5); // node 1 is 9.5
+    /// ```
+    pub fn moving(id: usize, by: Tensor) -> Self {
+        Self { moved: Some((id, by)), ..Self::default() }
     }
 
     /// Whether it records what the walk back needs: not one for inference.
@@ -239,10 +254,15 @@ impl Tape {
         &self,
         rule: &'static Rule,
         inputs: Vec<NodeId>,
-        value: Tensor,
+        mut value: Tensor,
         tracked: bool,
         vjp: Option<Vjp>,
     ) -> Var<'_> {
+        if let Some((id, by)) = &self.moved
+            && *id == self.len()
+        {
+            value.add_assign(by);
+        }
         self.notify(Event::Recorded(rule, &value));
         let id = NodeId(self.len() as u32);
         let (label, caller, cache) = (String::new(), Location::caller(), vec![]);
@@ -324,6 +344,11 @@ impl<'t> Var<'t> {
     /// What it was computed from.
     pub fn inputs(self) -> Vec<Var<'t>> {
         self.node().inputs.iter().map(|&id| Var { id, ..self }).collect()
+    }
+
+    /// Its name; may be empty.
+    pub fn label(self) -> String {
+        self.node().label.clone()
     }
 
     /// Whether it depends on an input or a parameter, on a tape for training.

@@ -134,7 +134,13 @@ pub struct TrainConfig {
     pub min_gain: f64,
     /// Checks up to this step do not count against `patience`; the release counted from 0.
     pub after_step: u64,
+    /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
+    /// --history`; 0: none.
+    pub keep: u64,
 }
+
+/// The largest `train.keep`.
+const MOST_KEPT: u64 = 1024;
 
 impl TrainConfig {
     /// Draws of the latents per sequence: K, or 1 for the ELBO.
@@ -177,10 +183,11 @@ impl Config {
         toml::to_string(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// The text for checkpoints: without the data's path and memory limit, so that the same data (by its fingerprint)
-    /// in another place gives the same bytes.
+    /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
+    /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
     pub fn portable_toml(&self) -> String {
-        self.portable().to_toml()
+        // Its last key. Left out, so that checkpoints have the bytes that they had before there was one.
+        self.portable().to_toml().trim_end_matches("keep = 0\n").into()
     }
 
     /// The config without what [`portable_toml`](Self::portable_toml) leaves out.
@@ -188,6 +195,7 @@ impl Config {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
         config.data.in_memory = DataSet::IN_MEMORY >> 20;
+        config.train.keep = 0;
         config
     }
 
@@ -272,6 +280,9 @@ impl TrainConfig {
             gain,
             "choose a fraction such as 0.0025, or 0 for any decrease",
         )?;
+        let keep = self.keep == 0 || (2..=MOST_KEPT).contains(&self.keep);
+        let cure = format!("choose a number from 2 to {MOST_KEPT}, or 0 for none");
+        want("keep", &self.keep, keep, &cure)?;
         let patience = self.patience > 0 || !self.early_stop;
         let cure = "choose 1 or more checks, or turn off train.early_stop";
         want("patience", &self.patience, patience, cure)?;

@@ -51,9 +51,14 @@ impl Events {
     }
 
     /// One number per tag, such as `("train/loss", 3.5)`.
-    pub fn scalars(&mut self, wall_time: f64, step: u64, scalars: &[(&str, f64)]) -> Result<()> {
-        let value = |(tag, value): &(&str, f64)| {
-            let mut message = bytes_field(1, tag.as_bytes());
+    pub fn scalars<S: AsRef<str>>(
+        &mut self,
+        wall_time: f64,
+        step: u64,
+        scalars: &[(S, f64)],
+    ) -> Result<()> {
+        let value = |(tag, value): &(S, f64)| {
+            let mut message = bytes_field(1, tag.as_ref().as_bytes());
             message.extend(key(2, 5));
             message.extend((*value as f32).to_le_bytes());
             bytes_field(1, &message)

@@ -3,7 +3,9 @@
 //! Not here: the state of training (`trainer`), output (`cli`).
 
 use super::checkpoint::sha256_of;
+use super::columns::{Columns, OF_CHECK};
 use super::events::Events;
+use super::kept::Kept;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
 use super::step::Report;
@@ -47,21 +49,6 @@ pub enum End {
 /// Updates between two rows of `metrics.csv`.
 const REPORT: u64 = 10;
 
-/// The columns of `metrics.csv` after `step`.
-const COLUMNS: [&str; 11] = [
-    "epoch",
-    "seconds",
-    "loss",
-    "elbo_seq",
-    "log_px_seq",
-    "kl_seq",
-    "kl_weight",
-    "lr",
-    "grad_norm",
-    "valid_elbo_seq",
-    "valid_loss",
-];
-
 /// Trains to the end; returns why it ended and the SHA-256 of the last checkpoint. Checks are due every
 /// `train.eval_every` updates and after the last.
 pub fn fit(
@@ -78,12 +65,17 @@ pub fn fit(
         true => Some(End::EarlyStop),
         false => is_last(trainer.progress().step).then_some(End::Done),
     };
+    let columns = Columns::new(trainer.model(), trainer.config().model.obs.input);
     let mut metrics = match trainer.progress().end {
-        Some(_) if ended(trainer).is_none() => metrics_beyond_end(run, first)?,
-        _ => Metrics::resume(&run.metrics(), &COLUMNS, first)?,
+        Some(_) if ended(trainer).is_none() => metrics_beyond_end(run, &columns, first)?,
+        _ => Metrics::resume(&run.metrics(), columns.names(), first)?,
     };
     let mut events = Events::create(run.root(), start)?;
+    let kept = Kept::begin(run.kept(), trainer.config().train.keep, first)?;
     if first == 0 {
+        if kept.is_due(0) {
+            kept.save(trainer.checkpoint())?;
+        }
         trainer.checkpoint().save(&run.latest())?; // a run killed from here on can be resumed
     } else {
         events.restart(start, first + 1)?;
@@ -92,12 +84,15 @@ pub fn fit(
         if let Some(end) = ended(trainer) {
             break end;
         }
-        let report = trainer.step()?; // if refused, the last checkpoint stays the one to resume from
-        observer.updated(&report, trainer);
-        let (step, control) = (report.step, observer.control());
+        let step = trainer.progress().step + 1;
         let scheduled = step.is_multiple_of(trainer.config().train.eval_every);
+        let reported = step.is_multiple_of(REPORT) || scheduled || is_last(step);
+        let report = trainer.step_watched(reported)?; // if refused, the last checkpoint stays the one to resume from
+        observer.updated(&report, trainer);
+        let control = observer.control();
         let ends = is_last(step) || control == Control::Stop;
-        let save = scheduled || ends || control != Control::Continue;
+        // What is kept is saved as the latest too: not before may another one be removed.
+        let save = scheduled || ends || kept.is_due(step) || control != Control::Continue;
         if save {
             // Only what a run can go on from: numbers may be finite, and yet too large for any further update.
             trainer.try_step()?;
@@ -108,34 +103,21 @@ pub fn fit(
             _ => None,
         };
         if checked.is_some() || step.is_multiple_of(REPORT) {
-            let row = [
-                Some(trainer.epoch() as f64),
-                Some(now() - start),
-                Some(report.loss),
-                report.elbo(),
-                report.log_px,
-                report.kl_sum(),
-                Some(report.kl_weight),
-                Some(report.lr),
-                Some(report.grad_norm),
-                checked.as_ref().map(|checked| checked.value.elbo_seq),
-                checked.as_ref().map(|checked| checked.loss),
-            ];
+            let row = columns.row(trainer, now() - start, &report, checked.as_ref());
             metrics.row(step, &row)?;
-            let names = COLUMNS.iter().zip(row).filter_map(|(name, x)| Some((*name, x?)));
-            let kl = report.kl.iter().enumerate().map(|(l, kl)| (format!("kl/z.{}", l + 1), *kl));
-            let tags = names.map(|(name, x)| (format!("train/{name}"), x)).chain(kl);
-            let tags: Vec<(String, f64)> = tags.collect();
-            let tags: Vec<(&str, f64)> = tags.iter().map(|(name, x)| (name.as_str(), *x)).collect();
-            events.scalars(now(), step, &tags)?;
+            events.scalars(now(), step, &columns.tags(&row))?;
         }
         // The best checkpoint first: a run killed between the two saves resumes before this check and repeats it.
         let best = scheduled && checked.as_ref().is_some_and(|checked| checked.best);
         if best || ends && trainer.progress().best.is_none() {
             trainer.checkpoint().save(&run.best())?; // without a check on schedule, the last state is the best known
         }
+        if kept.is_due(step) {
+            kept.save(trainer.checkpoint())?;
+        }
         if save {
             trainer.checkpoint().save(&run.latest())?;
+            kept.thin_out(step)?;
         }
         if let Some(checked) = &checked {
             observer.checked(checked, trainer);
@@ -151,12 +133,12 @@ pub fn fit(
 
 /// The metrics of a run that continues after it ended at a step without a scheduled check. Removes the results of the
 /// check made at that end, so that the file is the one of a run that never stopped.
-fn metrics_beyond_end(run: &RunDir, end: u64) -> Result<Metrics> {
+fn metrics_beyond_end(run: &RunDir, columns: &Columns, end: u64) -> Result<Metrics> {
     let path = run.metrics();
     if !end.is_multiple_of(REPORT) {
-        return Metrics::resume(&path, &COLUMNS, end - 1);
+        return Metrics::resume(&path, columns.names(), end - 1);
     }
-    drop(Metrics::resume(&path, &COLUMNS, end)?);
-    Metrics::empty(&path, end, 2)?; // valid_elbo_seq, valid_loss
-    Metrics::resume(&path, &COLUMNS, end)
+    drop(Metrics::resume(&path, columns.names(), end)?);
+    Metrics::empty(&path, end, OF_CHECK.len())?;
+    Metrics::resume(&path, columns.names(), end)
 }

@@ -24,7 +24,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// A new file with the header `step,columns…`.
-    pub fn create(path: &Path, columns: &[&str]) -> Result<Self> {
+    pub fn create(path: &Path, columns: &[impl AsRef<str>]) -> Result<Self> {
         let file = File::create(path).map_err(Error::write(path))?;
         let mut metrics = Self { path: path.into(), file, columns: columns.len() };
         metrics.write(&header(columns))?;
@@ -32,21 +32,20 @@ impl Metrics {
     }
 
     /// The file of a run resumed after `step`: drops rows of later steps and a truncated last row, which the run will
-    /// write again. A missing file is created. A row without a readable step is kept.
-    pub fn resume(path: &Path, columns: &[&str], step: u64) -> Result<Self> {
-        let bytes = if path.exists() { read(path)? } else { vec![] };
+    /// write again. A missing file is created. A row without a readable step is kept. A file with some of the
+    /// columns, of an earlier version, gets the others, empty.
+    pub fn resume(path: &Path, columns: &[impl AsRef<str>], step: u64) -> Result<Self> {
+        let mut bytes = if path.exists() { read(path)? } else { vec![] };
         let wanted = header(columns);
         if !bytes.contains(&b'\n') && wanted.as_bytes().starts_with(&bytes) {
             return Self::create(path, columns); // missing, or truncated in its header
         }
+        if !bytes.starts_with(wanted.as_bytes()) {
+            bytes = with_columns(&bytes, &wanted).map_err(|what| Error::invalid(path, what))?;
+            write_whole(path, |file| file.write_all(&bytes))?;
+        }
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let found = lines.next().unwrap_or_default();
-        if found != wanted.as_bytes() {
-            let (found, wanted) = (String::from_utf8_lossy(found), wanted.trim_end());
-            let found = found.trim_end();
-            let what = format!("has the columns {found}, want {wanted}: move it away");
-            return Err(Error::invalid(path, what));
-        }
         let kept = lines.take_while(|line| line.ends_with(b"\n") && step_of(line) <= Some(step));
         let length = found.len() + kept.map(<[u8]>::len).sum::<usize>();
         let file = OpenOptions::new().write(true).open(path).map_err(Error::write(path))?;
@@ -95,8 +94,48 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     read_whole(path, u64::MAX, "the metrics.csv of a run")
 }
 
-fn header(columns: &[&str]) -> String {
-    format!("step,{}\n", columns.join(","))
+/// The numbers of a row, where there are any.
+pub type Row = Vec<Option<f64>>;
+
+/// The columns of a metrics.csv, `step` first, and its rows; a value that is missing or no number is `None`.
+pub fn table(path: &Path) -> Result<(Vec<String>, Vec<Row>)> {
+    let bytes = read(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    let columns = lines.next().unwrap_or_default().split(',').map(String::from).collect();
+    let number = |cell: &str| cell.parse().ok().filter(|x: &f64| x.is_finite());
+    Ok((columns, lines.map(|line| line.split(',').map(number).collect()).collect()))
+}
+
+fn header(columns: &[impl AsRef<str>]) -> String {
+    let names = columns.iter().map(|name| format!(",{}", name.as_ref()));
+    format!("step{}\n", names.collect::<String>())
+}
+
+/// The rows of a file under another header that has all its columns; the rest of a sentence if it has not. Rows that
+/// have not as many values as there are columns stay as they are.
+fn with_columns(bytes: &[u8], header: &str) -> Result<Vec<u8>, String> {
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let cells = |line: &'_ [u8]| -> Vec<Vec<u8>> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.split(|&byte| byte == b',').map(<[u8]>::to_vec).collect()
+    };
+    let (found, wanted) = (cells(lines.next().unwrap_or_default()), cells(header.as_bytes()));
+    if let Some(strange) = found.iter().find(|name| !wanted.contains(name)) {
+        let name = String::from_utf8_lossy(strange);
+        return Err(format!("has the column {name}, which this run does not write: move it away"));
+    }
+    let row = |line: &[u8]| {
+        let values = cells(line);
+        if values.len() != found.len() || !line.ends_with(b"\n") {
+            return line.to_vec();
+        }
+        let value = |name| found.iter().position(|known| known == name).map(|i| &*values[i]);
+        let values: Vec<&[u8]> =
+            wanted.iter().map(|name| value(name).unwrap_or_default()).collect();
+        [&values.join(&b','), &b"\n"[..]].concat()
+    };
+    Ok(lines.fold(header.as_bytes().to_vec(), |all, line| [all, row(line)].concat()))
 }
 
 /// The step of a row; a row without one is kept.

@@ -76,6 +76,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         patience: 10,
         min_gain: 0.0025,
         after_step: 10_000,
+        keep: 0,
     };
     let small = TrainConfig {
         batch: 16,

@@ -1,13 +1,15 @@
 //! The run directory: config, metrics, checkpoints and samples of a run, and a lock against two writers.
 //!
 //! ```text
-//! config.toml · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · samples/ · lock
+//! config.toml · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · kept/ · samples/ · lock
 //! ```
 //!
-//! Not here: the contents of the files (`checkpoint`, `metrics`, `events`).
+//! Not here: the contents of the files (`checkpoint`, `metrics`, `events`), which
+//! checkpoints are kept (`kept`).
 
 use super::Overrides;
 use super::config::Config;
+use super::kept;
 use super::metrics::read;
 use crate::error::{Error, Result};
 use crate::file::{in_shell, remove_dead, write_whole};
@@ -80,7 +82,8 @@ impl RunDir {
     pub fn of(checkpoint: &Path) -> Option<Self> {
         let checkpoint = std::path::absolute(checkpoint).ok()?;
         let run = Self { root: checkpoint.parent()?.parent()?.into() };
-        (checkpoint.parent() == run.latest().parent() && run.config_path().is_file()).then_some(run)
+        let inside = [run.latest().parent(), Some(&*run.kept())].contains(&checkpoint.parent());
+        (inside && run.config_path().is_file()).then_some(run)
     }
 
     /// The checkpoint to resume from, `None` if the run was killed before it had one. Refused if it has got lost since:
@@ -127,7 +130,8 @@ impl RunDir {
         match file.try_lock() {
             Ok(()) => {
                 // A run that goes on may never write one of these again, and so never remove what a killed one left of it.
-                for path in [self.config_path(), self.latest(), self.best()] {
+                let kept = kept::unfinished(&self.kept())?;
+                for path in self.files().into_iter().chain(kept) {
                     remove_dead(path)?;
                 }
                 Ok(Lock { file })
@@ -179,6 +183,11 @@ impl RunDir {
     /// The path of the checkpoint with the best validation loss.
     pub fn best(&self) -> PathBuf {
         self.root.join("checkpoint").join("best.stcn")
+    }
+
+    /// The directory of the checkpoints that `train.keep` keeps.
+    pub fn kept(&self) -> PathBuf {
+        self.root.join("kept")
     }
 
     /// The directory for samples.

@@ -4,6 +4,7 @@
 
 use super::bounds::Sums;
 use super::config::TrainConfig;
+use super::diagnostics::{Diagnostics, Rectifiers};
 use super::objective::{self, Pass};
 use super::shards::map_shards;
 use crate::data::Batch;
@@ -32,6 +33,8 @@ pub struct Report {
     pub lr: f64,
     /// Norm of the gradient before the clip.
     pub grad_norm: f64,
+    /// More of it, if it was asked for.
+    pub diagnostics: Option<Diagnostics>,
 }
 
 impl Report {
@@ -48,6 +51,20 @@ impl Report {
 
 /// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
+
+/// What else an update does than update.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Called with the tape of every shard before anything is recorded, for profiling.
+    pub tape: &'a (dyn Fn(&mut Tape) + Sync),
+    /// Whether to report [`Diagnostics`].
+    pub diagnose: bool,
+}
+
+impl Watch<'_> {
+    /// Nothing else.
+    pub const NOTHING: Self = Self { tape: &|_| (), diagnose: false };
+}
 
 /// The first node with a value that is not finite, else the first with such a gradient in the backward pass from
 /// `loss`; with the ranges of its inputs.
@@ -73,10 +90,10 @@ pub fn update(
     seed: u64,
     step: u64,
 ) -> Result<Report> {
-    update_watched(model, adam, batch, train, seed, step, &|_| ())
+    update_watched(model, adam, batch, train, seed, step, Watch::NOTHING)
 }
 
-/// The same; calls `watch` with the tape of every shard before anything is recorded, for profiling.
+/// The same, watched. Watching changes no bit.
 pub fn update_watched(
     model: &mut dyn SequenceModel,
     adam: &mut Adam,
@@ -84,14 +101,17 @@ pub fn update_watched(
     train: &TrainConfig,
     seed: u64,
     step: u64,
-    watch: &(dyn Fn(&mut Tape) + Sync),
+    watch: Watch,
 ) -> Result<Report> {
-    let Descent { loss, terms, grads, norm } = descent(model, batch, train, seed, step, watch)?;
+    let Descent { loss, terms, grads, norm, rectifiers } =
+        descent(model, batch, train, seed, step, watch)?;
     let rate = lr(train.schedule(), train.lr, step);
     adam.update(model, &grads, clip_scale(norm, train.grad_clip) as Real, rate, step);
     let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
     let kl_weight = kl_weight(train.kl_anneal, step);
-    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm })
+    let diagnose = || Diagnostics::new(model, adam, &grads, (rate, step), &rectifiers);
+    let diagnostics = watch.diagnose.then(diagnose);
+    Ok(Report { step, loss, log_px, kl, kl_weight, lr: rate, grad_norm: norm, diagnostics })
 }
 
 /// Whether update number `step` would be made: the error is the one with which it would be refused. Nothing changes.
@@ -102,7 +122,7 @@ pub fn try_update(
     seed: u64,
     step: u64,
 ) -> Result<()> {
-    descent(model, batch, train, seed, step, &|_| ()).map(drop)
+    descent(model, batch, train, seed, step, Watch::NOTHING).map(drop)
 }
 
 /// Loss and gradient of a batch.
@@ -111,6 +131,7 @@ struct Descent {
     terms: Option<(f64, Vec<f64>)>,
     grads: Grads,
     norm: f64,
+    rectifiers: Rectifiers,
 }
 
 /// Loss and gradient of update number `step`; refused if they are not finite or the norm is too large.
@@ -120,23 +141,26 @@ fn descent(
     train: &TrainConfig,
     seed: u64,
     step: u64,
-    watch: &(dyn Fn(&mut Tape) + Sync),
+    watch: Watch,
 ) -> Result<Descent> {
     objective::check(model, train.objective)?;
     let shards = map_shards(model, batch, |shard| {
         let mut tape = Tape::new();
-        watch(&mut tape);
+        (watch.tape)(&mut tape);
         let Pass { loss, objectives, sums } =
             pass(model, &tape, shard, &batch.lengths, train, seed, step);
-        (objectives, sums, tape.backward(loss, Keep::Leaves))
+        let rectifiers = if watch.diagnose { Rectifiers::of(&tape) } else { Rectifiers::default() };
+        (objectives, sums, rectifiers, tape.backward(loss, Keep::Leaves))
     });
     let (mut objectives, mut sums, mut grads) = (vec![], Some(Sums::default()), vec![]);
-    for (of_shard, more, of_params) in shards {
+    let mut rectifiers = Rectifiers::default();
+    for (of_shard, more, of_rectifiers, of_params) in shards {
         objectives.extend(of_shard);
         sums = sums.zip(more).map(|(mut sums, more)| {
             sums.extend(more);
             sums
         });
+        rectifiers.add(of_rectifiers);
         grads.push(of_params);
     }
     let grads = Grads::sum(grads);
@@ -156,7 +180,7 @@ fn descent(
     if !norm.is_finite() || norm * clip_scale(norm, train.grad_clip) > LARGEST_NORM {
         return refused(format!("the norm of the gradient is {norm}"));
     }
-    Ok(Descent { loss, terms, grads, norm })
+    Ok(Descent { loss, terms, grads, norm, rectifiers })
 }
 
 /// The forward pass of update number `step` over some sequences of a batch, of `all` these lengths.

@@ -10,7 +10,7 @@ use super::memory;
 use super::objective;
 use super::restore::{check, fill};
 use super::resume;
-use super::step::{Report, try_update, update};
+use super::step::{Report, Watch, try_update, update_watched};
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{self, Registry, SequenceModel};
@@ -161,15 +161,21 @@ impl Trainer {
 
     /// One update. If it is refused, nothing changes.
     pub fn step(&mut self) -> Result<Report> {
+        self.step_watched(false)
+    }
+
+    /// The same; with `diagnose`, it reports its diagnostics too.
+    pub fn step_watched(&mut self, diagnose: bool) -> Result<Report> {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
-        let report = update(
+        let report = update_watched(
             &mut *self.model,
             &mut self.adam,
             &batch,
             &self.config.train,
             self.config.seed,
             step,
+            Watch { diagnose, ..Watch::NOTHING },
         )?;
         (self.progress.step, self.progress.end) = (step, None);
         Ok(report)

@@ -1,9 +1,10 @@
 //! The checker of gradients is itself checked.
 
 use crate::ops::numbers;
+use stcn::internals::check::check_node;
 use stcn::ops::*;
-use stcn::tape::{Rule, Var};
-use stcn::{Check, gradcheck};
+use stcn::tape::{Keep, Rule, Tape, Var};
+use stcn::{Check, Tensor, gradcheck};
 
 /// In f32 differences of h = 1e-2 see three digits or so; enough to tell right from wrong.
 const TOLERANCE: f64 = if cfg!(feature = "f64") { 1e-8 } else { 2e-2 };
@@ -43,4 +44,23 @@ fn errors_are_relative_to_the_larger_and_absolute_near_zero() {
     assert_eq!(error(-1., -2.), 0.5);
     assert!((error(0., 1e-9) - 1e-3).abs() < 1e-12);
     assert_eq!(error(0., 0.), 0.);
+}
+
+#[test]
+fn the_gradient_of_any_node_is_compared_with_what_moving_it_does() {
+    let run = |tape: &Tape| {
+        let x = tape.input(Tensor::new(&[2], vec![0.5, -1.]), "x");
+        let y = tanh(x);
+        let loss = sum(y * y * x);
+        (tape.backward(loss, Keep::All), f64::from(loss.value().item()))
+    };
+    let tape = Tape::new();
+    let (grads, _) = run(&tape);
+    for node in tape.vars() {
+        let gradient = grads.wrt(node).unwrap();
+        let check = check_node(node, gradient, |tape| run(tape).1);
+        assert!(check.relative_error() < TOLERANCE, "{node}: {check:?}");
+        let wrong = check_node(node, &gradient.map(|g| 1.5 * g), |tape| run(tape).1);
+        assert!((wrong.relative_error() - 1. / 3.).abs() < TOLERANCE, "{node}: {wrong:?}");
+    }
 }

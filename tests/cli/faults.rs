@@ -110,7 +110,8 @@ pub fn straight(faults: &Faults, words: &str) -> (Remains, usize) {
 
 fn every_call(kinds: &[(&'static str, bool)]) {
     let Some(faults) = Faults::new() else { return };
-    let words = format!("--data ink.npz --set train.eval_every=1 {TINY} --steps 2");
+    let words =
+        format!("--data ink.npz --set train.eval_every=1 --set train.keep=2 {TINY} --steps 2");
     let (straight, calls) = straight(&faults, &words);
     assert!(calls > 10, "only {calls} calls were seen");
     for &(kind, stays) in kinds {

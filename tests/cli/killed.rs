@@ -8,11 +8,12 @@ use serde_json::Value;
 use stcn::Noise;
 use stcn::train::Checkpoint;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a run leaves behind but for clocks: both checkpoints and the steps of its metrics.
-pub type Remains = (Vec<u8>, Vec<u8>, Vec<String>);
+/// What a run leaves behind but for clocks: both checkpoints, the steps of its metrics, and what it has kept.
+pub type Remains = (Vec<u8>, Vec<u8>, Vec<String>, Vec<(String, Vec<u8>)>);
 
 /// The same of the run `run`.
 pub fn remains(lab: &Lab, run: &str) -> Remains {
@@ -20,7 +21,10 @@ pub fn remains(lab: &Lab, run: &str) -> Remains {
     let steps = csv.lines().map(|row| row.split(',').next().unwrap().to_string()).collect();
     let [latest, best] =
         ["latest", "best"].map(|name| lab.read(&format!("{run}/checkpoint/{name}.stcn")));
-    (latest, best, steps)
+    let kept = lab.files(&format!("{run}/kept")).into_iter();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    let kept = kept.map(|(path, bytes)| (name(&path), bytes.unwrap())).collect();
+    (latest, best, steps, kept)
 }
 
 /// The steps of the checks that JSON lines tell of: each is told once it is saved.
@@ -103,8 +107,8 @@ fn killed_until_done(lab: &Lab, straight: &str, words: &str, seed: u64) -> usize
     kills
 }
 
-/// A checkpoint at every step: most of the time goes into writing.
-const WRITING: &str = "--data ink.npz --set train.eval_every=1";
+/// A checkpoint at every step, and some that stay: most of the time goes into writing.
+const WRITING: &str = "--data ink.npz --set train.eval_every=1 --set train.keep=3";
 
 #[test]
 fn a_run_killed_again_and_again_ends_in_the_same_bytes() {
@@ -191,7 +195,7 @@ fn killed_at_each(call: &str, words: &str) -> usize {
 fn a_run_killed_at_any_call_that_writes_a_file_ends_in_the_same_bytes() {
     if may_kill_at_calls() {
         let words = format!("{WRITING} {TINY} --steps 3");
-        let kills = ["rename", "fsync", "mkdir"].map(|call| killed_at_each(call, &words));
+        let kills = ["rename", "fsync", "mkdir", "unlink"].map(|call| killed_at_each(call, &words));
         println!("{kills:?} kills");
     }
 }

@@ -10,6 +10,7 @@ mod evaluate;
 mod explain;
 mod faults;
 mod gradcheck;
+mod history;
 mod inspect;
 mod killed;
 mod list;

@@ -65,6 +65,27 @@ function use() {
       found.sums.push(size > 0 ? Math.abs(sum - term.data[0]) / size : 0);
     }
   });
+  // Every checkpoint by the slider, and back by the button.
+  if (!document.getElementById("history").hidden) {
+    const slider = document.getElementById("checkpoint"), past = () => !document.getElementById("of-checkpoint").hidden;
+    found.passes = [];
+    for (let i = 1; i <= Number(slider.max); i++) {
+      slider.value = i;
+      slider.dispatchEvent(new Event("input"));
+      found.passes.push({
+        said: document.getElementById("checkpoint-out").textContent, past: past(), strips: all("#rows .row").length,
+        reading: document.getElementById("reading").textContent,
+        parameters: Object.fromEntries(nodes.map((n, id) => [n.label, rmsOf(id, "value")]).filter((_, id) => nodes[id].parameter)),
+      });
+      look();
+    }
+    found.charts = all(".chart svg[role=img]").map((chart) => chart.getAttribute("aria-label"));
+    slider.value = 1;
+    slider.dispatchEvent(new Event("input"));
+    const was = past();
+    document.getElementById("back").click();
+    found.back = was && !past();
+  }
   found.wide = document.documentElement.scrollWidth > innerWidth;
 }
 

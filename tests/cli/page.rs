@@ -38,7 +38,7 @@ fn used(lab: &Lab, page: &str, asked: &str, width: usize) -> Option<Value> {
 }
 
 /// The rows of `inspect --table`, their cells by tabs.
-fn rows(table: &str) -> Vec<Vec<&str>> {
+fn rows_of(table: &str) -> Vec<Vec<&str>> {
     let columns = table.lines().nth(1).unwrap(); // behind the checkpoint's name
     let starts: Vec<usize> =
         ["node", "op", "label", "shape", "inputs", "rms value", "rms gradient"]
@@ -76,7 +76,7 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         let on_page = found["table"].as_array().unwrap();
         let on_page: Vec<Vec<&str>> =
             on_page.iter().map(|row| row.as_str().unwrap().split('\t').collect()).collect();
-        assert_eq!(on_page, rows(&table), "{model}");
+        assert_eq!(on_page, rows_of(&table), "{model}");
         let count = |key: &str| found[key].as_u64().unwrap();
         assert!(count("most") <= 100 && count("closed") < 25, "{model}: {found}");
         assert_eq!(count("closed"), count("closed_again"), "{model}");
@@ -94,6 +94,52 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         // A sum of n products in f32 is off by less than n rounding errors of its terms' sizes.
         let most = sums.iter().fold(0f64, |most, &x| most.max(x));
         assert!(most < 64. * f64::from(f32::EPSILON), "{model}: {most:e}");
+    }
+}
+
+#[test]
+fn the_slider_shows_every_kept_checkpoint_and_the_way_back() {
+    for model in ["stcn-dense", "vrnn"] {
+        let lab = Lab::new();
+        let words = format!("--set train.keep=4 --set train.eval_every=5 {}", tiny(model));
+        lab.ok(&format!("train --data ink.npz --out run --steps 20 {words}"));
+        lab.ok("inspect run --latest --steps 9 --html pass.html --history");
+        let Some(found) = used(&lab, "pass.html", "z.1", 500) else { return };
+        assert_eq!(found["errors"], Value::Array(vec![]), "{model}");
+        assert_eq!(found["wide"], false, "{model}: on a phone");
+        let of = |key: &str| -> Vec<String> {
+            let all = found["passes"].as_array().unwrap();
+            all.iter().map(|pass| pass[key].to_string()).collect()
+        };
+        for (said, step) in of("said").iter().zip([0, 8, 16, 20]) {
+            says(said, &[&format!("after {step} updates: loss ")]);
+        }
+        assert_eq!(of("past"), ["true", "true", "true", "false"], "{model}");
+        let strips = of("strips");
+        assert!(strips.iter().all(|count| *count == strips[3]), "{model}: {strips:?}");
+        let rows = of("reading");
+        assert!(rows[0] != rows[1] && rows[1] != rows[2] && rows[2] != rows[3], "{model}");
+        // What does not depend on the batch is as in the table of each checkpoint.
+        for (i, name) in
+            ["kept/step-000000", "kept/step-000008", "checkpoint/latest"].iter().enumerate()
+        {
+            let table = lab.ok(&format!("inspect run/{name}.stcn --steps 9 --batch 1 --table"));
+            let found = found["passes"][[0, 1, 3][i]]["parameters"].as_object().unwrap();
+            let rows = rows_of(&table);
+            assert!(found.len() > 10, "{model}");
+            for (path, rms) in found {
+                let row = rows.iter().find(|row| row[2] == path).unwrap();
+                assert_eq!(rms, row[5], "{model}: {path} in {name}");
+            }
+        }
+        let charts: Vec<&str> =
+            found["charts"].as_array().unwrap().iter().map(|x| x.as_str().unwrap()).collect();
+        assert_eq!(charts.len(), 6, "{model}: five of the run, one of the node: {charts:?}");
+        let csv = String::from_utf8(lab.read("run/metrics.csv")).unwrap();
+        let groups = csv.lines().next().unwrap().matches(",grad_norm.").count();
+        let by_group = charts.iter().find(|chart| chart.contains("by group")).unwrap();
+        assert_eq!(by_group.matches(" from ").count(), groups, "{model}: {by_group}");
+        assert_eq!(found["back"], true, "{model}");
     }
 }
 

@@ -146,3 +146,26 @@ fn metrics_that_are_no_text_keep_no_run_from_going_on() {
     let after = lab.read("run/metrics.csv");
     assert!(after.windows(3).any(|bytes| bytes == b"\xff\xfe\n") && after.ends_with(b"\n"));
 }
+
+#[test]
+fn a_run_of_a_version_with_fewer_columns_goes_on_with_all_of_them() {
+    let lab = Lab::new();
+    let words = format!("--data ink.npz {TINY} --set train.eval_every=5");
+    lab.ok(&format!("train {words} --out run --steps 10"));
+    let csv = String::from_utf8(lab.read("run/metrics.csv")).unwrap();
+    // What 0.2 wrote before there were norms by group.
+    let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let early = |line: &str| {
+        let cells = line.split(',').zip(&names);
+        let kept = cells.filter(|(_, name)| !name.contains('.') && **name != "clipped");
+        kept.map(|(cell, _)| cell).collect::<Vec<_>>().join(",") + "\n"
+    };
+    let old: String = csv.lines().map(early).collect();
+    assert!(old.len() < csv.len() / 2);
+    lab.write("run/metrics.csv", &old);
+    lab.ok("train --resume run --steps 20");
+    let after = String::from_utf8(lab.read("run/metrics.csv")).unwrap();
+    assert_eq!(after.lines().next(), csv.lines().next());
+    assert!(after.lines().map(early).collect::<String>().starts_with(&old));
+    assert!(after.lines().all(|line| line.split(',').count() == names.len()));
+}

@@ -45,6 +45,9 @@ fn words(dice: &mut Dice, most: usize) -> String {
         let objective = if dice.below(2) == 0 { "iwae" } else { "elbo" };
         words += &format!(" --set train.objective={objective} --set train.particles=2");
     }
+    if dice.below(2) == 0 {
+        words += &format!(" --set train.keep={}", 2 + dice.below(4));
+    }
     if dice.below(3) == 0 {
         words += " --dequantise";
     }

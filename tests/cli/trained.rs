@@ -106,6 +106,9 @@ fn latest_is_opened_when_it_is_asked_for() {
     lab.ok("export run/checkpoint/best.stcn --out best.safetensors");
     lab.ok("export run --out latest.safetensors --latest");
     assert!(lab.read("best.safetensors") != lab.read("latest.safetensors"));
+    lab.ok("train --resume run --steps 5 --set train.keep=2");
+    let kept = "run/kept/step-000004.stcn of step 4";
+    says(&lab.ok("evaluate run/kept/step-000004.stcn"), &[kept]);
     let said = lab.refused("evaluate run/checkpoint/best.stcn --latest");
     says(&said, &["--latest chooses between the checkpoints of a run", "is a file"]);
 }

@@ -95,7 +95,7 @@ impl Lab {
         said
     }
 
-    /// Every file and directory below `name`, the files with their bytes.
+    /// Every file and directory below `name`, the files with their bytes; none if it is not there.
     pub fn files(&self, name: &str) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         fn walk(at: &Path, found: &mut BTreeMap<PathBuf, Option<Vec<u8>>>) {
             for entry in fs::read_dir(at).unwrap() {
@@ -110,7 +110,9 @@ impl Lab {
             }
         }
         let mut found = BTreeMap::new();
-        walk(&self.path(name), &mut found);
+        if self.path(name).exists() {
+            walk(&self.path(name), &mut found);
+        }
         found
     }
 }

@@ -51,6 +51,8 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
             "train.patience=0",
             "train.patience is 0: choose 1 or more checks, or turn off train.early_stop",
         ),
+        ("train.keep=1", "train.keep is 1: choose a number from 2 to 1024, or 0 for none"),
+        ("train.keep=1025", "train.keep is 1025: choose a number from 2 to 1024, or 0 for none"),
         ("model.channels=0", "model.channels is 0: choose a number from 1 to 65536"),
     ] {
         assert_eq!(invalid(assignment), wanted);
@@ -106,9 +108,13 @@ fn music_takes_no_noise() {
 }
 
 #[test]
-fn where_samples_are_held_is_no_part_of_a_checkpoint() {
-    let here = set("data.in_memory=0").unwrap();
-    assert_ne!(here.to_toml(), Config::default().to_toml());
-    assert_eq!(here.portable_toml(), Config::default().portable_toml());
+fn where_samples_are_held_and_what_is_kept_beside_it_are_no_part_of_a_checkpoint() {
+    for other in ["data.in_memory=0", "train.keep=7"] {
+        let here = set(other).unwrap();
+        assert_ne!(here.to_toml(), Config::default().to_toml());
+        assert_eq!(here.portable_toml(), Config::default().portable_toml());
+    }
+    let text = Config::default().portable_toml();
+    assert!(text.ends_with("\nafter_step = 200\n"), "{text}");
     set("data.in_memory=9223372036854775807").unwrap().validate().unwrap();
 }

@@ -4,7 +4,7 @@ use stcn::models::Registry;
 use stcn::train::Report;
 use stcn::train::{Checked, Trainer};
 use stcn::train::{Checkpoint, Config, RunDir};
-use stcn::train::{Control, End, Observer, fit};
+use stcn::train::{Control, End, Kept, Observer, fit};
 use std::path::Path;
 
 /// Sees every report; ends the run at a step, if asked.
@@ -71,6 +71,61 @@ fn a_run_cut_anywhere_ends_in_the_same_bytes() {
         let (end, resumed) = resume(&path, 4, &mut Witness::default());
         assert_eq!((end, resumed), (End::Done, whole.clone()), "cut after {cut}");
     }
+}
+
+/// The kept checkpoints of a run: names and bytes.
+fn kept(dir: &Path) -> Vec<(u64, Vec<u8>)> {
+    let found = Kept::all(&RunDir::open(dir).unwrap().kept()).unwrap();
+    found.into_iter().map(|(step, path)| (step, std::fs::read(path).unwrap())).collect()
+}
+
+/// Everything in metrics.csv but the clock.
+fn numbers(dir: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(dir.join("metrics.csv")).unwrap();
+    let row = |row: &str| row.split(',').map(String::from).collect::<Vec<_>>();
+    text.lines().map(row).map(|mut row| (row.remove(2), row).1).collect()
+}
+
+#[test]
+fn a_run_cut_anywhere_has_kept_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    // The steps of what is kept are off the schedule of the checks.
+    let off = ["train.keep=3", "train.eval_every=3"];
+    let config = |steps| config(&[&off[..], &[&format!("train.steps={steps}")]].concat());
+    run(&path("whole"), config(9), &mut Witness::default());
+    let whole = kept(&path("whole"));
+    assert_eq!(whole.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 4, 8]);
+    for cut in 1..9 {
+        let cut_run = path(&format!("cut-{cut}"));
+        let mut witness = Witness { end_at: Some((cut, Control::Interrupt)), ..Witness::default() };
+        run(&cut_run, config(9), &mut witness);
+        resume(&cut_run, 9, &mut Witness::default());
+        assert!(kept(&cut_run) == whole, "cut after {cut}");
+        // One that had ended there knows of its end: its config said so.
+        let ended = path(&format!("ended-{cut}"));
+        run(&ended, config(cut), &mut Witness::default());
+        resume(&ended, 9, &mut Witness::default());
+        for ((step, bytes), (wanted, whole)) in kept(&ended).iter().zip(&whole) {
+            let [mut found, whole] = [bytes, whole].map(|b| Checkpoint::from_bytes(b).unwrap());
+            found.header.config_toml.clone_from(&whole.header.config_toml);
+            assert!((step, found) == (wanted, whole), "ended at {cut}");
+        }
+        assert_eq!(kept(&ended).len(), 3);
+    }
+}
+
+#[test]
+fn a_run_that_keeps_checkpoints_is_the_same_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let [with, without] = ["with", "without"].map(|name| dir.path().join(name));
+    let steps = "train.steps=11";
+    let (_, kept) = run(&with, config(&["train.keep=5", steps]), &mut Witness::default());
+    let (_, plain) = run(&without, config(&[steps]), &mut Witness::default());
+    assert_eq!(kept, plain, "to the byte, as the checkpoint does not say what is kept");
+    let best = |dir: &Path| sha256_of(&dir.join("checkpoint/best.stcn"));
+    assert_eq!(best(&with), best(&without));
+    assert_eq!(numbers(&with), numbers(&without));
 }
 
 #[test]
@@ -147,6 +202,19 @@ fn a_state_from_which_no_update_gets_on_is_not_saved() {
         assert_eq!(Checkpoint::load(&run.latest()).unwrap().header.step, 0);
         assert!(!run.best().exists());
     }
+}
+
+#[test]
+fn a_run_that_keeps_checkpoints_dies_of_the_same_sentence() {
+    let said = ["train.keep=0", "train.keep=9"].map(|keep| {
+        let dir = tempfile::tempdir().unwrap();
+        let sets = ["train.lr=1e18", "train.eval_every=100", "train.steps=9", keep];
+        let mut trainer = Trainer::new(config(&sets)).unwrap();
+        let (run, _lock) = RunDir::create(dir.path(), trainer.config()).unwrap();
+        let e = fit(&mut trainer, &run, &mut Witness::default()).expect_err("refused");
+        (e.to_string(), Checkpoint::load(&run.latest()).unwrap().header.step)
+    });
+    assert_eq!(said[0], said[1]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use stcn::internals::metrics::{Metrics, now};
+use stcn::internals::metrics::{Metrics, now, table};
 use std::fs;
 use tempfile::TempDir;
 
@@ -50,7 +50,8 @@ fn rows_that_are_no_text_stay_and_keep_no_run_from_going_on() {
     assert_eq!(fs::read(&path).unwrap(), damaged);
     fs::write(&path, b"step,l\xffss\n1,2\n").unwrap();
     let said = Metrics::resume(&path, &COLUMNS, 2).unwrap_err().to_string();
-    assert!(said.ends_with("has the columns step,l\u{fffd}ss, want step,loss,valid: move it away"));
+    let wanted = "has the column l\u{fffd}ss, which this run does not write: move it away";
+    assert!(said.ends_with(wanted), "{said}");
 }
 
 #[test]
@@ -84,10 +85,34 @@ fn other_columns_are_refused() {
     assert_eq!(
         Metrics::resume(&path, &COLUMNS, 7).unwrap_err().to_string(),
         format!(
-            "{}: has the columns time,loss, want step,loss,valid: move it away",
+            "{}: has the column time, which this run does not write: move it away",
             path.display()
         )
     );
+}
+
+#[test]
+fn a_file_of_an_earlier_version_gets_the_columns_that_it_lacks() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    let early = b"step,valid,loss\n1,4,3\n2,,5\n\xff,\n9,9,9,9\n3,6,7\n4,8";
+    fs::write(&path, early).unwrap();
+    let mut metrics = Metrics::resume(&path, &["loss", "norm", "valid"], 2).unwrap();
+    metrics.row(3, &[Some(7.), Some(1.), Some(6.)]).unwrap();
+    let wanted = b"step,loss,norm,valid\n1,3,,4\n2,5,,\n\xff,\n";
+    // A row with too many values is taken as it is, by its step: that one comes later.
+    assert_eq!(fs::read(&path).unwrap(), [&wanted[..], b"3,7,1,6\n"].concat());
+}
+
+#[test]
+fn the_numbers_of_a_file_can_be_read_whatever_else_is_in_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("metrics.csv");
+    fs::write(&path, b"step,loss\n1,0.5\n2,\n\xff,NaN\n3,0.2").unwrap();
+    let (columns, rows) = table(&path).unwrap();
+    assert_eq!(columns, ["step", "loss"]);
+    let wanted = [[Some(1.), Some(0.5)], [Some(2.), None], [None, None], [Some(3.), Some(0.2)]];
+    assert_eq!(rows, wanted);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 mod bounds;
 mod checkpoint;
+mod columns;
 mod config;
 mod data;
+mod diagnostics;
 mod document;
 mod evaluate;
 mod events;
 mod fit;
 pub mod gradients;
+mod kept;
 mod memory;
 mod metrics;
 mod objective;

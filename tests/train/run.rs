@@ -117,3 +117,30 @@ fn a_damaged_config_of_a_run_is_named_with_line_and_column() {
         )
     );
 }
+
+#[test]
+fn what_a_killed_run_left_of_its_checkpoints_is_removed_when_it_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let run = create(dir.path()).unwrap();
+    fs::create_dir(run.kept()).unwrap();
+    let dead = [
+        run.latest().with_file_name(".latest.stcn.tmp"),
+        run.kept().join(".step-000004.stcn.tmp"),
+        run.kept().join(".step-1000000.stcn.tmp"),
+    ];
+    dead.iter().for_each(|path| fs::write(path, "half").unwrap());
+    let not_ours = run.kept().join(".step-4.stcn.tmp");
+    fs::write(&not_ours, "mine").unwrap();
+    drop(run.lock().unwrap());
+    assert!(dead.iter().all(|path| !path.exists()) && not_ours.exists());
+}
+
+#[test]
+fn a_checkpoint_knows_the_run_that_it_lies_in() {
+    let dir = TempDir::new().unwrap();
+    let run = create(dir.path()).unwrap();
+    for path in [run.latest(), run.best(), run.kept().join("step-000004.stcn")] {
+        assert_eq!(RunDir::of(&path).as_ref(), Some(&run), "{}", path.display());
+    }
+    assert_eq!(RunDir::of(&run.samples().join("best.stcn")), None);
+}

@@ -5,11 +5,17 @@
 //! The first is JSON: every node (rule, label, place, shape, inputs, line of source, root mean squares), every term
 //! of the chain rule (consumer, input, norm, root mean square, share). The second is the numbers of the tensors,
 //! f32, little-endian, in base64. Tensors beyond `MOST_NUMBERS` numbers in all are
-//! stored as means over blocks of rows and columns; the page says which.
+//! stored as means over blocks of rows and columns; the page says which. With a [`History`] there is also the pass at earlier
+//! checkpoints, aggregated.
+
+mod history;
+
+pub use history::History;
 
 use super::explain::share;
 use super::place::places;
 use super::table::rms;
+use crate::check::Check;
 use crate::nn::Module;
 use crate::tape::{Grads, NodeId, Tape};
 use crate::tensor::Tensor;
@@ -24,6 +30,15 @@ const MOST_NUMBERS: usize = 800_000;
 /// The most rows and columns of a tensor that is shown as means over blocks.
 const MOST_BLOCKS: [usize; 2] = [16, 32];
 
+/// What a page may have besides its pass.
+#[derive(Default)]
+pub struct More {
+    /// Other passes over the same nodes.
+    pub history: Option<History>,
+    /// Checks of gradients against finite differences, by the number of the node.
+    pub checks: BTreeMap<usize, Check>,
+}
+
 /// The page. Wants gradients of every node. `about` is shown at its top and read by `page.js`; the keys it needs are
 /// `model`, `run`, `step`, `loss`, `task`, `sequences`, `lengths`, `draws`, `mean`, `std`, `channels`, `kl_weight`.
 /// `equations` has what the paper says of the first word of a label or place: `("kl", "Eq. 15")`.
@@ -33,6 +48,7 @@ pub fn page(
     model: &dyn Module,
     equations: &[(&str, &str)],
     about: &Value,
+    more: &More,
 ) -> String {
     let mut parameters = BTreeSet::new();
     model.visit(&mut |p| {
@@ -71,19 +87,26 @@ pub fn page(
         say("grad_rms", grad.map(rms).into());
         say("value", numbers.add(&node.value, named).into());
         say("grad", grad.map(|grad| numbers.add(grad, named)).into());
+        if let Some(check) = more.checks.get(&node.id.index()) {
+            say("check", json!([check.exact, check.numeric]));
+        }
         if let Some(error) = errors[node.id.index()] {
             say("sum_error", error.into());
         }
         nodes.push(Value::Object(says));
     });
-    let (tensors, bytes, aggregated) = numbers.pack();
+    let room = MOST_NUMBERS.saturating_sub(more.history.as_ref().map_or(0, History::len));
+    let (tensors, mut data, aggregated) = numbers.pack(room);
+    let history = more.history.as_ref().map(|history| history.pack(&mut data));
+    let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
     let mut about = about.clone();
     about["steps"] = steps.into();
     about["aggregated"] = aggregated.into();
     let equations: Map<String, Value> =
         equations.iter().map(|(word, text)| (word.to_string(), (*text).into())).collect();
     let pass = json!({
-        "about": about, "equations": equations, "rules": rules, "nodes": nodes, "terms": terms, "tensors": tensors
+        "about": about, "equations": equations, "rules": rules, "nodes": nodes, "terms": terms, "tensors": tensors,
+        "history": history,
     });
     let title = about["model"].as_str().unwrap_or("stcn");
     // `</` would end the script that the data stand in.
@@ -160,12 +183,12 @@ impl Numbers {
         self.tensors.len() - 1
     }
 
-    /// What the page says of each tensor (`null` if left out), their bytes, and how many are means over blocks.
-    fn pack(self) -> (Vec<Value>, Vec<u8>, usize) {
+    /// What the page says of each tensor (`null` if left out), the numbers, and how many tensors are means over blocks,
+    /// where there is room for so many numbers.
+    fn pack(self, mut room: usize) -> (Vec<Value>, Vec<f32>, usize) {
         let mut order: Vec<usize> = (0..self.tensors.len()).collect();
         order.sort_by_key(|&i| (self.tensors[i].1, self.tensors[i].0.len()));
         let mut whole = vec![false; self.tensors.len()];
-        let mut room = MOST_NUMBERS;
         for i in order {
             let len = self.tensors[i].0.len();
             // A mean over blocks of one number each would be no smaller.
@@ -190,7 +213,7 @@ impl Numbers {
             };
             says.push(json!({"offset": offset, "shape": x.shape(), "block": block}));
         }
-        (says, data.iter().flat_map(|x: &f32| x.to_le_bytes()).collect(), aggregated)
+        (says, data, aggregated)
     }
 }
 

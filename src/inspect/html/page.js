@@ -6,8 +6,12 @@ const { about, nodes, rules, terms } = pass;
 const numbers = decode(document.getElementById("numbers").textContent);
 const byId = (id) => document.getElementById(id);
 
-// What is shown: a sequence and a step (from 0), a node, an element of it, the open groups in order of opening.
-const shown = { sequence: 0, step: 0, node: null, element: null, open: [] };
+// The passes at the checkpoints of the run in order of their steps; the one that the page has in full is `whole`.
+const whole = { step: about.step, loss: about.loss, kl_weight: about.kl_weight };
+const passes = [...(pass.history?.passes ?? []), whole].sort((a, b) => a.step - b.step);
+
+// What is shown: a sequence and a step (from 0), a node, an element of it, the open groups in order of opening, a pass.
+const shown = { sequence: 0, step: 0, node: null, element: null, open: [], pass: whole };
 
 function decode(text) {
   const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
@@ -196,6 +200,10 @@ function strips() {
     }
   }
   const one = (id, which) => {
+    if (shown.pass !== whole) {
+      const at = shown.pass.profiles[`${which} ${nodes[id].label}`], first = at + shown.sequence * about.steps;
+      return at === undefined ? null : [...numbers.subarray(first, first + T)];
+    }
     // A quantity that is put together from its steps has its gradient at the steps.
     const parts = nodes[id].inputs;
     if (which === "grad" && nodes[id].grad === null && rules[nodes[id].rule].name === "concat_time" && parts.length === about.steps) {
@@ -228,6 +236,13 @@ function strips() {
 }
 
 let strip = [];
+
+// The root mean square of the value or the gradient of a node in a pass, as the table writes it; null if there is none.
+function rmsOf(id, which, of = shown.pass) {
+  if (of === whole) return nodes[id][`${which}_rms`];
+  const x = numbers[of.rms + 2 * id + (which === "grad" ? 1 : 0)];
+  return Number.isNaN(x) ? null : x.toExponential(3).replace("e+", "e");
+}
 
 function drawRows() {
   const place = byId("rows"), T = steps();
@@ -343,7 +358,8 @@ const isParameter = (n) => n.parameter === true;
 function smallText(id, of) {
   const n = nodes[id];
   const step = of > 1 ? `step ${n.step + 1} of ${of}, ` : "";
-  return `${step}${n.label ? rules[n.rule].name : `node ${id}`} (${n.shape.join(", ")})${n.grad_rms ? `, gradient ${n.grad_rms}` : ""}`;
+  const grad = rmsOf(id, "grad");
+  return `${step}${n.label ? rules[n.rule].name : `node ${id}`} (${n.shape.join(", ")})${grad ? `, gradient ${grad}` : ""}`;
 }
 
 function boxElement(box) {
@@ -466,6 +482,7 @@ function showNode(id, element = null, scroll = true) {
     few.forEach((x, i) => line.append(i ? ", " : "", x === null ? `… (${n.inputs.length - 8} more)` : nodeButton(x)));
     place.append(line);
   }
+  if (passes.length > 1) place.append(...overTraining(id));
   const maps = make("div", { className: "maps" });
   maps.append(map(id, "value", "Value", n.value_rms), map(id, "grad", "Gradient ∂L/∂", n.grad_rms));
   place.append(maps);
@@ -487,14 +504,26 @@ function showNode(id, element = null, scroll = true) {
   } else if (n.grad_rms === undefined || n.grad_rms === null) {
     place.append(make("p", { className: "hint", textContent: n.tracked ? "The loss does not depend on this node." : "No gradient: nothing that is trained comes before this node." }));
   }
+  if (n.grad_rms) place.append(make("p", { className: "hint", textContent: checked(n) }));
   place.append(make("div", { id: "element" }));
   if (element !== null) showElement();
   markChosen();
+  markCharts();
   if (scroll) {
     byId("panel").scrollIntoView({ block: "start" });
     byId("panel").focus({ preventScroll: true });
     history.replaceState(null, "", `#${id}`);
   }
+}
+
+// The gradient of a node along a random direction u of its value, by the tape and by a finite difference.
+function checked(n) {
+  if (n.check) {
+    const [exact, numeric] = n.check, off = Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), 1e-6);
+    return `Along a random direction u of this value the loss changes by ⟨gradient, u⟩ = ${exact.toPrecision(9)} by the tape, and by ${numeric.toPrecision(9)} by finite differences (the pass computed anew with the value moved both ways along u): relative difference ${off.toExponential(1)}${off > 1e-6 ? ", as where a rectifier turns within the move, or the gradient is next to nothing" : ""}.`;
+  }
+  if (about.f64) return "Not compared with finite differences: of a pass of more than 1000 nodes, only those with a name are.";
+  return "To see it beside finite differences, which f32 is too coarse for, write this page from a checkout with make inspect-html OUT=RUN.";
 }
 
 function map(id, which, title, rms) {
@@ -626,6 +655,104 @@ function follow([node, element]) {
   return b;
 }
 
+// --- over training -----------------------------------------------------------------------------------------------
+
+// Okabe & Ito's colours, which the colour-blind can tell apart; and dashes, which need no colour.
+const hues = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
+const dashes = ["", "6 3", "2 2", "8 2 2 2", "10 4", "3 5"];
+
+// Lines over the steps of a run: { name, points: [[step, y] …] }; `log` where sizes are compared, none below `least`.
+function chart(title, lines, { log = false, least = 1e-12, unit = "" } = {}) {
+  const scale = (y) => (log ? Math.log10(Math.max(y, least)) : y);
+  const points = lines.flatMap((line) => line.points), steps = points.map((p) => p[0]), ys = points.map((p) => scale(p[1]));
+  const last = Math.max(...steps, whole.step, 1), low = Math.min(...ys), high = Math.max(...ys), width = 300, height = 100;
+  const x = (step) => step / last * width, y = (v) => height - 4 - (scale(v) - low) / (high - low || 1) * (height - 8);
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img",
+    "aria-label": `${title} over ${last} updates; ${lines.map((l) => `${l.name} from ${digits(l.points[0][1])} to ${digits(l.points.at(-1)[1])}`).join("; ")}` });
+  lines.forEach((line, i) => picture.append(svg("polyline", { points: line.points.map(([s, v]) => `${x(s)},${y(v)}`).join(" "),
+    stroke: hues[i % hues.length], "stroke-dasharray": dashes[i % dashes.length], "vector-effect": "non-scaling-stroke" })));
+  const now = svg("line", { class: "now", y1: 0, y2: height, "vector-effect": "non-scaling-stroke" });
+  now.dataset.width = x(1);
+  picture.append(now);
+  const plain = (v) => digits(log ? 10 ** v : v);
+  const legend = make("p", { className: "legend" }, ...lines.map((line, i) => {
+    const key = svg("svg", { viewBox: "0 0 24 8", class: "key", "aria-hidden": "true" },
+      svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, stroke: hues[i % hues.length], "stroke-dasharray": dashes[i % dashes.length] }));
+    return make("span", {}, key, ` ${line.name}`);
+  }));
+  return make("figure", { className: "chart" },
+    make("figcaption", { textContent: `${title}${unit && `, ${unit}`}${log ? " (logarithmic)" : ""}` }),
+    make("div", { className: "plot" }, make("span", { className: "top", textContent: plain(high) }), make("span", { className: "bottom", textContent: plain(low) }), picture),
+    legend);
+}
+
+function markCharts() {
+  for (const now of document.querySelectorAll(".chart .now")) {
+    for (const end of ["x1", "x2"]) now.setAttribute(end, Number(now.dataset.width) * shown.pass.step);
+  }
+}
+
+// The curves of metrics.csv.
+function drawCurves() {
+  const { columns, rows, rows_each: each } = pass.history.curves ?? { columns: [], rows: [] };
+  const line = (column, name) => {
+    const i = columns.indexOf(column), points = i < 0 ? [] : rows.filter((r) => r[i] !== null && r[i] !== undefined).map((r) => [r[0], r[i]]);
+    return points.length ? [{ name, points }] : [];
+  };
+  const every = (start) => columns.filter((c) => c.startsWith(start)).flatMap((c) => line(c, c.slice(start.length)));
+  const all = [
+    ["Loss", [...line("loss", "training"), ...line("valid_loss", "validation")]],
+    ["KL of each latent", every("kl.").map((l) => ({ ...l, name: `z.${l.name}` })), { log: true, least: 1e-3, unit: "nats per sequence" }],
+    ["Norm of the gradient, by group", every("grad_norm."), { log: true }],
+    ["Update, relative to the weights", every("update_ratio."), { log: true }],
+    ["Shares", [...line("clipped", "clipped updates"), ...line("dead_rectifiers", "dead rectifiers")]],
+  ];
+  byId("curves").replaceChildren(...all.filter(([, lines]) => lines.length).map(([title, lines, how]) => chart(title, lines, how)));
+  byId("curves-hint").textContent = rows.length === 0 ? "This run has no metrics.csv, so there are no curves."
+    : `From metrics.csv${each > 1 ? `; every point is the mean of ${each} rows` : ""}. A group holds the parameters whose names begin with its name. The vertical line is the chosen checkpoint.`;
+}
+
+// How the chosen node came to be what it is.
+function overTraining(id) {
+  const line = (which, name) => {
+    const points = passes.map((of) => [of.step, Number(rmsOf(id, which, of) ?? NaN)]).filter((p) => Number.isFinite(p[1]));
+    return points.length ? [{ name, points }] : [];
+  };
+  const lines = [...line("value", "value"), ...line("grad", "gradient")];
+  const past = shown.pass === whole ? [] : [make("p", { className: "past", textContent:
+    `After ${shown.pass.step} updates: rms of the value ${rmsOf(id, "value") ?? "-"}, of the gradient ${rmsOf(id, "grad") ?? "-"}. What follows is of the pass after ${whole.step} updates.` })];
+  return [...(lines.length ? [chart("Root mean square over training", lines, { log: true })] : []), ...past];
+}
+
+function setPass(i) {
+  shown.pass = passes[Math.min(Math.max(i, 0), passes.length - 1)];
+  const { step, loss, kl_weight: weight } = shown.pass, past = shown.pass !== whole;
+  byId("checkpoint").value = passes.indexOf(shown.pass) + 1;
+  byId("checkpoint-out").textContent = `after ${step} updates: loss ${digits(loss)}${weight === 1 ? "" : `, KL weight ${digits(weight)}`}`;
+  byId("back").disabled = !past;
+  byId("of-checkpoint").hidden = !past;
+  byId("of-checkpoint").textContent = `KL, ln p and gradients are those after ${step} updates.`;
+  drawRows();
+  setStep(shown.step);
+  drawGraph();
+  if (shown.node !== null) showNode(shown.node, shown.element, false);
+  markCharts();
+}
+
+function beginHistory() {
+  if (passes.length < 2) return;
+  byId("history").hidden = false;
+  byId("history-hint").textContent = `The same sequences with the same noise, through the model at ${passes.length} checkpoints of this run. ` +
+    `Of all but the one after ${whole.step} updates the page has aggregates only: each node's root mean squares, KL and ln p by step, and the gradient's root mean square by level and step. The lines of the graph, and the numbers below a node, are always those after ${whole.step} updates.`;
+  const slider = byId("checkpoint");
+  slider.max = passes.length;
+  slider.addEventListener("input", (event) => setPass(Number(event.target.value) - 1));
+  byId("back").textContent = `Back to ${whole.step}`;
+  byId("back").addEventListener("click", () => setPass(passes.indexOf(whole)));
+  drawCurves();
+  setPass(passes.indexOf(whole));
+}
+
 // --- the start ---------------------------------------------------------------------------------------------------
 
 function begin() {
@@ -670,6 +797,7 @@ function begin() {
   const asked = Number(location.hash.slice(1));
   if (location.hash && nodes[asked]) showNode(asked);
   else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
+  beginHistory();
 }
 
 function refresh() {

@@ -1,5 +1,7 @@
+mod history;
+
 use serde_json::{Value, json};
-use stcn::inspect::html as page;
+use stcn::inspect::{More, html as page};
 use stcn::nn::{Init, Linear, Module};
 use stcn::ops::{sum, tanh};
 use stcn::tape::{Grads, Keep, Tape, Var};
@@ -16,7 +18,8 @@ fn of(rows: usize, columns: usize, check: impl Fn(&Tape, &Grads, Value, Vec<f32>
     let loss = (sum(tanh(h)) + sum(h)).named("loss");
     let grads = tape.backward(loss, Keep::All);
     let about = json!({"model": "nobody", "lengths": [rows], "draws": 1});
-    let text = page(&tape, &grads, &layer as &dyn Module, &[("h", "Eq. 1")], &about);
+    let text =
+        page(&tape, &grads, &layer as &dyn Module, &[("h", "Eq. 1")], &about, &More::default());
     let (pass, numbers) = blocks(&text);
     check(&tape, &grads, pass, numbers);
 }
