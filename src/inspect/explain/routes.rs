@@ -233,8 +233,10 @@ impl Pass<'_> {
             Route { places: kept.into_iter().rev().map(name).collect(), share: *share }
         });
         let routes: Vec<Route> = told.collect();
+        let others = complete[routes.len()..].iter().fold(0., |sum, (_, share)| sum + share);
         let told = routes.iter().fold(0., |sum, route| sum + route.share);
-        let others = Others { count: complete.len() - routes.len(), all, share: total - told };
+        let share = if all { others } else { total - told };
+        let others = Others { count: complete.len() - routes.len(), all, share };
         Ok(Routes { from: from.name.clone(), to: to.name.clone(), share: total, routes, others })
     }
 
