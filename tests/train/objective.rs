@@ -259,7 +259,8 @@ fn gradients_are_those_of_the_bounds_with_the_ancestors_they_had() {
                 direction.push(u);
             });
             let tape = Tape::new();
-            let pass = forward(&*model, &tape, &batch(), &noise(), 0.7, &config.train);
+            let (batch, train) = (batch(), &config.train);
+            let pass = forward(&*model, &tape, &batch, &batch.lengths, &noise(), 0.7, train);
             let grads = tape.backward(pass.loss, stcn::tape::Keep::Leaves);
             let mut exact = 0.;
             model.visit(&mut |p| {
