@@ -3,6 +3,8 @@
 use super::{TINY, sha256, trained};
 use crate::common::{Lab, ink, says};
 use std::fs;
+#[cfg(not(feature = "f64"))]
+use std::path::Path;
 
 /// Large enough that elementwise work is cut into several pieces, which tiny models never see.
 fn wide() -> Lab {
@@ -144,4 +146,19 @@ fn looking_at_a_run_changes_nothing_in_it() {
     lab.ok("export cut --out cut.safetensors");
     assert!(lab.files("cut") == before);
     assert_eq!(sha256(&lab, "train --resume cut --steps 8"), straight);
+}
+
+#[cfg(not(feature = "f64"))]
+#[test]
+#[ignore = "make slow"]
+fn the_run_and_the_picture_of_the_readme_are_made_again_to_the_bit() {
+    let (lab, root) = (Lab::new(), Path::new(env!("CARGO_MANIFEST_DIR")));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let told = readme.lines().find_map(|line| line.strip_prefix("checkpoint ")).unwrap();
+    let lines = lab.json("train --out demo");
+    let hash = lines.last().unwrap()["checkpoint_sha256"].as_str().unwrap();
+    assert!(hash.starts_with(told.trim_end_matches('…')), "{hash}");
+    assert!(lab.stcn("sample demo --out drawn").output().unwrap().status.success());
+    let picture = fs::read(root.join("data/handwriting/written-by-stcn.svg")).unwrap();
+    assert!(lab.read("drawn/sample.svg") == picture, "the picture is another one");
 }
