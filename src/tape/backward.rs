@@ -50,7 +50,7 @@ impl Grads {
     }
 
     /// The gradients of parameters from the tapes of all parts of a batch, added in pairs, the sums in pairs, and so on:
-    /// as the tree of [`halves`](crate::parallel::halves) joins its branches. Those of inputs are those of the first tape.
+    /// as the tree of `parallel::halves` joins its branches. Those of inputs are those of the first tape.
     #[track_caller]
     pub fn sum(parts: Vec<Grads>) -> Grads {
         let mut parts = parts.into_iter();
