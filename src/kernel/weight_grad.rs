@@ -110,6 +110,11 @@ impl<'a> Part<'a> {
         if left.is_empty() {
             return self.sequence(sequences.start, Onto::Zero, sum);
         }
+        if self.is_chain(left.clone()) && self.is_chain(right.clone()) {
+            // In one call, so that the factors of the second are fetched while the first is computed.
+            let both = self.chains(left.start).chain(self.chains(right.start));
+            return mul_add_each(both, Onto::Zero, sum);
+        }
         self.branch(left, sum, spare);
         if self.is_chain(right.clone()) {
             return self.sequence(right.start, Onto::C, sum);
