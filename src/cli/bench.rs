@@ -307,8 +307,8 @@ fn memory_speed() -> f64 {
     best
 }
 
-/// GFLOP/s of plain matrix products on all threads at once, 512 × 256 × 256 each, by the faster of
-/// The fastest matrix product on all threads: our kernel's, or matrixmultiply's.
+/// How fast plain matrix products of 512 × 256 × 256 run on all threads at once, by the faster of matrixmultiply's kernel
+/// and ours.
 struct Roof {
     ours: bool,
 }
@@ -328,7 +328,7 @@ impl Roof {
         Self { ours: best[0] >= best[1] || isa() != Isa::available()[0] }
     }
 
-    /// Its speed now, from some 20 ms.
+    /// The speed now, in GFLOP/s, from some 20 ms.
     fn gflops(&self) -> f64 {
         let ((m, k, n), times) = (Self::SIZE, 30);
         let start = Instant::now();

@@ -2,13 +2,14 @@
 //!
 //! The names and layouts in the file are a page of the [book](crate::book::dump).
 
+use super::place::paths;
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::nn::Module;
 use crate::tape::{Grads, Tape};
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -29,16 +30,15 @@ impl Dump {
     /// depend on it), `noise.<label>` of every draw, `value.<label>` of every other labelled node. A label that
     /// several nodes have, one per step, is numbered in their order: `<label>.1`, `<label>.2`, …
     pub fn add_pass(&mut self, tape: &Tape, grads: &Grads, model: &dyn Module) {
-        let mut parameters = BTreeSet::new();
+        let parameters = paths(model);
         model.visit(&mut |p| {
-            parameters.insert(p.path());
             self.add(format!("param.{}", p.path()), &p.value);
             let zeros = || Tensor::zeros(p.value.shape());
             self.add(format!("grad.{}", p.path()), &grads.find(p).cloned().unwrap_or_else(zeros));
         });
         let mut labelled: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
         tape.each(|node| {
-            if !node.label.is_empty() && !parameters.contains(node.label.as_str()) {
+            if !node.label.is_empty() && !parameters.contains(&node.label) {
                 labelled.entry(node.label.clone()).or_default().push(node.value.clone());
             }
         });

@@ -1,5 +1,6 @@
 //! Where a node belongs: the layer that computed it, and the step of a recurrent model.
 
+use crate::nn::Module;
 use crate::tape::{Node, Tape};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,20 @@ pub struct Place {
     pub path: String,
     /// Which op of its layer it is and at which step, from 0, where the layer runs once for every step.
     pub step: Option<(String, usize)>,
+}
+
+/// The paths of a model's parameters.
+pub(super) fn paths(model: &dyn Module) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    model.visit(&mut |p| {
+        paths.insert(p.path().to_string());
+    });
+    paths
+}
+
+/// T: how many steps the data of a pass have, 0 if it has none.
+pub(super) fn steps(tape: &Tape) -> usize {
+    tape.find("x").and_then(|x| x.value().shape().get(1).copied()).unwrap_or(0)
 }
 
 /// The place of every node, in order. `parameters` are the paths of the model's parameters, `steps` is T.

@@ -36,28 +36,15 @@ pub fn causal_conv1d<'t>(x: Var<'t>, w: Var<'t>, bias: Var<'t>, dilation: usize)
         conv.forward(xs.data(), ws.data(), bs.data(), tile, y);
     });
     let y = x.tape().record(&CAUSAL_CONV1D, [x, w, bias], y, move |gy, [gx, gw, gb]| {
-        backward(&conv, &xs, &ws, &gy, gx, gw, gb);
+        backward((&conv, &conv), &xs, &ws, &gy, [gx, gw, gb]);
     });
     y.with_setting("dilation", dilation)
 }
 
-/// The gradients of x, w and bias of a convolution, in one parallel region.
+/// The gradients of x, w and bias, in one parallel region. The rows of x are cut for x̄ as `flat` says, and belong to
+/// sequences as `conv` says.
 pub(super) fn backward(
-    conv: &CausalConv,
-    x: &Tensor,
-    w: &Tensor,
-    gy: &Tensor,
-    gx: &mut Slot,
-    gw: &mut Slot,
-    gb: &mut Slot,
-) {
-    backward_as(conv, conv, x, w, gy, [gx, gw, gb]);
-}
-
-/// The same where the rows of x are cut for x̄ as `flat` says, and belong to sequences as `conv` says.
-pub(super) fn backward_as(
-    flat: &CausalConv,
-    conv: &CausalConv,
+    (flat, conv): (&CausalConv, &CausalConv),
     x: &Tensor,
     w: &Tensor,
     gy: &Tensor,

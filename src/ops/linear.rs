@@ -173,8 +173,8 @@ impl Linear {
     fn backward(&self, gy: &Tensor, [gx, gw, gb]: [&mut Slot; 3]) {
         let (rows, o) = (self.conv.time, self.conv.outputs);
         if rows > SKINNY_ROWS {
-            let (flat, conv) = (&self.conv, &self.by_sequence);
-            return conv::backward_as(flat, conv, &self.x, &self.w, gy, [gx, gw, gb]);
+            let sizes = (&self.conv, &self.by_sequence);
+            return conv::backward(sizes, &self.x, &self.w, gy, [gx, gw, gb]);
         }
         let mut work = Work::new();
         conv::queue_layer(&mut work, &self.by_sequence, &self.x, gy, [gw, gb]);

@@ -1,15 +1,11 @@
 use crate::common::preset;
 use crate::common::{says, shrink};
+use stcn::Noise;
 use stcn::data::{Batch, DataSet, Normalisation, Split, Window};
-use stcn::internals::bounds::per_sequence;
-use stcn::internals::evaluate::forward;
-use stcn::internals::shards::shards;
-use stcn::models::{self, ALL, Bound, Kl, SequenceModel};
+use stcn::models::{self, Bound, SequenceModel};
 use stcn::nn::Init;
-use stcn::tape::{Tape, Var};
 use stcn::train::{Ancestors, Resample, Trainer, fivo};
 use stcn::train::{Copies, Evaluation, Plan, evaluate};
-use stcn::{Noise, Real, Tensor};
 
 fn set() -> DataSet {
     let row = |t: usize, n: usize| [t as f32 % 3. - 1., 0.5, if t + 1 == n { 1. } else { 0. }];
@@ -285,6 +281,9 @@ fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_al
 #[cfg(not(feature = "f64"))] // whose products promise no bits
 #[test]
 fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
+    use stcn::internals::{bounds::per_sequence, evaluate::forward, shards::shards};
+    use stcn::models::{ALL, Kl};
+    use stcn::{Real, Tape, Tensor, Var};
     let values = (1..=120).map(|i| (i % 7) as Real * 0.25 - 0.5);
     let mut x = Tensor::new(&[8, 5, 3], values.collect());
     x.data_mut().chunks_exact_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });

@@ -2,7 +2,7 @@ use stcn::data::Batch;
 use stcn::internals::gradients::{Checked, check_model, models, suspects};
 use stcn::models::{
     ALL, Architecture, Bound, Description, Elbo, HeadKind, Kl, ModelConfig, ModelKind,
-    ObservationConfig, Preset, STCN_DENSE, Sampler, SequenceModel, WAVENET,
+    ObservationConfig, Preset, Sampler, SequenceModel, WAVENET,
 };
 use stcn::nn::{Head, Init, Linear, module};
 use stcn::ops::{prepend_zero, slice_time, tanh};
@@ -130,7 +130,7 @@ fn every_parameter_of_every_model_agrees_with_finite_differences() {
 #[cfg(not(feature = "f64"))]
 #[test]
 fn every_parameter_of_a_model_is_checked() {
-    let config = &models(&[STCN_DENSE], Some(HeadKind::Gmm))[0];
+    let config = &models(&[stcn::models::STCN_DENSE], Some(HeadKind::Gmm))[0];
     let checked = check_model(config).unwrap();
     let read_by =
         |path: &str| checked.iter().find(|checked| checked.path == path).unwrap().rule.name;

@@ -12,6 +12,7 @@
 use super::{Facts, Pass, Target, digits};
 use crate::error::{Error, Result};
 use crate::inspect::table::align;
+use crate::kernel::causal_conv::CausalConv;
 use crate::kernel::math::{sigmoid, tanh};
 use crate::tensor::{Real, Tensor};
 use serde::Serialize;
@@ -214,7 +215,8 @@ impl Pass<'_> {
             )));
         };
         let (mut found, mut whole) = (vec![], vec![]);
-        for consumer in self.readers(&[node]).iter().map(|reader| reader.node) {
+        let readers = self.readers(&[node]);
+        for consumer in readers.iter().map(|reader| reader.node) {
             let Some(gy) = self.gradient(consumer) else { continue };
             let of = self.tape.vjp(self.vars[consumer], gy.clone());
             let slots = self.nodes[consumer].inputs.iter().enumerate();
@@ -239,7 +241,6 @@ impl Pass<'_> {
         let total = sum(&found) + rest;
         let sizes = found.iter().map(|found| found.entry.cancels * found.product.abs());
         let size = sizes.chain(whole.iter().map(|w| w.term.abs())).fold(0., |sum, x| sum + x);
-        let readers = self.readers(&[node]);
         let is_loss = readers.iter().all(|reader| self.gradient(reader.node).is_none());
         let largest = found.first().filter(|found| found.product != 0.);
         let next = largest.map(|found| (found.node, found.entry.at));
@@ -549,14 +550,7 @@ impl Pass<'_> {
 }
 
 /// Which elements of a causal convolution belong together.
-struct Conv {
-    batch: usize,
-    time: usize,
-    inputs: usize,
-    outputs: usize,
-    taps: usize,
-    dilation: usize,
-}
+struct Conv(CausalConv);
 
 impl Conv {
     fn new(x: &Tensor, w: &Tensor, setting: Option<(&str, usize)>) -> Option<Self> {
@@ -564,53 +558,50 @@ impl Conv {
             return None;
         };
         let (_, dilation) = setting.filter(|(name, _)| *name == "dilation")?;
-        Some(Self { batch, time, inputs, outputs, taps, dilation })
-    }
-
-    /// How far tap j looks back.
-    fn back(&self, j: usize) -> usize {
-        (self.taps - 1 - j) * self.dilation
+        let sequences = batch;
+        Some(Self(CausalConv { batch, time, inputs, outputs, taps, dilation, sequences }))
     }
 
     /// The elements of y that read element e of x, each with the weight.
     fn reads_x(&self, e: usize) -> Vec<(usize, usize)> {
-        let (i, s, b) = (e % self.inputs, e / self.inputs % self.time, e / self.inputs / self.time);
-        let taps = (0..self.taps).map(|j| (j, s + self.back(j))).filter(|(_, t)| *t < self.time);
+        let CausalConv { time, inputs, outputs, taps, .. } = self.0;
+        let (i, s, b) = (e % inputs, e / inputs % time, e / inputs / time);
+        let taps = (0..taps).map(|j| (j, s + self.0.reach(j))).filter(|(_, t)| *t < time);
         let element = |(j, t): (usize, usize)| {
-            let (at, weight) =
-                ((b * self.time + t) * self.outputs, (j * self.inputs + i) * self.outputs);
-            (0..self.outputs).map(move |o| (at + o, weight + o))
+            let (at, weight) = ((b * time + t) * outputs, (j * inputs + i) * outputs);
+            (0..outputs).map(move |o| (at + o, weight + o))
         };
         taps.flat_map(element).collect()
     }
 
     /// The elements of y that use element e of w, each with the element of x that it is multiplied with.
     fn reads_w(&self, e: usize) -> Vec<(usize, usize)> {
-        let (o, i, j) =
-            (e % self.outputs, e / self.outputs % self.inputs, e / self.outputs / self.inputs);
-        let back = self.back(j);
-        let steps = (0..self.batch).flat_map(|b| (back..self.time).map(move |t| (b, t)));
+        let CausalConv { batch, time, inputs, outputs, .. } = self.0;
+        let (o, i, j) = (e % outputs, e / outputs % inputs, e / outputs / inputs);
+        let reach = self.0.reach(j);
+        let steps = (0..batch).flat_map(|b| (reach..time).map(move |t| (b, t)));
         let element = |(b, t): (usize, usize)| {
-            let row = b * self.time + t;
-            (row * self.outputs + o, (row - back) * self.inputs + i)
+            let row = b * time + t;
+            (row * outputs + o, (row - reach) * inputs + i)
         };
         steps.map(element).collect()
     }
 
     /// The elements of y that use element o of the bias.
     fn reads_bias(&self, o: usize) -> impl Iterator<Item = usize> {
-        let outputs = self.outputs;
-        (0..self.batch * self.time).map(move |row| row * outputs + o)
+        let CausalConv { batch, time, outputs, .. } = self.0;
+        (0..batch * time).map(move |row| row * outputs + o)
     }
 
     /// `b + Σⱼ x_{t−rⱼ} wⱼ` at one element, and the sum of the sizes of its terms.
     fn sum(&self, x: &Tensor, w: &Tensor, bias: &Tensor, at: usize) -> (f64, f64) {
-        let (o, row) = (at % self.outputs, at / self.outputs);
-        let taps = (0..self.taps).filter(|&j| self.back(j) <= row % self.time);
+        let CausalConv { time, inputs, outputs, taps, .. } = self.0;
+        let (o, row) = (at % outputs, at / outputs);
+        let taps = (0..taps).filter(|&j| self.0.reach(j) <= row % time);
         let products = taps.flat_map(|j| {
-            let x = &x.data()[(row - self.back(j)) * self.inputs..][..self.inputs];
-            let w = &w.data()[j * self.inputs * self.outputs + o..];
-            let weights = w.iter().step_by(self.outputs);
+            let x = &x.data()[(row - self.0.reach(j)) * inputs..][..inputs];
+            let w = &w.data()[j * inputs * outputs + o..];
+            let weights = w.iter().step_by(outputs);
             x.iter().zip(weights).map(|(&x, &w)| f64::from(x) * f64::from(w))
         });
         let bias = f64::from(bias.data()[o]);

@@ -10,7 +10,7 @@ mod routes;
 pub use element::Number;
 pub use routes::Routes;
 
-use super::place::{Place, places};
+use super::place::{Place, paths, places, steps};
 use super::table::{align, shape};
 use crate::error::{Error, Result, nearest_few};
 use crate::nn::Module;
@@ -19,6 +19,7 @@ use crate::tensor::Tensor;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::Location;
 
 /// A finished pass in which every node has a name.
 pub struct Pass<'a> {
@@ -40,6 +41,7 @@ struct Facts {
     shape: Vec<usize>,
     tracked: bool,
     setting: Option<(&'static str, usize)>,
+    caller: &'static Location<'static>,
     place: Place,
 }
 
@@ -68,11 +70,7 @@ impl<'a> Pass<'a> {
         model: &dyn Module,
         equations: &'a [(&'a str, &'a str)],
     ) -> Self {
-        let mut parameters = BTreeSet::new();
-        model.visit(&mut |p| {
-            parameters.insert(p.path().to_string());
-        });
-        let steps = tape.find("x").map_or(0, |x| x.value().shape().get(1).copied().unwrap_or(0));
+        let (parameters, steps) = (paths(model), steps(tape));
         let mut places = places(tape, &parameters, steps).into_iter();
         let mut nodes = vec![];
         tape.each(|node| {
@@ -84,6 +82,7 @@ impl<'a> Pass<'a> {
                 shape: node.value.shape().to_vec(),
                 tracked: node.tracked,
                 setting: node.setting,
+                caller: node.caller,
                 place: places.next().expect("one for every node"),
             });
         });
@@ -185,12 +184,6 @@ impl<'a> Pass<'a> {
     /// The node in sentences. The gradients of the ops that read it are followed `depth` levels; 1 is its own terms.
     pub fn explain(&self, target: &Target, depth: usize) -> Explanation {
         let (i, node) = (target.shown, &self.nodes[target.shown]);
-        let mut source = String::new();
-        self.tape.each(|node| {
-            if node.id == self.vars[i].id() {
-                source = format!("{}:{}", node.caller.file(), node.caller.line());
-            }
-        });
         let input = |&i: &usize| Input {
             node: i,
             name: self.title(i),
@@ -212,7 +205,7 @@ impl<'a> Pass<'a> {
             setting: node.setting,
             vjp: node.rule.vjp,
             equation: self.equation(i),
-            source,
+            source: format!("{}:{}", node.caller.file(), node.caller.line()),
             inputs: node.inputs.iter().map(input).collect(),
             axes: self.axes(&node.shape),
             value: Summary::of(&[&self.vars[i].value()]),
@@ -284,8 +277,7 @@ impl<'a> Pass<'a> {
             for Term { consumer, rule, grad } in terms {
                 any = true;
                 sum.iter_mut().zip(grad.data()).for_each(|(sum, &x)| *sum += f64::from(x));
-                let along = dot(&grad, total) / size;
-                let share = if along.is_finite() { along } else { 0. };
+                let share = part(&grad, total, size);
                 let i = consumer.id().index();
                 let key = self.key(i);
                 let at = groups.iter().position(|(known, ..)| *known == key).unwrap_or_else(|| {
@@ -353,8 +345,13 @@ fn distinct(nodes: &[usize]) -> Vec<usize> {
 /// `⟨term, gradient⟩ / ‖gradient‖²`: the part of a gradient that one of its terms makes up. Shares sum to 1, and a term
 /// that works against the sum has a negative one. 0 where the gradient is 0 or not finite.
 pub(super) fn share(term: &Tensor, gradient: &Tensor) -> f64 {
-    let share = dot(term, gradient) / gradient.squared_norm();
-    if share.is_finite() { share } else { 0. }
+    part(term, gradient, gradient.squared_norm())
+}
+
+/// The same of several gradients taken together, `size` the sum of their ‖gradient‖².
+fn part(term: &Tensor, gradient: &Tensor, size: f64) -> f64 {
+    let part = dot(term, gradient) / size;
+    if part.is_finite() { part } else { 0. }
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> f64 {

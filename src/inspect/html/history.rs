@@ -1,5 +1,6 @@
 //! How a run got where it is, for its page: the pass at checkpoints on the way, aggregated, and curves over all updates.
 
+use crate::inspect::place::steps;
 use crate::inspect::table::rms;
 use crate::tape::{Grads, Tape, Var};
 use crate::tensor::Tensor;
@@ -45,7 +46,7 @@ impl History {
 
     /// Adds a pass, after those of earlier steps. `about` has `step`, `loss` and `kl_weight`.
     pub fn add(&mut self, tape: &Tape, grads: &Grads, about: Value) {
-        let steps = tape.find("x").map_or(0, |x| x.value().shape()[1]);
+        let steps = steps(tape);
         // With the digits that a table shows, so that the page shows the same.
         let short = |x: &Tensor| rms(x).parse().unwrap_or(f32::NAN);
         let of = |x: Var| [short(&x.value()), grads.wrt(x).map_or(f32::NAN, short)];

@@ -13,7 +13,7 @@ mod history;
 pub use history::History;
 
 use super::explain::share;
-use super::place::places;
+use super::place::{paths, places, steps};
 use super::table::rms;
 use crate::check::Check;
 use crate::nn::Module;
@@ -50,11 +50,7 @@ pub fn page(
     about: &Value,
     more: &More,
 ) -> String {
-    let mut parameters = BTreeSet::new();
-    model.visit(&mut |p| {
-        parameters.insert(p.path().to_string());
-    });
-    let steps = tape.find("x").map_or(0, |x| x.value().shape()[1]);
+    let (parameters, steps) = (paths(model), steps(tape));
     let mut numbers = Numbers::default();
     let (terms, errors) = terms(tape, grads, &mut numbers);
     let mut rules: Vec<Value> = vec![];

@@ -1,26 +1,11 @@
+use super::of_model;
 use serde_json::{Value, json};
-use stcn::data::Batch;
 use stcn::inspect::Pass;
-use stcn::models::{self, HeadKind, Kl, ModelConfig, ModelKind, build};
+use stcn::models::{self, HeadKind};
 use stcn::nn::{Init, Linear};
 use stcn::ops::*;
 use stcn::tape::{Keep, Rule, Tape, Var};
 use stcn::{Noise, Real, Tensor, zip};
-
-/// A pass of a small model over six steps, with its −ELBO as the loss.
-fn with_pass(kind: ModelKind, head: HeadKind, look: impl Fn(&Tape, &Pass)) {
-    let model = build(&ModelConfig::gradcheck(kind, head), Init::new(1)).unwrap();
-    let mut x = Tensor::zeros(&[2, 6, 3]);
-    Noise::new(3, "x").normals("x", 0, 0, x.data_mut());
-    x.data_mut().chunks_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
-    let batch = Batch { x, lengths: vec![6, 5], samples: vec![0, 1] };
-    let tape = Tape::new();
-    let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"), Kl::Analytic);
-    let nll = sum_masked(elbo.log_px, &[6, 5], &[-0.1; 2]);
-    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, &[6, 5], &[0.1; 2]));
-    let grads = tape.backward(loss.named("loss"), Keep::All);
-    look(&tape, &Pass::new(&tape, &grads, &*model, &[]));
-}
 
 fn number(pass: &Pass, node: &str, element: &str) -> Value {
     json!(pass.element(&pass.find(node).unwrap(), element, 3).unwrap())
@@ -37,7 +22,7 @@ fn the_multiplications_sum_to_the_number_of_the_tape_at_every_node_of_every_mode
     let mut written_out = std::collections::BTreeMap::<&str, (usize, usize)>::new();
     let count = std::cell::RefCell::new(&mut written_out);
     for kind in models::ALL {
-        with_pass(kind, HeadKind::Bigmm, |tape, pass| {
+        of_model(kind, HeadKind::Bigmm, |tape, pass| {
             // Every fifth node: each kind of op comes often.
             for var in tape.vars().step_by(5) {
                 let (id, shape) = (var.id().index(), var.value().shape().to_vec());
@@ -241,7 +226,7 @@ fn a_form_that_does_not_give_the_term_is_not_shown() {
 
 #[test]
 fn an_element_is_named_from_one_on_the_first_sequence_is_understood_and_steps_are_found() {
-    with_pass(models::VRNN, HeadKind::Gmm, |_, pass| {
+    of_model(models::VRNN, HeadKind::Gmm, |_, pass| {
         assert_eq!(number(pass, "head.mean", "2,1"), number(pass, "head.mean", "1,2,1"));
         let whole = pass.find("z.1").unwrap();
         let of_step = json!(pass.element(&whole, "2,3,1", 1).unwrap());

@@ -2,11 +2,13 @@ mod element;
 mod routes;
 
 use serde_json::{Value, json};
+use stcn::data::Batch;
 use stcn::inspect::Pass;
+use stcn::models::{HeadKind, Kl, ModelConfig, ModelKind, build};
 use stcn::nn::{Init, Linear};
-use stcn::ops::{affine, concat_time, slice_time, square, sum, tanh};
+use stcn::ops::{affine, concat_time, slice_time, square, sum, sum_masked, tanh};
 use stcn::tape::{Grads, Keep, Tape, Var};
-use stcn::{Real, Tensor};
+use stcn::{Noise, Real, Tensor};
 
 /// x = (3, 4), h = x W + b, L = Σ h² − 3 Σ h + Σ tanh h, with every gradient.
 fn pass(look: impl Fn(&Tape, &Grads, &Pass)) {
@@ -18,6 +20,21 @@ fn pass(look: impl Fn(&Tape, &Grads, &Pass)) {
     let grads = tape.backward(loss.named("loss"), Keep::All);
     let equations = [("h", "h = f(x): Eq. 7"), ("layer", "Eq. 6")];
     look(&tape, &grads, &Pass::new(&tape, &grads, &layer, &equations));
+}
+
+/// A pass of a small model over six steps, with its −ELBO as the loss.
+fn of_model(kind: ModelKind, head: HeadKind, look: impl Fn(&Tape, &Pass)) {
+    let model = build(&ModelConfig::gradcheck(kind, head), Init::new(1)).unwrap();
+    let mut x = Tensor::zeros(&[2, 6, 3]);
+    Noise::new(3, "x").normals("x", 0, 0, x.data_mut());
+    x.data_mut().chunks_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
+    let batch = Batch { x, lengths: vec![6, 5], samples: vec![0, 1] };
+    let tape = Tape::new();
+    let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"), Kl::Analytic);
+    let nll = sum_masked(elbo.log_px, &[6, 5], &[-0.1; 2]);
+    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, &[6, 5], &[0.1; 2]));
+    let grads = tape.backward(loss.named("loss"), Keep::All);
+    look(&tape, &Pass::new(&tape, &grads, &*model, &[]));
 }
 
 fn said(pass: &Pass, node: &str) -> String {

@@ -1,26 +1,11 @@
+use super::of_model;
 use serde_json::{Value, json};
-use stcn::data::Batch;
+use stcn::Tensor;
 use stcn::inspect::Pass;
-use stcn::models::{self, HeadKind, Kl, ModelConfig, ModelKind, build};
+use stcn::models::{self, HeadKind};
 use stcn::nn::{Init, Linear};
-use stcn::ops::{affine, sum, sum_masked, tanh};
+use stcn::ops::{affine, sum, tanh};
 use stcn::tape::{Keep, Tape};
-use stcn::{Noise, Tensor};
-
-/// A pass of a small model over six steps, and its −ELBO as the loss.
-fn with_pass(kind: ModelKind, look: impl Fn(&Pass)) {
-    let model = build(&ModelConfig::gradcheck(kind, HeadKind::Gmm), Init::new(1)).unwrap();
-    let mut x = Tensor::zeros(&[2, 6, 3]);
-    Noise::new(3, "x").normals("x", 0, 0, x.data_mut());
-    x.data_mut().chunks_mut(3).for_each(|row| row[2] = if row[2] > 0. { 1. } else { 0. });
-    let batch = Batch { x, lengths: vec![6, 5], samples: vec![0, 1] };
-    let tape = Tape::new();
-    let elbo = model.elbo(&tape, &batch, &Noise::new(1, "train"), Kl::Analytic);
-    let nll = sum_masked(elbo.log_px, &[6, 5], &[-0.1; 2]);
-    let loss = elbo.kl.iter().fold(nll, |loss, &kl| loss + sum_masked(kl, &[6, 5], &[0.1; 2]));
-    let grads = tape.backward(loss.named("loss"), Keep::All);
-    look(&Pass::new(&tape, &grads, &*model, &[]));
-}
 
 fn routes(pass: &Pass, from: &str, to: &str) -> Value {
     json!(pass.routes(&pass.find(from).unwrap(), &pass.find(to).unwrap()).unwrap())
@@ -34,7 +19,7 @@ fn shares(routes: &Value) -> Vec<f64> {
 #[test]
 fn the_shares_of_all_routes_of_every_model_sum_to_one_and_the_largest_come_first() {
     for kind in models::ALL {
-        with_pass(kind, |pass| {
+        of_model(kind, HeadKind::Gmm, |_, pass| {
             let to = match kind.name() {
                 name if name.starts_with("stcn") => "tcn.1.filter.weight",
                 _ => "head.mean.weight",
@@ -66,7 +51,7 @@ fn the_shares_of_all_routes_of_every_model_sum_to_one_and_the_largest_come_first
 
 #[test]
 fn the_routes_of_stcn_lead_over_its_latents() {
-    with_pass(models::STCN_DENSE, |pass| {
+    of_model(models::STCN_DENSE, HeadKind::Gmm, |_, pass| {
         let found = routes(pass, "loss", "z.2");
         let places: Vec<Vec<String>> = (0..shares(&found).len())
             .map(|i| serde_json::from_value(found["routes"][i]["places"].clone()).unwrap())
@@ -132,7 +117,7 @@ fn a_deep_residual_stack_is_one_route() {
 
 #[test]
 fn what_has_no_gradient_or_comes_later_is_refused() {
-    with_pass(models::STCN_DENSE, |pass| {
+    of_model(models::STCN_DENSE, HeadKind::Gmm, |_, pass| {
         let refused = |from: &str, to: &str| {
             let [from, to] = [from, to].map(|node| pass.find(node).unwrap());
             pass.routes(&from, &to).unwrap_err().to_string()
