@@ -98,7 +98,7 @@ impl CausalConv {
                 let w = Mat::new(w, i, o).columns(columns(n));
                 (Mat::new(rows, batch, i), Right::Rows(w))
             });
-            mul_add_each(terms, Onto::C, &mut y);
+            mul_add_each(terms, None, Onto::C, &mut y);
             y
         });
         for (n, sums) in sums.iter().enumerate() {

@@ -124,15 +124,17 @@ pub fn mul_add_onto(a: Mat<'_>, b: Right<'_>, onto: Onto<'_>, c: &mut [Real]) {
     if b.shape().0 == 0 {
         fill(onto, c);
     } else if !c.is_empty() {
-        product(std::iter::once((a, b)), onto, c);
+        product(std::iter::once((a, b)), None, onto, c);
     }
 }
 
 /// `C = onto + A₀·B₀ + A₁·B₁ + …`: the bits of [`mul_add`] with each in turn. While one product is computed, the
-/// factors of the next are fetched from memory: for factors that are used once.
+/// factors of the next are fetched from memory: for factors that are used once. While the last is computed, those of
+/// `then` are: the first factors of the caller's next sum, if it has one.
 #[track_caller]
 pub fn mul_add_each<'a>(
     terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
+    then: Option<(Mat<'a>, Right<'a>)>,
     onto: Onto<'_>,
     c: &mut [Real],
 ) {
@@ -145,7 +147,7 @@ pub fn mul_add_each<'a>(
     if terms.peek().is_none() {
         fill(onto, c);
     } else if size > 0 {
-        product(terms, onto, c);
+        product(terms, then, onto, c);
     }
 }
 
@@ -211,6 +213,7 @@ mod double {
 
     pub(super) fn product<'a>(
         terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
+        _then: Option<(Mat<'a>, Right<'a>)>,
         onto: Onto<'_>,
         c: &mut [Real],
     ) {

@@ -113,7 +113,7 @@ impl<'a> Part<'a> {
         if self.is_chain(left.clone()) && self.is_chain(right.clone()) {
             // In one call, so that the factors of the second are fetched while the first is computed.
             let both = self.chains(left.start).chain(self.chains(right.start));
-            return mul_add_each(both, Onto::Zero, sum);
+            return mul_add_each(both, self.first_after(right), Onto::Zero, sum);
         }
         self.branch(left, sum, spare);
         if self.is_chain(right.clone()) {
@@ -125,7 +125,13 @@ impl<'a> Part<'a> {
     }
 
     fn sequence(&self, b: usize, onto: Onto, sum: &mut [Real]) {
-        mul_add_each(self.chains(b), onto, sum);
+        mul_add_each(self.chains(b), self.first_after(b..b + 1), onto, sum);
+    }
+
+    /// The factors that are wanted next: branches are computed in the order of their sequences.
+    fn first_after(&self, sequences: Range<usize>) -> Option<(Mat<'a>, Right<'a>)> {
+        let all = self.uses[0].conv.sequences;
+        (sequences.end < all).then(|| self.chains(sequences.end).next()).flatten()
     }
 
     /// The factors of one chain of products after another.

@@ -257,15 +257,18 @@ fn a_sum_of_products_is_one_after_the_other() {
                     let (left, right) = term(from, to, i);
                     mul_add(left, right, &mut want);
                 });
-                mul_add_each(terms().map(|(i, (from, to))| term(from, to, i)), onto, &mut found);
+                let terms = terms().map(|(i, (from, to))| term(from, to, i));
+                // What comes after the last is a hint, which changes nothing: none, another shape, empty.
+                let then = [None, Some(term(0, k, 1)), Some(term(0, 0, 0))][cut % 3];
+                mul_add_each(terms, then, onto, &mut found);
                 assert!(same(&found, &want), "m, n, k = {shape:?}, cut at {cut}, onto {name}");
             }
         }
     }
     let mut c = [1., 2.];
-    mul_add_each(std::iter::empty(), Onto::C, &mut c);
+    mul_add_each(std::iter::empty(), None, Onto::C, &mut c);
     assert_eq!(c, [1., 2.]);
-    mul_add_each(std::iter::empty(), Onto::Zero, &mut c);
+    mul_add_each(std::iter::empty(), None, Onto::Zero, &mut c);
     assert_eq!(c, [0., 0.]);
 }
 
@@ -274,7 +277,7 @@ fn a_sum_of_products_is_one_after_the_other() {
 fn a_sum_of_products_onto_a_row_of_another_length_is_refused() {
     let x = [0.; 3];
     let term = (Mat::new(&x, 1, 1), Right::Rows(Mat::new(&x, 1, 3)));
-    mul_add_each(std::iter::once(term), Onto::Row(&[0.; 2]), &mut [0.; 3]);
+    mul_add_each(std::iter::once(term), None, Onto::Row(&[0.; 2]), &mut [0.; 3]);
 }
 
 #[test]
@@ -294,7 +297,7 @@ fn a_matrix_whose_size_is_no_number_is_refused() {
 fn a_sum_of_products_of_different_shapes_is_refused() {
     let x = [0.; 6];
     let term = |m: usize, n: usize| (Mat::new(&x, m, 1), Right::Rows(Mat::new(&x, 1, n)));
-    mul_add_each([term(2, 3), term(3, 2)].into_iter(), Onto::C, &mut [0.; 6]);
+    mul_add_each([term(2, 3), term(3, 2)].into_iter(), None, Onto::C, &mut [0.; 6]);
 }
 
 #[test]

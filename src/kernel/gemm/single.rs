@@ -122,14 +122,16 @@ impl Product {
 
 pub(super) fn product<'a>(
     terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
+    then: Option<(Mat<'a>, Right<'a>)>,
     onto: Onto<'_>,
     c: &mut [f32],
 ) {
     let c = c.as_mut_ptr();
-    let mut terms = terms.map(|(a, b)| Product::new(a, b, onto, c)).peekable();
+    let product = |(a, b)| Product::new(a, b, onto, c);
+    let (mut terms, then) = (terms.map(product).peekable(), then.map(product));
     let mut add = matches!(onto, Onto::C);
     while let Some(term) = terms.next() {
-        let (term, next) = (Product { add, ..term }, terms.peek());
+        let (term, next) = (Product { add, ..term }, terms.peek().or(then.as_ref()));
         // SAFETY: `isa` names only detected sets; `gemm::check` has seen that A, B, C and the row hold every
         // element that the loops touch.
         unsafe {
