@@ -55,5 +55,6 @@ open! {
     shards: train::shards;
     step: train::step;
     stored: data::stored;
+    suite: train::suite;
     unzip: data::unzip;
 }

@@ -75,7 +75,7 @@
 //! | floor | | modules |
 //! |---|---|---|
 //! | 8 | the door | [`cli`]: the commands |
-//! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint · [`inspect`]: table, explain, dump, pictures, sound |
+//! | 7 | practice | [`train`]: config, step, fit, evaluate, checkpoint, suite · [`inspect`]: table, explain, dump, pictures, sound |
 //! | 6 | papers | [`models`]: one paper, one file |
 //! | 5 | parts | [`nn`]: layers · [`optim`]: Adam, schedules · [`data`]: sets, batches, handwriting |
 //! | 4 | probability | [`dist`]: log-probability, draws, divergence |

@@ -2,14 +2,17 @@
 
 use super::trained::RunArgs;
 use super::{print_json, reading, thousands};
-use crate::data::Split;
+use crate::data::{DataSet, Split};
 use crate::error::{Error, Result};
 use crate::models::Bound;
 use crate::models::Registry;
 use crate::models::config::{ModelConfig, Task};
 use crate::train::Trained;
+use crate::train::checkpoint::sha256_of;
 use crate::train::data::real_channels;
-use crate::train::evaluate::{Copies, Evaluation, Plan, evaluate};
+use crate::train::evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
+use crate::train::run::RunDir;
+use crate::train::suite::saved::Saved;
 use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -50,6 +53,10 @@ pub(super) struct Args {
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Also write the results, with those of every sequence, into the run directory as evaluation-<split>.json, which
+    /// `stcn table` reads
+    #[arg(long, conflicts_with = "data")]
+    save: bool,
     /// One JSON object on stdout, nothing else
     #[arg(long)]
     json: bool,
@@ -61,6 +68,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
     }
     let mut trained = args.run.open(registry)?;
+    let run = args.save.then(|| place(&trained)).transpose()?; // before the work
     trained.config.data.dequantise |= args.dequantise;
     trained.config.validate()?;
     let set = reading(args.json, || trained.open_data(args.data))?;
@@ -82,6 +90,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     };
     let other = args.against.map(|run| open_other(run, &trained, registry)).transpose()?;
     let value = measure(&trained, plan)?;
+    if let Some(run) = run {
+        save(&run, &trained, &set, plan, &value)?;
+    }
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
         let above = value.paired_difference(&of_other);
@@ -149,6 +160,13 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         "log_px_seq": value.log_px_seq, "kl_seq": kl_seq, "kl": value.kl,
         "bits_per_dim": value.bits_per_dim, "valid_bound": value.bound != Bound::Objective && !trained.config.model.obs.is_floored(),
     });
+    line["bound"] = match value.bound {
+        _ if trained.config.model.obs.is_floored() => "floored",
+        Bound::Exact => "exact",
+        Bound::Lower => "lower",
+        Bound::Objective => "objective",
+    }
+    .into();
     if trained.config.data.dequantise {
         line["dequantised"] = true.into();
     }
@@ -174,6 +192,37 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
         line[format!("{name}_step_mean")] = bound.step_mean.into();
     }
     line
+}
+
+/// The run directory that results are saved in.
+fn place(trained: &Trained) -> Result<RunDir> {
+    RunDir::of(&trained.checkpoint).ok_or_else(|| {
+        Error::usage(format!(
+            "--save writes into a run directory, and {} is in none: leave --save out, or name a run",
+            trained.checkpoint.display()
+        ))
+    })
+}
+
+/// Writes the results into the run directory.
+fn save(
+    run: &RunDir,
+    trained: &Trained,
+    set: &DataSet,
+    plan: Plan,
+    value: &Evaluation,
+) -> Result<()> {
+    let mut line = fields(trained, plan.split, value);
+    line["seed"] = plan.seed.into();
+    line["checkpoint_sha256"] = sha256_of(&trained.checkpoint)?.into();
+    line["checkpoint"] = trained.checkpoint.file_name().map(|name| name.to_string_lossy()).into();
+    line["fingerprint"] = set.fingerprint().into();
+    let of = |bound: &Option<Weighted>| {
+        bound.as_ref().map(|bound| bound.per_sequence.clone()).unwrap_or_default()
+    };
+    line["per_sequence"] =
+        json!({ "elbo": value.per_sequence, "iwae": of(&value.iwae), "fivo": of(&value.fivo) });
+    Saved::write(&Saved::path(run.root(), &plan.split.to_string()), &line)
 }
 
 /// What the value of a model may be called.

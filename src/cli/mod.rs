@@ -35,6 +35,7 @@ mod prepare;
 mod profile;
 mod safetensors;
 mod sample;
+mod table;
 mod train;
 mod trained;
 
@@ -70,6 +71,7 @@ enum Command {
     Inspect(inspect::Args),
     Explain(explain::Args),
     Gradcheck(gradcheck::Args),
+    Table(table::Args),
     /// Prepare data sets, and show them
     Data {
         #[command(subcommand)]
@@ -113,6 +115,7 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Inspect(args) => inspect::run(args, registry),
         Command::Explain(args) => explain::run(args, registry),
         Command::Gradcheck(args) => gradcheck::run(args, registry),
+        Command::Table(args) => table::run(args, registry),
         Command::Data { command } => data::run(command),
         Command::Export(args) => safetensors::export(args, registry),
         Command::Import(args) => safetensors::import(args, registry),

@@ -44,6 +44,7 @@ pub(crate) mod run;
 pub(crate) mod safetensors;
 pub(crate) mod shards;
 pub(crate) mod step;
+pub(crate) mod suite;
 pub(crate) mod trained;
 pub(crate) mod trainer;
 

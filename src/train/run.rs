@@ -12,7 +12,7 @@ use super::config::Config;
 use super::kept;
 use super::metrics::read;
 use crate::error::{Error, Result};
-use crate::file::{in_shell, remove_dead, write_whole};
+use crate::file::{in_shell, open_regular, remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -142,6 +142,16 @@ impl RunDir {
             }
             Err(TryLockError::Error(e)) => Err(Error::write(&path)(e)),
         }
+    }
+
+    /// Waits until no other process writes the run.
+    pub fn wait(&self) -> Result<()> {
+        let path = self.root.join("lock");
+        if !path.exists() {
+            return Ok(());
+        }
+        let file = open_regular(&path, "the lock of a run")?;
+        file.lock().and_then(|()| file.unlock()).map_err(Error::read(&path))
     }
 
     /// Writes `config.toml`; a resumed run writes it again, with its new settings.

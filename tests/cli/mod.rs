@@ -25,6 +25,7 @@ mod sample;
 mod stopped;
 #[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked
 mod storm;
+mod table;
 mod train;
 mod trained;
 

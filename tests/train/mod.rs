@@ -22,6 +22,7 @@ mod run;
 mod safetensors;
 mod shards;
 mod step;
+mod suite;
 mod trained;
 mod trainer;
 

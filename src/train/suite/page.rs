@@ -1,0 +1,281 @@
+//! A report as one self-contained page: the table, the intervals, KL, curves of training, samples.
+//!
+//! Colours: Okabe and Ito's eight, which the colour-blind can tell apart; every row also has its name beside its mark.
+
+use super::report::{Line, Report};
+use super::text::{LEGEND, STRUCK, cells, number};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::fmt::Write;
+
+/// Okabe & Ito 2008, without black and yellow.
+const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
+
+/// Width of a picture, in its own units.
+const WIDTH: f64 = 900.;
+
+/// The page.
+pub fn page(report: &Report) -> String {
+    let title = escape(&report.about);
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title>\n<style>\n{}</style>\n<h1>{title}</h1>\n",
+        include_str!("page.css")
+    );
+    page += &table(report);
+    page += &format!("<p>The {} part. {LEGEND}</p>\n", escape(&report.split));
+    let parts: [(&str, &str, String); 4] = [
+        (
+            "Bounds that hold",
+            "Nats per sequence: the mean, and ± one standard error over seeds where there are several.",
+            bounds(report),
+        ),
+        (
+            "KL of each latent",
+            "Nats per sequence, z.1 (nearest to the data) first, mean over seeds.",
+            kl(report),
+        ),
+        (
+            "Training",
+            "What a check on the validation part reports, a bound or not, by update; a line for each seed.",
+            curves(report),
+        ),
+        ("Samples", "Drawn by the best checkpoint of each row's first seed.", samples(report)),
+    ];
+    for (title, about, picture) in parts {
+        if !picture.is_empty() {
+            page += &format!("<h2>{title}</h2>\n<p>{about}</p>\n{picture}");
+        }
+    }
+    page + "</html>\n"
+}
+
+fn table(report: &Report) -> String {
+    let rows: Vec<_> = report.lines.iter().map(|line| (line, cells(line))).collect();
+    let shown = |i: &usize| rows.iter().any(|(_, cells)| !cells[*i].1.is_empty());
+    let shown: Vec<usize> =
+        (0..rows.first().map_or(0, |(_, cells)| cells.len())).filter(shown).collect();
+    let mut text = "<div class=\"wide\"><table>\n<thead><tr>".to_string();
+    for &i in &shown {
+        text += &format!("<th scope=\"col\">{}</th>", rows[0].1[i].0);
+    }
+    text += "</tr></thead>\n<tbody>\n";
+    for (n, (line, cells)) in rows.iter().enumerate() {
+        text += "<tr>";
+        for &i in &shown {
+            let (title, cell) = (cells[i].0, escape(&cells[i].1));
+            text += &match title {
+                "model" => format!("<th scope=\"row\">{}{cell}</th>", key(n)),
+                STRUCK if !line.holds && !cell.is_empty() => {
+                    format!("<td class=\"number\"><s title=\"no bound\">{cell}</s></td>")
+                }
+                _ => format!("<td class=\"number\">{cell}</td>"),
+            };
+        }
+        text += "</tr>\n";
+    }
+    text + "</tbody></table></div>\n"
+}
+
+/// The square in a row's colour.
+fn key(row: usize) -> String {
+    format!("<span class=\"key\" style=\"background:{}\"></span>", colour(row))
+}
+
+fn colour(row: usize) -> &'static str {
+    COLOURS[row % COLOURS.len()]
+}
+
+/// A line from the least to the largest of some numbers, with room for the names of the rows.
+struct Scale {
+    least: f64,
+    range: f64,
+    left: f64,
+}
+
+impl Scale {
+    fn new(x: impl Iterator<Item = f64>, left: f64) -> Self {
+        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        for x in x {
+            least = if x < least { x } else { least };
+            most = if x > most { x } else { most };
+        }
+        let range = if most > least { most - least } else { 1. };
+        Self { least, range, left }
+    }
+
+    fn at(&self, x: f64) -> f64 {
+        self.left + (WIDTH - 20. - self.left) * (x - self.least) / self.range
+    }
+}
+
+/// Rows' names, right-aligned before a picture.
+fn name(line: &Line, y: f64) -> String {
+    format!("<text x=\"250\" y=\"{y}\" text-anchor=\"end\">{}</text>\n", escape(&line.name))
+}
+
+fn svg(height: f64, label: &str, inside: &str) -> String {
+    format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">\n{inside}</svg>\n"
+    )
+}
+
+/// A dot and a bar for the bound of every row.
+fn bounds(report: &Report) -> String {
+    let held = |line: &Line| line.held.as_ref().map(|(_, seq, _)| *seq);
+    let ends = report.lines.iter().filter_map(held).flat_map(|seq| {
+        let se = seq.se.unwrap_or(0.);
+        [seq.mean - se, seq.mean + se]
+    });
+    let scale = Scale::new(ends, 270.);
+    let mut inside = String::new();
+    for (i, line) in report.lines.iter().enumerate() {
+        let Some(seq) = held(line) else { continue };
+        let (y, se) = (16. + 24. * i as f64, seq.se.unwrap_or(0.));
+        let (low, x, high) = (scale.at(seq.mean - se), scale.at(seq.mean), scale.at(seq.mean + se));
+        inside += &name(line, y + 4.);
+        let colour = colour(i);
+        // On the side where there is room.
+        let value = number(seq);
+        let (at, anchor) = if x > 0.7 * WIDTH { (low - 12., "end") } else { (high + 12., "start") };
+        writeln!(
+            inside,
+            "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{value}</text><line x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{y}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"2\"/>\
+             <circle cx=\"{x:.1}\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>",
+            y + 4.
+        )
+        .expect("to a String");
+    }
+    if inside.is_empty() {
+        inside
+    } else {
+        svg(24. * report.lines.len() as f64 + 10., "bounds of the rows", &inside)
+    }
+}
+
+/// A bar for every row, in parts for its latents.
+fn kl(report: &Report) -> String {
+    let total = |line: &Line| line.kl.iter().fold(0., |sum, kl| sum + kl);
+    let scale = Scale::new(report.lines.iter().map(total).chain([0.]), 270.);
+    let mut inside = String::new();
+    let rows = report.lines.iter().enumerate().filter(|(_, line)| !line.kl.is_empty());
+    for (place, (i, line)) in rows.clone().enumerate() {
+        let y = 6. + 24. * place as f64;
+        inside += &name(line, y + 13.);
+        let mut from = 0.;
+        for (l, kl) in line.kl.iter().enumerate() {
+            let (x, width) = (scale.at(from), scale.at(from + kl) - scale.at(from));
+            let shade = 1. - 0.8 * l as f64 / line.kl.len() as f64;
+            writeln!(
+                inside,
+                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"16\" fill=\"{}\" opacity=\"{shade:.2}\">\
+                 <title>z.{}: {kl:.1}</title></rect>",
+                colour(i),
+                l + 1
+            )
+            .expect("to a String");
+            from += kl;
+        }
+    }
+    if inside.is_empty() {
+        inside
+    } else {
+        svg(24. * rows.count() as f64 + 10., "KL of each latent", &inside)
+    }
+}
+
+fn curves(report: &Report) -> String {
+    let height = 320.;
+    let points = || report.lines.iter().flat_map(|line| &line.found).flat_map(|found| &found.curve);
+    let x = Scale::new(points().map(|(step, _)| *step).chain([0.]), 80.);
+    // From the least value after the first check on: an untrained model is far below, and would hide the rest.
+    let later = report.lines.iter().flat_map(|line| &line.found).flat_map(|found| {
+        found.curve.iter().skip(usize::from(found.curve.len() > 2)).map(|(_, value)| *value)
+    });
+    let y = Scale::new(later, 0.);
+    let at = |value: f64| {
+        let y = height - 24. - (height - 40.) * (value - y.least) / y.range;
+        y.clamp(0., height)
+    };
+    let mut inside = String::new();
+    for (i, found) in report
+        .lines
+        .iter()
+        .enumerate()
+        .flat_map(|(i, line)| line.found.iter().map(move |found| (i, found)))
+    {
+        if found.curve.is_empty() {
+            continue;
+        }
+        let points: Vec<String> = found
+            .curve
+            .iter()
+            .map(|(step, value)| format!("{:.1},{:.1}", x.at(*step), at(*value)))
+            .collect();
+        let name = escape(&found.name);
+        writeln!(
+            inside,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"><title>{name}</title></polyline>",
+            points.join(" "),
+            colour(i)
+        )
+        .expect("to a String");
+    }
+    if inside.is_empty() {
+        return inside;
+    }
+    let (bottom, right) = (height - 24., WIDTH - 20.);
+    writeln!(
+        inside,
+        "<path class=\"axis\" d=\"M80,8V{bottom}H{right}\"/><text x=\"74\" y=\"20\" text-anchor=\"end\">{:.0}</text>\
+         <text x=\"74\" y=\"{bottom}\" text-anchor=\"end\">{:.0}</text><text x=\"80\" y=\"{}\">0</text>\
+         <text x=\"{right}\" y=\"{}\" text-anchor=\"end\">{:.0} updates</text>",
+        y.least + y.range,
+        y.least,
+        height - 6.,
+        height - 6.,
+        x.least + x.range
+    )
+    .expect("to a String");
+    let names: String = report
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| format!("{}{}&emsp;", key(i), escape(&line.name)))
+        .collect();
+    svg(height, "validation value by update", &inside) + &format!("<p>{names}</p>\n")
+}
+
+fn samples(report: &Report) -> String {
+    let mut text = String::new();
+    for (i, line) in report.lines.iter().enumerate() {
+        let first = line.found.first();
+        let Some(picture) = first.and_then(|found| found.samples.as_deref()) else { continue };
+        // As an image, so that nothing in it can reach the page.
+        let (data, name) = (BASE64_STANDARD.encode(picture), escape(&line.name));
+        let bound = line
+            .held
+            .as_ref()
+            .map_or(String::new(), |(name, seq, _)| format!(": {} nats ({name})", number(*seq)));
+        text += &format!(
+            "<figure><img alt=\"samples of {name}\" src=\"data:image/svg+xml;base64,{data}\"><figcaption>{}{name}{bound}\
+             </figcaption></figure>\n",
+            key(i)
+        );
+    }
+    if text.is_empty() { text } else { format!("<div class=\"samples\">\n{text}</div>\n") }
+}
+
+/// Text between tags and in quotes.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

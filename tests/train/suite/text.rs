@@ -1,0 +1,51 @@
+use super::report::line;
+use super::saved;
+use serde_json::json;
+use stcn::internals::suite::report::Report;
+use stcn::internals::suite::text::{command, csv, markdown};
+
+fn report() -> Report {
+    let objective = saved(&[
+        ("bound", json!("objective")),
+        ("elbo_seq", json!(9.)),
+        ("iwae_k", json!(4)),
+        ("iwae_seq", json!(5.)),
+        ("iwae_step", json!(0.5)),
+        ("kl", json!([1., 2.])),
+        ("per_sequence", json!({ "elbo": [9., 9.], "iwae": [4., 6.] })),
+    ]);
+    let lines = vec![
+        line("plain", vec![saved(&[])]),
+        line("a|b", vec![objective]),
+        line("not run", vec![]),
+    ];
+    Report::of("A test".into(), "valid".into(), lines)
+}
+
+#[test]
+fn a_value_that_is_no_bound_is_struck_out_and_its_bound_stands_beside_it() {
+    let text = markdown(&report());
+    let row = text.lines().find(|line| line.starts_with("| a")).unwrap();
+    assert!(row.starts_with("| a\\|b |"), "{row}");
+    assert!(row.contains("| ~~9.0~~ | 5.0 (IWAE-4) | +2.0 (+2.0 to +2.0) | 1.0, 2.0 |"), "{row}");
+    let plain = text.lines().find(|line| line.starts_with("| plain")).unwrap();
+    assert!(plain.contains("| 3.0 | 3.0 (ELBO) |"), "{plain}");
+}
+
+#[test]
+fn what_was_not_run_is_empty() {
+    let report = report();
+    let text = markdown(&report);
+    let row = text.lines().find(|line| line.starts_with("| not run")).unwrap();
+    assert!(row.ends_with("| 0 of 1 |  |  |  |  |  |"), "{row}");
+    assert!(!text.contains("| paper |"), "a column that is empty everywhere is left out");
+    let csv = csv(&report);
+    let row = csv.lines().find(|line| line.starts_with("not run")).unwrap();
+    assert!(row.contains(",0,1,,,,,,,,,,,,,,,"), "{row}");
+}
+
+#[test]
+fn a_command_is_one_that_a_shell_takes() {
+    let args = ["train", "--out", "my runs/a", "--set", "model.latents=[2,1]"].map(String::from);
+    assert_eq!(command(&args), "stcn train --out 'my runs/a' --set 'model.latents=[2,1]'");
+}
