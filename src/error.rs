@@ -42,6 +42,8 @@ pub enum ErrorKind {
     },
     /// The run itself failed: a loss or a gradient that is not finite.
     Diverged(String),
+    /// The run is well, but its bits are not those that were expected.
+    Differs(String),
     /// Stopped by Ctrl-C or SIGTERM, after saving.
     Interrupted,
 }
@@ -72,10 +74,12 @@ impl Error {
         &self.0
     }
 
-    /// The exit code of the process: 2 for arguments and files, 1 for a failed run, 130 when stopped.
+    /// The exit code of the process: 2 for arguments and files, 1 for a failed run, 3 for
+    /// bits that differ from those expected, 130 when stopped.
     pub fn exit_code(&self) -> u8 {
         match *self.0 {
             ErrorKind::Diverged(_) => 1,
+            ErrorKind::Differs(_) => 3,
             ErrorKind::Interrupted => 130,
             _ => 2,
         }
@@ -92,7 +96,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = Sanitised { f, left: LONGEST_MESSAGE };
         match &*self.0 {
-            ErrorKind::Usage(what) | ErrorKind::Diverged(what) => f.write_str(what),
+            ErrorKind::Usage(what) | ErrorKind::Diverged(what) | ErrorKind::Differs(what) => {
+                f.write_str(what)
+            }
             ErrorKind::Read { path, source } => {
                 write!(f, "cannot read {}: {source}", path.display())
             }

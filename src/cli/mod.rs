@@ -22,6 +22,7 @@ macro_rules! eprintln {
 }
 
 mod bench;
+mod completions;
 mod config;
 mod data;
 mod evaluate;
@@ -38,6 +39,7 @@ mod sample;
 mod table;
 mod train;
 mod trained;
+mod verify;
 
 use crate::error::{Error, Result};
 use crate::models::Registry;
@@ -54,7 +56,7 @@ const MOST_THREADS: usize = 1024;
 
 /// Stochastic temporal convolutional networks on a CPU: train, evaluate, draw, and look at every gradient.
 #[derive(Parser)]
-#[command(name = "stcn", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "stcn", version, max_term_width = 100)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -85,6 +87,9 @@ enum Command {
         command: bench::Command,
     },
     List(list::Args),
+    Verify(verify::Args),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate with
@@ -121,6 +126,9 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Import(args) => safetensors::import(args, registry),
         Command::Bench { command } => bench::run(command, registry),
         Command::List(args) => list::run(args, registry),
+        Command::Verify(args) => verify::run(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => completions::man(args),
     })?
 }
 

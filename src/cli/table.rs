@@ -4,6 +4,7 @@
 //! `stcn evaluate --save`; the last of them is what makes a run done. So whatever is killed whenever, the suite goes on
 //! where it was.
 
+use super::train::seconds_per_update;
 use super::{print_json, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{in_shell, write_whole};
@@ -150,25 +151,19 @@ fn commands(run: &Run, suite: &Suite, out: &Path) -> Result<String> {
     Ok(stages(run, suite, out)?.iter().map(|args| command(args)).collect::<Vec<_>>().join(" && "))
 }
 
-/// What would be run, with what it takes. The time is that of the third update, times all that are left.
+/// What would be run, with what it takes. The time is that of an update, times all that are left.
 fn print_plan(left: &[&Run], suite: &Suite, out: &Path, json: bool) -> Result<()> {
     let mut all = 0.;
     for run in left {
         let mut trainer = Trainer::new(run.config.clone())?;
         let memory = Estimate::new(trainer.config(), trainer.model(), trainer.set());
         let params = trainer.model().parameter_count();
-        let step = |trainer: &mut Trainer| {
-            let start = Instant::now();
-            trainer.step().map(|_| start.elapsed().as_secs_f64())
-        };
         let dir = RunDir::open(&out.join(&run.name)).ok();
         let spent = dir.as_ref().map(seconds_of).transpose()?.unwrap_or(0.);
         let minutes = match suite.budget {
             Budget::Minutes(minutes) => minutes - spent / 60.,
             Budget::Steps(steps) => {
-                step(&mut trainer)?;
-                step(&mut trainer)?;
-                steps as f64 * step(&mut trainer)? / 60. - spent / 60.
+                steps as f64 * seconds_per_update(&mut trainer)? / 60. - spent / 60.
             }
         };
         let minutes = if minutes > 0. { minutes } else { 0. };

@@ -6,17 +6,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
 use crate::inspect::dump::Dump;
 use crate::kernel::simd::isa;
-use crate::models::Bound;
-use crate::models::Registry;
+use crate::models::{Bound, Registry, parameters};
 use crate::tape::{Keep, Tape};
 use crate::train::config::{Config, Objective};
 use crate::train::fit::{Control, End, Observer, fit};
 use crate::train::memory::{Estimate, available};
 use crate::train::resume::{self, Change};
 use crate::train::run::Lock;
+use crate::train::safetensors;
 use crate::train::step::{Report, pass};
 use crate::train::trainer::{Checked, Trainer};
-use crate::train::{Checkpoint, RunDir};
+use crate::train::{Checkpoint, RunDir, Trained};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 #[command(
     after_help = format!(
         "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
+        stcn train --init runs/ink --data mine.npz --set train.lr=2e-4 --out runs/mine\n  \
         stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
         data.in_memory and train.keep:\n  {}.\nAll other settings stay as they were when the run began.",
@@ -44,6 +45,10 @@ pub(super) struct Args {
     /// A data set: one .npz with samples, lengths and split
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
+    /// Begin with the weights of a run, a checkpoint or a file of `stcn export` (fine-tuning): its model, settings and
+    /// normalisation, on the data given with --data
+    #[arg(long, value_name = "RUN|FILE", conflicts_with_all = ["model", "head", "preset", "released", "config", "resume"])]
+    init: Option<PathBuf>,
     /// The run directory to write [default: runs/<preset>-<model>]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -62,6 +67,12 @@ pub(super) struct Args {
     /// Stop after M minutes
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
+    /// Exit with code 3 unless the last checkpoint has this SHA-256, or one that begins like this (8 digits or more)
+    #[arg(long, value_name = "HASH")]
+    expect_sha256: Option<String>,
+    /// Print the parameters by shape, the memory and an estimate of the time, and train nothing
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
     /// One JSON object per report on stdout, nothing else
     #[arg(long)]
     json: bool,
@@ -73,6 +84,17 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
         return Err(Error::usage("--minutes takes a number above 0, such as 20"));
+    }
+    if let Some(hash) = &args.expect_sha256 {
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if !(8..=64).contains(&hash.len()) || !hash.chars().all(hex) {
+            return Err(Error::usage(format!(
+                "--expect-sha256 {hash}: want 8 to 64 digits in lower case, as a run prints them after `checkpoint`"
+            )));
+        }
+    }
+    if args.dry_run {
+        return plan(begin(&args, registry)?, &args);
     }
     let Started { mut trainer, changes, memory, run, _lock } = match &args.resume {
         Some(root) => resume(&args, root.clone(), registry)?,
@@ -94,10 +116,68 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         ended => ended?,
     };
     screen.conclude(end, &sha256, &trainer, &run);
-    match end {
-        End::Interrupted => Err(ErrorKind::Interrupted.into()),
-        End::Done | End::EarlyStop => Ok(()),
+    match (end, &args.expect_sha256) {
+        (End::Interrupted, _) => Err(ErrorKind::Interrupted.into()),
+        (_, Some(wanted)) if !sha256.starts_with(wanted.as_str()) => Err(ErrorKind::Differs(format!(
+            "the checkpoint has SHA-256 {sha256}, and {wanted} was expected: the config, the data or the version of stcn differs"
+        ))
+        .into()),
+        _ => Ok(()),
     }
+}
+
+/// Prints what a run would take.
+fn plan(mut trainer: Trainer, args: &Args) -> Result<()> {
+    let second = seconds_per_update(&mut trainer)?;
+    let (config, memory) = (trainer.config(), estimate(&trainer)?);
+    let params = trainer.model().parameter_count();
+    let last = trainer.last_step();
+    let minutes = last.map(|steps| steps as f64 * second / 60.);
+    let minutes = match (minutes, args.minutes) {
+        (Some(by_steps), Some(given)) if given < by_steps => Some(given),
+        (None, given) => given,
+        (by_steps, _) => by_steps,
+    };
+    if args.json {
+        let shapes: Vec<_> = parameters(trainer.model())
+            .iter()
+            .map(|(path, value)| json!([path, value.shape()]))
+            .collect();
+        super::print_json(&json!({
+            "params": params, "memory_mb": memory.total() as f64 / (1 << 20) as f64, "step_ms": 1000. * second, "steps": last,
+            "minutes": minutes, "shapes": shapes,
+        }));
+        return Ok(());
+    }
+    for (path, value) in parameters(trainer.model()) {
+        println!("  {path:44}{:?}", value.shape());
+    }
+    println!(
+        "{} parameters, {} head {}",
+        thousands(params),
+        config.model.kind,
+        config.model.obs.head
+    );
+    println!("memory: about {}", memory.summary());
+    println!("an update takes {:.0} ms on {} threads", 1000. * second, crate::parallel::threads());
+    match (last, minutes) {
+        (Some(steps), Some(minutes)) => println!(
+            "{} updates at most: about {minutes:.1} minutes without checks",
+            thousands(steps as usize)
+        ),
+        (_, Some(minutes)) => println!("{minutes} minutes, as asked"),
+        _ => println!("without an end: give --steps or --minutes"),
+    }
+    Ok(())
+}
+
+/// What an update takes: the third, since the first two also fill caches and buffers.
+pub(super) fn seconds_per_update(trainer: &mut Trainer) -> Result<f64> {
+    trainer.step()?;
+    trainer.step()?;
+    let start = Instant::now();
+    trainer.step()?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// Writes the pass of the refused update into the run directory, if it was one; the error says where, what is kept, and
@@ -186,14 +266,43 @@ struct Started {
     _lock: Lock,
 }
 
-fn start(args: &Args, registry: &Registry) -> Result<Started> {
-    let mut config = args.settings.resolve(args.config.as_deref(), registry)?;
+/// A trainer at step 0, by the arguments.
+fn begin(args: &Args, registry: &Registry) -> Result<Trainer> {
+    let weights = args.init.as_ref().map(|path| weights(path, registry)).transpose()?;
+    let mut config = match &weights {
+        Some(weights) => {
+            let mut config = weights.config.clone();
+            (config.data.path, config.data.fingerprint) = (PathBuf::new(), String::new());
+            args.settings.set.iter().try_for_each(|set| config.set(set))?;
+            config
+        }
+        None => args.settings.resolve(args.config.as_deref(), registry)?,
+    };
     config.seed = args.seed.unwrap_or(config.seed);
     change(&mut config, args)?;
+    reading(args.json, || match &weights {
+        Some(weights) => Trainer::from_weights(config, weights),
+        None => Trainer::new(config),
+    })
+}
+
+/// The weights to begin with.
+fn weights(path: &Path, registry: &Registry) -> Result<Trained> {
+    match path.extension().is_some_and(|e| e == "safetensors") {
+        true => {
+            let (_, checkpoint) = safetensors::load(path, registry)?;
+            Trained::from_checkpoint(checkpoint, path, registry)
+        }
+        false => Trained::open(path, registry),
+    }
+}
+
+fn start(args: &Args, registry: &Registry) -> Result<Started> {
+    let trainer = begin(args, registry)?; // before anything is written
+    let config = trainer.config();
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(format!("{}-{}", config.preset, config.model.kind))
     });
-    let trainer = reading(args.json, || Trainer::new(config))?; // before anything is written
     let memory = estimate(&trainer)?;
     let (run, lock) = RunDir::create(&out, trainer.config())?;
     Ok(Started { trainer, changes: vec![], memory, run, _lock: lock })

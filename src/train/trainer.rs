@@ -11,11 +11,13 @@ use super::objective;
 use super::restore::{check, fill};
 use super::resume;
 use super::step::{Report, Watch, try_update, update_watched};
+use super::trained::Trained;
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::Adam;
+use crate::tensor::Tensor;
 use std::path::Path;
 
 /// Model, data and optimiser at one step: everything that an update needs.
@@ -71,6 +73,35 @@ impl Trainer {
     /// At step 0.
     pub fn new(config: Config) -> Result<Self> {
         Self::begin(config, None)
+    }
+
+    /// At step 0, with the parameters of a trained model, and the normalisation that they are used to: to fine-tune it.
+    pub fn from_weights(config: Config, weights: &Trained) -> Result<Self> {
+        let (own, known) = (models::shapes(&config.model)?, models::shapes(&weights.config.model)?);
+        let origin = weights.checkpoint.display();
+        if let Some(i) = (0..own.len().max(known.len())).find(|&i| own.get(i) != known.get(i)) {
+            let describe = |x: Option<&(String, Vec<usize>)>| {
+                x.map_or("nothing".into(), |(path, shape)| format!("{path} {shape:?}"))
+            };
+            let (found, wanted) = (describe(known.get(i)), describe(own.get(i)));
+            return Err(Error::usage(format!(
+                "--init {origin} holds {found} where the config has {wanted}: leave the sizes of the model as they are there"
+            )));
+        }
+        if config.data.normalise != weights.config.data.normalise {
+            return Err(Error::usage(format!(
+                "the weights of --init {origin} are used to data.normalise = {}, and would be to no other: leave it out",
+                weights.config.data.normalise.name()
+            )));
+        }
+        let mut trainer = Self::begin(config, Some(weights.normalisation.clone()))?;
+        let named =
+            |(path, value): (&str, &Tensor)| Named { path: path.into(), value: value.clone() };
+        fill(
+            &mut *trainer.model,
+            models::parameters(&*weights.model).into_iter().map(named).collect(),
+        );
+        Ok(trainer)
     }
 
     /// With the normalisation of a checkpoint if there is one: fitting one reads all data twice.
@@ -133,8 +164,7 @@ impl Trainer {
         let mut trainer = Self::begin_again(config, Some(normalisation))?;
         fill(&mut *trainer.model, params);
         if adam_m.is_empty() && header.step > 0 {
-            let what =
-                "holds weights only, not the optimiser's state: resume the run they came from";
+            let what = "holds weights only, not the optimiser's state: resume the run they came from, or begin one with them by `stcn train --init`";
             return Err(Error::invalid(path, what));
         }
         if !adam_m.is_empty() {

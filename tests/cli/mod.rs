@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod completions;
 mod config;
 mod damaged;
 mod data;
@@ -28,6 +29,7 @@ mod storm;
 mod table;
 mod train;
 mod trained;
+mod verify;
 
 use crate::common::Lab;
 use serde_json::Value;

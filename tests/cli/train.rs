@@ -1,8 +1,9 @@
 //! What a training leaves behind and says meanwhile.
 
-use super::{IMPATIENT, TINY, last, numbers, texts, tiny};
+use super::{IMPATIENT, TINY, last, numbers, texts, tiny, trained};
 use crate::common::sha256_of;
 use crate::common::{Lab, says, stderr, stdout};
+use serde_json::Value;
 use stcn::models::Registry;
 use stcn::train::{Checkpoint, Config};
 
@@ -203,4 +204,72 @@ fn a_run_that_goes_on_by_another_measure_forgets_the_best_of_the_last() {
     says(&saw, &["  *", "best validation ELBO"]);
     let said = lab.refused("train --resume run --steps 8 --set seed=7");
     says(&said, &["seed is 1 in this run and cannot become 7"]);
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another() {
+    let lab = trained();
+    lab.ok("export run --out weights.safetensors");
+    // No update is large at such a rate: what is learnt is what was there.
+    let still = "--data ink.npz --steps 1 --set train.lr=1e-30";
+    let value = |run: &str| lab.json(&format!("evaluate {run}"))[0]["elbo_seq"].as_f64().unwrap();
+    for (out, from) in
+        [("a", "run"), ("b", "run/checkpoint/best.stcn"), ("c", "weights.safetensors")]
+    {
+        lab.ok(&format!("train --init {from} --out {out} {still}"));
+        assert_eq!(value(out), value("run"), "from {from}");
+    }
+    // And it is a run like any other.
+    lab.ok("train --resume a --steps 3");
+    says(
+        &lab.refused("train --init run --data ink.npz --out d --set model.channels=5"),
+        &["holds", "leave the sizes"],
+    );
+    says(
+        &lab.refused("train --init run --data ink.npz --out d --set data.normalise=none"),
+        &["the weights of --init", "are used to data.normalise = per-channel"],
+    );
+    assert!(!lab.path("d").exists());
+}
+
+#[test]
+fn a_hash_that_was_not_expected_ends_with_code_3_and_both_hashes() {
+    let lab = Lab::new();
+    let words = |out: &str, hash: &str| {
+        format!("train --data ink.npz --out {out} --steps 1 {TINY} --expect-sha256 {hash}")
+    };
+    let output = lab.stcn(&words("a", "01234567")).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let found = crate::common::sha256_of(&lab.path("a/checkpoint/latest.stcn"));
+    says(&said, &[&found, "and 01234567 was expected"]);
+    lab.ok(&words("b", &found));
+    lab.ok(&words("c", &found[..8]));
+    says(&lab.refused(&words("d", "0123456")), &["want 8 to 64 digits"]);
+    says(&lab.refused(&words("d", "0123456G")), &["want 8 to 64 digits"]);
+    assert!(!lab.path("d").exists());
+}
+
+#[test]
+fn a_dry_run_tells_what_a_run_takes_and_writes_nothing() {
+    let lab = Lab::new();
+    let words = format!("train --data ink.npz --out a --steps 50 --dry-run {TINY}");
+    let said = lab.ok(&words);
+    says(
+        &said,
+        &[
+            "parameters, stcn-dense head gmm",
+            "memory: about",
+            "an update takes",
+            "50 updates at most",
+        ],
+    );
+    let line = &lab.json(&words)[0];
+    let count = |shape: &Value| -> u64 {
+        shape[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).product()
+    };
+    let total: u64 = line["shapes"].as_array().unwrap().iter().map(count).sum();
+    assert_eq!(line["params"], total);
+    assert_eq!(line["steps"], 50);
+    assert!(!lab.path("a").exists());
 }
