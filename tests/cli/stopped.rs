@@ -322,7 +322,7 @@ fn names_that_are_no_text_are_told_as_well_as_they_can_be() {
     let output = lab.stcn(words).arg(name).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let line: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(line["files"][0], "d\u{fffd}.npz");
+    assert_eq!(line["file"], "d\u{fffd}.npz");
 }
 
 #[cfg(unix)]
