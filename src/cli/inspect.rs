@@ -1,5 +1,6 @@
 //! `stcn inspect`: the nodes of one pass of a trained model.
 
+use super::check_extension;
 use super::history::history;
 use super::pass::{Made, PassArgs};
 use crate::check::{Check, check_node};
@@ -60,6 +61,11 @@ fn checks(tape: &Tape, grads: &Grads, again: impl Fn(&Tape) -> f64) -> BTreeMap<
 }
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+    for (flag, path, extension) in
+        [("html", &args.html, "html"), ("dump", &args.dump, "safetensors")]
+    {
+        path.iter().try_for_each(|path| check_extension(flag, path, extension))?;
+    }
     let usual = if args.html.is_some() { 1 } else { PassArgs::SEQUENCES };
     let Made { trained, batch, noise, tape, grads, weight, loss } =
         args.pass.make(usual, registry)?;

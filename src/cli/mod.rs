@@ -48,6 +48,7 @@ use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -130,6 +131,17 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => completions::man(args),
     })?
+}
+
+/// Refuses a file to write without its usual extension: a name that was mistaken could be that of a checkpoint.
+fn check_extension(flag: &str, path: &Path, extension: &str) -> Result<()> {
+    match path.extension().is_some_and(|found| found == extension) {
+        true => Ok(()),
+        false => {
+            let name = path.display();
+            Err(Error::usage(format!("--{flag} {name}: want a name that ends in .{extension}")))
+        }
+    }
 }
 
 /// Prints one JSON object on its own line.

@@ -1,5 +1,6 @@
 //! `stcn export` and `stcn import`: weights as safetensors, which other frameworks read.
 
+use super::check_extension;
 use super::trained::RunArgs;
 use crate::error::Result;
 use crate::inspect::dump::Dump;
@@ -32,6 +33,7 @@ pub(super) struct Import {
 }
 
 pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
+    check_extension("out", &args.out, "safetensors")?;
     let trained = args.run.open(registry)?;
     let mut dump = Dump::default();
     for (path, value) in parameters(&*trained.model) {
@@ -46,9 +48,10 @@ pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
 
 pub(super) fn import(args: Import, registry: &Registry) -> Result<()> {
     let (config, checkpoint) = safetensors::load(&args.file, registry)?;
-    let (run, _lock) = RunDir::create(&args.out, &config)?;
+    let (run, _lock) = RunDir::reserve(&args.out)?;
     checkpoint.save(&run.latest())?;
     checkpoint.save(&run.best())?;
+    run.write_config(&config)?;
     println!("{}", args.out.display());
     Ok(())
 }

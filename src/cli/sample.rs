@@ -3,7 +3,7 @@
 use super::data::{check_rate, draw, open};
 use super::print_json;
 use super::trained::RunArgs;
-use crate::data::{Split, Writer};
+use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
 use crate::inspect::{page::Drawing, png, wav};
@@ -118,9 +118,6 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
     let npz = args.out.join("sample.npz");
     let mut writer = Writer::create(&npz, channels, &[])?;
-    let mut files = vec![npz.display().to_string()];
-    let (mut heard, mut pictured) = (Heard::default(), vec![]);
-    let most_pictured = PICTURED.min(NUMBERS_AT_ONCE / numbers);
     // Each is written as soon as it is drawn, and forgotten.
     for first in (0..args.count).step_by(at_once) {
         let samples: Vec<u64> =
@@ -130,27 +127,34 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
             bar.set_position((first + n * t / (primed + steps)) as u64);
         });
-        if !drawn.is_finite() {
+        let raw = trained.raw(&drawn);
+        if !drawn.is_finite() || raw.iter().flatten().any(|x| !x.is_finite()) {
             return Err(ErrorKind::Diverged(
                 "the model drew numbers that are not finite: train it further, or lower --temperature"
                     .into(),
             )
             .into());
         }
-        for rows in trained.raw(&drawn) {
+        for rows in raw {
             writer.push(&rows, Split::Train, &[])?;
-            if task == Task::Speech {
-                let path = args.out.join(format!("sample-{}.wav", writer.len()));
-                heard.add(&rows, wav::wav(&rows, args.rate, &path)?);
-                files.push(path.display().to_string());
-            }
-            if pictured.len() < most_pictured {
-                pictured.push(rows);
-            }
         }
     }
     bar.finish_and_clear();
     writer.finish()?;
+
+    // Sounds and pictures are made of the finished file, so that none is left where the model drew numbers that are
+    // not finite.
+    let set = DataSet::open_within(&npz, None, 4 * NUMBERS_AT_ONCE as u64)?;
+    let mut files = vec![npz.display().to_string()];
+    let mut heard = Heard::default();
+    let sounds = if task == Task::Speech { set.len() } else { 0 };
+    for i in 0..sounds {
+        let (rows, path) = (set.sequence(i)?, args.out.join(format!("sample-{}.wav", i + 1)));
+        heard.add(&rows, wav::wav(&rows, args.rate, &path)?);
+        files.push(path.display().to_string());
+    }
+    let pictured = set.len().min(PICTURED).min(NUMBERS_AT_ONCE / numbers);
+    let pictured = (0..pictured).map(|i| set.sequence(i)).collect::<Result<Vec<_>>>()?;
     let clipped = (task == Task::Speech).then(|| heard.tell());
     if pictured.is_empty() {
         eprintln!(

@@ -1,7 +1,7 @@
 //! [`Writer`]: writes a flat npz sequence by sequence, and computes its statistics.
 //!
-//! Only the length and split of each sequence are kept in memory. The samples are written as they arrive,
-//! uncompressed, so that they can be read from the file on demand. Not here: where the sequences come from
+//! Only the length, the split and the metadata of each sequence are kept in memory. The samples are written as they
+//! arrive, uncompressed, so that they can be read from the file on demand. Not here: where the sequences come from
 //! ([`super::prepare`]).
 
 use super::normalise::statistics;
@@ -11,10 +11,9 @@ use super::set::{DataSet, Summary};
 use super::split::Split;
 use super::stored::StoredZip;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{AtomicFile, remove, remove_dead};
-use std::ffi::OsString;
+use crate::file::{AtomicFile, remove_dead};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// An .npz being written. It appears under its name in [`finish`](Self::finish); without that, no file is left.
@@ -27,9 +26,9 @@ pub struct Writer {
     lengths: Vec<i64>,
     split: Vec<i8>,
     columns: usize,
-    meta: PathBuf,
-    about: Option<(AtomicFile, BufWriter<File>)>,
-    leftovers: Vec<PathBuf>,
+    /// The text of [`META`].
+    meta: String,
+    leftover: Option<PathBuf>,
 }
 
 /// Summary of a data set that was just written.
@@ -41,16 +40,20 @@ pub struct Written {
     pub channels: Vec<(f64, f64)>,
     /// Mean and standard deviation over all values of the train split.
     pub scalar: (f64, f64),
-    /// The files written, the .npz first.
-    pub files: Vec<PathBuf>,
+    /// The file written.
+    pub file: PathBuf,
 }
 
 /// Bytes of an .npy header, which is filled in when the number of steps is known.
 const HEADER: usize = 128;
 
+/// The member with the metadata. It is in the same file as the samples because two files cannot be replaced at once:
+/// a program killed between them would leave the metadata of another set, or none.
+const META: &str = "meta.csv";
+
 impl Writer {
-    /// Creates a data set with `channels` values per step. With `columns`, metadata of each sequence (such as its
-    /// writer and text) is written to `<path>.meta.csv`, after its index (from 1), split and steps.
+    /// Creates a data set with `channels` values per step. With `columns`, the file has a member `meta.csv` with the
+    /// metadata of each sequence (such as its writer and text), after its index (from 1), split and steps.
     pub fn create(
         path: impl Into<PathBuf>,
         channels: usize,
@@ -68,29 +71,16 @@ impl Writer {
         columns: &[&'static str],
     ) -> Result<Self> {
         let path = path.into();
-        let (meta, head) = (beside(&path, ".meta.csv"), columns.join(","));
-        let dead = [remove_dead(&path)?, remove_dead(&meta)?];
+        let leftover = remove_dead(&path)?;
         let (file, out) = AtomicFile::create(&path)?;
         let mut zip = StoredZip::new(out);
         zip.begin("samples.npy", HEADER).map_err(Error::write(file.path()))?;
-        let about = (!columns.is_empty()).then(|| AtomicFile::create(&meta)).transpose()?;
-        let leftovers = dead.into_iter().flatten().collect();
+        let mut meta = String::new();
+        if !columns.is_empty() {
+            meta = format!("index,split,steps,{}\n", columns.join(","));
+        }
         let (lengths, split, columns) = (vec![], vec![], columns.len());
-        let mut writer = Self {
-            file,
-            zip,
-            dtype,
-            channels,
-            total: 0,
-            lengths,
-            split,
-            columns,
-            meta,
-            about,
-            leftovers,
-        };
-        writer.write_meta(&format!("index,split,steps,{head}\n"))?;
-        Ok(writer)
+        Ok(Self { file, zip, dtype, channels, total: 0, lengths, split, columns, meta, leftover })
     }
 
     /// Adds a raw sequence `[steps, channels]` of at least one step; `about` has one entry per column.
@@ -116,26 +106,22 @@ impl Writer {
         self.total += steps;
         self.lengths.push(steps as i64);
         self.split.push(split as i8);
-        let quoted = |word: &&str| format!(",\"{}\"", word.replace('"', "\"\""));
-        let words: String = about.iter().map(quoted).collect();
-        self.write_meta(&format!("{},{split},{steps}{words}\n", self.len()))
+        if self.columns > 0 {
+            let quoted = |word: &&str| format!(",\"{}\"", word.replace('"', "\"\""));
+            let words: String = about.iter().map(quoted).collect();
+            self.meta.push_str(&format!("{},{split},{steps}{words}\n", self.len()));
+        }
+        Ok(())
     }
 
-    /// Writes a line of the metadata file, if there is one.
-    fn write_meta(&mut self, line: &str) -> Result<()> {
-        let Some((file, out)) = &mut self.about else { return Ok(()) };
-        out.write_all(line.as_bytes()).map_err(Error::write(file.path()))
+    /// Its temporary file, to be removed if the program ends before [`finish`](Self::finish).
+    pub fn temporary(&self) -> &Path {
+        self.file.temporary()
     }
 
-    /// Its temporary files, to be removed if the program ends before [`finish`](Self::finish).
-    pub fn temporaries(&self) -> Vec<PathBuf> {
-        let about = self.about.iter().map(|(file, _)| file);
-        std::iter::once(&self.file).chain(about).map(|file| file.temporary().into()).collect()
-    }
-
-    /// Temporary files that a killed process had left, which were removed.
-    pub fn leftovers(&self) -> &[PathBuf] {
-        &self.leftovers
+    /// The temporary file that a killed process had left, which was removed.
+    pub fn leftover(&self) -> Option<&Path> {
+        self.leftover.as_deref()
     }
 
     /// Number of sequences so far.
@@ -148,10 +134,10 @@ impl Writer {
         self.len() == 0
     }
 
-    /// Checks the data set and moves the files to their final names, the .npz first. Reads the samples three times:
-    /// once for the checksum, twice for the statistics.
+    /// Checks the data set and moves the file to its final name. Reads the samples three times: once for the checksum,
+    /// twice for the statistics.
     pub fn finish(self) -> Result<Written> {
-        let Self { file, mut zip, dtype, channels, total, lengths, split, meta, about, .. } = self;
+        let Self { file, mut zip, dtype, channels, total, lengths, split, meta, .. } = self;
         let shape = format!("({total}, {channels})");
         let mut write = || {
             zip.end(&header(dtype.descr(), &shape))?;
@@ -161,7 +147,13 @@ impl Writer {
             zip.end(&header("<i8", &one_axis))?;
             zip.begin("split.npy", HEADER)?;
             split.iter().try_for_each(|n| zip.write(&n.to_le_bytes()))?;
-            zip.end(&header("|i1", &one_axis))
+            zip.end(&header("|i1", &one_axis))?;
+            if meta.is_empty() {
+                return Ok(());
+            }
+            zip.begin(META, 0)?;
+            zip.write(meta.as_bytes())?;
+            zip.end(&[])
         };
         let written = write().and_then(|()| zip.finish());
         file.sync(written.map_err(Error::write(file.path()))?)?;
@@ -171,21 +163,13 @@ impl Writer {
         })?;
         let set = DataSet::from_flat(file.path().to_path_buf(), fingerprint, flat, None)?;
         let (scalar, channels) = statistics(&set)?;
-        let mut files = vec![file.path().to_path_buf()];
-        let about = about.map(|(about, out)| about.sync(out).map(|()| about)).transpose()?;
-        // Two files cannot be replaced at once. Removing the old metadata first and adding the new last ensures that
-        // a data set never has another's metadata, even after a crash.
-        remove(&meta)?;
+        let path = file.path().to_path_buf();
         file.commit()?;
-        if let Some(about) = about {
-            about.commit()?;
-            files.push(meta);
-        }
         Ok(Written {
             splits: Split::ALL.into_iter().filter_map(|split| set.summary(split)).collect(),
             scalar,
             channels,
-            files,
+            file: path,
         })
     }
 }
@@ -195,11 +179,4 @@ fn header(descr: &str, shape: &str) -> Vec<u8> {
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let start = [&b"\x93NUMPY\x01\0"[..], &(HEADER as u16 - 10).to_le_bytes()].concat();
     [start, format!("{text:<width$}\n", width = HEADER - 11).into_bytes()].concat()
-}
-
-/// `path` with a suffix.
-fn beside(path: &Path, more: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(more);
-    name.into()
 }

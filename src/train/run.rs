@@ -40,6 +40,14 @@ impl Drop for Lock {
 impl RunDir {
     /// Creates directories and `config.toml` of a new run. Refused if there is a run already.
     pub fn create(root: &Path, config: &Config) -> Result<(Self, Lock)> {
+        let (run, lock) = Self::reserve(root)?;
+        run.write_config(config)?;
+        Ok((run, lock))
+    }
+
+    /// The same without `config.toml`. For a run that begins with checkpoints: they come first, since a config alone
+    /// is a run to train from its first step.
+    pub fn reserve(root: &Path) -> Result<(Self, Lock)> {
         let run = Self { root: root.into() };
         if root.exists() && !root.is_dir() {
             let cure = "choose another --out";
@@ -58,7 +66,6 @@ impl RunDir {
         for directory in [run.root.join("checkpoint"), run.samples()] {
             fs::create_dir_all(&directory).map_err(Error::write(&directory))?;
         }
-        run.write_config(config)?;
         Ok((run, lock))
     }
 

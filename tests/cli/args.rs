@@ -96,6 +96,27 @@ fn a_picture_of_another_kind_or_of_nothing_is_refused() {
 }
 
 #[test]
+fn a_file_to_write_has_its_own_extension_so_that_no_checkpoint_is_replaced() {
+    let lab = trained();
+    for (words, wanted) in [
+        (
+            "export run --out run/checkpoint/best.stcn",
+            "--out run/checkpoint/best.stcn: want a name that ends in .safetensors",
+        ),
+        (
+            "inspect run --dump run/config.toml",
+            "--dump run/config.toml: want a name that ends in .safetensors",
+        ),
+        (
+            "inspect run --html run/metrics.csv",
+            "--html run/metrics.csv: want a name that ends in .html",
+        ),
+    ] {
+        says(&lab.refused(words), &[wanted]);
+    }
+}
+
+#[test]
 fn places_that_cannot_be_written_are_named_and_left_alone() {
     let lab = trained();
     lab.write("file", "mine");

@@ -6,6 +6,7 @@ use super::killed::{Remains, begin_or_resume, checks, holds, remains};
 use super::{TINY, trained};
 use crate::common::recordings::wav;
 use crate::common::{Lab, stderr, stdout};
+use stcn::train::Checkpoint;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -146,7 +147,7 @@ fn a_file_is_the_old_one_or_the_new_one_whatever_call_fails() {
         ("sample run --count 1 --steps 3 --out drawn", &["drawn/sample.npz", "drawn/sample.svg"]),
         (
             "data prepare wav --input digits --rate 8000 --split all-train --output x.npz",
-            &["x.npz", "x.npz.meta.csv"],
+            &["x.npz"],
         ),
     ] {
         lab.ok(words);
@@ -158,15 +159,9 @@ fn a_file_is_the_old_one_or_the_new_one_whatever_call_fails() {
             let output = faults.stcn(&lab, words, Fault { at, kind: "ENOSPC", stays: true });
             ended_or_refused(&output, words);
             calls = if at == 0 { faults.calls() } else { calls };
-            for (i, (file, wanted)) in files.iter().zip(&new).enumerate() {
-                // What is known beside a set is its own, or gone.
-                let gone = i == 1 && *file == "x.npz.meta.csv" && !lab.path(file).exists();
-                let found = if gone { vec![] } else { lab.read(file) };
-                assert!(gone || found == b"old" || found == *wanted, "{words}: {file}, call {at}");
-                let first_is_new = lab.read(files[0]) == new[0];
-                let apart =
-                    *file == "x.npz.meta.csv" && !gone && (found == *wanted) != first_is_new;
-                assert!(!apart, "{words}: the words of another set, call {at}");
+            for (file, wanted) in files.iter().zip(&new) {
+                let found = lab.read(file);
+                assert!(found == b"old" || found == *wanted, "{words}: {file}, call {at}");
             }
             at += 1;
         }
@@ -175,4 +170,32 @@ fn a_file_is_the_old_one_or_the_new_one_whatever_call_fails() {
         let left = lab.files("");
         assert!(!left.keys().any(|path| path.extension().is_some_and(|e| e == "tmp")), "{words}");
     }
+}
+
+/// A config alone would be a run to train from its first step, without the weights.
+#[test]
+fn an_import_is_a_run_with_its_weights_or_none_whatever_call_fails() {
+    let Some(faults) = Faults::new() else { return };
+    let lab = trained();
+    lab.ok("export run --out x.safetensors");
+    let mut calls = usize::MAX;
+    let mut at = 0;
+    while at <= calls {
+        let words = "import x.safetensors --out other";
+        let output = faults.stcn(&lab, words, Fault { at, kind: "ENOSPC", stays: true });
+        ended_or_refused(&output, words);
+        calls = if at == 0 { faults.calls() } else { calls };
+        if output.status.success() || lab.path("other/config.toml").exists() {
+            let weights = |run: &str| {
+                let path = lab.path(format!("{run}/checkpoint/best.stcn"));
+                Checkpoint::load(&path).unwrap().params
+            };
+            assert!(weights("other") == weights("run"), "call {at}");
+        }
+        if lab.path("other").exists() {
+            fs::remove_dir_all(lab.path("other")).unwrap();
+        }
+        at += 1;
+    }
+    assert!(calls > 10, "only {calls} calls were seen");
 }

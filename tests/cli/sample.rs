@@ -1,7 +1,7 @@
 //! Sequences drawn: files, lengths, and the same bytes from the same seed.
 
 use super::{TINY, tiny, trained};
-use crate::common::{Lab, says};
+use crate::common::{Lab, says, stderr};
 use stcn::data::DataSet;
 use stcn::models::{Registry, generate};
 use stcn::train::Trained;
@@ -105,7 +105,7 @@ fn at_temperature_0_all_sequences_are_the_likeliest() {
 fn many_sequences_are_those_that_are_drawn_all_at_once() {
     let lab = trained();
     let output = lab.stcn("sample run --count 70 --steps 5 --out drawn").output().unwrap();
-    let said = crate::common::stderr(&output);
+    let said = stderr(&output);
     let note = "note: the picture shows the first 64 of 70 sequences\n";
     assert_eq!(said, format!("{note}drawn from run/checkpoint/best.stcn of step 3\n"));
     let trained = Trained::open(&lab.path("run"), &Registry::default()).unwrap();
@@ -129,7 +129,7 @@ fn a_thousand_sequences_take_no_more_memory_than_some() {
     command.args(["-c", &format!("ulimit -v 400000; exec \"$STCN\" {words}")]);
     command.env("STCN", env!("CARGO_BIN_EXE_stcn")).current_dir(lab.path(""));
     let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", crate::common::stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(open(&lab, "drawn/sample.npz").len(), 1000);
 }
 
@@ -165,6 +165,26 @@ fn speech_comes_as_numbers_as_pictures_and_as_sound_of_the_rate_asked_for() {
     assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));
     assert_eq!(lab.files("drawn").len(), files.len());
     says(&lab.refused("sample run --out other --rate 10"), &["--rate 10: want samples per second"]);
+}
+
+/// They are drawn 32 side by side; the 128th is the first with a number beyond f32.
+#[test]
+fn a_late_sequence_that_is_not_finite_leaves_no_file_of_those_before() {
+    let lab = Lab::new();
+    trained_on(&lab, 4, "normal", "speech", |i| (i % 7) as f32 * 900. - 2700.);
+    let words = |count| format!("sample run --count {count} --steps 1 --temperature 1.35e33");
+    lab.ok(&format!("{} --out few", words(32)));
+    let output = lab.stcn(&format!("{} --out drawn", words(400))).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    says(&stderr(&output), &["not finite: train it further, or lower --temperature"]);
+    assert_eq!(lab.files("drawn").len(), 0, "{:?}", lab.files("drawn").keys());
+    // Those of an earlier command stay as they are.
+    let few = lab.files("few");
+    assert_eq!(
+        lab.stcn(&format!("{} --out few", words(400))).output().unwrap().status.code(),
+        Some(1)
+    );
+    assert!(lab.files("few") == few);
 }
 
 #[test]

@@ -322,19 +322,22 @@ fn names_that_are_no_text_are_told_as_well_as_they_can_be() {
     let output = lab.stcn(words).arg(name).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let line: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(line["files"][0], "d\u{fffd}.npz");
+    assert_eq!(line["file"], "d\u{fffd}.npz");
 }
 
 #[cfg(unix)]
 #[test]
 fn outputs_that_are_no_files_are_left_as_they_are() {
     let lab = trained();
-    let pipe = crate::common::pipe(&lab.path("pipe"));
+    let pipe = crate::common::pipe(&lab.path("pipe.safetensors"));
     std::os::unix::fs::symlink("/dev/null", lab.path("null.svg")).unwrap();
-    for words in ["export run --out pipe", "inspect run --dump pipe"] {
+    for words in ["export run --out pipe.safetensors", "inspect run --dump pipe.safetensors"] {
         let output = lab.stcn(words).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        says(&stderr(&output), &["pipe: is a device or a pipe, not a file; name a file"]);
+        says(
+            &stderr(&output),
+            &["pipe.safetensors: is a device or a pipe, not a file; name a file"],
+        );
     }
     let output = lab.stcn("data show ink.npz --out null.svg").output().unwrap();
     says(&stderr(&output), &["null.svg: is a device or a pipe, not a file; name a file"]);

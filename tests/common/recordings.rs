@@ -2,7 +2,8 @@
 
 use stcn::data::{DataSet, Split, Writer};
 use std::fs;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A RIFF/WAVE file of these chunks; odd ones are padded.
@@ -109,9 +110,18 @@ pub fn imported<T>(
     })?;
     assert_eq!(last, 1., "progress ends where the work does");
     writer.finish()?;
-    let about = fs::read_to_string(folder.path().join("x.npz.meta.csv")).unwrap_or_default();
-    let lines = about.lines().skip(1).map(String::from).collect();
+    let lines = meta(&path).lines().skip(1).map(String::from).collect();
     Ok((DataSet::open(path, None)?, lines, counts))
+}
+
+/// What is known of each sequence of an .npz; empty if nothing is. Read by another hand than ours.
+pub fn meta(npz: &Path) -> String {
+    let mut zip = zip::ZipArchive::new(fs::File::open(npz).unwrap()).unwrap();
+    let mut text = String::new();
+    if let Ok(mut member) = zip.by_name("meta.csv") {
+        member.read_to_string(&mut text).unwrap();
+    }
+    text
 }
 
 /// Sequence `i`, its own.

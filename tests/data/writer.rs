@@ -1,6 +1,7 @@
 //! What is written sequence by sequence: read by others, by us from memory and from the disk, or not there at all.
 
 use super::refusal;
+use crate::common::recordings::meta;
 use crate::common::says;
 use ndarray::{Array1, Array2, array};
 use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
@@ -109,7 +110,7 @@ fn figures_are_those_of_the_train_split() {
     let mut writer = Writer::create(&path, 2, &[]).unwrap();
     fill(&mut writer);
     let written = writer.finish().unwrap();
-    assert_eq!(written.files, std::slice::from_ref(&path));
+    assert_eq!(written.file, path);
     let set = DataSet::open(&path, None).unwrap();
     let splits = [Split::Train, Split::Test].map(|split| set.summary(split).unwrap());
     assert_eq!(written.splits, splits);
@@ -133,20 +134,20 @@ fn a_constant_channel_keeps_its_place_in_the_figure_of_all() {
 }
 
 #[test]
-fn what_is_known_of_each_sequence_stands_beside() {
+fn what_is_known_of_each_sequence_is_in_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
     let mut writer = Writer::create(&path, 1, &["writer", "text"]).unwrap();
     writer.push(&[1., 2.], Split::Train, &["07", "say \"a, b\""]).unwrap();
     writer.push(&[3.], Split::Valid, &["08", ""]).unwrap();
-    let written = writer.finish().unwrap();
-    let meta = folder.path().join("x.npz.meta.csv");
-    assert_eq!(written.files, [path, meta.clone()]);
+    writer.finish().unwrap();
     assert_eq!(
-        fs::read_to_string(meta).unwrap(),
+        meta(&path),
         "index,split,steps,writer,text\n1,train,2,\"07\",\"say \"\"a, b\"\"\"\n2,valid,1,\"08\",\"\"\n"
     );
-    assert_eq!(names(folder.path()), ["x.npz", "x.npz.meta.csv"]);
+    assert_eq!(names(folder.path()), ["x.npz"]);
+    let set = DataSet::open(&path, None).unwrap();
+    assert_eq!([0, 1].map(|i| set.sequence(i).unwrap().into_owned()), [vec![1., 2.], vec![3.]]);
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
     let begin = || Writer::create(&path, 1, &["text"]).unwrap();
     let mut writer = begin();
     writer.push(&[1.], Split::Train, &["a"]).unwrap();
-    assert_eq!(names(folder.path()).len(), 3, "under way beside the older one");
+    assert_eq!(names(folder.path()).len(), 2, "under way beside the older one");
     drop(writer);
     assert_eq!(names(folder.path()), ["x.npz"]);
     let refused = |rows: &[f32], split| {
@@ -176,10 +177,9 @@ fn nothing_is_left_of_what_is_not_finished_or_refused_and_an_older_file_stays() 
 }
 
 #[test]
-fn words_of_a_set_that_found_no_place_stand_beside_no_other() {
+fn a_set_that_finds_no_place_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, meta) = (folder.path().join("x.npz"), folder.path().join("x.npz.meta.csv"));
-    fs::write(&meta, "older").unwrap();
+    let path = folder.path().join("x.npz");
     let mut writer = Writer::create(&path, 1, &["text"]).unwrap();
     writer.push(&[1.], Split::Train, &["a"]).unwrap();
     fs::create_dir(&path).unwrap(); // so that the set cannot take its name
@@ -188,19 +188,16 @@ fn words_of_a_set_that_found_no_place_stand_beside_no_other() {
 }
 
 #[test]
-fn what_a_killed_program_left_of_both_files_is_swept_and_told() {
+fn what_a_killed_program_left_is_swept_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    let left = [".x.npz.tmp", ".x.npz.meta.csv.tmp"].map(|name| folder.path().join(name));
-    for columns in [&["text"][..], &[]] {
-        left.iter().for_each(|path| fs::write(path, "half").unwrap());
-        let writer = Writer::create(&path, 1, columns).unwrap();
-        assert_eq!(writer.leftovers(), left);
-        assert_eq!(names(folder.path()).len(), 1 + columns.len());
-        drop(writer);
-        assert_eq!(names(folder.path()), [""; 0]);
-    }
-    assert_eq!(Writer::create(&path, 1, &[]).unwrap().leftovers(), [""; 0].map(Path::new));
+    let left = folder.path().join(".x.npz.tmp");
+    fs::write(&left, "half").unwrap();
+    let writer = Writer::create(&path, 1, &["text"]).unwrap();
+    assert_eq!(writer.leftover(), Some(left.as_path()));
+    drop(writer);
+    assert_eq!(names(folder.path()), [""; 0]);
+    assert_eq!(Writer::create(&path, 1, &[]).unwrap().leftover(), None);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use serde_json::json;
     after_help = "Example:\n  stcn data prepare iam-ondb --input IAM-OnDB --output lines.npz\n  \
     stcn train --preset ink --data lines.npz --set data.normalise=chung-scalar\n\n\
     IAM-OnDB is a folder with lineStrokes-all.tar.gz and task1/trainset.txt, testset_v.txt, testset_t.txt, \
-    testset_f.txt. If it also has ascii-all.tar.gz and original-xml-all.tar.gz, texts and writers are \
-    written to lines.npz.meta.csv. The archives may be packed or unpacked."
+    testset_f.txt. If it also has ascii-all.tar.gz and original-xml-all.tar.gz, lines.npz also \
+    holds texts and writers: `unzip -p lines.npz meta.csv`. The archives may be packed or unpacked."
 )]
 pub(in crate::cli) struct IamOndb {
     #[command(flatten)]

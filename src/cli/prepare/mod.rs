@@ -4,7 +4,7 @@ mod ink;
 mod music;
 mod recordings;
 
-use super::{print_json, thousands};
+use super::{check_extension, print_json, thousands};
 use crate::data::{Dtype, Writer, writer::Written};
 use crate::error::{Error, Result};
 use clap::Subcommand;
@@ -71,25 +71,22 @@ fn write(
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
 ) -> Result<Written> {
-    if files.output.extension().is_none_or(|e| e != "npz") {
-        let name = files.output.display();
-        return Err(Error::usage(format!("--output {name}: want a name that ends in .npz")));
-    }
+    check_extension("output", &files.output, "npz")?;
     refuse_to_replace(&files.output, &[&files.input])?;
     let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");
     bar.set_style(style.expect("a template"));
     let mut writer = Writer::create_as(dtype, &files.output, channels, columns)?;
-    for file in writer.leftovers() {
+    if let Some(file) = writer.leftover() {
         eprintln!("removed {}, left by a run that was killed", file.display());
     }
-    let temporaries = writer.temporaries();
+    let temporary = writer.temporary().to_path_buf();
     // Fails if there is already a handler, which then does the same.
     let _ = ctrlc::set_handler(move || {
-        // If the temporary files are gone, the finished ones are in place.
-        match temporaries.iter().filter(|file| std::fs::remove_file(file).is_ok()).count() {
-            0 => eprintln!("error: stopped"),
-            _ => eprintln!("error: stopped; nothing was written"),
+        // If the temporary file is gone, the finished one is in place.
+        match std::fs::remove_file(&temporary) {
+            Ok(()) => eprintln!("error: stopped; nothing was written"),
+            Err(_) => eprintln!("error: stopped"),
         }
         std::process::exit(130);
     });
@@ -114,9 +111,7 @@ fn refuse_to_replace(output: &Path, inputs: &[&Path]) -> Result<()> {
 }
 
 fn print_written(written: &Written) {
-    for file in &written.files {
-        println!("{}", file.display());
-    }
+    println!("{}", written.file.display());
     for summary in &written.splits {
         println!("  {summary}");
     }
@@ -135,7 +130,7 @@ pub(super) fn print_statistics((mean, std): (f64, f64), channels: &[(f64, f64)])
 
 fn object(written: &Written) -> serde_json::Value {
     json!({
-        "files": written.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "file": written.file.display().to_string(),
         "splits": written.splits,
         "mean": written.scalar.0,
         "std": written.scalar.1,

@@ -11,7 +11,7 @@ fn the_command_prints_statistics_and_warns_of_half_steps() {
         "train 1.50 notes per step, 33.3 % of steps repeat the previous one, longest piece 4";
     says(&said, &["music.npz\n", "train 1 sequences", "over all values", line]);
     let line = &lab.json(words)[0];
-    assert_eq!(line["files"], serde_json::json!(["music.npz"]));
+    assert_eq!(line["file"], "music.npz");
     assert_eq!(line["music"][0]["repeated"], 1. / 3.);
     assert_eq!(line["music"][2]["notes_per_step"], 0.5);
     let run = |words: &str| lab.stcn(words).output().unwrap().stderr;

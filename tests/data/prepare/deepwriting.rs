@@ -1,5 +1,6 @@
 //! DeepWriting in both layouts, pickled by numpy itself; `../fixtures/deepwriting.py` made the files.
 
+use crate::common::recordings::meta;
 use crate::common::{mutations, says};
 use crate::data::refusal;
 use proptest::prelude::*;
@@ -47,8 +48,7 @@ pub fn imported(files: &[(&str, &[u8])]) -> stcn::Result<(Report, TempDir, PathB
 
 /// What stands behind index, split and steps of each sequence.
 pub fn words_of(path: &Path) -> Vec<String> {
-    let meta = fs::read_to_string(path.with_extension("npz.meta.csv")).unwrap();
-    meta.lines().skip(1).map(|line| line.splitn(4, ',').last().unwrap().to_string()).collect()
+    meta(path).lines().skip(1).map(|line| line.splitn(4, ',').last().unwrap().to_string()).collect()
 }
 
 fn refused(train: &[u8], valid: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! IAM-OnDB, made up: rows by hand, lists, order, protocols, and what is refused.
 
+use crate::common::recordings::meta;
 use crate::common::{mutations, says};
 use crate::data::refusal;
 use proptest::prelude::*;
@@ -168,9 +169,9 @@ fn counts_are_told_with_the_forms_that_have_no_line() {
 }
 
 #[test]
-fn names_writers_and_texts_stand_beside() {
+fn names_writers_and_texts_are_in_the_file() {
     let (_, _out, path) = imported(unpacked(&database()).path(), Protocol::Vrnn).unwrap();
-    let meta = fs::read_to_string(path.with_extension("npz.meta.csv")).unwrap();
+    let meta = meta(&path);
     let lines: Vec<_> = meta.lines().collect();
     assert_eq!(lines[0], "index,split,steps,name,form,writer,text");
     says(lines[1], &["b02-010z-01\"", "\"10086\"", "\"A \"\"move\"\"\""]);
