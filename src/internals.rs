@@ -33,6 +33,7 @@ open! {
     checkpoint: train::checkpoint;
     checks: ops::check;
     columns: train::columns;
+    curves: train::curves;
     diagnostics: train::diagnostics;
     error: error;
     evaluate: train::evaluate;

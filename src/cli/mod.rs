@@ -32,6 +32,7 @@ mod history;
 mod inspect;
 mod list;
 mod pass;
+mod plot;
 mod prepare;
 mod profile;
 mod safetensors;
@@ -75,6 +76,7 @@ enum Command {
     Explain(explain::Args),
     Gradcheck(gradcheck::Args),
     Table(table::Args),
+    Plot(plot::Args),
     /// Prepare data sets, and show them
     Data {
         #[command(subcommand)]
@@ -122,6 +124,7 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Explain(args) => explain::run(args, registry),
         Command::Gradcheck(args) => gradcheck::run(args, registry),
         Command::Table(args) => table::run(args, registry),
+        Command::Plot(args) => plot::run(args),
         Command::Data { command } => data::run(command),
         Command::Export(args) => safetensors::export(args, registry),
         Command::Import(args) => safetensors::import(args, registry),

@@ -24,6 +24,7 @@ pub(crate) mod bounds;
 pub(crate) mod checkpoint;
 pub(crate) mod columns;
 pub(crate) mod config;
+pub(crate) mod curves;
 pub(crate) mod data;
 pub(crate) mod diagnostics;
 mod document;

@@ -17,6 +17,7 @@ mod killed;
 mod list;
 mod page;
 mod pass;
+mod plot;
 mod prepare;
 mod profile;
 mod resumed;

@@ -2,6 +2,7 @@ mod bounds;
 mod checkpoint;
 mod columns;
 mod config;
+mod curves;
 mod data;
 mod diagnostics;
 mod document;

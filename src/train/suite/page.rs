@@ -1,14 +1,12 @@
 //! A report as one self-contained page: the table, the intervals, KL, curves of training, samples.
 //!
-//! Colours: Okabe and Ito's eight, which the colour-blind can tell apart; every row also has its name beside its mark.
+//! A row has the same colour everywhere, and its name beside it.
 
-use super::report::{Line, Report};
+use super::report::{Found, Line, Report};
 use super::text::{LEGEND, STRUCK, cells, number};
+use crate::train::curves::{self, Curve, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
-
-/// Okabe & Ito 2008, without black and yellow.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
 
 /// Width of a picture, in its own units.
 const WIDTH: f64 = 900.;
@@ -79,10 +77,6 @@ fn table(report: &Report) -> String {
 /// The square in a row's colour.
 fn key(row: usize) -> String {
     format!("<span class=\"key\" style=\"background:{}\"></span>", colour(row))
-}
-
-fn colour(row: usize) -> &'static str {
-    COLOURS[row % COLOURS.len()]
 }
 
 /// A line from the least to the largest of some numbers, with room for the names of the rows.
@@ -184,65 +178,22 @@ fn kl(report: &Report) -> String {
 }
 
 fn curves(report: &Report) -> String {
-    let height = 320.;
-    let points = || report.lines.iter().flat_map(|line| &line.found).flat_map(|found| &found.curve);
-    let x = Scale::new(points().map(|(step, _)| *step).chain([0.]), 80.);
-    // From the least value after the first check on: an untrained model is far below, and would hide the rest.
-    let later = report.lines.iter().flat_map(|line| &line.found).flat_map(|found| {
-        found.curve.iter().skip(usize::from(found.curve.len() > 2)).map(|(_, value)| *value)
-    });
-    let y = Scale::new(later, 0.);
-    let at = |value: f64| {
-        let y = height - 24. - (height - 40.) * (value - y.least) / y.range;
-        y.clamp(0., height)
+    let of = |(i, line): (usize, &Line)| {
+        let curve = |found: &Found| Curve {
+            name: line.name.clone(),
+            group: i,
+            points: found.curve.clone(),
+        };
+        line.found.iter().filter(|found| !found.curve.is_empty()).map(curve).collect::<Vec<_>>()
     };
-    let mut inside = String::new();
-    for (i, found) in report
-        .lines
-        .iter()
-        .enumerate()
-        .flat_map(|(i, line)| line.found.iter().map(move |found| (i, found)))
-    {
-        if found.curve.is_empty() {
-            continue;
-        }
-        let points: Vec<String> = found
-            .curve
-            .iter()
-            .map(|(step, value)| format!("{:.1},{:.1}", x.at(*step), at(*value)))
-            .collect();
-        let name = escape(&found.name);
-        writeln!(
-            inside,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"><title>{name}</title></polyline>",
-            points.join(" "),
-            colour(i)
-        )
-        .expect("to a String");
+    let curves: Vec<Curve> = report.lines.iter().enumerate().flat_map(of).collect();
+    match curves.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<div class=\"plot\">{}</div>\n",
+            curves::svg(&[("nats per sequence".into(), curves)], "update")
+        ),
     }
-    if inside.is_empty() {
-        return inside;
-    }
-    let (bottom, right) = (height - 24., WIDTH - 20.);
-    writeln!(
-        inside,
-        "<path class=\"axis\" d=\"M80,8V{bottom}H{right}\"/><text x=\"74\" y=\"20\" text-anchor=\"end\">{:.0}</text>\
-         <text x=\"74\" y=\"{bottom}\" text-anchor=\"end\">{:.0}</text><text x=\"80\" y=\"{}\">0</text>\
-         <text x=\"{right}\" y=\"{}\" text-anchor=\"end\">{:.0} updates</text>",
-        y.least + y.range,
-        y.least,
-        height - 6.,
-        height - 6.,
-        x.least + x.range
-    )
-    .expect("to a String");
-    let names: String = report
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(i, line)| format!("{}{}&emsp;", key(i), escape(&line.name)))
-        .collect();
-    svg(height, "validation value by update", &inside) + &format!("<p>{names}</p>\n")
 }
 
 fn samples(report: &Report) -> String {
@@ -263,19 +214,4 @@ fn samples(report: &Report) -> String {
         );
     }
     if text.is_empty() { text } else { format!("<div class=\"samples\">\n{text}</div>\n") }
-}
-
-/// Text between tags and in quotes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -1,0 +1,68 @@
+//! `stcn plot`: curves of the metrics of one run or several, as a picture.
+
+use super::check_extension;
+use crate::error::{Error, Result, nearest};
+use crate::file::write_whole;
+use crate::train::RunDir;
+use crate::train::curves::{Curve, svg};
+use crate::train::metrics::{Row, table};
+use clap::Parser;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Draw curves of metrics.csv as SVG, several runs over each other
+#[derive(Parser)]
+#[command(after_help = "Example:\n  stcn plot runs/a runs/b --out curves.svg\n  \
+    stcn plot runs/a --column loss --column kl.1 --column grad_norm --out curves.svg")]
+pub(super) struct Args {
+    /// Run directories
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// A column of metrics.csv; can be repeated, for one chart each [default: valid_elbo_seq, or loss if nothing was checked]
+    #[arg(long, value_name = "NAME")]
+    column: Vec<String>,
+    /// The picture
+    #[arg(long, value_name = "FILE.svg")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    check_extension("out", &args.out, "svg")?;
+    let tables: Vec<(Vec<String>, Vec<Row>)> =
+        args.runs.iter().map(|run| table(&RunDir::open(run)?.metrics())).collect::<Result<_>>()?;
+    let points = |(names, rows): &(Vec<String>, Vec<Row>),
+                  column: &str|
+     -> Option<Vec<(f64, f64)>> {
+        let of = |wanted: &str| names.iter().position(|name| name == wanted);
+        let (step, value) = (of("step")?, of(column)?);
+        Some(
+            rows.iter().filter_map(|row| Some(((*row.get(step)?)?, (*row.get(value)?)?))).collect(),
+        )
+    };
+    let mut columns = args.column.clone();
+    if columns.is_empty() {
+        let checked =
+            |table| points(table, "valid_elbo_seq").is_some_and(|points| points.len() > 1);
+        columns.push(if tables.iter().all(checked) { "valid_elbo_seq" } else { "loss" }.into());
+    }
+    let mut charts = vec![];
+    for column in columns {
+        let mut curves = vec![];
+        for (group, (run, table)) in args.runs.iter().zip(&tables).enumerate() {
+            let Some(points) = points(table, &column) else {
+                let near = nearest(&column, table.0.iter().map(String::as_str));
+                let near = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+                return Err(Error::usage(format!(
+                    "{} has no column `{column}`{near}",
+                    run.join("metrics.csv").display()
+                )));
+            };
+            curves.push(Curve { name: run.display().to_string(), group, points });
+        }
+        charts.push((column, curves));
+    }
+    let text = svg(&charts, "update");
+    write_whole(&args.out, |file| file.write_all(text.as_bytes()))?;
+    println!("{}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,65 @@
+use stcn::internals::curves::{Curve, svg};
+
+fn curve(name: &str, group: usize, points: &[(f64, f64)]) -> Curve {
+    Curve { name: name.into(), group, points: points.to_vec() }
+}
+
+fn labels(text: &str) -> Vec<&str> {
+    let parts = text.split("fill=\"#767676\">").skip(1);
+    parts.map(|part| part.split('<').next().unwrap()).collect()
+}
+
+#[test]
+fn axes_have_round_numbers_and_the_legend_every_group_once() {
+    let curves = vec![
+        curve("a & b", 0, &[(0., -1.), (1000., 3.)]),
+        curve("a & b", 0, &[(0., 0.), (1000., 2.)]),
+        curve("c", 1, &[(500., 1.)]),
+    ];
+    let text = svg(&[("loss".into(), curves)], "update");
+    assert_eq!(
+        labels(&text),
+        [
+            "0",
+            "200",
+            "400",
+            "600",
+            "800",
+            "1000",
+            "-1",
+            "0",
+            "1",
+            "2",
+            "3",
+            "loss",
+            "by update",
+            "a &amp; b",
+            "c"
+        ]
+    );
+    assert_eq!(text.matches("<polyline").count(), 3);
+}
+
+#[test]
+fn small_and_large_numbers_stay_readable() {
+    for (most, wanted) in [(5e-3, "0.001"), (5e-9, "1e-9"), (5e9, "1e9"), (0.5, "0.1")] {
+        let text = svg(&[("y".into(), vec![curve("a", 0, &[(0., 0.), (1., most)])])], "update");
+        assert!(labels(&text).contains(&wanted), "{wanted} in {:?}", labels(&text));
+    }
+}
+
+#[test]
+fn the_value_before_training_does_not_hide_the_rest() {
+    let mut points = vec![(0., -1e6)];
+    points.extend((1..10).map(|i| (f64::from(i), f64::from(i))));
+    let text = svg(&[("y".into(), vec![curve("a", 0, &points)])], "update");
+    assert!(labels(&text).contains(&"8"), "{:?}", labels(&text));
+}
+
+#[test]
+fn nothing_and_one_number_can_be_drawn() {
+    for points in [&[][..], &[(3., 7.)]] {
+        let text = svg(&[("y".into(), vec![curve("a", 0, points)])], "update");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    }
+}
