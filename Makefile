@@ -34,6 +34,7 @@ test: ## all tests: same bits, the PyTorch oracle, an outside crate, code rules,
 check: ## format, lints, docs, tests, gradients and licences: before you submit
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace -- -D warnings  # without the tests' feature: what only a test uses is dead
+	cargo clippy --no-default-features --lib -- -D warnings  # the core, without files and a terminal
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) test gradcheck deny
 

@@ -103,8 +103,10 @@
 //!
 //! What users see counts from 1 as the paper does, except nodes of the tape; code counts from 0.
 #![warn(missing_docs)]
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))] // what the commands alone use
 
 pub mod book;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod dist;
