@@ -136,6 +136,7 @@ pub mod math {
     //! std's come from the C library and differ by machine. Under the feature `f64`, which promises no bits, these are
     //! std's.
     pub use crate::kernel::math::{exp, ln, ln_1p, sigmoid, softplus, tanh};
+    pub use crate::kernel::simd::madd_fuses;
 }
 
 pub use check::{Check, gradcheck};

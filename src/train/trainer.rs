@@ -10,12 +10,13 @@ use super::memory;
 use super::objective;
 use super::restore::{check, fill};
 use super::resume;
-use super::step::{Report, Watch, try_update, update_watched};
+use super::step::{Report, Watch, pass, try_update, update_watched};
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::Adam;
+use crate::tape::{Tape, Var};
 use std::path::Path;
 
 /// Model, data and optimiser at one step: everything that an update needs.
@@ -188,6 +189,12 @@ impl Trainer {
         try_update(&*self.model, &batch, &self.config.train, self.config.seed, step)
     }
 
+    /// The loss of the next update over another batch, recorded on `tape`: to look at what is being learned.
+    pub fn loss<'t>(&self, tape: &'t Tape, batch: &Batch) -> Var<'t> {
+        let (Config { train, seed, .. }, step) = (&self.config, self.progress.step + 1);
+        pass(&*self.model, tape, batch, &batch.lengths, train, *seed, step).loss
+    }
+
     fn epochs(&self) -> Result<Epochs<'_>> {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
         let batching =
@@ -297,6 +304,11 @@ impl Trainer {
     /// The data.
     pub fn set(&self) -> &DataSet {
         &self.set
+    }
+
+    /// What every batch is normalised by, and what undoes it in samples.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
     }
 
     /// The model.
