@@ -6,11 +6,16 @@ SECONDS ?= 60
 STCN   := cargo run --quiet --release --
 MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
 ARM    := aarch64-unknown-linux-gnu
+WASM   := wasm32-unknown-unknown
+TARGET := $${CARGO_TARGET_DIR:-target}
+# Debian's compiler makes std for any target from its sources; rustup fetches it.
+DEBIAN := PATH=/usr/bin:$$PATH RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
+  cargo build -Zbuild-std=std,panic_abort
 PYTHON ?= python3
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm web fuzz bench bench-save bench-diff size book
 .PHONY: train sample evaluate inspect inspect-html data clean
 
 help: ## show this list
@@ -34,6 +39,7 @@ test: ## all tests: same bits, the PyTorch oracle, an outside crate, code rules,
 check: ## format, lints, docs, tests, gradients and licences: before you submit
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace -- -D warnings  # without the tests' feature: what only a test uses is dead
+	cargo clippy --no-default-features --lib -- -D warnings  # the core, without files and a terminal
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) test gradcheck deny
 
@@ -67,6 +73,16 @@ repro-arm: ## the same on emulated aarch64; says what is missing
 	&& qemu-aarch64 --version > /dev/null; then CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 	cargo build --release --target $(ARM) && STCN_REPRO=aarch64 $(MATRIX); \
 	else echo "skipped: needs \`rustup target add $(ARM)\` and gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user"; fi
+
+web: ## the live page: a small model trains in the browser while you watch; says what is missing
+	@if rustup target list --installed 2> /dev/null | grep -q $(WASM); then build="cargo build"; \
+	elif test -d $$(/usr/bin/rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/std; then build="$(DEBIAN)"; \
+	else echo "skipped: needs \`rustup target add $(WASM)\`"; exit; fi; \
+	mkdir -p $(TARGET)/web && cp src/web/*.html src/web/*.css src/web/*.js $(TARGET)/web && for module in plain relaxed; do \
+	simd=+simd128; test $$module = plain || simd=$$simd,+relaxed-simd; \
+	env CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=$$simd $$build --quiet --package stcn-web --profile wasm \
+	--target $(WASM) && cp $(TARGET)/$(WASM)/wasm/stcn_web.wasm $(TARGET)/web/$$module.wasm || exit 1; done; \
+	echo "To see it: $(PYTHON) -m http.server --directory $(TARGET)/web, and open http://localhost:8000"
 
 fuzz: ## SECONDS=: hostile files for every reader in turn; needs nightly and cargo-fuzz
 	@if $(FUZZ) --version > /dev/null 2>&1; then cd tests/fuzz && for target in $$($(FUZZ) list --fuzz-dir .); do \

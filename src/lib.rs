@@ -103,8 +103,10 @@
 //!
 //! What users see counts from 1 as the paper does, except nodes of the tape; code counts from 0.
 #![warn(missing_docs)]
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))] // what the commands alone use
 
 pub mod book;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod dist;
@@ -134,6 +136,7 @@ pub mod math {
     //! std's come from the C library and differ by machine. Under the feature `f64`, which promises no bits, these are
     //! std's.
     pub use crate::kernel::math::{exp, ln, ln_1p, sigmoid, softplus, tanh};
+    pub use crate::kernel::simd::madd_fuses;
 }
 
 pub use check::{Check, gradcheck};

@@ -11,8 +11,14 @@ use std::sync::Mutex;
 
 mod workers;
 
+/// WebAssembly has no threads: everything runs on the thread that calls.
+const ONE_THREAD: bool = cfg!(target_family = "wasm");
+
 /// Runs `job` on a pool of `threads` threads (0: one per core). Nested calls use the same pool.
 pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> Result<R> {
+    if ONE_THREAD {
+        return Ok(job());
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
     Ok(pool.install(job))
@@ -20,7 +26,7 @@ pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> 
 
 /// How many threads a region opened here has: in a team, those of the team.
 pub fn threads() -> usize {
-    rayon::current_num_threads().min(workers::thread_budget())
+    if ONE_THREAD { 1 } else { rayon::current_num_threads().min(workers::thread_budget()) }
 }
 
 /// The number of the team that this thread belongs to, and 0 outside of [`teams`]: for memory that each keeps to itself.

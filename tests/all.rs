@@ -24,3 +24,4 @@ mod tape;
 mod tensor;
 mod tidy;
 mod train;
+mod web;

@@ -122,6 +122,7 @@ pub mod decisions {
     //! | [0023](d0023) | Every model scores every step | a switch of the release that was removed |
     //! | [0024](d0024) | A model is one file, and a registry finds it | how models are declared, here and in other crates |
     //! | [0025](d0025) | Small numbers become 0 | subnormal numbers slow some CPUs, so they are avoided by definition |
+    //! | [0026](d0026) | The engine in a browser | the same bits in WebAssembly: two modules, no bindings |
     //!
     //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
     //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
@@ -177,4 +178,6 @@ pub mod decisions {
     pub mod d0024 {}
     #[doc = include_str!("decisions/0025-small-numbers-become-0.md")]
     pub mod d0025 {}
+    #[doc = include_str!("decisions/0026-the-engine-in-a-browser.md")]
+    pub mod d0026 {}
 }

@@ -7,8 +7,9 @@
 //! ([`super::Writer`]).
 
 use super::agreement::{check_channels, check_count, offsets};
-use super::samples::{Disk, Dtype, Samples, read_once};
-use super::unzip::{Archive, Content};
+use super::samples::{Disk, Dtype, Samples};
+pub use super::set::Flat;
+use super::unzip::{Archive, Content, read_once};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};
 use ndarray::{ArrayView1, ArrayView2};
@@ -20,19 +21,6 @@ use std::path::Path;
 use zip::CompressionMethod;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-
-/// The three arrays of a file; only their shapes are checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Flat<S = Vec<f32>> {
-    /// D, the second axis of `samples`.
-    pub channels: usize,
-    /// All sequences, concatenated: `[total, D]`.
-    pub samples: S,
-    /// Length of each sequence.
-    pub lengths: Vec<i64>,
-    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
-    pub split: Option<Vec<i8>>,
-}
 
 /// Opens a file; returns its arrays and the SHA-256 of its bytes in hex.
 ///
@@ -114,7 +102,7 @@ pub fn write(path: impl AsRef<Path>, flat: &Flat) -> Result<()> {
 }
 
 /// SHA-256 in hex of the rest of a reader.
-pub(super) fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
+fn fingerprint(reader: &mut impl Read) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -4,13 +4,9 @@
 //! Not here: finding the member in a file ([`super::npz`]), what the values mean ([`super::set`]).
 
 use crate::error::{Error, Result};
-use crate::parallel::Work;
-use flate2::Crc;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
-use std::mem::swap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -153,53 +149,15 @@ impl Disk {
     }
 }
 
-/// Bytes hashed at a time: enough for fast sequential reads, little memory compared with a model.
-const BLOCK: u64 = 1 << 22;
-
-/// The SHA-256 of a file in hex and the CRC-32 of its bytes `member`, in one pass, since the file is large.
-pub(super) fn read_once(file: &File, member: Range<u64>) -> io::Result<(String, u32)> {
-    let length = file.metadata()?.len();
-    // A block never crosses the beginning or end of the member.
-    let block = |at: u64| {
-        let cuts = [member.start, member.end, length, at + BLOCK];
-        at..cuts.into_iter().filter(|&cut| cut > at).fold(length.max(at), u64::min)
-    };
-    let read = |bytes: &mut Vec<u8>, block: &Range<u64>| {
-        bytes.resize((block.end - block.start) as usize, 0);
-        read_exact_at(file, bytes, block.start)
-    };
-    let (mut hash, mut crc) = (Sha256::new(), Crc::new());
-    let (mut now, mut ahead) = (vec![], vec![]);
-    let mut at = block(0);
-    read(&mut now, &at)?;
-    while !at.is_empty() {
-        let next = block(at.end);
-        let mut result = Ok(());
-        let mut work = Work::new();
-        work.add(|| hash.update(&now));
-        work.add(|| {
-            if member.contains(&at.start) {
-                crc.update(&now);
-            }
-            result = read(&mut ahead, &next);
-        });
-        work.run();
-        result?;
-        swap(&mut now, &mut ahead);
-        at = next;
-    }
-    Ok((hex::encode(hash.finalize()), crc.sum()))
-}
-
 /// Reads at an offset without moving the file's cursor, which threads share.
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], from: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], from: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, from)
 }
 
 /// The same on Windows.
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut from: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut from: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, bytes, from) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -209,4 +167,10 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut from: u64) -> io::Result
         }
     }
     Ok(())
+}
+
+/// Without an operating system there are no files to read.
+#[cfg(not(any(unix, windows)))]
+pub(super) fn read_exact_at(_: &File, _: &mut [u8], _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -4,11 +4,13 @@
 //! sequences, steps and channels from 1. Not here: the file format ([`super::npz`]).
 
 use super::agreement::{check_channels, check_count, offsets};
-use super::npz::{self, Flat};
+#[cfg(feature = "files")]
+use super::npz;
 use super::samples::Samples;
 use super::split::{MissingSplit, Split};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,19 @@ pub struct DataSet {
     split: Vec<Split>,
     /// The sequences of each split, so that millions need not be searched.
     by_split: [Vec<usize>; 3],
+}
+
+/// A data set as the arrays of its file; nothing is checked yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flat<S = Vec<f32>> {
+    /// D, the second axis of `samples`.
+    pub channels: usize,
+    /// All sequences, concatenated: `[total, D]`.
+    pub samples: S,
+    /// Length of each sequence.
+    pub lengths: Vec<i64>,
+    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
+    pub split: Option<Vec<i8>>,
 }
 
 /// Values per piece of [`DataSet::pieces`], or one row if that has more.
@@ -64,37 +79,6 @@ impl DataSet {
         let flat = Flat { channels, samples: sequences.concat(), lengths, split };
         let fingerprint = fingerprint(&flat);
         Self::from_flat(name, fingerprint, flat, Some(MissingSplit::AllTrain))
-    }
-
-    /// Opens an .npz. `missing` is the rule to use if the file has no `split`.
-    ///
-    /// Samples that would take more than [`IN_MEMORY`](Self::IN_MEMORY) are left on disk and their rows read on demand;
-    /// they must be uncompressed.
-    pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
-        Self::open_within(path, missing, Self::IN_MEMORY)
-    }
-
-    /// [`open`](Self::open) with another limit, in bytes.
-    pub fn open_within(
-        path: impl AsRef<Path>,
-        missing: Option<MissingSplit>,
-        most_bytes: u64,
-    ) -> Result<Self> {
-        let (flat, fingerprint) = npz::open(&path, most_bytes)?;
-        Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
-    }
-
-    /// Writes an .npz. Splits are included if one is train, since a `split` without train is refused on reading. The
-    /// file's fingerprint differs from this set's.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let split = self.split.iter().map(|&split| split as i8).collect();
-        let flat = Flat {
-            channels: self.channels,
-            samples: self.samples.read(0..self.samples.len())?.into_owned(),
-            lengths: (0..self.len()).map(|i| self.length(i) as i64).collect(),
-            split: self.split.contains(&Split::Train).then_some(split),
-        };
-        npz::write(path, &flat)
     }
 
     /// Checks everything that a data set guarantees, and builds it.
@@ -328,6 +312,40 @@ impl DataSet {
     }
 }
 
+#[cfg(feature = "files")]
+impl DataSet {
+    /// Opens an .npz. `missing` is the rule to use if the file has no `split`.
+    ///
+    /// Samples that would take more than [`IN_MEMORY`](Self::IN_MEMORY) are left on disk and their rows read on demand;
+    /// they must be uncompressed.
+    pub fn open(path: impl AsRef<Path>, missing: Option<MissingSplit>) -> Result<Self> {
+        Self::open_within(path, missing, Self::IN_MEMORY)
+    }
+
+    /// [`open`](Self::open) with another limit, in bytes.
+    pub fn open_within(
+        path: impl AsRef<Path>,
+        missing: Option<MissingSplit>,
+        most_bytes: u64,
+    ) -> Result<Self> {
+        let (flat, fingerprint) = npz::open(&path, most_bytes)?;
+        Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
+    }
+
+    /// Writes an .npz. Splits are included if one is train, since a `split` without train is refused on reading. The
+    /// file's fingerprint differs from this set's.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let split = self.split.iter().map(|&split| split as i8).collect();
+        let flat = Flat {
+            channels: self.channels,
+            samples: self.samples.read(0..self.samples.len())?.into_owned(),
+            lengths: (0..self.len()).map(|i| self.length(i) as i64).collect(),
+            split: self.split.contains(&Split::Train).then_some(split),
+        };
+        npz::write(path, &flat)
+    }
+}
+
 /// Above it, f32 keeps fewer than eight bits of the added noise.
 const LARGEST_CELL: f32 = 65536.;
 
@@ -405,5 +423,5 @@ fn fingerprint(flat: &Flat) -> String {
     bytes.extend(flat.lengths.iter().flat_map(|n| n.to_le_bytes()));
     bytes.extend(flat.split.iter().flatten().flat_map(|n| n.to_le_bytes()));
     bytes.extend(flat.samples.iter().flat_map(|x| x.to_le_bytes()));
-    npz::fingerprint(&mut bytes.as_slice()).expect("reading from memory does not fail")
+    hex::encode(Sha256::digest(&bytes))
 }

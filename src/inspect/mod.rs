@@ -1,5 +1,6 @@
 //! Pictures and tables of what a model read, generated and learned. Looking changes nothing.
 
+#[cfg(feature = "files")]
 pub(crate) mod dump;
 pub(crate) mod explain;
 pub(crate) mod html;
@@ -9,13 +10,16 @@ pub(crate) mod place;
 pub(crate) mod png;
 pub mod roll;
 pub(crate) mod table;
+#[cfg(feature = "files")]
 pub(crate) mod wav;
 pub mod wave;
 
+#[cfg(feature = "files")]
 pub use dump::Dump;
 pub use explain::{Explanation, Number, Pass, Routes, Target};
 pub use html::{History, More, page as html};
 pub use page::Drawing;
 pub use png::png;
 pub use table::table;
+#[cfg(feature = "files")]
 pub use wav::wav;

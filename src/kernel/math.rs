@@ -264,16 +264,31 @@ pub fn cos_turns_f64(x: f64) -> f64 {
 
 /// `a·b + c` rounded once, on any CPU: the fused multiply-add of those that have none.
 ///
-/// The product is exact in f64. The sum is rounded to odd there (an inexact result gets its last bit
-/// set), which makes the second rounding, to f32, the only one that counts (Boldo and Melquiond 2008).
+/// The product is exact in f64, and the sum is rounded twice: in f64, then to f32. The first rounding can mislead the
+/// second only by reaching a tie, a sum half-way between two neighbours in f32, and it never crosses one. Ties have these
+/// last 29 bits; those between subnormal numbers are elsewhere, so that small results are not trusted at all.
 #[inline(always)]
 pub fn soft_fma(a: f32, b: f32, c: f32) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
     let sum = product + c;
+    let result = sum as f32;
+    let tie = sum.to_bits() & TIE_MASK == TIE;
+    let small = result != 0. && result.abs() <= f32::MIN_POSITIVE;
+    if tie || small { rounded_to_odd(product, c, sum) as f32 } else { result }
+}
+
+/// The bits of an f64 beyond those of an f32, and what they are half-way between two.
+pub(super) const TIE_MASK: u64 = 0x1fff_ffff;
+pub(super) const TIE: u64 = 0x1000_0000;
+
+/// `product + c`, where `sum` is that in f64: if inexact, it gets its last bit set, which makes a second rounding, to f32,
+/// the only one that counts (Boldo and Melquiond 2008).
+#[cold]
+fn rounded_to_odd(product: f64, c: f64, sum: f64) -> f64 {
     let c_in_sum = sum - product;
     let lost = (product - (sum - c_in_sum)) + (c - c_in_sum);
     let even = sum.to_bits() & 1 == 0;
     let outwards = if (lost > 0.) == (sum > 0.) { 1 } else { u64::MAX };
     let step = if lost != 0. && sum.is_finite() && even { outwards } else { 0 };
-    f64::from_bits(sum.to_bits().wrapping_add(step)) as f32
+    f64::from_bits(sum.to_bits().wrapping_add(step))
 }

@@ -19,7 +19,7 @@ pub enum Isa {
     Avx2,
     /// aarch64, always.
     Neon,
-    /// Anything else: the same bits through a software FMA, slowly (decision 0009).
+    /// Anything else: the same bits through a software FMA, slowly (decision 0009); and WebAssembly.
     Portable,
 }
 
@@ -250,11 +250,126 @@ mod x86 {
     }
 }
 
-/// Four plain numbers: NEON registers on aarch64, where `mul_add` is one instruction; elsewhere the
-/// fallback without FMA, through [`soft_fma`](super::math::soft_fma).
+/// WebAssembly, whose vectors have four numbers. Its relaxed `madd` rounds once or twice, by machine: a program built for it
+/// has to [probe](crate::kernel::simd::madd_fuses) first. Plain simd128 has none.
+#[cfg(target_arch = "wasm32")]
+mod wasm {
+    use super::Simd;
+    use std::arch::wasm32::*;
+
+    #[allow(unsafe_op_in_unsafe_fn)]
+    impl Simd for v128 {
+        const LANES: usize = 4;
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            f32x4_splat(0.)
+        }
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            v128_load32_splat(from.cast())
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            v128_load(from.cast())
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            v128_store(to.cast(), self)
+        }
+        #[inline(always)]
+        unsafe fn load_front(from: *const f32, n: usize) -> Self {
+            let number = |i: usize| if i < n { *from.add(i) } else { 0. };
+            f32x4(number(0), number(1), number(2), number(3))
+        }
+        #[inline(always)]
+        unsafe fn store_front(self, to: *mut f32, n: usize) {
+            let numbers = std::mem::transmute::<v128, [f32; 4]>(self);
+            (0..n).for_each(|i| *to.add(i) = numbers[i])
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            fma(self, b, c)
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            f32x4_add(self, b)
+        }
+        /// WebAssembly has no such hint.
+        #[inline(always)]
+        unsafe fn prefetch(_from: *const f32) {}
+    }
+
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    fn fma(a: v128, b: v128, c: v128) -> v128 {
+        f32x4_relaxed_madd(a, b, c)
+    }
+
+    /// Four of [`soft_fma`](crate::kernel::math::soft_fma): two sums in f64 at a time, and if one of the four is not to be
+    /// trusted, each by itself.
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    fn fma(a: v128, b: v128, c: v128) -> v128 {
+        use crate::kernel::math::{TIE, TIE_MASK};
+        let high = |x| i64x2_shuffle::<1, 0>(x, x);
+        let sum = |a, b, c| {
+            let product = f64x2_mul(f64x2_promote_low_f32x4(a), f64x2_promote_low_f32x4(b));
+            f64x2_add(product, f64x2_promote_low_f32x4(c))
+        };
+        let tie = |x| i64x2_eq(v128_and(x, u64x2_splat(TIE_MASK)), u64x2_splat(TIE));
+        let (low, high) = (sum(a, b, c), sum(high(a), high(b), high(c)));
+        let (front, back) = (f32x4_demote_f64x2_zero(low), f32x4_demote_f64x2_zero(high));
+        let result = i64x2_shuffle::<0, 2>(front, back);
+        let small = f32x4_le(f32x4_abs(result), f32x4_splat(f32::MIN_POSITIVE));
+        let small = v128_and(small, f32x4_ne(result, f32x4_splat(0.)));
+        match v128_any_true(v128_or(small, v128_or(tie(low), tie(high)))) {
+            true => each(a, b, c),
+            false => result,
+        }
+    }
+
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[cold]
+    #[inline(never)]
+    fn each(a: v128, b: v128, c: v128) -> v128 {
+        macro_rules! lane {
+            ($i:literal) => {
+                crate::kernel::math::soft_fma(
+                    f32x4_extract_lane::<$i>(a),
+                    f32x4_extract_lane::<$i>(b),
+                    f32x4_extract_lane::<$i>(c),
+                )
+            };
+        }
+        f32x4(lane!(0), lane!(1), lane!(2), lane!(3))
+    }
+}
+
+/// Whether the fused multiply-add that products use rounds once here, as it does on every CPU. WebAssembly alone leaves that
+/// to the machine.
+pub fn madd_fuses() -> bool {
+    // x² − 1 with x = 1 + 2⁻²³: the last bit of x² is lost where the product is rounded.
+    let x = [std::hint::black_box(1. + f32::EPSILON); 4];
+    let mut found = [0.; 4];
+    // SAFETY: `isa` does not matter to four lanes, and all four are there.
+    unsafe {
+        let (x, minus) = (Four::load(x.as_ptr()), Four::load([-1.; 4].as_ptr()));
+        x.fma(x, minus).store(found.as_mut_ptr());
+    }
+    found == [super::math::soft_fma(x[0], x[0], -1.); 4]
+}
+
+/// Four numbers: NEON registers on aarch64, where `mul_add` is one instruction; vectors of WebAssembly; elsewhere the fallback
+/// without FMA, through [`soft_fma`](super::math::soft_fma).
+#[cfg(target_arch = "wasm32")]
+pub(super) type Four = std::arch::wasm32::v128;
+
+/// Four plain numbers.
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Copy)]
 pub(super) struct Four([f32; 4]);
 
+#[cfg(not(target_arch = "wasm32"))]
 #[allow(unsafe_op_in_unsafe_fn)]
 impl Simd for Four {
     const LANES: usize = 4;
@@ -302,6 +417,7 @@ impl Simd for Four {
 }
 
 /// Not inlined: unrolled into every kernel it would be most of the program.
+#[cfg(not(target_arch = "wasm32"))]
 #[inline(never)]
 fn software_fma(a: f32, b: f32, c: f32) -> f32 {
     super::math::soft_fma(a, b, c)

@@ -150,6 +150,11 @@ impl Checkpoint {
         Ok(hex::encode(Sha256::digest(&bytes)))
     }
 
+    /// The SHA-256 of the bytes in hex: the `checkpoint_sha256`.
+    pub fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.to_bytes()))
+    }
+
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = read_whole(path, LONGEST, "a checkpoint such as latest.stcn")?;

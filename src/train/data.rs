@@ -11,15 +11,9 @@ use crate::noise::Noise;
 /// Opens the data set at `config.data.path`, or the embedded handwriting if the path is empty; checks that it suits the
 /// model, and stores its fingerprint in `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
-    let path = config.data.path.clone();
-    let missing = match config.data.split.as_str() {
-        "" => None,
-        rule => Some(rule.parse()?),
-    };
-    let set = if path.as_os_str().is_empty() {
-        handwriting::data_set()?
-    } else {
-        DataSet::open_within(&path, missing, config.data.in_memory.saturating_mul(1 << 20))?
+    let set = match config.data.path.as_os_str().is_empty() {
+        true => handwriting::data_set()?,
+        false => open_file(config)?,
     };
     let (found, wanted) = (set.channels(), config.model.obs.input);
     if found != wanted {
@@ -36,6 +30,22 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     }
     config.data.fingerprint = set.fingerprint().into();
     Ok(set)
+}
+
+#[cfg(feature = "files")]
+fn open_file(config: &Config) -> Result<DataSet> {
+    let missing = match config.data.split.as_str() {
+        "" => None,
+        rule => Some(rule.parse()?),
+    };
+    let most_bytes = config.data.in_memory.saturating_mul(1 << 20);
+    DataSet::open_within(&config.data.path, missing, most_bytes)
+}
+
+#[cfg(not(feature = "files"))]
+fn open_file(config: &Config) -> Result<DataSet> {
+    let what = "cannot be read: this program was built without files, and has the embedded handwriting alone";
+    Err(Error::invalid(&config.data.path, what))
 }
 
 /// Refuses values that do not suit `task`: pens and keys must be 0 or 1.

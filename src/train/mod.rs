@@ -22,18 +22,24 @@
 
 pub(crate) mod bounds;
 pub(crate) mod checkpoint;
+#[cfg(feature = "files")]
 pub(crate) mod columns;
 pub(crate) mod config;
+#[cfg(feature = "files")]
 pub(crate) mod curves;
 pub(crate) mod data;
 pub(crate) mod diagnostics;
 mod document;
 pub(crate) mod evaluate;
+#[cfg(feature = "files")]
 pub(crate) mod events;
+#[cfg(feature = "files")]
 pub(crate) mod fit;
 pub(crate) mod gradients;
+#[cfg(feature = "files")]
 mod kept;
 pub(crate) mod memory;
+#[cfg(feature = "files")]
 pub(crate) mod metrics;
 pub(crate) mod objective;
 pub(crate) mod particles;
@@ -41,10 +47,13 @@ pub(crate) mod presets;
 mod resolve;
 mod restore;
 pub(crate) mod resume;
+#[cfg(feature = "files")]
 pub(crate) mod run;
+#[cfg(feature = "files")]
 pub(crate) mod safetensors;
 pub(crate) mod shards;
 pub(crate) mod step;
+#[cfg(feature = "files")]
 pub(crate) mod suite;
 pub(crate) mod trained;
 pub(crate) mod trainer;
@@ -54,10 +63,13 @@ pub use checkpoint::{ARITHMETIC, Checkpoint, FORMAT, Header, Named};
 pub use config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
 pub use diagnostics::{Diagnostics, Group};
 pub use evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
+#[cfg(feature = "files")]
 pub use fit::{Control, End, Observer, fit};
+#[cfg(feature = "files")]
 pub use kept::Kept;
 pub use particles::{Ancestors, Resample};
 pub use resolve::Overrides;
+#[cfg(feature = "files")]
 pub use run::{Lock, RunDir};
 pub use step::Report;
 pub use trained::Trained;

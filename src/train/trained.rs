@@ -6,6 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::data::open_data;
 use super::restore::{check, fill};
+#[cfg(feature = "files")]
 use super::run::RunDir;
 use crate::data::{DataSet, Normalisation};
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub struct Trained {
     pub checkpoint: PathBuf,
 }
 
+#[cfg(feature = "files")]
 impl Trained {
     /// The best checkpoint of a run directory, or a checkpoint file; its model is looked up in `registry`.
     ///
@@ -73,7 +75,9 @@ impl Trained {
         }
         Ok(trained)
     }
+}
 
+impl Trained {
     /// The model of a checkpoint, one of `registry`; `path` is for the messages only.
     pub fn from_checkpoint(
         checkpoint: Checkpoint,

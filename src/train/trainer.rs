@@ -10,13 +10,14 @@ use super::memory;
 use super::objective;
 use super::restore::{check, fill};
 use super::resume;
-use super::step::{Report, Watch, try_update, update_watched};
+use super::step::{Report, Watch, pass, try_update, update_watched};
 use super::trained::Trained;
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::Adam;
+use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 use std::path::Path;
 
@@ -218,6 +219,12 @@ impl Trainer {
         try_update(&*self.model, &batch, &self.config.train, self.config.seed, step)
     }
 
+    /// The loss of the next update over another batch, recorded on `tape`: to look at what is being learned.
+    pub fn loss<'t>(&self, tape: &'t Tape, batch: &Batch) -> Var<'t> {
+        let (Config { train, seed, .. }, step) = (&self.config, self.progress.step + 1);
+        pass(&*self.model, tape, batch, &batch.lengths, train, *seed, step).loss
+    }
+
     fn epochs(&self) -> Result<Epochs<'_>> {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
         let batching =
@@ -327,6 +334,11 @@ impl Trainer {
     /// The data.
     pub fn set(&self) -> &DataSet {
         &self.set
+    }
+
+    /// What every batch is normalised by, and what undoes it in samples.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
     }
 
     /// The model.

@@ -173,6 +173,34 @@ mod single {
         }
     }
 
+    /// `y + h(1 ± i/2²³)(1 ∓ i/2²³)`, with h half the distance from y to the next number: within 2⁻⁴⁶·i²·h of half-way, so that
+    /// f64 says that it is half-way. Of any size, and next to the smallest.
+    #[test]
+    fn soft_fma_is_the_hardware_one_next_to_ties() {
+        let mut words = vec![0; 2 * 50_000];
+        stcn::Noise::new(1, "test").words("ties", 0, 0, &mut words);
+        for word in words.chunks_exact(2) {
+            let i = (word[1] % 4096) as f32 * f32::EPSILON;
+            let factors = [(1. + i, 1. - i), (1. + i, 1. + i), (1. - i, 1. - i), (1., 1.)];
+            for y in [word[0], word[0] & 0x81ff_ffff].map(f32::from_bits) {
+                let half = (f64::from(y.next_up()) - f64::from(y)) / 2.;
+                if !half.is_finite() {
+                    continue;
+                }
+                // The half of a small distance is no f32: it is shared out between the factors.
+                let share = if half < 1e-30 { 2f64.powi(-60) } else { 1. };
+                for (a, b) in factors {
+                    let (a, b) =
+                        ((f64::from(a) * half / share) as f32, (f64::from(b) * share) as f32);
+                    for a in [a, -a] {
+                        let (want, got) = (a.mul_add(b, y), math::soft_fma(a, b, y));
+                        assert!(same(want, got), "{a:e}·{b:e} + {y:e}: {got:e}, want {want:e}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Made by this code on x86-64 with AVX-512: whoever runs this compares their CPU with that one.
     #[test]
     fn golden_bits_of_every_function() {

@@ -55,6 +55,11 @@ fn the_bits_of_a_small_network() {
 }
 
 #[test]
+fn products_round_once() {
+    assert!(stcn::math::madd_fuses());
+}
+
+#[test]
 fn an_instruction_set_that_is_not_there_is_refused_with_those_that_are() {
     let output = rerun("sse9", &["--exact", "kernel::simd::the_bits_of_a_small_network"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

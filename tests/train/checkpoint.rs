@@ -61,6 +61,7 @@ fn a_checkpoint_comes_back_to_the_bit() {
     let path = dir.path().join("latest.stcn");
     let saved = small();
     let sha = saved.save(&path).unwrap();
+    assert_eq!(saved.sha256(), sha);
     let loaded = Checkpoint::load(&path).unwrap();
     assert_eq!(loaded.header, saved.header);
     for (a, b) in loaded.params.iter().zip(&saved.params) {

@@ -1,4 +1,5 @@
 use super::{config, untrained};
+use stcn::Tape;
 use stcn::models::Registry;
 use stcn::train::Trainer;
 use std::path::Path;
@@ -96,4 +97,17 @@ fn the_best_of_a_run_is_kept_unless_checks_measure_something_else_now() {
 fn epochs_without_end_are_as_many_steps_as_there_are_numbers() {
     let trainer = Trainer::new(config(&["train.epochs=9223372036854775807", "train.steps=0"]));
     assert_eq!(trainer.unwrap().last_step(), Some(u64::MAX));
+}
+
+#[test]
+fn the_loss_to_look_at_is_that_of_the_next_update_and_changes_nothing() {
+    let mut trainer = Trainer::new(config(&[])).unwrap();
+    trainer.step().unwrap();
+    let (batch, before) = (trainer.batch().unwrap(), trainer.checkpoint());
+    let tape = Tape::new();
+    let loss = f64::from(trainer.loss(&tape, &batch).value().item());
+    assert!(trainer.checkpoint() == before);
+    // On the tape it is a sum in f32, in the report one in f64.
+    let reported = trainer.step().unwrap().loss;
+    assert!((reported - loss).abs() < 1e-5 * loss.abs().max(1.), "{reported}, {loss}");
 }

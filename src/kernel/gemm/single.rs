@@ -16,8 +16,12 @@ use crate::tensor::Tensor;
 const ROWS_32: usize = 12;
 #[cfg(target_arch = "x86_64")]
 const ROWS_16: usize = 6;
-/// NEON has 32 registers of four; without FMA every multiply-add is a call.
-const ROWS_FOUR: usize = if cfg!(target_arch = "aarch64") { 12 } else { 2 };
+/// NEON has 32 registers of four, a browser 16 at least; without FMA every multiply-add is a call.
+const ROWS_FOUR: usize = match () {
+    _ if cfg!(target_arch = "aarch64") => 12,
+    _ if cfg!(target_feature = "relaxed-simd") => 6,
+    _ => 2,
+};
 
 /// Columns of one packed panel.
 fn width() -> usize {
