@@ -39,7 +39,7 @@ fn a_node_is_explained_by_its_label_its_path_and_its_number_and_by_inspect_in_th
 }
 
 #[test]
-fn every_node_of_every_kind_of_model_can_be_explained_and_its_shares_sum_to_one() {
+fn nodes_from_the_first_to_the_last_of_three_models_are_explained_and_their_shares_sum_to_one() {
     for model in ["stcn-dense", "vrnn", "wavenet"] {
         let lab = Lab::new();
         lab.ok(&format!("train --data ink.npz --out run --steps 1 {}", tiny(model)));
