@@ -84,7 +84,10 @@ fn routes_and_single_numbers_are_told_in_words_and_as_json() {
     assert_eq!(routes[0]["from"], "z.1");
     super::numbers(&routes[0], &["share"]);
     let said = lab.ok("explain run tcn.1.filter.weight --element 2,1,1");
-    says(&said, &["tcn.1.filter.weight[2, 1, 1] is ", "if it grew by a little ε", "(s(1 − a²))"]);
+    says(
+        &said,
+        &["tcn.1.filter.weight[2, 1, 1] is ", "if it grew by a little ε", "(s(1 − a²), a = tanh("],
+    );
     says(&said, &["multiplications, the largest first:\n", "by rounding.\n", "at loss[1]"]);
     assert_eq!(lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --threads 3"), said);
     let short = lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --depth 1");

@@ -488,7 +488,7 @@ function showNode(id, element = null, scroll = true) {
   shown.element = element;
   const n = nodes[id], rule = rules[n.rule], place = byId("node");
   place.replaceChildren();
-  byId("node-title").textContent = `${nameOf(id)}: node ${id}, ${rule.name}`;
+  byId("node-title").textContent = n.label ? `${n.label}: node ${id}, ${rule.name}` : `${rule.name} of ${n.place}: node ${id}`;
   const said = pass.equations[(n.label || n.place).split(".")[0]];
   const where = [`shape (${n.shape.join(", ")})`, `in ${n.place}`, n.step !== undefined ? `step ${n.step + 1}` : null, n.source ? `recorded at ${n.source}` : null];
   place.append(make("p", { className: "soft", textContent: where.filter(Boolean).join(" · ") }));
@@ -783,7 +783,7 @@ function showElement() {
   const list = make("ol", { className: "path" });
   for (const { node, at, gradient: gy, product, factors } of products.slice(0, MOST_PRODUCTS)) {
     const line = make("li", {}, make("b", { className: "number", textContent: digits(product) }), ` = ${digits(gy)} at `, elementButton([node, at]));
-    for (const { value, what, of } of factors()) line.append(` · ${digits(value)} (`, of ? elementButton(of) : what, ")");
+    for (const { value, what, of } of factors()) line.append(" · ", make("span", { className: "factor" }, `${digits(value)} (`, of ? elementButton(of) : what, ")"));
     line.append(make("span", { className: "soft", textContent: `   ${rules[nodes[node].rule].name}, node ${node}` }));
     list.append(line);
   }
@@ -957,7 +957,7 @@ function begin() {
   drawGraph();
   addEventListener("resize", () => drawn && drawEdges(...drawn));
   const [asked, element] = location.hash.slice(1).split("/").map(Number);
-  if (location.hash && nodes[asked]) showNode(asked, element ?? null);
+  if (location.hash && nodes[asked]) element === undefined ? showNode(asked) : showNode(...atItsStep(asked, element));
   else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
   beginHistory();
 }
