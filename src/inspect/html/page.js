@@ -14,7 +14,8 @@ const passes = [...(pass.history?.passes ?? []), whole].sort((a, b) => a.step - 
 const shown = { sequence: 0, step: 0, node: null, element: null, open: [], pass: whole };
 
 function decode(text) {
-  const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
+  const letters = atob(text.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   return new Float32Array(bytes.buffer);
 }
 
