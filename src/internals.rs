@@ -38,8 +38,10 @@ open! {
     error: error;
     evaluate: train::evaluate;
     events: train::events;
+    figures: inspect::figures;
     file: file;
     gradients: train::gradients;
+    jacobian: inspect::jacobian;
     kernel: kernel;
     memory: train::memory;
     metrics: train::metrics;

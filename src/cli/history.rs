@@ -6,7 +6,6 @@ use crate::file::in_shell;
 use crate::inspect::History;
 use crate::models::Registry;
 use crate::noise::Noise;
-use crate::optim::schedule::kl_weight;
 use crate::tape::{Keep, Tape};
 use crate::train::config::Objective;
 use crate::train::objective::forward;
@@ -45,7 +44,7 @@ pub(super) fn history(
     let mut history = History::default();
     for path in spread(kept, History::room(tape)) {
         let trained = Trained::open(&path, registry)?;
-        let weight = kl_weight(train.kl_anneal, trained.step.max(1));
+        let weight = trained.kl_weight();
         let pass = Tape::new();
         let loss =
             forward(&*trained.model, &pass, batch, &batch.lengths, noise, weight, train).loss;

@@ -5,7 +5,6 @@ use crate::data::{Batch, Split, Window};
 use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::noise::Noise;
-use crate::optim::schedule::kl_weight;
 use crate::tape::{Grads, Keep, Tape};
 use crate::train::Trained;
 use crate::train::data::dequantise;
@@ -71,7 +70,7 @@ impl PassArgs {
         estimate.check_with("lower --batch or --steps", available())?;
         let dequantise = dequantise(config, trained.step);
         let batch = Batch::new(&set, &trained.normalisation, &windows, dequantise)?;
-        let weight = kl_weight(config.train.kl_anneal, trained.step.max(1));
+        let weight = trained.kl_weight();
         let tape = Tape::new();
         let noise = Noise::new(config.seed, "train").at(trained.step);
         let loss =

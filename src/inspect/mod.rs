@@ -3,8 +3,10 @@
 #[cfg(feature = "files")]
 pub(crate) mod dump;
 pub(crate) mod explain;
+pub(crate) mod figures;
 pub(crate) mod html;
 pub mod ink;
+pub(crate) mod jacobian;
 pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod png;

@@ -1,7 +1,7 @@
 //! Where a node belongs: the layer that computed it, and the step of a recurrent model.
 
 use crate::nn::Module;
-use crate::tape::{Node, Tape};
+use crate::tape::{Grads, Node, Tape, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The place of one node.
@@ -25,6 +25,14 @@ pub(super) fn paths(model: &dyn Module) -> BTreeSet<String> {
 /// T: how many steps the data of a pass have, 0 if it has none.
 pub(super) fn steps(tape: &Tape) -> usize {
     tape.find("x").and_then(|x| x.value().shape().get(1).copied()).unwrap_or(0)
+}
+
+/// The values of steps that x was joined from, where they have its gradient: a value that is put together only to be looked
+/// at is read by no op. Empty if x is no such value.
+pub(super) fn joined_from<'t>(x: Var<'t>, grads: &Grads) -> Vec<Var<'t>> {
+    let joined = x.rule().name == "concat_time" && grads.wrt(x).is_none();
+    let steps = if joined { x.inputs() } else { vec![] };
+    if steps.iter().any(|&step| grads.wrt(step).is_some()) { steps } else { vec![] }
 }
 
 /// The place of every node, in order. `parameters` are the paths of the model's parameters, `steps` is T.

@@ -368,6 +368,11 @@ impl<'t> Var<'t> {
         self
     }
 
+    /// The number that was noted by [`with_setting`](Self::with_setting).
+    pub fn setting(self) -> Option<(&'static str, usize)> {
+        self.node().setting
+    }
+
     /// A value that ops keep with this node until the tape is reset, such as a weight in another layout: `make`
     /// runs at the first call for this type `T`, later calls share the result.
     ///

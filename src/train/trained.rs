@@ -12,6 +12,7 @@ use crate::data::{DataSet, Normalisation};
 use crate::error::{Error, Result};
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
+use crate::optim::schedule::kl_weight;
 use crate::tensor::Tensor;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,11 @@ impl Trained {
     /// The latest checkpoint of a run directory.
     pub fn open_latest(root: &Path, registry: &Registry) -> Result<Self> {
         Self::load(&RunDir::open(root)?.latest(), registry)
+    }
+
+    /// The weight of the KL in the loss of the update that made the checkpoint; before the first, in that of the first.
+    pub fn kl_weight(&self) -> f64 {
+        kl_weight(self.config.train.kl_anneal, self.step.max(1))
     }
 
     fn load(path: &Path, registry: &Registry) -> Result<Self> {

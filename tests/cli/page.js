@@ -5,7 +5,11 @@ addEventListener("error", (event) => found.errors.push(String(event.message)));
 addEventListener("securitypolicyviolation", (event) => found.errors.push(`leaves the page: ${event.blockedURI}`));
 const key = (target, name) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
 const all = (selector) => [...document.querySelectorAll(selector)];
-const look = () => { found.most = Math.max(found.most, all(".box").length); };
+const reached = new Set();
+const look = () => {
+  found.most = Math.max(found.most, all(".box").length);
+  for (const { dataset } of all(".box[data-node]")) (series.get(dataset.series) ?? [Number(dataset.node)]).forEach((id) => reached.add(id));
+};
 
 function use() {
   // The table.
@@ -22,6 +26,7 @@ function use() {
     look();
   }
   found.opened = [...opened];
+  found.unreached = nodes.flatMap((n, id) => (reached.has(id) ? [] : [id]));
   for (let b; (b = document.querySelector("#open button"));) b.click();
   found.closed_again = all(".box").length;
   // The steps, by key and by slider.
@@ -43,27 +48,25 @@ function use() {
   key(maps[0], "ArrowRight");
   key(maps[0], "Enter");
   found.element = document.querySelector("#element h3").textContent;
-  // From there along the chain rule to the loss, as far as it can be followed.
+  // From there along the chain rule to the loss, by the link at the largest product each time.
   found.path = [];
-  for (let n = 0; n < 100; n++) {
-    const next = all("#element button").find((b) => b.textContent === "follow →");
-    if (!next) break;
+  for (let n = 0; n < 1000; n++) {
+    found.path.push(called(shown.node, shown.element));
+    const next = document.querySelector("#element ol.path li button");
+    if (!next || level(shown.node, shown.element).products.length === 0) break;
     next.click();
-    found.path.push(document.getElementById("node-title").textContent);
   }
-  // Sums of products are the terms that they are said to be.
-  found.sums = [];
-  nodes.forEach((n, id) => {
-    if (!n.grad_rms || n.step !== undefined) return;
-    const gradient = tensor(n.grad);
-    for (const [consumer, , , , , own] of consumers(id)) {
-      const term = consumers(id).length === 1 ? gradient : tensor(own);
-      const parts = term && !term.block ? products(id, consumer, 0) : null;
-      if (!parts || !parts[0].factors) continue;
-      const products_ = parts.map((p) => p.factors[0] * (p.factors[1] ?? 1)), sum = products_.reduce((a, b) => a + b, 0);
-      const size = products_.reduce((a, b) => a + Math.abs(b), 0);
-      found.sums.push(size > 0 ? Math.abs(sum - term.data[0]) / size : 0);
-    }
+  found.end = document.getElementById("element").textContent;
+  found.trail = all("#element p.soft button").length;
+  // Single numbers as the page tells them.
+  found.numbers = numbers_asked.map(([id, e]) => {
+    showNode(id, e, false);
+    const { gradient, products, whole, miss } = level(id, e);
+    return {
+      text: document.getElementById("element").textContent, gradient, count: products.length, whole: whole.length, miss,
+      products: products.slice(0, 6).map((p) => ({ node: p.node, element: indexOf(p.node, p.at), gradient: p.gradient, product: p.product,
+        factors: p.factors().map(({ what, value }) => ({ what, value })) })),
+    };
   });
   // Every checkpoint by the slider, and back by the button.
   if (!document.getElementById("history").hidden) {

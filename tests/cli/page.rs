@@ -5,9 +5,15 @@ use crate::common::{Lab, says};
 use serde_json::Value;
 use std::process::Command;
 
-/// What Chromium says of a page after `page.js` has used it, asking for the node `asked`; `None`, with a message,
-/// where there is no Chromium.
-fn used(lab: &Lab, page: &str, asked: &str, width: usize) -> Option<Value> {
+/// What Chromium says of a page after `page.js` has used it, asking for the node `asked` and for single `numbers`, nodes and
+/// elements; `None`, with a message, where there is no Chromium.
+fn used(
+    lab: &Lab,
+    page: &str,
+    asked: &str,
+    numbers: &[(usize, usize)],
+    width: usize,
+) -> Option<Value> {
     let found = |name: &&&str| Command::new(**name).arg("--version").output().is_ok();
     let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].iter().find(found)
     else {
@@ -15,8 +21,11 @@ fn used(lab: &Lab, page: &str, asked: &str, width: usize) -> Option<Value> {
         return None;
     };
     let text = String::from_utf8(lab.read(page)).unwrap();
-    let driver =
-        format!("<script>const asked = {asked:?};\n{}</script></body>", include_str!("page.js"));
+    let driver = format!(
+        "<script>const asked = {asked:?}, numbers_asked = {};\n{}</script></body>",
+        serde_json::json!(numbers),
+        include_str!("page.js")
+    );
     lab.write("used.html", text.replacen("</body>", &driver, 1));
     let output = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
@@ -70,7 +79,7 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
     for (model, asked) in [("stcn-dense", "z.2"), ("vrnn", "prior.1.weight"), ("wavenet", "log_px")]
     {
         let lab = page_of(model);
-        let Some(found) = used(&lab, "pass.html", asked, 1280) else { return };
+        let Some(found) = used(&lab, "pass.html", asked, &[], 1280) else { return };
         assert_eq!(found["errors"], Value::Array(vec![]), "{model}");
         let table = lab.ok("inspect run --steps 9 --batch 1 --table");
         let on_page = found["table"].as_array().unwrap();
@@ -80,6 +89,7 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         let count = |key: &str| found[key].as_u64().unwrap();
         assert!(count("most") <= 100 && count("closed") < 25, "{model}: {found}");
         assert_eq!(count("closed"), count("closed_again"), "{model}");
+        assert_eq!(found["unreached"], Value::Array(vec![]), "{model}: each has a box");
         let opened: Vec<&str> =
             found["opened"].as_array().unwrap().iter().map(|g| g.as_str().unwrap()).collect();
         assert!(opened.contains(&"head") && opened.len() > 4, "{model}: {opened:?}");
@@ -88,12 +98,77 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         says(found["title"].as_str().unwrap(), &[asked]);
         says(found["element"].as_str().unwrap(), &[asked]);
         assert_eq!(count("maps"), 2, "{model}: value and gradient");
-        let sums: Vec<f64> =
-            found["sums"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
-        assert!(sums.len() > 5, "{model}: sums of products");
-        // A sum of n products in f32 is off by less than n rounding errors of its terms' sizes.
-        let most = sums.iter().fold(0f64, |most, &x| most.max(x));
-        assert!(most < 64. * f64::from(f32::EPSILON), "{model}: {most:e}");
+        let path = found["path"].as_array().unwrap();
+        assert!(path.len() > 1 && path[path.len() - 1] == "loss[1]", "{model}: {path:?}");
+        says(found["end"].as_str().unwrap(), &["This is the loss", "∂L/∂L = 1"]);
+        assert_eq!(count("trail"), (path.len() as u64 - 1).min(5), "{model}: links back");
+    }
+}
+
+/// The rows of `inspect --table` of some nodes with a gradient: of each op the first, and of parameters and named nodes
+/// some; and the middle element of each, on the axes and by its number.
+fn some_elements(table: &str) -> Vec<(usize, String, usize)> {
+    let mut ops: Vec<String> = vec![];
+    let rows = rows_of(table);
+    let chosen = rows.iter().enumerate().filter(|(i, row)| {
+        let kind = format!("{} {}", row[1], row[2].split('.').next().unwrap());
+        let new = !ops.contains(&kind);
+        ops.extend(new.then_some(kind));
+        row[6] != "-" && (new || i % 7 == 0)
+    });
+    let element = |(i, row): (usize, &Vec<&str>)| {
+        let shape: Vec<usize> =
+            row[3].trim_matches(['(', ')']).split(", ").map(|axis| axis.parse().unwrap()).collect();
+        let index: Vec<String> = shape.iter().map(|axis| (axis / 2 + 1).to_string()).collect();
+        let flat = shape.iter().fold(0, |flat, axis| flat * axis + axis / 2);
+        (i, index.join(","), flat)
+    };
+    chosen.map(element).collect()
+}
+
+#[test]
+fn one_number_is_told_by_the_page_in_the_multiplications_and_words_of_explain() {
+    for model in ["stcn-dense", "vrnn", "wavenet"] {
+        let lab = page_of(model);
+        let table = lab.ok("inspect run --steps 9 --batch 1 --table");
+        let elements = some_elements(&table);
+        assert!(elements.len() > 12, "{model}: {elements:?}");
+        let asked: Vec<(usize, usize)> = elements.iter().map(|(node, _, e)| (*node, *e)).collect();
+        let Some(found) = used(&lab, "pass.html", "z.1", &asked, 1280) else { return };
+        assert_eq!(found["errors"], Value::Array(vec![]), "{model}");
+        for ((node, element, _), page) in elements.iter().zip(found["numbers"].as_array().unwrap())
+        {
+            let said = format!("explain run {node} --steps 9 --batch 1 --element {element}");
+            let told = &lab.json(&said)[0]["levels"][0];
+            let what = format!("{model}, node {node}[{element}]:\n{page}\n{told}");
+            let number =
+                |of: &Value, key: &str| of[key].as_f64().unwrap_or_else(|| panic!("{key}: {what}"));
+            // The page has numbers in f32.
+            let same = |a: f64, b: f64, size: f64| {
+                assert!((a - b).abs() <= f64::from(f32::EPSILON) * size, "{a} {b}: {what}");
+            };
+            let gradient = number(told, "gradient");
+            same(number(page, "gradient"), gradient, gradient.abs());
+            assert_eq!(page["count"], told["count"], "{what}");
+            assert_eq!(page["whole"], told["whole"].as_array().unwrap().len(), "{what}");
+            let size = number(told, "size");
+            let products = told["products"].as_array().unwrap();
+            for (a, b) in page["products"].as_array().unwrap().iter().zip(products) {
+                for key in ["node", "element"] {
+                    assert_eq!(a[key], b[key], "{what}");
+                }
+                same(number(a, "product"), number(b, "product"), size);
+                let factors = [a, b].map(|product| product["factors"].as_array().unwrap().clone());
+                assert_eq!(factors[0].len(), factors[1].len(), "{what}");
+                for (a, b) in factors[0].iter().zip(&factors[1]) {
+                    assert_eq!(a["what"], b["what"], "{what}");
+                    same(number(a, "value"), number(b, "value"), 64. * number(b, "value").abs());
+                }
+            }
+            // n products and the tape's sum of them in f32 differ by n roundings of their size.
+            let most = 4. * (number(told, "count") + 8.) * f64::from(f32::EPSILON) * size;
+            assert!(number(page, "miss").abs() <= most, "{what}");
+        }
     }
 }
 
@@ -104,7 +179,7 @@ fn the_slider_shows_every_kept_checkpoint_and_the_way_back() {
         let words = format!("--set train.keep=4 --set train.eval_every=5 {}", tiny(model));
         lab.ok(&format!("train --data ink.npz --out run --steps 20 {words}"));
         lab.ok("inspect run --latest --steps 9 --html pass.html --history");
-        let Some(found) = used(&lab, "pass.html", "z.1", 500) else { return };
+        let Some(found) = used(&lab, "pass.html", "z.1", &[], 500) else { return };
         assert_eq!(found["errors"], Value::Array(vec![]), "{model}");
         assert_eq!(found["wide"], false, "{model}: on a phone");
         let of = |key: &str| -> Vec<String> {
@@ -147,7 +222,7 @@ fn the_slider_shows_every_kept_checkpoint_and_the_way_back() {
 fn the_page_fits_a_phone() {
     let lab = trained();
     lab.ok("inspect run --html pass.html");
-    let Some(found) = used(&lab, "pass.html", "z.1", 500) else { return };
+    let Some(found) = used(&lab, "pass.html", "z.1", &[], 500) else { return };
     assert_eq!(found["errors"], Value::Array(vec![]));
     assert_eq!(found["wide"], false);
 }

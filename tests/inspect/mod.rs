@@ -1,7 +1,9 @@
 mod dump;
 mod explain;
+mod figures;
 mod html;
 mod ink;
+mod jacobian;
 mod page;
 mod place;
 mod png;

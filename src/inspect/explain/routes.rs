@@ -13,8 +13,10 @@
 //! sum of |share| over all paths from n to the loss, found in one sweep. So routes are completed in the order of their
 //! size, and the first ten are the largest.
 
-use super::{Pass, Target, bar, percent, share};
+use super::terms::share;
+use super::{Pass, Target};
 use crate::error::{Error, Result};
+use crate::inspect::figures::{bar, percent};
 use crate::inspect::place::without_part;
 use serde::Serialize;
 use std::cmp::Ordering;

@@ -1,6 +1,6 @@
 //! How a run got where it is, for its page: the pass at checkpoints on the way, aggregated, and curves over all updates.
 
-use crate::inspect::place::steps;
+use crate::inspect::place::{joined_from, steps};
 use crate::inspect::table::rms;
 use crate::tape::{Grads, Tape, Var};
 use crate::tensor::Tensor;
@@ -115,8 +115,8 @@ impl Profile {
 
 /// The gradient at x over the steps; of a value put together from its steps, theirs.
 fn gradient(x: Var, grads: &Grads, steps: usize) -> Option<Vec<f32>> {
-    let parts = x.inputs();
-    if grads.wrt(x).is_some() || x.rule().name != "concat_time" || parts.len() != steps {
+    let parts = joined_from(x, grads);
+    if parts.len() != steps {
         return over_steps(grads.wrt(x)?, steps);
     }
     let of_step = |part: &Var| grads.wrt(*part).and_then(|grad| over_steps(grad, 1));

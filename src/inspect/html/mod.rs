@@ -3,7 +3,8 @@
 //!
 //! The page is one file that opens from disk: `page.html` with `page.css`, `page.js` and two blocks of data put in.
 //! The first is JSON: every node (rule, label, place, shape, inputs, line of source, root mean squares), every term
-//! of the chain rule (consumer, input, norm, root mean square, share). The second is the numbers of the tensors,
+//! of the chain rule (consumer, input, norm, root mean square, share), and how each op's value depends on single elements of
+//! its inputs (`jacobian`), whose formulas are put in as JavaScript. The second is the numbers of the tensors,
 //! f32, little-endian, in base64. Tensors beyond `MOST_NUMBERS` numbers in all are
 //! stored as means over blocks of rows and columns; the page says which. With a [`History`] there is also the pass at earlier
 //! checkpoints, aggregated.
@@ -13,11 +14,12 @@ mod history;
 pub use history::History;
 
 use super::explain::share;
-use super::place::{paths, places, steps};
+use super::jacobian::{Formula, Jacobian};
+use super::place::{joined_from, paths, places, steps};
 use super::table::rms;
 use crate::check::Check;
 use crate::nn::Module;
-use crate::tape::{Grads, NodeId, Tape};
+use crate::tape::{Grads, NodeId, Tape, Var};
 use crate::tensor::Tensor;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -57,6 +59,9 @@ pub fn page(
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     let mut nodes = vec![];
     let places = places(tape, &parameters, steps);
+    let mut jacobians = Jacobians::default();
+    let of_ops: Vec<Map<String, Value>> =
+        tape.vars().map(|x| jacobians.of(x, grads, &mut numbers)).collect();
     tape.each(|node| {
         let rule = node.rule;
         let number = *known.entry(rule.name).or_insert_with(|| {
@@ -65,7 +70,7 @@ pub fn page(
         });
         let named = !node.label.is_empty() && !parameters.contains(&node.label);
         let grad = grads.at(node.id);
-        let mut says = Map::new();
+        let mut says = of_ops[node.id.index()].clone();
         let mut say = |key: &str, value: Value| says.insert(key.into(), value);
         say("rule", number.into());
         say("label", node.label.as_str().into());
@@ -102,13 +107,14 @@ pub fn page(
         equations.iter().map(|(word, text)| (word.to_string(), (*text).into())).collect();
     let pass = json!({
         "about": about, "equations": equations, "rules": rules, "nodes": nodes, "terms": terms, "tensors": tensors,
-        "history": history,
+        "jacobians": jacobians.known, "history": history,
     });
     let title = about["model"].as_str().unwrap_or("stcn");
     // `</` would end the script that the data stand in.
     let put = [
         ("{title}", format!("{title}: one pass, every gradient")),
         ("{css}", include_str!("page.css").into()),
+        ("{formulas}", jacobians.script()),
         ("{js}", include_str!("page.js").into()),
         ("{pass}", pass.to_string().replace("</", "<\\/")),
         ("{numbers}", BASE64_STANDARD.encode(bytes)),
@@ -146,6 +152,55 @@ fn terms(tape: &Tape, grads: &Grads, numbers: &mut Numbers) -> (Vec<Value>, Vec<
     };
     let ids = tape.vars().map(|x| x.id());
     (all, sums.into_iter().zip(ids).map(error).collect())
+}
+
+/// How ops' values depend on their inputs, each description once: that of an op at every step is one.
+#[derive(Default)]
+struct Jacobians {
+    known: Vec<Value>,
+    /// Their places in the list, by their text.
+    places: BTreeMap<String, usize>,
+    formulas: Vec<&'static Formula>,
+}
+
+impl Jacobians {
+    /// What the page says of one op: which description is its, the slopes that it was asked for, and whether its
+    /// value was only joined from its steps.
+    fn of(&mut self, x: Var, grads: &Grads, numbers: &mut Numbers) -> Map<String, Value> {
+        let mut says = Map::new();
+        if !joined_from(x, grads).is_empty() {
+            says.insert("joined".into(), true.into());
+        }
+        let inputs = x.inputs();
+        if grads.wrt(x).is_none() || inputs.is_empty() {
+            return says;
+        }
+        let jacobian = Jacobian::of(x);
+        let description = jacobian.json(&mut self.formulas);
+        let place = *self.places.entry(description.to_string()).or_insert_with(|| {
+            self.known.push(description);
+            self.known.len() - 1
+        });
+        says.insert("jacobian".into(), place.into());
+        let slopes = (0..inputs.len()).map(|slot| jacobian.slopes(slot));
+        let slopes: Vec<Option<usize>> =
+            slopes.map(|slopes| slopes.map(|slopes| numbers.add_if_room(slopes))).collect();
+        if slopes.iter().any(Option::is_some) {
+            says.insert("slopes".into(), slopes.into());
+        }
+        says
+    }
+
+    /// The formulas as JavaScript.
+    fn script(&self) -> String {
+        let one = |formula: &&Formula| {
+            let Formula { text, names, script, .. } = formula;
+            let (text, names, of) = (json!(text), json!(names), names.join(", "));
+            format!("  {{ text: {text}, names: {names}, of: ({of}) => {{ {script} }} }},\n")
+        };
+        let all: String = self.formulas.iter().map(one).collect();
+        format!("const formulas = [\n{all}];")
+    }
 }
 
 /// The tensors of the page, until it is known which there is room for.

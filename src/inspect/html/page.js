@@ -14,7 +14,8 @@ const passes = [...(pass.history?.passes ?? []), whole].sort((a, b) => a.step - 
 const shown = { sequence: 0, step: 0, node: null, element: null, open: [], pass: whole };
 
 function decode(text) {
-  const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
+  const letters = atob(text.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   return new Float32Array(bytes.buffer);
 }
 
@@ -39,10 +40,13 @@ function formula(text) {
   });
 }
 
+// Four digits; very large and very small numbers by their powers of ten.
 const digits = (x) => {
-  if (!Number.isFinite(x)) return String(x);
-  const a = Math.abs(x);
-  return a === 0 ? "0" : a >= 1e-3 && a < 1e5 ? Number(x.toPrecision(4)).toString() : x.toExponential(3);
+  const power = x.toExponential(3).replace("e+", "e"), exponent = Number(power.split("e")[1]);
+  if (x === 0 || !Number.isFinite(x)) return String(x);
+  if (exponent < -3 || exponent > 4) return power;
+  const plain = x.toFixed(Math.max(3 - exponent, 0));
+  return plain.includes(".") ? plain.replace(/\.?0+$/, "") : plain;
 };
 const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)} %`;
 
@@ -57,6 +61,18 @@ function tensor(index) {
   const count = shape.reduce((n, axis) => n * axis, 1);
   const stored = block ? Math.ceil(count / columns / block[0]) * Math.ceil(columns / block[1]) : count;
   return { shape, block, columns, data: numbers.subarray(offset, offset + stored) };
+}
+
+// The gradient of a node. A value that was joined from its steps to be looked at has it at the steps.
+function gradientOf(id) {
+  const n = nodes[id];
+  if (!n.joined) return tensor(n.grad);
+  const [rows, steps, columns] = n.shape, data = new Float32Array(rows * steps * columns);
+  for (const [step, part] of n.inputs.map((x) => tensor(nodes[x].grad)).entries()) {
+    if (part?.block) return null;
+    for (let row = 0; part && row < rows; row++) data.set(part.data.subarray(row * columns, (row + 1) * columns), (row * steps + step) * columns);
+  }
+  return { shape: n.shape, block: null, columns, data };
 }
 
 // Whether a node has one row for every step, or one more for the zero row before the first.
@@ -126,7 +142,11 @@ function steps() {
 function raw() {
   const x = tensor(nodes[named("x")].value), d = x.columns, first = shown.sequence * about.steps * d;
   return Array.from({ length: steps() }, (_, t) =>
-    Array.from({ length: d }, (_, c) => x.data[first + t * d + c] * (about.std[c] ?? 1) + (about.mean[c] ?? 0)));
+    Array.from({ length: d }, (_, c) => {
+      const moved = x.data[first + t * d + c] * (about.std[c] ?? 1), mean = about.mean[c] ?? 0;
+      // What is left of a zero by f32's rounding is zero.
+      return Math.abs(moved + mean) < 4 * 2 ** -23 * Math.abs(mean) ? 0 : moved + mean;
+    }));
 }
 
 let marker = null; // puts the mark of the drawing on a step
@@ -204,17 +224,7 @@ function strips() {
       const at = shown.pass.profiles[`${which} ${nodes[id].label}`], first = at + shown.sequence * about.steps;
       return at === undefined ? null : [...numbers.subarray(first, first + T)];
     }
-    // A quantity that is put together from its steps has its gradient at the steps.
-    const parts = nodes[id].inputs;
-    if (which === "grad" && nodes[id].grad === null && rules[nodes[id].rule].name === "concat_time" && parts.length === about.steps) {
-      return parts.slice(0, T).map((part) => {
-        const t = tensor(nodes[part].grad);
-        if (!t || t.block) return 0;
-        const row = t.data.subarray(shown.sequence * t.columns, (shown.sequence + 1) * t.columns);
-        return Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / t.columns);
-      });
-    }
-    const t = tensor(nodes[id][which]);
+    const t = which === "grad" ? gradientOf(id) : tensor(nodes[id].value);
     if (!t || t.block || !timed(nodes[id])) return null;
     const p = picture(nodes[id], t);
     return Array.from({ length: T }, (_, s) => {
@@ -286,14 +296,17 @@ function setStep(t) {
 // Boxes folded over time show the chosen step; so does the panel.
 function retime() {
   for (const box of document.querySelectorAll(".box[data-series]")) {
-    const ids = series.get(box.dataset.series), id = ids[Math.min(shown.step, ids.length - 1)];
+    const ids = series.get(box.dataset.series), id = atStep(ids);
     box.dataset.node = id;
     box.querySelector("small").textContent = smallText(id, ids.length);
   }
   const node = shown.node === null ? null : nodes[shown.node];
   if (node && node.step !== undefined) {
-    const ids = series.get(seriesOf(shown.node)), id = ids[Math.min(shown.step, ids.length - 1)];
-    if (id !== shown.node) showNode(id, null, false);
+    const ids = series.get(seriesOf(shown.node)), id = atStep(ids);
+    if (id !== shown.node) {
+      trail = [];
+      showNode(id, shown.element, false);
+    }
   }
 }
 
@@ -308,6 +321,9 @@ nodes.forEach((n, id) => {
   const key = seriesOf(id);
   if (key !== null) series.has(key) ? series.get(key).push(id) : series.set(key, [id]);
 });
+
+// That of the chosen step, or the first where there is none.
+const atStep = (ids) => ids.find((id) => nodes[id].step === shown.step) ?? ids[0];
 
 const isOpen = (group) => shown.open.includes(group);
 const prefixes = (place) => place.split(".").map((_, i, words) => words.slice(0, i + 1).join("."));
@@ -373,7 +389,7 @@ function boxElement(box) {
     b.setAttribute("aria-expanded", "false");
     b.addEventListener("click", () => open(box.group));
   } else {
-    const id = box.series ? series.get(box.series)[Math.min(shown.step, series.get(box.series).length - 1)] : box.id;
+    const id = box.series ? atStep(series.get(box.series)) : box.id;
     b.dataset.node = id;
     if (box.series) b.dataset.series = box.series;
     b.append(nameOf(id).replace(`${nodes[id].place}.`, ""), make("small", { textContent: smallText(id, box.series ? series.get(box.series).length : 1) }));
@@ -463,14 +479,17 @@ function nodeButton(id, text) {
   return b;
 }
 
-const consumers = (id) => terms.filter(([, input]) => input === id);
+// The terms of every node's gradient, in the order of the consumers.
+const termsOf = new Map();
+terms.slice().reverse().forEach((term) => termsOf.has(term[1]) ? termsOf.get(term[1]).push(term) : termsOf.set(term[1], [term]));
+const consumers = (id) => termsOf.get(id) ?? [];
 
 function showNode(id, element = null, scroll = true) {
   shown.node = id;
   shown.element = element;
   const n = nodes[id], rule = rules[n.rule], place = byId("node");
   place.replaceChildren();
-  byId("node-title").textContent = `${nameOf(id)}: node ${id}, ${rule.name}`;
+  byId("node-title").textContent = n.label ? `${n.label}: node ${id}, ${rule.name}` : `${rule.name} of ${n.place}: node ${id}`;
   const said = pass.equations[(n.label || n.place).split(".")[0]];
   const where = [`shape (${n.shape.join(", ")})`, `in ${n.place}`, n.step !== undefined ? `step ${n.step + 1}` : null, n.source ? `recorded at ${n.source}` : null];
   place.append(make("p", { className: "soft", textContent: where.filter(Boolean).join(" · ") }));
@@ -500,7 +519,10 @@ function showNode(id, element = null, scroll = true) {
     place.append(make("div", { className: "wide" }, make("table", {}, head, body)));
     if (rows.length > 40) place.append(make("p", { className: "hint", textContent: `The 40 largest of ${rows.length} terms.` }));
     if (n.sum_error !== undefined) place.append(make("p", { className: "hint", textContent:
-      `Check: ${rows.length > 1 ? `the ${rows.length} terms add up` : "the one term is equal"} to the gradient, within ${digits(n.sum_error)} of its norm. A share is ⟨term, gradient⟩ / ‖gradient‖², so shares sum to 100 %.` }));
+      `Check: ${rows.length > 1 ? `the ${rows.length} terms add up` : "the one term is equal"} to the gradient${n.sum_error === 0 ? ", to the last digit" : `, within ${digits(n.sum_error)} of its norm`}. A share is ⟨term, gradient⟩ / ‖gradient‖², so shares sum to 100 %.` }));
+  } else if (n.joined) {
+    place.append(make("p", { className: "hint" }, `These are the values of ${n.inputs.length} steps, put together to be looked at. The gradient above is that of the steps, nodes `,
+      nodeButton(n.inputs[0], String(n.inputs[0])), " to ", nodeButton(n.inputs.at(-1), String(n.inputs.at(-1))), ". Choose a number of it to see where it comes from."));
   } else if (n.grad_rms === undefined || n.grad_rms === null) {
     place.append(make("p", { className: "hint", textContent: n.tracked ? "The loss does not depend on this node." : "No gradient: nothing that is trained comes before this node." }));
   }
@@ -510,9 +532,11 @@ function showNode(id, element = null, scroll = true) {
   markChosen();
   markCharts();
   if (scroll) {
-    byId("panel").scrollIntoView({ block: "start" });
-    byId("panel").focus({ preventScroll: true });
-    history.replaceState(null, "", `#${id}`);
+    if (n.step !== undefined && n.step !== shown.step && n.step < steps()) setStep(n.step);
+    const to = (element !== null && document.querySelector("#element h3")) || byId("panel");
+    to.scrollIntoView({ block: "start" });
+    to.focus({ preventScroll: true });
+    history.replaceState(null, "", `#${id}${element === null ? "" : `/${element}`}`);
   }
 }
 
@@ -527,7 +551,7 @@ function checked(n) {
 }
 
 function map(id, which, title, rms) {
-  const n = nodes[id], t = tensor(n[which]), box = make("div", { className: "map" });
+  const n = nodes[id], t = which === "grad" ? gradientOf(id) : tensor(n.value), box = make("div", { className: "map" });
   box.append(make("h3", { textContent: `${title}${which === "grad" ? nameOf(id) : ""}${rms ? `: rms ${rms}` : ""}` }));
   const p = picture(n, t);
   if (!p) return box;
@@ -549,7 +573,7 @@ function map(id, which, title, rms) {
     cell = [Math.min(Math.floor((event.clientX - r.left) / r.width * p.rows), p.rows - 1), Math.min(Math.floor((event.clientY - r.top) / r.height * p.columns), p.columns - 1)].map((i) => Math.max(i, 0));
     read();
   };
-  const choose = () => { if (!p.aggregated) { shown.element = p.first + cell[0] * p.columns + cell[1]; showElement(); } };
+  const choose = () => { if (!p.aggregated) chooseElement(id, p.first + cell[0] * p.columns + cell[1]); };
   canvas.addEventListener("pointermove", from);
   canvas.addEventListener("click", (event) => { from(event); choose(); });
   canvas.addEventListener("keydown", (event) => {
@@ -557,8 +581,10 @@ function map(id, which, title, rms) {
     if (move) {
       cell = [Math.min(Math.max(cell[0] + move[0], 0), p.rows - 1), Math.min(Math.max(cell[1] + move[1], 0), p.columns - 1)];
       read();
-    } else if (event.key === "Enter") choose();
-    else return;
+    } else if (event.key === "Enter") {
+      choose();
+      document.querySelector("#element h3")?.focus();
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -587,72 +613,209 @@ function histogram(data, most) {
 
 // --- one number all the way --------------------------------------------------------------------------------------
 
-// The products whose sum is the term that `consumer` contributes to element `e` of node `id`, where the page has all
-// numbers that it takes: [{ text, factors, to: [node, element] }], or null; one entry without factors
-// where the shapes are equal.
-function products(id, consumer, e) {
-  const k = nodes[consumer], name = rules[k.rule].name;
-  const gy = tensor(k.grad), y = tensor(k.value);
-  if (!gy || gy.block || gy.data.length === 0) return null;
-  const at = k.inputs.indexOf(id);
-  const same = () => [{ text: "ȳ", factor: null, to: [consumer, e] }];
-  if (!/^linear(_relu|_residual)?$/.test(name)) return sameShape(id, consumer, e, gy) ? same() : null;
-  const [x, w] = k.inputs.map((i) => tensor(nodes[i].value));
-  if (!x || !w || x.block || w.block || !y || y.block) return null;
-  const out = w.columns, inputs = x.columns, rows = x.data.length / inputs;
-  const g = (r, j) => (name === "linear_relu" && !(y.data[r * out + j] > 0) ? 0 : gy.data[r * out + j]);
-  const list = [];
-  if (at === 0) { // x̄ = ȳ Wᵀ
-    const r = Math.floor(e / inputs), i = e % inputs;
-    for (let j = 0; j < out; j++) list.push({ text: `ȳ · W[${i + 1}, ${j + 1}]`, factors: [g(r, j), w.data[i * out + j]], to: [consumer, r * out + j] });
-  } else if (at === 1) { // W̄ = xᵀ ȳ
-    const i = Math.floor(e / out), j = e % out;
-    for (let r = 0; r < rows; r++) list.push({ text: `x[row ${r + 1}, ${i + 1}] · ȳ`, factors: [x.data[r * inputs + i], g(r, j)], to: [consumer, r * out + j] });
-  } else if (at === 2) { // b̄ = Σ ȳ
-    for (let r = 0; r < rows; r++) list.push({ text: `ȳ[row ${r + 1}]`, factors: [g(r, e)], to: [consumer, r * out + e] });
-  } else return same();
-  return list;
+// What the formulas of the page call.
+const { tanh } = Math;
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+const positive = (x) => (x > 0 ? 1 : 0);
+
+// Thrown where the page does not have a number that a sum takes.
+class Absent extends Error {}
+
+function cell(index, at, what) {
+  const t = tensor(index);
+  if (!t || t.block) throw new Absent(what);
+  return t.data[at];
 }
 
-// Whether a node and its consumer have the same shape: then the page shows ȳ at the same place, although an op that is
-// not elementwise uses other places too.
-const sameShape = (id, consumer, e, gy) => nodes[id].shape.join() === nodes[consumer].shape.join() && e < gy.data.length;
+// An element in one turn of some loops: first + Σ turn · step.
+const placeOf = ([first, ...steps], turn) => steps.reduce((at, step, i) => at + step * turn[i], first);
+
+// Every turn of loops in which x is its element e; a loop whose step is 0 runs through.
+function turns(sizes, [first, ...steps], e) {
+  const turn = sizes.map(() => 0), own = [...sizes.keys()].filter((i) => steps[i] > 0).sort((i, j) => steps[j] - steps[i]);
+  let rest = e - first;
+  for (const i of own) {
+    turn[i] = Math.floor(rest / steps[i]);
+    rest -= turn[i] * steps[i];
+    if (turn[i] < 0 || turn[i] >= sizes[i]) return [];
+  }
+  if (rest !== 0) return [];
+  const run = (all, size, i) => (steps[i] > 0 ? all : all.flatMap((turn) => Array.from({ length: size }, (_, n) => turn.map((old, j) => (j === i ? n : old)))));
+  return sizes.reduce(run, [turn]);
+}
+
+// The elements of ∂y/∂x[e] that are not 0, for y = node `id` and x = its input number `slot`, as the page's descriptions of ops have
+// them: [{ at, slope, factors() }], or null if there is none. Throws Absent.
+function column(id, slot, e) {
+  const n = nodes[id], jacobian = pass.jacobians[n.jacobian], made = new Map();
+  const loops = jacobian?.slots[slot];
+  if (!loops) return null;
+  const figure = ([which, place], at, turn) => {
+    if (which === "sum") return sum(place, at);
+    const from = which === "y" ? id : n.inputs[which];
+    return cell(nodes[from].value, placeOf(place, turn), nameOf(from));
+  };
+  const sum = (number, at) => {
+    const key = `${number} ${at}`;
+    if (!made.has(key)) {
+      made.set(key, jacobian.sums[number].reduce((sum, [sizes, y, , factors]) => sum + turns(sizes, y, at).reduce((sum, turn) =>
+        sum + factors.reduce((product, f) => product * figure(f.element, at, turn), 1), 0), 0));
+    }
+    return made.get(key);
+  };
+  const value = (f, at, turn) => {
+    if (f.element) return figure(f.element, at, turn);
+    if (f.asked) return cell(n.slopes[slot], e, "a slope");
+    return "constant" in f ? f.constant : formulas[f.formula].of(...f.of.map((x) => figure(x, at, turn)));
+  };
+  const told = (f, at, turn) => {
+    const fill = (text, names, figures) => names.reduce((text, name, i) => text.replaceAll(`{${name}}`, digits(figures[i])), text);
+    const own = { value: value(f, at, turn) };
+    if (f.element) return { ...own, what: called(n.inputs[f.element[0]], placeOf(f.element[1], turn)), of: [n.inputs[f.element[0]], placeOf(f.element[1], turn)] };
+    if (f.asked) return { ...own, what: f.asked.includes("{x}") ? fill(f.asked, ["x"], [cell(nodes[n.inputs[slot]].value, e)]) : f.asked };
+    if ("constant" in f) return { ...own, what: f.text };
+    return { ...own, what: fill(formulas[f.formula].text, formulas[f.formula].names, f.of.map((x) => figure(x, at, turn))) };
+  };
+  return loops.flatMap(([sizes, x, y, factors]) => turns(sizes, x, e).flatMap((turn) => {
+    const at = placeOf(y, turn), values = factors.map((f) => value(f, at, turn));
+    // As behind a closed rectifier.
+    if (factors.some((f, i) => !f.element && values[i] === 0)) return [];
+    return [{ at, slope: values.reduce((a, b) => a * b, 1), factors: () => factors.map((f) => told(f, at, turn)) }];
+  }));
+}
+
+// One element of a gradient as the sum of all its multiplications, the largest first, and of the terms that are no such sum here.
+function level(id, e) {
+  const gradient = cell(nodes[id].grad, e, `the gradient of ${nameOf(id)}`), products = [], whole = [];
+  const readers = consumers(id);
+  for (const [consumer, , , , , own] of readers) {
+    try {
+      const slots = [...nodes[consumer].inputs.keys()].filter((slot) => nodes[consumer].inputs[slot] === id);
+      const all = slots.map((slot) => column(consumer, slot, e));
+      if (all.includes(null)) throw new Absent("");
+      products.push(...all.flat().map((entry) => {
+        const gy = cell(nodes[consumer].grad, entry.at, `the gradient of ${nameOf(consumer)}`);
+        return { ...entry, node: consumer, gradient: gy, product: gy * entry.slope };
+      }));
+    } catch (error) {
+      if (!(error instanceof Absent)) throw error;
+      const t = tensor(own), term = readers.length === 1 ? gradient : t && !t.block ? t.data[e] : null;
+      whole.push({ node: consumer, term, absent: error.message });
+    }
+  }
+  products.sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+  const total = products.reduce((sum, p) => sum + p.product, 0) + whole.reduce((sum, w) => sum + (w.term ?? NaN), 0);
+  return { id, e, gradient, products, whole, isLoss: readers.length === 0, miss: readers.length ? total - gradient : 0 };
+}
+
+// An element on the axes of its node, counted from 1.
+function indexOf(id, e) {
+  const out = [];
+  for (const axis of nodes[id].shape.slice().reverse()) { out.unshift(e % axis + 1); e = Math.floor(e / axis); }
+  return out;
+}
+
+// What an element is called: z.2[1, 5, 2].
+function called(id, e) {
+  const n = nodes[id];
+  return `${n.label || `${n.place} ${rules[n.rule].name}`}[${indexOf(id, e).join(", ")}]${n.step === undefined ? "" : ` at step ${n.step + 1}`}`;
+}
+
+const MOST_PRODUCTS = 8, MOST_LEVELS = 4096;
+
+// The elements that the reader has come by, the chosen one last.
+let trail = [];
+
+function elementButton([id, e], onward = true) {
+  const b = make("button", { type: "button", className: "link", textContent: called(id, e) });
+  b.addEventListener("click", () => {
+    trail = onward ? trail : trail.slice(0, trail.findIndex(([i, f]) => i === id && f === e));
+    showNode(id, e);
+  });
+  return b;
+}
+
+// An element of a value that was joined from its steps is one of a step.
+function atItsStep(id, e) {
+  const n = nodes[id];
+  if (!n.joined) return [id, e];
+  const [, steps, columns] = n.shape, row = Math.floor(e / columns), b = Math.floor(row / steps);
+  return [n.inputs[row % steps], b * columns + e % columns];
+}
+
+function chooseElement(id, e) {
+  trail = [];
+  const [own, at] = atItsStep(id, e);
+  if (own !== id) return showNode(own, at);
+  shown.element = at;
+  showElement();
+  history.replaceState(null, "", `#${id}/${at}`);
+}
 
 function showElement() {
-  const place = byId("element"), id = shown.node, n = nodes[id], e = shown.element;
-  place.replaceChildren();
-  const gx = tensor(n.grad), x = tensor(n.value);
-  const flat = (k, i) => { const out = []; let f = i; for (const a of nodes[k].shape.slice().reverse()) { out.unshift(f % a + 1); f = Math.floor(f / a); } return `[${out.join(", ")}]`; };
-  place.append(make("h3", { textContent: `One number: ${nameOf(id)} ${flat(id, e)}` }));
-  place.append(make("p", { textContent: `Its value is ${x && !x.block ? x.data[e] : "not in this page"}. ` + (gx && !gx.block ? `If it grew by a little ε, the loss would change by ${digits(gx.data[e])} ε.` : "It has no gradient in this page.") }));
-  if (!gx || gx.block) return;
+  const place = byId("element"), id = shown.node, e = shown.element, x = tensor(nodes[id].value);
+  if (!(e >= 0 && e < nodes[id].shape.reduce((n, axis) => n * axis, 1))) return place.replaceChildren();
+  const known = trail.findIndex(([i, f]) => i === id && f === e);
+  trail = known < 0 ? [...trail, [id, e]] : trail.slice(0, known + 1);
+  const title = make("h3", { tabIndex: -1 }, `One number all the way: ${called(id, e)}`);
+  place.replaceChildren(title);
+  if (trail.length > 1) {
+    const line = make("p", { className: "soft" }, "On the way from ");
+    trail.slice(-6, -1).forEach((step, i) => line.append(i ? " → " : "", elementButton(step, false)));
+    place.append(line);
+  }
+  const value = x && !x.block ? `Its value is ${digits(x.data[e])}. ` : "";
+  let sum;
+  try { sum = level(id, e); } catch (error) {
+    if (!(error instanceof Absent)) throw error;
+    const why = nodes[id].grad === null ? "It has no gradient." : `This page does not have ${error.message} number by number: it is shown as means over blocks.`;
+    place.append(make("p", { textContent: value + why }));
+    return;
+  }
+  const { gradient, products, whole, isLoss, miss } = sum, count = products.length;
+  place.append(make("p", { textContent: `${value}Its gradient is ${digits(gradient)}: if it grew by a little ε, the loss would grow by ${digits(gradient)} ε.` }));
+  if (isLoss) {
+    place.append(make("p", { textContent: "This is the loss, which the gradients are of: ∂L/∂L = 1." }));
+    return;
+  }
+  const many = count === 0 && whole.length === 0 ? "0, because every op that reads it multiplies by 0, as behind a closed rectifier."
+    : count === 0 ? `${digits(gradient)} =` : count === 1 ? `${digits(gradient)} = one multiplication:` : `${digits(gradient)} = Σ of ${count} multiplications${count > MOST_PRODUCTS ? ", the largest first" : ""}:`;
+  place.append(make("p", {}, make("b", { textContent: `∂L/∂${called(id, e)} = ` }), many));
   const list = make("ol", { className: "path" });
-  for (const [consumer, , , , , t] of consumers(id)) {
-    const own = tensor(t), size = consumers(id).length === 1 ? gx.data[e] : own && !own.block ? own.data[e] : null;
-    const line = make("li", {}, "through ", nodeButton(consumer), `: ${size === null ? "term not in this page" : digits(size)}   `, make("code", { textContent: rules[nodes[consumer].rule].vjp.split("\n")[0] }));
-    const parts = products(id, consumer, e);
-    if (parts && parts[0].factors) {
-      const all = parts.map((p) => ({ ...p, product: p.factors.reduce((a, b) => a * b, 1) })), sum = all.reduce((s, p) => s + p.product, 0);
-      const top = all.slice().sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, 6);
-      const rest = sum - top.reduce((s, p) => s + p.product, 0);
-      const inner = make("ul");
-      top.forEach((p) => inner.append(make("li", { className: "number" }, `${p.text} = ${p.factors.map(digits).join(" · ")} = ${digits(p.product)}  `, follow(p.to))));
-      if (all.length > top.length) inner.append(make("li", { className: "number", textContent: `${all.length - top.length} more: ${digits(rest)}` }));
-      inner.append(make("li", { className: "number", textContent: `sum: ${digits(sum)}` }));
-      line.append(inner);
-    } else if (parts) {
-      const gy = tensor(nodes[consumer].grad).data[e];
-      line.append(make("ul", {}, make("li", { className: "number" }, `ȳ at the same place: ${digits(gy)}  `, follow(parts[0].to))));
-    }
+  for (const { node, at, gradient: gy, product, factors } of products.slice(0, MOST_PRODUCTS)) {
+    const line = make("li", {}, make("b", { className: "number", textContent: digits(product) }), ` = ${digits(gy)} at `, elementButton([node, at]));
+    for (const { value, what, of } of factors()) line.append(" · ", make("span", { className: "factor" }, `${digits(value)} (`, of ? elementButton(of) : what, ")"));
+    line.append(make("span", { className: "soft", textContent: `   ${rules[nodes[node].rule].name}, node ${node}` }));
     list.append(line);
   }
-  place.append(list.children.length ? list : make("p", { textContent: "This is the loss itself: its gradient is 1." }));
+  const others = products.slice(MOST_PRODUCTS);
+  if (others.length) list.append(make("li", {}, make("b", { className: "number", textContent: digits(others.reduce((sum, p) => sum + p.product, 0)) }), `   ${others.length} other${others.length > 1 ? "s" : ""}`));
+  for (const { node, term, absent } of whole) {
+    const why = absent ? `for single multiplications this page does not have ${absent} number by number` : "its rule is not written out here";
+    list.append(make("li", {}, make("b", { className: "number", textContent: term === null ? "a part" : digits(term) }), "   through ", nodeButton(node),
+      `; ${why}: `, make("code", { textContent: rules[nodes[node].rule].vjp })));
+  }
+  place.append(list);
+  if (Number.isFinite(miss)) place.append(make("p", { className: "hint", textContent: `A product is the gradient at an element of the op that reads this one, times how that depends on it. They sum to the tape's number${miss === 0 ? ", to the last digit" : ` but for ${digits(miss)}, by rounding`}.` }));
+  const way = make("details", {}, make("summary", { textContent: "On to the loss, by the largest each time" }));
+  way.addEventListener("toggle", () => { if (way.children.length === 1) way.append(onward(sum)); });
+  place.append(way);
 }
 
-function follow([node, element]) {
-  const b = make("button", { type: "button", className: "link", textContent: "follow →" });
-  b.addEventListener("click", () => showNode(node, element));
-  return b;
+// The way to the loss: at each level the gradient, and the largest product leads on.
+function onward(sum) {
+  const list = make("ol", { className: "path" });
+  for (let n = 0; n < MOST_LEVELS; n++) {
+    const { id, e, gradient, products, isLoss } = sum, [first] = products;
+    const of = isLoss ? " the loss: ∂L/∂L = 1" : first ? `: ${digits(first.product)}${products.length > 1 ? `, the largest of ${products.length},` : ""} comes from` : "";
+    list.append(make("li", {}, make("b", { className: "number", textContent: digits(gradient) }), " at ", elementButton([id, e]), of));
+    if (!first || first.product === 0) break;
+    try { sum = level(first.node, first.at); } catch (error) {
+      if (!(error instanceof Absent)) throw error;
+      break;
+    }
+  }
+  return list;
 }
 
 // --- over training -----------------------------------------------------------------------------------------------
@@ -794,8 +957,8 @@ function begin() {
   refresh();
   drawGraph();
   addEventListener("resize", () => drawn && drawEdges(...drawn));
-  const asked = Number(location.hash.slice(1));
-  if (location.hash && nodes[asked]) showNode(asked);
+  const [asked, element] = location.hash.slice(1).split("/").map(Number);
+  if (location.hash && nodes[asked]) element === undefined ? showNode(asked) : showNode(...atItsStep(asked, element));
   else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
   beginHistory();
 }

@@ -18,7 +18,7 @@ fn middle(shape: &[usize]) -> String {
 }
 
 #[test]
-fn the_multiplications_sum_to_the_number_of_the_tape_at_every_node_of_every_model() {
+fn the_multiplications_sum_to_the_number_of_the_tape_at_every_fifth_node_of_every_model() {
     let mut written_out = std::collections::BTreeMap::<&str, (usize, usize)>::new();
     let count = std::cell::RefCell::new(&mut written_out);
     for kind in models::ALL {
@@ -66,7 +66,7 @@ fn the_multiplications_sum_to_the_number_of_the_tape_at_every_node_of_every_mode
 }
 
 #[test]
-fn every_element_of_convolutions_and_cells_is_written_out() {
+fn every_element_that_convolutions_and_cells_read_is_written_out() {
     let tape = Tape::new();
     let input = |name: &str, shape: &[usize]| {
         let mut x = Tensor::zeros(shape);

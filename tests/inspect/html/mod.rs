@@ -114,3 +114,25 @@ fn a_tensor_too_large_for_the_page_stands_in_it_as_means_over_blocks() {
         assert!(numbers.len() < 800_000);
     });
 }
+
+#[test]
+fn ops_of_one_kind_and_shape_share_a_description_and_its_formula() {
+    let tape = Tape::new();
+    let [a, b] = ["a", "b"].map(|name| tape.input(Tensor::new(&[1, 2], vec![0.5, -1.]), name));
+    let loss = (sum(tanh(a)) + sum(tanh(b))).named("loss");
+    let grads = tape.backward(loss, Keep::All);
+    let layer = Linear::new(&mut Init::new(1), 1, 1);
+    let about = json!({"model": "nobody", "lengths": [1], "draws": 1});
+    let text = page(&tape, &grads, &layer as &dyn Module, &[], &about, &More::default());
+    let (pass, _) = blocks(&text);
+    let of = |op: &str| -> Vec<Value> {
+        let all = pass["nodes"].as_array().unwrap().iter();
+        let name =
+            |node: &Value| pass["rules"][node["rule"].as_u64().unwrap() as usize]["name"].clone();
+        all.filter(|node| name(node) == op).map(|node| node["jacobian"].clone()).collect()
+    };
+    assert_eq!(of("tanh"), vec![of("tanh")[0].clone(); 2]);
+    assert_ne!(of("tanh")[0], of("sum")[0]);
+    assert_eq!(of("leaf"), [Value::Null, Value::Null]);
+    assert_eq!(text.matches("of: (y) => { return 1. - y * y; }").count(), 1);
+}
