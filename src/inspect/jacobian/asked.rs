@@ -47,7 +47,7 @@ impl Jacobian {
             let text = text(y.rule().name, slot);
             if let Some(loops) = self.one_each(slopes, places, &random, answer) {
                 let turns = |of: &Loops| of.sizes.iter().product::<usize>();
-                let covered = loops.iter().map(turns).fold(0, |sum, n| sum + n) == slopes.len();
+                let covered = loops.iter().map(turns).sum::<usize>() == slopes.len();
                 let mut used =
                     slopes.data().iter().copied().filter(|&slope| covered || slope != 0.);
                 let first = used.next().unwrap_or_default();
