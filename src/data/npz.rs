@@ -7,8 +7,8 @@
 //! ([`super::Writer`]).
 
 use super::agreement::{check_channels, check_count, offsets};
+pub use super::samples::Flat;
 use super::samples::{Disk, Dtype, Samples};
-pub use super::set::Flat;
 use super::unzip::{Archive, Content, read_once};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};

@@ -211,7 +211,7 @@ fn a_run_begins_with_the_weights_of_another() {
     let lab = trained();
     lab.ok("export run --out weights.safetensors");
     // No update is large at such a rate: what is learnt is what was there.
-    let still = "--data ink.npz --steps 1 --set train.lr=1e-30";
+    let still = "--data ink.npz --steps 1 --set train.lr_floor=0 --set train.lr=1e-30";
     let value = |run: &str| lab.json(&format!("evaluate {run}"))[0]["elbo_seq"].as_f64().unwrap();
     for (out, from) in
         [("a", "run"), ("b", "run/checkpoint/best.stcn"), ("c", "weights.safetensors")]

@@ -22,6 +22,7 @@ fn the_page_has_every_row_and_reaches_for_nothing() {
         assert!(page.contains(wanted), "{wanted} in: {page}");
     }
     assert!(!page.contains("<plain>"));
+    let page = page.replace("http://www.w3.org/2000/svg", ""); // a name, which nothing is fetched from
     for outside in ["http:", "https:", "<script", "<link", "url("] {
         assert!(!page.contains(outside), "{outside} in the page");
     }
