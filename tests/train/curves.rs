@@ -51,7 +51,7 @@ fn small_and_large_numbers_stay_readable() {
 #[test]
 fn the_value_before_training_does_not_hide_the_rest() {
     let mut points = vec![(0., -1e6)];
-    points.extend((1..10).map(|i| (f64::from(i), f64::from(i))));
+    points.extend((1..10).map(|i| (100. * f64::from(i), f64::from(i))));
     let text = svg(&[("y".into(), vec![curve("a", 0, &points)])], "update");
     assert!(labels(&text).contains(&"8"), "{:?}", labels(&text));
 }
