@@ -6,9 +6,9 @@
 //! format ([`super::unzip`]), checks of the values ([`super::set`]), writing sequence by sequence
 //! ([`super::Writer`]).
 
+pub use super::agreement::Flat;
 use super::agreement::{check_channels, check_count, offsets};
 use super::samples::{Disk, Dtype, Samples};
-pub use super::set::Flat;
 use super::unzip::{Archive, Content, read_once};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};

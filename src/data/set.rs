@@ -3,7 +3,7 @@
 //! All data passes the checks of [`DataSet::from_flat`] once, and other code relies on them. Messages count
 //! sequences, steps and channels from 1. Not here: the file format ([`super::npz`]).
 
-use super::agreement::{check_channels, check_count, offsets};
+use super::agreement::{Flat, check_channels, check_count, offsets};
 #[cfg(feature = "files")]
 use super::npz;
 use super::samples::Samples;
@@ -27,19 +27,6 @@ pub struct DataSet {
     split: Vec<Split>,
     /// The sequences of each split, so that millions need not be searched.
     by_split: [Vec<usize>; 3],
-}
-
-/// A data set as the arrays of its file; nothing is checked yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Flat<S = Vec<f32>> {
-    /// D, the second axis of `samples`.
-    pub channels: usize,
-    /// All sequences, concatenated: `[total, D]`.
-    pub samples: S,
-    /// Length of each sequence.
-    pub lengths: Vec<i64>,
-    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
-    pub split: Option<Vec<i8>>,
 }
 
 /// Values per piece of [`DataSet::pieces`], or one row if that has more.
