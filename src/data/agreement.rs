@@ -1,7 +1,20 @@
-//! Checks that the arrays of a data set agree in size.
+//! The arrays of a data set, and checks that they agree in size.
 //!
 //! Each error says what was found, what was wanted, and the cure. Not here: reading the arrays (`npz`), building a
 //! [`super::DataSet`] from them (`set`).
+
+/// A data set as the arrays of its file; nothing is checked yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flat<S = Vec<f32>> {
+    /// D, the second axis of `samples`.
+    pub channels: usize,
+    /// All sequences, concatenated: `[total, D]`.
+    pub samples: S,
+    /// Length of each sequence.
+    pub lengths: Vec<i64>,
+    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
+    pub split: Option<Vec<i8>>,
+}
 
 /// Refuses `samples` without channels.
 pub(super) fn check_channels(channels: usize) -> Result<(), String> {

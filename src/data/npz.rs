@@ -6,6 +6,7 @@
 //! format ([`super::unzip`]), checks of the values ([`super::set`]), writing sequence by sequence
 //! ([`super::Writer`]).
 
+pub use super::agreement::Flat;
 use super::agreement::{check_channels, check_count, offsets};
 pub use super::samples::Flat;
 use super::samples::{Disk, Dtype, Samples};

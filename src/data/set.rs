@@ -3,7 +3,7 @@
 //! All data passes the checks of [`DataSet::from_flat`] once, and other code relies on them. Messages count
 //! sequences, steps and channels from 1. Not here: the file format ([`super::npz`]).
 
-use super::agreement::{check_channels, check_count, offsets};
+use super::agreement::{Flat, check_channels, check_count, offsets};
 #[cfg(feature = "files")]
 use super::npz;
 use super::samples::{Flat, Samples};

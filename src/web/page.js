@@ -45,10 +45,11 @@ async function begin() {
   await ask("pause");
   const settings = chosen(), first = [...FIXED, ...assignments(differing(PRESET, settings))];
   const about = await ask("create", [model, ...first, "train.steps=0"].join("\n"));
-  run = { model, about, first, settings, changes: [], step: 0, reports: [], flow: [], lines: [], hash: null };
+  run = { model, about, first, settings, changes: [], step: 0, reports: [], flow: [] };
   byId("draws").disabled = !about.has_latents;
   byId("anneal").disabled = !about.has_latents;
   byId("before").replaceChildren();
+  forget();
   written = null;
   const line = await ask("line", 0);
   ink(byId("data"), [{ rows: line }]);
@@ -75,8 +76,10 @@ async function change() {
 async function changed() {
   const went = training;
   training = false;
+  enable(false);
   await ask("pause");
   await attempt(change)();
+  enable(true);
   if (went) go();
 }
 
@@ -129,8 +132,7 @@ worker.onmessage = ({ data }) => {
 
 // A hash is that of one step.
 function forget() {
-  if (run.hash) byId("hash").textContent = "not computed for this update yet";
-  run.hash = null;
+  byId("hash").textContent = "not computed for this update";
 }
 
 // The commands that make this state of the run.
@@ -144,11 +146,9 @@ function commands() {
 }
 
 async function hash() {
+  byId("hash").textContent = "computing: the validation part is evaluated";
   const step = run.step, found = await ask("hash");
-  if (step === run.step) {
-    run.hash = found;
-    byId("hash").textContent = found;
-  }
+  if (step === run.step) byId("hash").textContent = found;
 }
 
 async function save() {
@@ -390,7 +390,7 @@ function chart(id, series, logarithmic = false) {
   // The first losses are so large that all others would be a line at the bottom.
   let [low, high] = [values[0], logarithmic ? values.at(-1) : values[Math.floor(0.98 * (values.length - 1))]];
   if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
-  const last = Math.max(run.step, 10), left = 46, foot = 18;
+  const last = Math.max(run.step, 10), left = 54, foot = 18;
   const x = (step) => left + (width - left - 6) * step / last;
   const y = (v) => 6 + (height - foot - 12) * (high - Math.min(Math.max(v, low), high)) / (high - low);
   context.font = "12px system-ui, sans-serif";
@@ -459,7 +459,7 @@ function heat() {
   const logs = rows.map(([, norms]) => norms.map((x) => Math.log10(x)));
   const finite = logs.flat().filter(Number.isFinite);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const left = 46, foot = 18, cell = (height - foot) / rows.length;
+  const left = 54, foot = 18, cell = (height - foot) / rows.length;
   context.font = "12px system-ui, sans-serif";
   context.textBaseline = "middle";
   logs.forEach((row, r) => {
