@@ -8,7 +8,6 @@
 
 pub use super::agreement::Flat;
 use super::agreement::{check_channels, check_count, offsets};
-pub use super::samples::Flat;
 use super::samples::{Disk, Dtype, Samples};
 use super::unzip::{Archive, Content, read_once};
 use crate::error::{Error, ErrorKind, Result};

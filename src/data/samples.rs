@@ -10,19 +10,6 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A data set as the arrays of its file; nothing is checked yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Flat<S = Vec<f32>> {
-    /// D, the second axis of `samples`.
-    pub channels: usize,
-    /// All sequences, concatenated: `[total, D]`.
-    pub samples: S,
-    /// Length of each sequence.
-    pub lengths: Vec<i64>,
-    /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
-    pub split: Option<Vec<i8>>,
-}
-
 /// All values of a data set, as one flat array.
 #[derive(Debug)]
 pub enum Samples {

@@ -6,7 +6,7 @@
 use super::agreement::{Flat, check_channels, check_count, offsets};
 #[cfg(feature = "files")]
 use super::npz;
-use super::samples::{Flat, Samples};
+use super::samples::Samples;
 use super::split::{MissingSplit, Split};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
