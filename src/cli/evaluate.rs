@@ -298,7 +298,7 @@ fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
         let kl: Vec<_> = kl.collect();
         println!("  ln p(x|z) {:.2}, KL per latent: {}", value.log_px_seq, kl.join(", "));
     }
-    let per = if value.iwae_per_step { " per step" } else { " per sequence" };
+    let per = if value.iwae_per_step { " (weights of steps)" } else { " (weights of sequences)" };
     for (name, bound, per) in [("IWAE", &value.iwae, per), ("FIVO", &value.fivo, "")] {
         let Some(bound) = bound else { continue };
         let ratio =

@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         if !(8..=64).contains(&hash.len()) || !hash.chars().all(hex) {
             return Err(Error::usage(format!(
-                "--expect-sha256 {hash}: want 8 to 64 digits in lower case, as a run prints them after `checkpoint`"
+                "--expect-sha256 {hash}: want 8 to 64 digits (0-9, a-f), as a run prints them after `checkpoint`"
             )));
         }
     }
@@ -280,6 +280,12 @@ fn begin(args: &Args, registry: &Registry) -> Result<Trainer> {
     };
     config.seed = args.seed.unwrap_or(config.seed);
     change(&mut config, args)?;
+    if let Some(weights) = weights.as_ref().filter(|_| !args.json) {
+        let (origin, lr) = (weights.origin(), config.train.lr);
+        eprintln!(
+            "weights from {origin}; train.lr is {lr}: if that was for weights from nothing, set a tenth of it"
+        );
+    }
     reading(args.json, || match &weights {
         Some(weights) => Trainer::from_weights(config, weights),
         None => Trainer::new(config),
@@ -565,7 +571,7 @@ impl Observer for Screen {
         }
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
-        let star = if checked.best { "  *" } else { "" };
+        let star = if checked.best { "  (best so far)" } else { "" };
         let seconds = self.start.elapsed().as_secs_f64();
         let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));
         let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];

@@ -78,7 +78,7 @@ fn it_says_what_the_mean_of_weights_was_taken_of_and_what_the_posterior_sees() {
     let lab = trained();
     let line = &lab.json("evaluate run --iwae 2")[0];
     assert_eq!((&line["iwae_per"], &line["posterior"]), (&"step".into(), &"filtering".into()));
-    says(&lab.ok("evaluate run --iwae 2"), &["IWAE-2 per step: "]);
+    says(&lab.ok("evaluate run --iwae 2"), &["IWAE-2 (weights of steps): "]);
     // A decoder that looks back couples the steps.
     let words = "train --data ink.npz --out coupled --steps 1 --set model.decoder=gated";
     lab.ok(&format!("{words} {TINY}"));
@@ -89,7 +89,7 @@ fn it_says_what_the_mean_of_weights_was_taken_of_and_what_the_posterior_sees() {
     );
     numbers(line, &["fivo_k", "fivo_seq", "fivo_se", "fivo_step", "fivo_step_mean"]);
     let said = lab.ok("evaluate coupled --iwae 2 --fivo 3");
-    says(&said, &["IWAE-2 per sequence: ", "FIVO-3: ", "nats/sequence"]);
+    says(&said, &["IWAE-2 (weights of sequences): ", "FIVO-3: ", "nats/sequence"]);
     assert!(!said.contains("future"), "{said}");
 }
 

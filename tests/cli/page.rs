@@ -97,6 +97,7 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         assert!((found["cursor"].as_f64().unwrap() - 100. * 1.5 / 9.).abs() < 0.01, "{model}");
         says(found["title"].as_str().unwrap(), &[asked]);
         says(found["element"].as_str().unwrap(), &[asked]);
+        assert_eq!(found["place"][0], found["place"][1], "{model}: an address by indices");
         assert_eq!(count("maps"), 2, "{model}: value and gradient");
         let path = found["path"].as_array().unwrap();
         assert!(path.len() > 1 && path[path.len() - 1] == "loss[1]", "{model}: {path:?}");

@@ -201,7 +201,7 @@ fn a_run_that_goes_on_by_another_measure_forgets_the_best_of_the_last() {
     says(&saw, &["validation ELBO", "FIVO-2 ", "where fivo was best"]);
     // At that rate nothing is learnt, so that a bound below the last would not be the best of both.
     let saw = said("train --resume run --steps 6 --set train.objective=elbo");
-    says(&saw, &["  *", "best validation ELBO"]);
+    says(&saw, &["  (best so far)", "best validation ELBO"]);
     let said = lab.refused("train --resume run --steps 8 --set seed=7");
     says(&said, &["seed is 1 in this run and cannot become 7"]);
 }

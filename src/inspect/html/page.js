@@ -48,7 +48,7 @@ const digits = (x) => {
   const plain = x.toFixed(Math.max(3 - exponent, 0));
   return plain.includes(".") ? plain.replace(/\.?0+$/, "") : plain;
 };
-const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)} %`;
+const percent = (x) => x !== 0 && Math.abs(x) < 5e-4 ? "< 0.1 %" : `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)} %`;
 
 // --- tensors -----------------------------------------------------------------------------------------------------
 
@@ -547,7 +547,7 @@ function checked(n) {
     return `Along a random direction u of this value the loss changes by ⟨gradient, u⟩ = ${exact.toPrecision(9)} by the tape, and by ${numeric.toPrecision(9)} by finite differences (the pass computed anew with the value moved both ways along u): relative difference ${off.toExponential(1)}${off > 1e-6 ? ", as where a rectifier turns within the move, or the gradient is next to nothing" : ""}.`;
   }
   if (about.f64) return "Not compared with finite differences: of a pass of more than 1000 nodes, only those with a name are.";
-  return "To see it beside finite differences, which f32 is too coarse for, write this page from a checkout with make inspect-html OUT=RUN.";
+  return "For finite differences beside it, which need f64: make inspect-html OUT=RUN, in a clone of the repository.";
 }
 
 function map(id, which, title, rms) {
@@ -741,6 +741,12 @@ function atItsStep(id, e) {
   if (!n.joined) return [id, e];
   const [, steps, columns] = n.shape, row = Math.floor(e / columns), b = Math.floor(row / steps);
   return [n.inputs[row % steps], b * columns + e % columns];
+}
+
+// The element of an address: its number from 0, or its indices from 1, as `stcn explain --element` takes them.
+function placeOf(id, element) {
+  const indices = element.split(",").map(Number), { shape } = nodes[id];
+  return indices.length === 1 ? indices[0] : shape.reduce((flat, axis, i) => flat * axis + indices[i] - 1, 0);
 }
 
 function chooseElement(id, e) {
@@ -957,8 +963,9 @@ function begin() {
   refresh();
   drawGraph();
   addEventListener("resize", () => drawn && drawEdges(...drawn));
-  const [asked, element] = location.hash.slice(1).split("/").map(Number);
-  if (location.hash && nodes[asked]) element === undefined ? showNode(asked) : showNode(...atItsStep(asked, element));
+  const [asked, element] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const id = nodes[asked] ? Number(asked) : named(asked);
+  if (asked && id >= 0) element === undefined ? showNode(id) : showNode(...atItsStep(id, placeOf(id, element)));
   else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
   beginHistory();
 }

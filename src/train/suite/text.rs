@@ -37,10 +37,10 @@ pub fn cells(line: &Line) -> [(&'static str, String); 10] {
     [
         ("model", line.name.clone()),
         ("parameters", line.params.to_string()),
-        ("that generate", line.generating.to_string()),
+        ("of them to generate", line.generating.to_string()),
         ("seeds", format!("{} of {}", line.found.len(), line.wanted)),
         ("updates", updates.join(", ")),
-        ("training reports", line.value.map_or(String::new(), number)),
+        ("as training reports it", line.value.map_or(String::new(), number)),
         (
             "bound that holds",
             held.map_or(String::new(), |(name, seq, _)| format!("{} ({name})", number(*seq))),
@@ -52,7 +52,7 @@ pub fn cells(line: &Line) -> [(&'static str, String); 10] {
 }
 
 /// Which of the cells is struck out where the value is no bound.
-pub const STRUCK: &str = "training reports";
+pub const STRUCK: &str = "as training reports it";
 
 /// The report as Markdown. Columns that are empty in all rows are left out.
 pub fn markdown(report: &Report) -> String {
