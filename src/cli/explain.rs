@@ -42,7 +42,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.depth == Some(0) {
         return Err(Error::usage("--depth 0 follows nothing: want 1 or more"));
     }
-    let Made { trained, batch, tape, grads, .. } = args.pass.make(PassArgs::SEQUENCES, registry)?;
+    let made = args.pass.make(PassArgs::SEQUENCES, registry)?;
+    let about = made.about();
+    let Made { trained, tape, grads, .. } = made;
     let equations = trained.config.model.kind.equations();
     let pass = Pass::new(&tape, &grads, &*trained.model, equations);
     let (text, object) = match &args.to {
@@ -67,14 +69,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.json {
         print_json(&object);
     } else {
-        // The same number of another batch is another number.
-        let sequences = match batch.lengths.len() {
-            1 => "1 sequence".into(),
-            n => format!(
-                "{n} sequences; a page of `inspect --html` takes 1 (--batch 1 for the same numbers)"
-            ),
-        };
-        print!("{}, the loss of {sequences}\n{text}", trained.origin());
+        print!("{about}\n{text}");
     }
     Ok(())
 }

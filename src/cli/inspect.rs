@@ -67,8 +67,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         path.iter().try_for_each(|path| check_extension(flag, path, extension))?;
     }
     let usual = if args.html.is_some() { 1 } else { PassArgs::SEQUENCES };
-    let Made { trained, batch, noise, tape, grads, weight, loss } =
-        args.pass.make(usual, registry)?;
+    let made = args.pass.make(usual, registry)?;
+    let head = made.about();
+    let Made { trained, batch, noise, tape, grads, weight, loss } = made;
     let config = &trained.config;
     let explain = |node: &String| -> Result<String> {
         let pass = Pass::new(&tape, &grads, &*trained.model, config.model.kind.equations());
@@ -78,7 +79,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let table = (args.table || (node.is_none() && args.dump.is_none() && args.html.is_none()))
         .then(|| table(&tape, &grads));
     if node.is_some() || table.is_some() {
-        println!("{}", trained.origin());
+        println!("{head}");
         [node, table].iter().flatten().for_each(|text| print!("{text}"));
     }
     let about = json!({

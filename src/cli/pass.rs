@@ -41,6 +41,17 @@ pub(super) struct Made {
     pub loss: f64,
 }
 
+impl Made {
+    /// Which checkpoint, and how many sequences the loss is of: the same number of another batch is another number.
+    pub fn about(&self) -> String {
+        let sequences = match self.batch.lengths.len() {
+            1 => "1 sequence".into(),
+            n => format!("{n} sequences (a page of `inspect --html` has 1: --batch 1)"),
+        };
+        format!("{}, the loss of {sequences}", self.trained.origin())
+    }
+}
+
 impl PassArgs {
     /// Sequences in a pass, unless the user says otherwise.
     pub const SEQUENCES: usize = 4;

@@ -280,16 +280,17 @@ fn begin(args: &Args, registry: &Registry) -> Result<Trainer> {
     };
     config.seed = args.seed.unwrap_or(config.seed);
     change(&mut config, args)?;
-    if let Some(weights) = weights.as_ref().filter(|_| !args.json) {
-        let (origin, lr) = (weights.origin(), config.train.lr);
+    let trainer = reading(args.json, || match &weights {
+        Some(weights) => Trainer::from_weights(config, weights),
+        None => Trainer::new(config),
+    })?;
+    if let Some(weights) = weights.filter(|_| !args.json) {
+        let (origin, lr) = (weights.origin(), trainer.config().train.lr);
         eprintln!(
             "weights from {origin}; train.lr is {lr}: if that was for weights from nothing, set a tenth of it"
         );
     }
-    reading(args.json, || match &weights {
-        Some(weights) => Trainer::from_weights(config, weights),
-        None => Trainer::new(config),
-    })
+    Ok(trainer)
 }
 
 /// The weights to begin with.

@@ -15,7 +15,7 @@ fn number(lab: &Lab, label: &str) -> String {
 fn a_node_is_explained_by_its_label_its_path_and_its_number_and_by_inspect_in_the_same_words() {
     let lab = trained();
     let said = lab.ok("explain run z.1");
-    assert!(said.starts_with("run/checkpoint/best.stcn of step 3\nz.1 is node "), "{said}");
+    assert!(said.starts_with("run/checkpoint/best.stcn of step 3, the loss of 4 sequences (a page of `inspect --html` has 1: --batch 1)\nz.1 is node "), "{said}");
     says(&said, &["rsample of q.1.mean, q.1.std and noise.z.1", "In the paper: z_t^l ~ q("]);
     says(&said, &["Formula:  z = μ + σ ε", "Recorded at src/", "Value:    (4, ", "Gradient: rms "]);
     says(&said, &["→ output.1 ", "concat, node ", "x̄ᵢ = ȳ[i]", "█"]);
@@ -72,7 +72,7 @@ fn routes_and_single_numbers_are_told_in_words_and_as_json() {
     says(
         &said,
         &[
-            "run/checkpoint/best.stcn of step 3\nThe gradient at tcn.1.filter.weight comes from loss",
+            "run/checkpoint/best.stcn of step 3, the loss of 4 sequences (a page of `inspect --html` has 1: --batch 1)\nThe gradient at tcn.1.filter.weight comes from loss",
         ],
     );
     says(

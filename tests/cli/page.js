@@ -50,7 +50,7 @@ function use() {
   found.element = document.querySelector("#element h3").textContent;
   // The same place by its address, as `explain --element` takes it.
   const [, indices] = found.element.match(/\[([\d, ]+)\]/);
-  found.place = [placeOf(shown.node, indices.replaceAll(" ", "")), shown.element];
+  found.place = [elementAt(shown.node, indices.replaceAll(" ", "")), shown.element];
   // From there along the chain rule to the loss, by the link at the largest product each time.
   found.path = [];
   for (let n = 0; n < 1000; n++) {

@@ -744,7 +744,7 @@ function atItsStep(id, e) {
 }
 
 // The element of an address: its number from 0, or its indices from 1, as `stcn explain --element` takes them.
-function placeOf(id, element) {
+function elementAt(id, element) {
   const indices = element.split(",").map(Number), { shape } = nodes[id];
   return indices.length === 1 ? indices[0] : shape.reduce((flat, axis, i) => flat * axis + indices[i] - 1, 0);
 }
@@ -965,7 +965,7 @@ function begin() {
   addEventListener("resize", () => drawn && drawEdges(...drawn));
   const [asked, element] = decodeURIComponent(location.hash.slice(1)).split("/");
   const id = nodes[asked] ? Number(asked) : named(asked);
-  if (asked && id >= 0) element === undefined ? showNode(id) : showNode(...atItsStep(id, placeOf(id, element)));
+  if (asked && id >= 0) element === undefined ? showNode(id) : showNode(...atItsStep(id, elementAt(id, element)));
   else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
   beginHistory();
 }
