@@ -48,7 +48,7 @@ fn a_last_step_off_the_schedule_is_checked_written_down_and_opened_if_it_is_the_
         assert_eq!(opened(&lab, "sample run --steps 4 --out drawn"), wanted);
         let wanted = format!("{} of step {step}", wanted.0);
         says(&lab.ok("evaluate run"), &[&wanted]);
-        assert!(lab.ok("inspect run --node z.1").starts_with(&format!("{wanted}\n")));
+        assert!(lab.ok("inspect run --node z.1").starts_with(&format!("{wanted}, ")));
         let drawn = lab.stcn("sample run --steps 4 --out drawn").output().unwrap();
         assert_eq!(stderr(&drawn), format!("drawn from {wanted}\n"));
         // A damaged latest.stcn keeps nobody from the best.
@@ -102,7 +102,7 @@ fn latest_is_opened_when_it_is_asked_for() {
         assert_eq!(opened(&lab, &format!("{words} run --latest")), latest);
         assert_eq!(opened(&lab, &format!("{words} run/checkpoint/best.stcn")).1, 2);
     }
-    assert!(lab.ok("inspect run --latest").starts_with("run/checkpoint/latest.stcn of step 3\n"));
+    assert!(lab.ok("inspect run --latest").starts_with("run/checkpoint/latest.stcn of step 3, "));
     lab.ok("export run/checkpoint/best.stcn --out best.safetensors");
     lab.ok("export run --out latest.safetensors --latest");
     assert!(lab.read("best.safetensors") != lab.read("latest.safetensors"));
