@@ -30,6 +30,7 @@ mod storm;
 mod table;
 mod train;
 mod trained;
+#[cfg(not(feature = "f64"))] // which promises no bits
 mod verify;
 
 use crate::common::Lab;

@@ -1,7 +1,7 @@
 //! Suites as a user runs them: killed and started again, from the directories alone, with what fails.
 
 use crate::common::Lab;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "f64")))]
 use std::process::Command;
 
 /// Two rows of two seeds, seconds in all.
@@ -45,6 +45,7 @@ fn a_suite_ends_in_a_report_and_done_again_in_the_same() {
     assert!(reports(&lab, "typed") == first);
 }
 
+#[cfg(not(feature = "f64"))] // likewise
 #[test]
 fn a_larger_budget_goes_on_where_the_smaller_ended() {
     let lab = lab();
@@ -95,7 +96,7 @@ fn a_run_of_other_settings_in_its_place_is_refused_before_anything_is_done() {
 }
 
 /// Killed once after each of its stages has begun: what a stage leaves is what the next one finds.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "f64")))] // which promises no bits
 #[test]
 fn a_suite_killed_at_any_stage_ends_in_the_same_report() {
     use crate::common::stderr;

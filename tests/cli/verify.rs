@@ -1,6 +1,5 @@
 use crate::common::Lab;
 
-#[cfg(not(feature = "f64"))] // which promises no bits
 #[test]
 fn this_machine_computes_the_known_bits() {
     let lab = Lab::new();

@@ -1,6 +1,7 @@
 mod asked;
 mod formulas;
 mod layers;
+#[cfg(not(feature = "f64"))] // where the exact side is rounded as much as the tape
 mod rounded;
 
 use serde_json::{Value, json};
