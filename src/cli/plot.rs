@@ -5,7 +5,7 @@ use crate::error::{Error, Result, nearest};
 use crate::file::write_whole;
 use crate::train::RunDir;
 use crate::train::curves::{Curve, svg};
-use crate::train::metrics::{Row, table};
+use crate::train::metrics::{Row, points, table};
 use clap::Parser;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,15 +30,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     check_extension("out", &args.out, "svg")?;
     let tables: Vec<(Vec<String>, Vec<Row>)> =
         args.runs.iter().map(|run| table(&RunDir::open(run)?.metrics())).collect::<Result<_>>()?;
-    let points = |(names, rows): &(Vec<String>, Vec<Row>),
-                  column: &str|
-     -> Option<Vec<(f64, f64)>> {
-        let of = |wanted: &str| names.iter().position(|name| name == wanted);
-        let (step, value) = (of("step")?, of(column)?);
-        Some(
-            rows.iter().filter_map(|row| Some(((*row.get(step)?)?, (*row.get(value)?)?))).collect(),
-        )
-    };
+    let points =
+        |(names, rows): &(Vec<String>, Vec<Row>), column: &str| points(names, rows, column);
     let mut columns = args.column.clone();
     if columns.is_empty() {
         let checked =

@@ -72,11 +72,13 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let name = args.suite.file_stem().unwrap_or_default();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
     // Before anything is begun: a run of other settings in its place.
-    for run in suite.runs().filter(|run| RunDir::open(&out.join(&run.name)).is_ok()) {
-        refuse_other(run, &RunDir::open(&out.join(&run.name))?, registry)?;
+    for run in suite.runs() {
+        if let Ok(dir) = RunDir::open(&out.join(&run.name)) {
+            refuse_other(run, &dir, registry)?;
+        }
     }
     let mut left = vec![];
-    for run in suite.runs() {
+    for run in suite.runs().filter(|_| !args.report) {
         if !is_done(run, &suite, &out, registry)? {
             left.push(run);
         }
@@ -90,7 +92,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.dry_run {
         return print_plan(&left, &suite, &out, args.json);
     }
-    let failed = if args.report { vec![] } else { run_all(left, &suite, &out, &args)? };
+    let failed = run_all(left, &suite, &out, &args)?;
     let report = Report::read(&suite, &out, registry)?;
     write(&report, &suite, &out)?;
     if args.json {
@@ -137,12 +139,16 @@ fn is_done(run: &Run, suite: &Suite, out: &Path, registry: &Registry) -> Result<
     Ok(drawn && (spent || found.out_of_patience))
 }
 
+/// The seconds that a run has been trained, if it has begun.
+fn spent(root: &Path) -> Result<Option<f64>> {
+    RunDir::open(root).ok().as_ref().map(seconds_of).transpose()
+}
+
 /// The arguments of the programs of a run, in order.
 fn stages(run: &Run, suite: &Suite, out: &Path) -> Result<Vec<Vec<String>>> {
     let root = out.join(&run.name);
-    let dir = RunDir::open(&root).ok();
-    let spent = dir.as_ref().map(seconds_of).transpose()?.unwrap_or(0.);
-    let train = suite.train_args(run, &root, dir.is_some(), spent);
+    let spent = spent(&root)?;
+    let train = suite.train_args(run, &root, spent);
     let stages = [Some(train), suite.sample_args(&root), Some(suite.evaluate_args(run, &root))];
     Ok(stages.into_iter().flatten().collect())
 }
@@ -158,17 +164,14 @@ fn print_plan(left: &[&Run], suite: &Suite, out: &Path, json: bool) -> Result<()
         let mut trainer = Trainer::new(run.config.clone())?;
         let memory = Estimate::new(trainer.config(), trainer.model(), trainer.set());
         let params = trainer.model().parameter_count();
-        let dir = RunDir::open(&out.join(&run.name)).ok();
-        let spent = dir.as_ref().map(seconds_of).transpose()?.unwrap_or(0.);
-        let minutes = match suite.budget {
-            Budget::Minutes(minutes) => minutes - spent / 60.,
-            Budget::Steps(steps) => {
-                steps as f64 * seconds_per_update(&mut trainer)? / 60. - spent / 60.
-            }
+        let spent = spent(&out.join(&run.name))?;
+        let all_minutes = match suite.budget {
+            Budget::Minutes(minutes) => minutes,
+            Budget::Steps(steps) => steps as f64 * seconds_per_update(&mut trainer)? / 60.,
         };
-        let minutes = if minutes > 0. { minutes } else { 0. };
+        let minutes = (all_minutes - spent.unwrap_or(0.) / 60.).max(0.);
         all += minutes;
-        let state = if dir.is_some() { "begun" } else { "new" };
+        let state = if spent.is_some() { "begun" } else { "new" };
         if json {
             print_json(
                 &json!({ "run": run.name, "params": params, "memory_mb": memory.total() as f64 / (1 << 20) as f64, "minutes": minutes, "state": state }),

@@ -155,6 +155,13 @@ fn chart(title: &str, curves: &[Curve], x_label: &str) -> String {
     text
 }
 
+/// The least and the largest of some numbers; of none, ∞ and −∞.
+pub fn ends(x: impl Iterator<Item = f64>) -> [f64; 2] {
+    x.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], x| {
+        [if x < least { x } else { least }, if x > most { x } else { most }]
+    })
+}
+
 /// Numbers along a line of the picture.
 struct Axis {
     least: f64,
@@ -165,11 +172,7 @@ struct Axis {
 
 impl Axis {
     fn new(x: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        for x in x {
-            least = if x < least { x } else { least };
-            most = if x > most { x } else { most };
-        }
+        let [least, most] = ends(x);
         match least < most {
             true => Self { least, most, from, to },
             false if least.is_finite() => Self { least: least - 1., most: least + 1., from, to },

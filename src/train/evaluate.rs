@@ -288,7 +288,7 @@ fn step_mean(x: &[f64], lengths: &[usize]) -> f64 {
 }
 
 /// `s/√n` with the sample standard deviation s; `None` for fewer than two numbers.
-fn standard_error(x: &[f64]) -> Option<f64> {
+pub fn standard_error(x: &[f64]) -> Option<f64> {
     let n = x.len() as f64;
     let mean = x.iter().fold(0., |sum, x| sum + x) / n;
     let squares = x.iter().fold(0., |sum, x| sum + (x - mean) * (x - mean));

@@ -107,6 +107,13 @@ pub fn table(path: &Path) -> Result<(Vec<String>, Vec<Row>)> {
     Ok((columns, lines.map(|line| line.split(',').map(number).collect()).collect()))
 }
 
+/// Step and value of every row that has both; `None` if there is no such column.
+pub fn points(columns: &[String], rows: &[Row], column: &str) -> Option<Vec<(f64, f64)>> {
+    let of = |wanted: &str| columns.iter().position(|name| name == wanted);
+    let (step, value) = (of("step")?, of(column)?);
+    Some(rows.iter().filter_map(|row| Some(((*row.get(step)?)?, (*row.get(value)?)?))).collect())
+}
+
 fn header(columns: &[impl AsRef<str>]) -> String {
     let names = columns.iter().map(|name| format!(",{}", name.as_ref()));
     format!("step{}\n", names.collect::<String>())

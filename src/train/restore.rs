@@ -20,23 +20,31 @@ pub(super) fn check(config: &ModelConfig, checkpoint: &Checkpoint, path: &Path) 
         );
         return Err(Error::invalid(path, what));
     }
-    let params = &checkpoint.params;
-    let wanted = models::shapes(config)?;
-    for i in 0..wanted.len().max(params.len()) {
-        let found = params.get(i).map(|x| (x.path.as_str(), x.value.shape()));
-        let wanted = wanted.get(i).map(|(path, shape)| (path.as_str(), shape.as_slice()));
-        if found != wanted {
-            let describe = |x: Option<(&str, &[usize])>, nothing: &str| {
-                x.map_or(nothing.into(), |(path, shape)| format!("{path} {shape:?}"))
-            };
-            let (found, wanted) =
-                (describe(found, "nothing"), describe(wanted, "no more parameters"));
+    let found = checkpoint.params.iter().map(|x| (x.path.as_str(), x.value.shape()));
+    match difference(&found.collect::<Vec<_>>(), &models::shapes(config)?) {
+        None => Ok(()),
+        Some([found, wanted]) => {
             let what =
                 format!("holds {found} where the model has {wanted}: it belongs to another config");
-            return Err(Error::invalid(path, what));
+            Err(Error::invalid(path, what))
         }
     }
-    Ok(())
+}
+
+/// In words, the first parameter that is found by another path or shape than it is wanted, and that one.
+pub(super) fn difference(
+    found: &[(&str, &[usize])],
+    wanted: &[(String, Vec<usize>)],
+) -> Option<[String; 2]> {
+    let describe = |x: Option<(&str, &[usize])>, nothing: &str| {
+        x.map_or(nothing.into(), |(path, shape)| format!("{path} {shape:?}"))
+    };
+    (0..wanted.len().max(found.len())).find_map(|i| {
+        let found = found.get(i).copied();
+        let wanted = wanted.get(i).map(|(path, shape)| (path.as_str(), shape.as_slice()));
+        (found != wanted)
+            .then(|| [describe(found, "nothing"), describe(wanted, "no more parameters")])
+    })
 }
 
 /// Moves the tensors of a checkpoint into the model, after [`check`].

@@ -8,7 +8,7 @@ use super::data::{dequantise, open_data, real_channels};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
-use super::restore::{check, fill};
+use super::restore::{check, difference, fill};
 use super::resume;
 use super::step::{Report, Watch, pass, try_update, update_watched};
 use super::trained::Trained;
@@ -78,13 +78,10 @@ impl Trainer {
 
     /// At step 0, with the parameters of a trained model, and the normalisation that they are used to: to fine-tune it.
     pub fn from_weights(config: Config, weights: &Trained) -> Result<Self> {
-        let (own, known) = (models::shapes(&config.model)?, models::shapes(&weights.config.model)?);
+        let params = models::parameters(&*weights.model);
+        let found: Vec<_> = params.iter().map(|(path, value)| (*path, value.shape())).collect();
         let origin = weights.checkpoint.display();
-        if let Some(i) = (0..own.len().max(known.len())).find(|&i| own.get(i) != known.get(i)) {
-            let describe = |x: Option<&(String, Vec<usize>)>| {
-                x.map_or("nothing".into(), |(path, shape)| format!("{path} {shape:?}"))
-            };
-            let (found, wanted) = (describe(known.get(i)), describe(own.get(i)));
+        if let Some([found, wanted]) = difference(&found, &models::shapes(&config.model)?) {
             return Err(Error::usage(format!(
                 "--init {origin} holds {found} where the config has {wanted}: leave the sizes of the model as they are there"
             )));
@@ -98,10 +95,7 @@ impl Trainer {
         let mut trainer = Self::begin(config, Some(weights.normalisation.clone()))?;
         let named =
             |(path, value): (&str, &Tensor)| Named { path: path.into(), value: value.clone() };
-        fill(
-            &mut *trainer.model,
-            models::parameters(&*weights.model).into_iter().map(named).collect(),
-        );
+        fill(&mut *trainer.model, params.into_iter().map(named).collect());
         Ok(trainer)
     }
 

@@ -259,10 +259,10 @@ impl Suite {
         self.rows.iter().flat_map(|row| &row.runs)
     }
 
-    /// The arguments of the `stcn train` that begins or resumes a run; `spent`: the seconds that it has trained.
-    pub fn train_args(&self, run: &Run, root: &Path, begun: bool, spent: f64) -> Vec<String> {
+    /// The arguments of the `stcn train` that begins a run, or resumes it if it has been trained for `spent` seconds.
+    pub fn train_args(&self, run: &Run, root: &Path, spent: Option<f64>) -> Vec<String> {
         let mut args = vec!["train".to_string()];
-        match begun {
+        match spent.is_some() {
             true => args.extend(["--resume".into(), root.display().to_string()]),
             false => {
                 args.extend(run.args.iter().cloned());
@@ -272,9 +272,10 @@ impl Suite {
         args.extend(match self.budget {
             Budget::Steps(steps) => ["--steps".into(), steps.to_string()],
             // A second at least: a run that was killed after its last update ends again.
-            Budget::Minutes(minutes) => {
-                ["--minutes".into(), format!("{:.4}", (minutes - spent / 60.).max(1. / 60.))]
-            }
+            Budget::Minutes(minutes) => [
+                "--minutes".into(),
+                format!("{:.4}", (minutes - spent.unwrap_or(0.) / 60.).max(1. / 60.)),
+            ],
         });
         args
     }

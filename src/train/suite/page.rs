@@ -3,7 +3,7 @@
 //! A row has the same colour everywhere, and its name beside it.
 
 use super::report::{Found, Line, Report};
-use super::text::{LEGEND, STRUCK, cells, number};
+use super::text::{self, LEGEND, STRUCK, number};
 use crate::train::curves::{self, Curve, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
@@ -48,10 +48,7 @@ pub fn page(report: &Report) -> String {
 }
 
 fn table(report: &Report) -> String {
-    let rows: Vec<_> = report.lines.iter().map(|line| (line, cells(line))).collect();
-    let shown = |i: &usize| rows.iter().any(|(_, cells)| !cells[*i].1.is_empty());
-    let shown: Vec<usize> =
-        (0..rows.first().map_or(0, |(_, cells)| cells.len())).filter(shown).collect();
+    let (rows, shown) = text::table(report);
     let mut text = "<div class=\"wide\"><table>\n<thead><tr>".to_string();
     for &i in &shown {
         text += &format!("<th scope=\"col\">{}</th>", rows[0].1[i].0);
@@ -88,11 +85,7 @@ struct Scale {
 
 impl Scale {
     fn new(x: impl Iterator<Item = f64>, left: f64) -> Self {
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        for x in x {
-            least = if x < least { x } else { least };
-            most = if x > most { x } else { most };
-        }
+        let [least, most] = curves::ends(x);
         let range = if most > least { most - least } else { 1. };
         Self { least, range, left }
     }

@@ -12,6 +12,7 @@ use crate::models::{self, Registry};
 use crate::noise::Noise;
 use crate::train::Trained;
 use crate::train::checkpoint::{Checkpoint, sha256_of};
+use crate::train::evaluate::standard_error;
 use crate::train::metrics;
 use crate::train::run::RunDir;
 use std::path::{Path, PathBuf};
@@ -94,11 +95,8 @@ pub struct Mean {
 impl Mean {
     /// Of numbers; `None` if there are none.
     pub fn of(x: &[f64]) -> Option<Self> {
-        let n = x.len() as f64;
-        let mean = x.iter().fold(0., |sum, x| sum + x) / n;
-        let squares = x.iter().fold(0., |sum, x| sum + (x - mean) * (x - mean));
-        let se = (x.len() > 1).then(|| (squares / (n - 1.) / n).sqrt());
-        (!x.is_empty()).then_some(Self { mean, se })
+        let mean = x.iter().fold(0., |sum, x| sum + x) / x.len() as f64;
+        (!x.is_empty()).then(|| Self { mean, se: standard_error(x) })
     }
 }
 
@@ -172,14 +170,14 @@ impl Line {
 }
 
 impl Found {
-    /// A run of the suite, if it is trained and evaluated as the suite wants it.
+    /// A run of the suite, if it is evaluated as the suite wants it. That its settings are the suite's is for
+    /// [`refuse_other`] to say, before.
     pub fn read(run: &Run, suite: &Suite, out: &Path, registry: &Registry) -> Result<Option<Self>> {
         let root = out.join(&run.name);
         let Some(saved) = Saved::read(&Saved::path(&root, &suite.evaluate.split))? else {
             return Ok(None);
         };
         let dir = RunDir::open(&root)?;
-        refuse_other(run, &dir, registry)?;
         let plan = &suite.evaluate;
         let asked = |k: usize| (k > 0).then_some(k);
         // A model without latents has one draw.
@@ -206,7 +204,7 @@ impl Found {
             saved,
             updates: latest.step,
             out_of_patience: train.early_stop && latest.bad_checks >= train.patience,
-            curve: curve(&columns, &rows),
+            curve: metrics::points(&columns, &rows, "valid_elbo_seq").unwrap_or_default(),
             seconds: seconds(&columns, &rows),
             samples,
         }))
@@ -251,14 +249,6 @@ fn seconds(columns: &[String], rows: &[metrics::Row]) -> f64 {
         last = second;
     }
     sum + last
-}
-
-fn curve(columns: &[String], rows: &[metrics::Row]) -> Vec<(f64, f64)> {
-    let column = |wanted: &str| columns.iter().position(|name| name == wanted);
-    let (Some(step), Some(value)) = (column("step"), column("valid_elbo_seq")) else {
-        return vec![];
-    };
-    rows.iter().filter_map(|row| Some(((*row.get(step)?)?, (*row.get(value)?)?))).collect()
 }
 
 /// Of the bounds that hold for every run, that of the highest mean.

@@ -20,8 +20,11 @@ pub fn number(mean: Mean) -> String {
     }
 }
 
-/// The cells of a row, by the column's title; whether the value is to be struck out.
-pub fn cells(line: &Line) -> [(&'static str, String); 10] {
+/// The cells of a row, each with the title of its column.
+pub type Cells = [(&'static str, String); 10];
+
+/// Those of a row.
+pub fn cells(line: &Line) -> Cells {
     let kl: Vec<String> = line.kl.iter().map(|kl| format!("{kl:.1}")).collect();
     let mut updates: Vec<u64> = line.found.iter().map(|found| found.updates).collect();
     updates.sort();
@@ -51,15 +54,21 @@ pub fn cells(line: &Line) -> [(&'static str, String); 10] {
     ]
 }
 
+/// The rows with their cells, and which columns are not empty in all of them.
+pub fn table(report: &Report) -> (Vec<(&Line, Cells)>, Vec<usize>) {
+    let rows: Vec<(&Line, Cells)> = report.lines.iter().map(|line| (line, cells(line))).collect();
+    let columns = rows.first().map_or(0, |(_, cells)| cells.len());
+    let is_shown = |i: &usize| rows.iter().any(|(_, cells)| !cells[*i].1.is_empty());
+    let shown = (0..columns).filter(is_shown).collect();
+    (rows, shown)
+}
+
 /// Which of the cells is struck out where the value is no bound.
 pub const STRUCK: &str = "as training reports it";
 
 /// The report as Markdown. Columns that are empty in all rows are left out.
 pub fn markdown(report: &Report) -> String {
-    let rows: Vec<_> = report.lines.iter().map(|line| (line, cells(line))).collect();
-    let is_shown = |i: usize| rows.iter().any(|(_, cells)| !cells[i].1.is_empty());
-    let shown: Vec<usize> =
-        (0..rows.first().map_or(0, |(_, cells)| cells.len())).filter(|&i| is_shown(i)).collect();
+    let (rows, shown) = table(report);
     let mut text = format!("# {}\n\n", report.about);
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let titles = |i: &usize| rows[0].1[*i].0.to_string();
@@ -140,7 +149,7 @@ pub fn runs_csv(report: &Report, suite: &Suite) -> String {
                 full(Some(saved.elbo_seq)),
                 full(saved.iwae_seq),
                 full(saved.fivo_seq),
-                command(&suite.train_args(run, root, false, 0.)),
+                command(&suite.train_args(run, root, None)),
                 command(&suite.evaluate_args(run, root)),
             ];
             text += &(cells.map(|cell| quoted(&cell)).join(",") + "\n");

@@ -78,12 +78,12 @@ fn the_commands_of_a_run_are_those_that_a_user_would_type() {
     let root = Path::new("out/vrnn.seed-1");
     let words = |args: Vec<String>| args.join(" ");
     assert_eq!(
-        words(suite.train_args(vrnn, root, false, 0.)),
+        words(suite.train_args(vrnn, root, None)),
         "train --model vrnn --preset ink-tiny --data dir/lines.npz --set train.epochs=0 --seed 1 --out out/vrnn.seed-1 \
          --steps 20"
     );
     assert_eq!(
-        words(suite.train_args(vrnn, root, true, 0.)),
+        words(suite.train_args(vrnn, root, Some(0.))),
         "train --resume out/vrnn.seed-1 --steps 20"
     );
     assert_eq!(
@@ -103,7 +103,7 @@ fn of_minutes_those_are_left_that_were_not_trained() {
     let suite = parse("about = \"\"\nminutes = 5\n[[row]]\nmodel = \"rnn\"\n").unwrap();
     assert_eq!(suite.budget, Budget::Minutes(5.));
     let minutes = |spent: f64| {
-        let args = suite.train_args(&suite.rows[0].runs[0], Path::new("out"), true, spent);
+        let args = suite.train_args(&suite.rows[0].runs[0], Path::new("out"), Some(spent));
         args.last().unwrap().parse::<f64>().unwrap()
     };
     assert_eq!((minutes(0.), minutes(120.)), (5., 3.));
