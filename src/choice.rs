@@ -1,6 +1,6 @@
 //! Enums whose values users type by name, and the error for an unknown name.
 
-use crate::error::{Error, nearest};
+use crate::error::{Error, near};
 
 /// An enum whose values have names that users type: one table for parsing, printing, listing, errors.
 macro_rules! choice {
@@ -31,7 +31,7 @@ macro_rules! choice {
                 about.trim_start()
             }
 
-            /// The value of that name; the error names the nearest one and all others.
+            /// The value of that name; the error names the near one and all others.
             pub fn parse(name: &str) -> $crate::error::Result<Self> {
                 match Self::ALL.iter().find(|value| value.name() == name) {
                     Some(value) => Ok(*value),
@@ -74,7 +74,9 @@ pub trait Words {
 
 /// The error for a `name` that is not among those that are `known`.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
-    let near = nearest(name, known.iter().copied()).unwrap_or_default();
-    let known = known.join(", ");
-    Error::usage(format!("unknown {what} `{name}`: did you mean `{near}` (of {known})?"))
+    let all = known.join(", ");
+    Error::usage(match near(name, known.iter().copied()) {
+        Some(near) => format!("unknown {what} `{name}`: did you mean `{near}` (of {all})?"),
+        None => format!("unknown {what} `{name}`: want one of {all}"),
+    })
 }

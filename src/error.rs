@@ -143,6 +143,15 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     nearest_few(word, known, 1).pop()
 }
 
+/// The nearest entry, if at least half of `word` is right: what lists all that is known suggests nothing far-off.
+pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let longest = |name: &str| word.chars().count().max(name.chars().count());
+    nearest(word, known).filter(|name| {
+        (!word.is_empty() && name.starts_with(word))
+            || 2 * edit_distance(word, name) <= longest(name)
+    })
+}
+
 /// The `count` entries of `known` nearest to `word`, the nearest first.
 pub fn nearest_few<'a>(
     word: &str,

@@ -1,6 +1,6 @@
 //! Errors: one sentence, an exit code, and the nearest word.
 
-use stcn::internals::error::{nearest, nearest_few};
+use stcn::internals::error::{near, nearest, nearest_few};
 use stcn::{Error, ErrorKind};
 use std::io;
 
@@ -38,6 +38,13 @@ fn the_nearest_word_is_the_one_with_the_fewest_edits() {
     assert_eq!(nearest("stcn_dense", known), Some("stcn-dense"));
     assert_eq!(nearest("scnt", known), Some("stcn"));
     assert_eq!(nearest("x", []), None);
+    // What lists all names anyway suggests one of which half is right.
+    assert_eq!((nearest("foo", known), near("foo", known)), (Some("stcn"), None));
+    assert_eq!(
+        (near("wavnet", known), near("stcn-d", known)),
+        (Some("wavenet"), Some("stcn-dense"))
+    );
+    assert_eq!((near("xxxn", known), near("", known)), (None, None));
     assert_eq!(nearest_few("wavnet", known, 2), ["wavenet", "stcn"]);
     assert_eq!(nearest_few("wave", known, 9), ["wavenet", "wavenet-dense", "stcn", "stcn-dense"]);
 }

@@ -9,6 +9,7 @@ use crate::models::Registry;
 use crate::models::config::{ModelConfig, Task};
 use crate::train::Trained;
 use crate::train::checkpoint::sha256_of;
+use crate::train::controls::{Controls, controls};
 use crate::train::data::real_channels;
 use crate::train::evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
 use crate::train::run::RunDir;
@@ -50,6 +51,10 @@ pub(super) struct Args {
     /// makes its standard error small
     #[arg(long, value_name = "RUN")]
     against: Option<PathBuf>,
+    /// Also measure what the output reads from the latents: ln p(x|z) with z from the prior, with each latent from
+    /// another step, and the bounds with one shared draw of each latent if training made several; of STCN and LadderRNN
+    #[arg(long)]
+    controls: bool,
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -90,8 +95,17 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     };
     let other = args.against.map(|run| open_other(run, &trained, registry)).transpose()?;
     let value = measure(&trained, plan)?;
+    let control = args.controls.then(|| Control::measure(&trained, &set, plan, &value, args.json));
+    let control = control.transpose()?.flatten();
+    if args.controls && control.is_none() && !args.save {
+        return Err(Error::usage(format!(
+            "--controls: {} has no latents, or later steps depend on them: leave --controls out",
+            trained.config.model.kind
+        )));
+    }
     if let Some(run) = run {
-        save(&run, &trained, &set, plan, &value)?;
+        let controls = args.controls.then_some(control.as_ref());
+        save(&run, &trained, &set, plan, &value, controls)?;
     }
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
@@ -101,6 +115,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let against = against.transpose()?;
     if args.json {
         let mut line = fields(&trained, split, &value);
+        if let Some(control) = &control {
+            line["controls"] = control.fields();
+        }
         if let Some(Against { run, other, above: (seq, se), .. }) = against {
             let (model, checkpoint) = (other.config.model.kind, other.checkpoint.to_string_lossy());
             line["against"] = json!({ "run": run.to_string_lossy(), "model": model, "seq": seq, "checkpoint": checkpoint, "step": other.step });
@@ -111,6 +128,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         print_json(&line);
     } else {
         print_evaluation(&trained, split, &value);
+        if let Some(control) = &control {
+            control.print();
+        }
         if let Some(Against { other, bound, above: (seq, se), .. }) = against {
             let (model, origin) = (&other.config.model, other.origin());
             let (name, se) = (name(model, bound), plus_minus(se));
@@ -194,6 +214,72 @@ fn fields(trained: &Trained, split: Split, value: &Evaluation) -> serde_json::Va
     line
 }
 
+/// What [`Args::controls`] asks for.
+struct Control {
+    controls: Controls,
+    /// With one draw of each latent, where training made several.
+    one_draw: Option<Evaluation>,
+}
+
+impl Control {
+    /// `None` if the model has no such controls.
+    fn measure(
+        trained: &Trained,
+        set: &DataSet,
+        plan: Plan,
+        value: &Evaluation,
+        hidden: bool,
+    ) -> Result<Option<Self>> {
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(2000) };
+        let progress = |share: f64| bar.set_position((1000. * share) as u64);
+        let (model, latents) = (&*trained.model, value.kl.len());
+        let found = controls(model, latents, set, &trained.normalisation, plan, progress);
+        let several = trained.model.bound() == Bound::Objective;
+        let shared = several.then(|| trained.with("draws", "shared")).transpose()?;
+        let of = |shared: Trained| {
+            let progress = |share: f64| bar.set_position((1000. + 1000. * share) as u64);
+            let plan = Plan { fivo: 0, ..plan };
+            evaluate(&*shared.model, set, &shared.normalisation, plan, progress)
+        };
+        let one_draw = shared.map(of).transpose();
+        bar.finish_and_clear();
+        let (found, one_draw) = (found?, one_draw?);
+        Ok(found.map(|controls| Self { controls, one_draw }))
+    }
+
+    fn fields(&self) -> serde_json::Value {
+        let Controls { posterior, prior, by_prior, shuffled } = &self.controls;
+        let mut line = json!({
+            "posterior_log_px_seq": posterior, "prior_log_px_seq": prior, "prior_k": by_prior.k, "prior_seq": by_prior.seq,
+            "shuffled_log_px_seq": shuffled,
+        });
+        if let Some(value) = &self.one_draw {
+            line["one_draw_elbo_seq"] = value.elbo_seq.into();
+            line["one_draw_iwae_seq"] = json!(value.iwae.as_ref().map(|iwae| iwae.seq));
+        }
+        line
+    }
+
+    fn print(&self) {
+        let Controls { posterior, prior, by_prior, shuffled } = &self.controls;
+        println!("controls, in nats/sequence:");
+        println!("  ln p(x|z) with z from the posterior {posterior:.2}, from the prior {prior:.2}");
+        println!(
+            "  ln of the mean of p(x_t|z) over {} draws from the prior, a lower bound: {:.2}",
+            by_prior.k, by_prior.seq
+        );
+        let each = shuffled.iter().enumerate().map(|(l, x)| format!("z.{} {x:.2}", l + 1));
+        let each: Vec<String> = each.collect();
+        println!("  ln p(x|z) with one latent from another step: {}", each.join(", "));
+        if let Some(value) = &self.one_draw {
+            let iwae = value.iwae.as_ref();
+            let iwae =
+                iwae.map_or(String::new(), |iwae| format!(", IWAE-{} {:.2}", iwae.k, iwae.seq));
+            println!("  with one shared draw of each latent: ELBO {:.2}{iwae}", value.elbo_seq);
+        }
+    }
+}
+
 /// The run directory that results are saved in.
 fn place(trained: &Trained) -> Result<RunDir> {
     RunDir::of(&trained.checkpoint).ok_or_else(|| {
@@ -211,8 +297,11 @@ fn save(
     set: &DataSet,
     plan: Plan,
     value: &Evaluation,
+    controls: Option<Option<&Control>>,
 ) -> Result<()> {
     let mut line = fields(trained, plan.split, value);
+    line["asked_for_controls"] = controls.is_some().into();
+    line["controls"] = json!(controls.flatten().map(Control::fields));
     line["seed"] = plan.seed.into();
     line["checkpoint_sha256"] = sha256_of(&trained.checkpoint)?.into();
     line["checkpoint"] = trained.checkpoint.file_name().map(|name| name.to_string_lossy()).into();

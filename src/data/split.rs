@@ -1,6 +1,7 @@
 //! [`Split`]: train, validation or test; [`MissingSplit`]: the rule for files without a `split` array.
 
-use crate::error::{Error, Result, nearest};
+use crate::choice::unknown;
+use crate::error::{Error, Result};
 use crate::noise::Noise;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,12 +42,10 @@ impl FromStr for Split {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|split| split.name() == word).ok_or_else(|| {
-            let near = nearest(word, Self::ALL.map(Self::name)).unwrap_or_default();
-            Error::usage(format!(
-                "unknown split `{word}`, wanted train, valid or test; did you mean `{near}`?"
-            ))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|split| split.name() == word)
+            .ok_or_else(|| unknown("split", word, &Self::ALL.map(Self::name)))
     }
 }
 

@@ -49,6 +49,15 @@ pub enum Bound {
     Objective,
 }
 
+/// Latents in place of those of the posterior.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latents {
+    /// Drawn from the prior, as in a sample.
+    Prior,
+    /// Of the posterior, but z^l, counted from 0, as it is at another step of the sequence: its steps are permuted.
+    Shuffled(usize),
+}
+
 /// A generative model of sequences.
 pub trait SequenceModel: Module + Sync + Send {
     /// Per-step log-likelihood and KLs of a batch, with one reparameterised draw per latent from `noise`. A sequence's
@@ -77,6 +86,19 @@ pub trait SequenceModel: Module + Sync + Send {
     ) -> Option<Vec<Tensor>> {
         let log_px = || self.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value();
         (self.bound() == Bound::Exact).then(|| vec![log_px(); draws])
+    }
+
+    /// `ln p(x_t | z_t)` of `draws` draws of latents that are not those of the posterior at step t, (B, T) each: a
+    /// control of what the output reads from them. Draw k uses the noise of k steps later. `None` if the model has
+    /// no latents, or later steps depend on z_t.
+    fn likelihoods(
+        &self,
+        _batch: &Batch,
+        _noise: &Noise,
+        _draws: usize,
+        _latents: Latents,
+    ) -> Option<Vec<Tensor>> {
+        None
     }
 
     /// The model one step at a time, for particle filters; `None` if it has no latents or no such form.

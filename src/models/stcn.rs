@@ -17,7 +17,7 @@
 
 use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
 use super::sequence::{
-    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
+    Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel, each_step,
 };
 use super::{Architecture, Description, Draw};
 use crate::choice::choice;
@@ -386,6 +386,24 @@ impl Stcn {
         draws.into_iter().map(ratio).collect()
     }
 
+    /// The value of `of` for each of `draws` draws, given the contexts and x, each on a tape of its own.
+    fn each_draw(
+        &self,
+        batch: &Batch,
+        draws: usize,
+        of: impl for<'t> Fn(u64, &[Var<'t>], Var<'t>) -> Var<'t>,
+    ) -> Vec<Tensor> {
+        let tape = Tape::inference();
+        let contexts = self.contexts(tape.constant(batch.x.clone()));
+        let contexts: Vec<Tensor> = contexts.into_iter().map(Var::value).collect();
+        let of_draw = |draw: usize| {
+            let tape = Tape::inference();
+            let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
+            of(draw as u64, &d, tape.constant(batch.x.clone())).value()
+        };
+        (0..draws).map(of_draw).collect()
+    }
+
     /// What the output network sees: z^1, or z^1 ∘ … ∘ z^L.
     fn join_latents<'t>(&self, z: impl IntoIterator<Item = Var<'t>>) -> Var<'t> {
         let z: Vec<Var> = z.into_iter().collect();
@@ -433,19 +451,44 @@ impl SequenceModel for Stcn {
         if self.output.looks_back() {
             return None;
         }
-        let tape = Tape::inference();
-        let contexts = self.contexts(tape.constant(batch.x.clone()));
-        let contexts: Vec<Tensor> = contexts.into_iter().map(Var::value).collect();
-        let weights = |draw: usize| {
-            let tape = Tape::inference();
-            let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
-            let levels = self.descend(&d, 0, &noise.later(draw as u64), &batch.samples);
+        Some(self.each_draw(batch, draws, |draw, d, x| {
+            let levels = self.descend(d, 0, &noise.later(draw), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
-            let log_px = self.predict(y).log_prob(tape.constant(batch.x.clone()));
+            let log_px = self.predict(y).log_prob(x);
             let kl = levels.iter().enumerate().flat_map(|(l, level)| self.sampled_kl(l, level));
-            kl.fold(log_px, |log_w, kl| log_w - kl).value()
-        };
-        Some((0..draws).map(weights).collect())
+            kl.fold(log_px, |log_w, kl| log_w - kl)
+        }))
+    }
+
+    fn likelihoods(
+        &self,
+        batch: &Batch,
+        noise: &Noise,
+        draws: usize,
+        latents: Latents,
+    ) -> Option<Vec<Tensor>> {
+        if self.output.looks_back() {
+            return None;
+        }
+        let samples = &batch.samples;
+        Some(self.each_draw(batch, draws, |draw, d, x| {
+            let noise = noise.later(draw);
+            let y = match latents {
+                Latents::Prior => {
+                    let steps = x.value().shape()[1];
+                    let past: Vec<Var> = d.iter().map(|&d| slice_time(d, 0, steps)).collect();
+                    self.sample_prior(&past, 0, &noise, samples, 1.)
+                }
+                Latents::Shuffled(level) => {
+                    let levels = self.descend(d, 0, &noise, samples);
+                    self.join_latents(levels.iter().enumerate().map(|(l, of)| match l == level {
+                        true => x.tape().constant(shuffled(&of.to_output.value(), batch, &noise)),
+                        false => of.to_output,
+                    }))
+                }
+            };
+            self.predict(y).log_prob(x)
+        }))
     }
 
     /// `None` if the objective is no bound: a latent's KL is then counted once for two draws.
@@ -569,6 +612,23 @@ impl StcnSampler<'_> {
         self.contexts = self.model.context_step(x, &mut self.past);
         self.t += 1;
     }
+}
+
+/// The steps of every sequence in a random order, within its length.   z: (B, T, C)
+fn shuffled(z: &Tensor, batch: &Batch, noise: &Noise) -> Tensor {
+    let (_, steps, c) = z.btc("shuffled");
+    let mut out = z.clone();
+    let mut keys = vec![0; steps];
+    let rows = out.data_mut().chunks_exact_mut(steps * c).zip(z.data().chunks_exact(steps * c));
+    for ((row, z), (&length, &sample)) in rows.zip(batch.lengths.iter().zip(&batch.samples)) {
+        noise.words("shuffle", sample, 0, &mut keys);
+        let mut order: Vec<usize> = (0..length).collect();
+        order.sort_by_key(|&t| (keys[t], t));
+        for (row, &t) in row.chunks_exact_mut(c).zip(&order) {
+            row.copy_from_slice(&z[t * c..][..c]);
+        }
+    }
+    out
 }
 
 /// `[d, z]`, or d alone at the top.

@@ -68,6 +68,16 @@ pub fn has_weights_per_step(model: &dyn SequenceModel, channels: usize) -> bool 
     model.importance_weights(&one, &Noise::new(0, "probe"), 0).is_some()
 }
 
+/// `Σ_t ln 1/K Σ_k w_t^k` of every sequence, from `ln w_t^k`, (B, T) for each k.
+pub fn log_means(weights: &[Tensor], lengths: &[usize]) -> Vec<f64> {
+    let mut means = Tensor::zeros(weights[0].shape());
+    for (i, mean) in means.data_mut().iter_mut().enumerate() {
+        let of_step: Vec<f64> = weights.iter().map(|w| f64::from(w.data()[i])).collect();
+        *mean = log_mean(&of_step) as Real;
+    }
+    per_sequence(&means, lengths)
+}
+
 /// IWAE-K of every sequence, and whether the mean over draws was taken at each step rather than over whole
 /// sequences: tighter, and possible only where the model has
 /// [weights for each step](crate::models::SequenceModel::importance_weights).
@@ -78,12 +88,7 @@ pub fn iwae(
     particles: usize,
 ) -> (Vec<f64>, bool) {
     if let Some(weights) = model.importance_weights(batch, noise, particles) {
-        let mut means = Tensor::zeros(weights[0].shape());
-        for (i, mean) in means.data_mut().iter_mut().enumerate() {
-            let of_step: Vec<f64> = weights.iter().map(|w| f64::from(w.data()[i])).collect();
-            *mean = log_mean(&of_step) as Real;
-        }
-        return (per_sequence(&means, &batch.lengths), true);
+        return (log_means(&weights, &batch.lengths), true);
     }
     let sequences = batch.lengths.len();
     let rows = addresses(&batch.samples, particles);

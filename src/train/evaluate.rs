@@ -81,7 +81,8 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    fn new(k: usize, per_sequence: Vec<f64>, lengths: &[usize]) -> Option<Self> {
+    /// Of the bounds of sequences; `None` for K = 0.
+    pub(super) fn new(k: usize, per_sequence: Vec<f64>, lengths: &[usize]) -> Option<Self> {
         let sum = per_sequence.iter().fold(0., |sum, x| sum + x);
         (k > 0).then(|| Self {
             k,
@@ -127,7 +128,7 @@ impl Copies {
         Self { count, real_channels }
     }
 
-    fn noise(self, copy: usize) -> Dequantise {
+    pub(super) fn noise(self, copy: usize) -> Dequantise {
         Dequantise::new(Noise::new(0, "evaluate").at(copy as u64), self.real_channels)
     }
 }

@@ -25,6 +25,7 @@ pub(crate) mod checkpoint;
 #[cfg(feature = "files")]
 pub(crate) mod columns;
 pub(crate) mod config;
+pub(crate) mod controls;
 #[cfg(feature = "files")]
 pub(crate) mod curves;
 pub(crate) mod data;
@@ -61,6 +62,7 @@ pub(crate) mod trainer;
 pub use bounds::{fivo, iwae};
 pub use checkpoint::{ARITHMETIC, Checkpoint, FORMAT, Header, Named};
 pub use config::{Config, DataConfig, Objective, Reduction, ScheduleKind, TrainConfig};
+pub use controls::{Controls, controls};
 pub use diagnostics::{Diagnostics, Group};
 pub use evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
 #[cfg(feature = "files")]

@@ -2,9 +2,10 @@
 //!
 //! Not here: the checkpoint's file (`checkpoint`), the state of a run (`trainer`).
 
-use super::checkpoint::{Checkpoint, Named};
+use super::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::models::{self, ModelConfig, SequenceModel};
+use crate::tensor::Tensor;
 use std::path::Path;
 
 /// Refuses a checkpoint that does not hold exactly the parameters of the model in `config`, by path and shape,
@@ -47,8 +48,7 @@ pub(super) fn difference(
     })
 }
 
-/// Moves the tensors of a checkpoint into the model, after [`check`].
-pub(super) fn fill(model: &mut dyn SequenceModel, params: Vec<Named>) {
-    let mut values = params.into_iter().map(|x| x.value);
+/// Moves tensors, in order, into the model, after [`check`].
+pub(super) fn fill(model: &mut dyn SequenceModel, mut values: impl Iterator<Item = Tensor>) {
     model.visit_mut(&mut |p| p.value = values.next().expect("a tensor for every parameter"));
 }

@@ -5,12 +5,12 @@
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::data::open_data;
-use super::restore::{check, fill};
+use super::restore::{check, difference, fill};
 #[cfg(feature = "files")]
 use super::run::RunDir;
 use crate::data::{DataSet, Normalisation};
 use crate::error::{Error, Result};
-use crate::models::{self, Registry, SequenceModel};
+use crate::models::{self, Registry, SequenceModel, parameters};
 use crate::nn::Init;
 use crate::optim::schedule::kl_weight;
 use crate::tensor::Tensor;
@@ -94,10 +94,30 @@ impl Trained {
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, .. } = checkpoint;
         let mut model = models::build(&config.model, Init::unfilled())?;
-        fill(&mut *model, params);
+        fill(&mut *model, params.into_iter().map(|x| x.value));
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let checkpoint = path.into();
         Ok(Self { config, model, normalisation, step: header.step, checkpoint })
+    }
+
+    /// The same parameters under another value of a setting of the model, such as `draws`.
+    ///
+    /// # Errors
+    /// If the model has no such setting, or its parameters depend on it.
+    pub fn with(&self, key: &str, value: &str) -> Result<Self> {
+        let mut config = self.config.clone();
+        config.model = config.model.with(key, value)?;
+        let own = parameters(&*self.model);
+        let found: Vec<_> = own.iter().map(|(path, value)| (*path, value.shape())).collect();
+        if let Some([found, wanted]) = difference(&found, &models::shapes(&config.model)?) {
+            let what =
+                format!("model.{key} = {value} wants {wanted}, and the checkpoint has {found}");
+            return Err(Error::usage(what));
+        }
+        let mut model = models::build(&config.model, Init::unfilled())?;
+        fill(&mut *model, own.into_iter().map(|(_, value)| value.clone()));
+        let (normalisation, checkpoint) = (self.normalisation.clone(), self.checkpoint.clone());
+        Ok(Self { config, model, normalisation, step: self.step, checkpoint })
     }
 
     /// Which state of which run it is: `runs/ink/checkpoint/best.stcn of step 2500`.

@@ -18,7 +18,6 @@ use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::Adam;
 use crate::tape::{Tape, Var};
-use crate::tensor::Tensor;
 use std::path::Path;
 
 /// Model, data and optimiser at one step: everything that an update needs.
@@ -93,9 +92,7 @@ impl Trainer {
             )));
         }
         let mut trainer = Self::begin(config, Some(weights.normalisation.clone()))?;
-        let named =
-            |(path, value): (&str, &Tensor)| Named { path: path.into(), value: value.clone() };
-        fill(&mut *trainer.model, params.into_iter().map(named).collect());
+        fill(&mut *trainer.model, params.into_iter().map(|(_, value)| value.clone()));
         Ok(trainer)
     }
 
@@ -157,7 +154,7 @@ impl Trainer {
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let mut trainer = Self::begin_again(config, Some(normalisation))?;
-        fill(&mut *trainer.model, params);
+        fill(&mut *trainer.model, params.into_iter().map(|x| x.value));
         if adam_m.is_empty() && header.step > 0 {
             let what = "holds weights only, not the optimiser's state: resume the run they came from, or begin one with them by `stcn train --init`";
             return Err(Error::invalid(path, what));

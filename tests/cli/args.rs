@@ -55,7 +55,7 @@ fn minutes_without_end_are_no_limit() {
 
 #[test]
 fn a_split_that_is_unknown_is_refused_with_the_nearest() {
-    let parts = ["unknown split `vaild`, wanted train, valid or test; did you mean `valid`?"];
+    let parts = ["unknown split `vaild`: did you mean `valid` (of train, valid, test)?"];
     says(&trained().refused("evaluate run --split vaild"), &parts);
 }
 

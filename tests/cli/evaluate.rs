@@ -65,6 +65,50 @@ fn a_likelihood_that_is_exact_has_no_kl_and_more_draws_change_nothing() {
 }
 
 #[test]
+fn controls_say_what_the_output_reads_from_the_latents() {
+    let lab = Lab::new();
+    let shared = format!("--data ink.npz --out run --steps 3 {TINY}");
+    lab.ok(&format!("train {shared}"));
+    let line = &lab.json("evaluate run --iwae 3 --controls")[0];
+    let found = &line["controls"];
+    numbers(found, &["posterior_log_px_seq", "prior_log_px_seq", "prior_k", "prior_seq"]);
+    assert_eq!(
+        (&found["prior_k"], found["shuffled_log_px_seq"].as_array().unwrap().len()),
+        (&3.into(), 2)
+    );
+    assert!(
+        number(found, "prior_seq") > number(found, "prior_log_px_seq"),
+        "ln of a mean, mean of ln"
+    );
+    assert!(found.get("one_draw_elbo_seq").is_none(), "it has one draw of each");
+    let said = lab.ok("evaluate run --iwae 3 --controls");
+    says(&said, &["z from the posterior", "3 draws from the prior", "another step: z.1 "]);
+    assert!(!said.contains("one shared draw"), "{said}");
+
+    // With separate draws, the same parameters under one draw are those of a run that is told so.
+    lab.ok(&format!("train {} --set model.draws=fresh", shared.replace("run", "fresh")));
+    let line = &lab.json("evaluate fresh --iwae 3 --controls")[0];
+    assert_eq!(line["bound"], "objective");
+    let found = &line["controls"];
+    assert!(number(found, "one_draw_elbo_seq") < number(found, "one_draw_iwae_seq"));
+    assert_ne!(number(found, "one_draw_elbo_seq"), number(line, "elbo_seq"));
+    says(&lab.ok("evaluate fresh --controls"), &["with one shared draw of each latent: ELBO "]);
+
+    lab.ok(&format!("train --data ink.npz --out wavenet --steps 3 {}", tiny("wavenet")));
+    says(
+        &lab.refused("evaluate wavenet --controls"),
+        &["wavenet has no latents", "leave --controls out"],
+    );
+    // A suite asks every model, and takes no for an answer.
+    lab.ok("evaluate wavenet --controls --save");
+    assert!(
+        String::from_utf8(lab.read("wavenet/evaluation-valid.json"))
+            .unwrap()
+            .contains("\"controls\": null")
+    );
+}
+
+#[test]
 fn what_was_not_asked_for_is_absent() {
     let line = &trained().json("evaluate run")[0];
     let fields = ["k", "seq", "se", "step", "step_mean", "per"];

@@ -45,12 +45,19 @@ function use() {
   const maps = all(".map canvas");
   found.maps = maps.length;
   maps[0].focus();
-  key(maps[0], "ArrowRight");
+  for (let n = 0; n < 4; n++) key(maps[0], "ArrowRight");
   key(maps[0], "Enter");
   found.element = document.querySelector("#element h3").textContent;
   // The same place by its address, as `explain --element` takes it.
   const [, indices] = found.element.match(/\[([\d, ]+)\]/);
   found.place = [elementAt(shown.node, indices.replaceAll(" ", "")), shown.element];
+  // Its step is the one that is marked in every picture.
+  const at = timed(nodes[shown.node]) ? indexOf(shown.node, shown.element)[1] : step();
+  found.steps = [step(), at];
+  document.getElementById("step").value = 1;
+  setStep(0);
+  showNode(shown.node, shown.element);
+  found.steps.push(step(), timed(nodes[shown.node]) ? at : step());
   // From there along the chain rule to the loss, by the link at the largest product each time.
   found.path = [];
   for (let n = 0; n < 1000; n++) {

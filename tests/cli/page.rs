@@ -98,6 +98,12 @@ fn every_node_of_the_table_is_on_the_page_with_equal_numbers_and_can_be_reached(
         says(found["title"].as_str().unwrap(), &[asked]);
         says(found["element"].as_str().unwrap(), &[asked]);
         assert_eq!(found["place"][0], found["place"][1], "{model}: an address by indices");
+        let steps = found["steps"].as_array().unwrap();
+        assert_eq!(
+            (&steps[0], &steps[2]),
+            (&steps[1], &steps[3]),
+            "{model}: the step of the element"
+        );
         assert_eq!(count("maps"), 2, "{model}: value and gradient");
         let path = found["path"].as_array().unwrap();
         assert!(path.len() > 1 && path[path.len() - 1] == "loss[1]", "{model}: {path:?}");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Two rows of two seeds, seconds in all.
 const SUITE: &str = "about = \"A test\"\npreset = \"ink-tiny\"\nseeds = [1, 2]\nsteps = 20\n\
-    set = { train.batch = 2, train.eval_every = 10, data.crop = 20 }\nevaluate = { draws = 1, iwae = 2 }\n\
+    set = { train.batch = 2, train.eval_every = 10, data.crop = 20 }\nevaluate = { draws = 1, iwae = 2, controls = true }\n\
     sample = { count = 1, steps = 10 }\n\
     [[row]]\nname = \"WaveNet\"\nmodel = \"wavenet\"\nset = { model.channels = 4, model.levels = 2 }\n\
     [[row]]\nname = \"RNN\"\nmodel = \"rnn\"\nset = { model.hidden_size = 4, model.layers = 1 }\n";

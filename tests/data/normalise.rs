@@ -159,8 +159,7 @@ fn figures_and_kinds_survive_their_text() {
     }
     assert_eq!(
         refusal(Normalise::parse("mean")),
-        "unknown normalisation `mean`: did you mean `none` (of per-channel, \
-         scalar, chung-scalar, chung-floor, none)?"
+        "unknown normalisation `mean`: want one of per-channel, scalar, chung-scalar, chung-floor, none"
     );
 }
 

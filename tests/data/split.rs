@@ -78,6 +78,6 @@ fn a_split_is_typed_by_name() {
     }
     assert_eq!(
         refusal("tset".parse::<Split>()),
-        "unknown split `tset`, wanted train, valid or test; did you mean `test`?"
+        "unknown split `tset`: did you mean `test` (of train, valid, test)?"
     );
 }

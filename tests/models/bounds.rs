@@ -7,7 +7,7 @@ use super::{batch, has, is_dense, masked_sums, model, name, new_stcn, size, tiny
 use stcn::data::Batch;
 use stcn::models::stcn::{Config, Draws, Precision};
 use stcn::models::{HeadKind, ModelConfig, Task};
-use stcn::models::{Kl, ModelKind, STCN, STCN_DENSE, SWAVENET, SequenceModel, parameters};
+use stcn::models::{Kl, Latents, ModelKind, STCN, STCN_DENSE, SWAVENET, SequenceModel, parameters};
 use stcn::nn::Module;
 use stcn::{Noise, Tape, Tensor};
 use std::collections::BTreeMap;
@@ -155,12 +155,15 @@ fn assert_bounds(config: &ModelConfig) {
     });
     let elbo = mean_and_error(&values.collect::<Vec<_>>());
     let weights = stcn.importance_weights(&copies, &Noise::new(2, "weights"), DRAWS).unwrap();
-    let log_w: [Vec<f64>; STEPS] = std::array::from_fn(|t| {
-        let step = |w: &Tensor| -> Vec<f64> {
-            w.data().chunks_exact(STEPS).map(|row| f64::from(row[t])).collect()
-        };
-        weights.iter().flat_map(step).collect()
-    });
+    let by_step = |weights: &[Tensor]| -> [Vec<f64>; STEPS] {
+        std::array::from_fn(|t| {
+            let step = |w: &Tensor| -> Vec<f64> {
+                w.data().chunks_exact(STEPS).map(|row| f64::from(row[t])).collect()
+            };
+            weights.iter().flat_map(step).collect()
+        })
+    };
+    let log_w = by_step(&weights);
     let [one, two, sixteen, many] = [1, 2, 16, 512].map(|s| iwae(&log_w, s));
 
     // 4 standard errors: 6·10⁻⁵ of false alarms a line, whatever noise there is.
@@ -180,6 +183,11 @@ fn assert_bounds(config: &ModelConfig) {
     // And w_t is unbiased: its mean is the probability itself.
     let all = iwae(&log_w, DRAWS * COPIES / 16);
     assert!((all.0 - exact).abs() < 1e-3 + 4. * all.1, "w is biased. {what}, mean of w {all:?}");
+    // So is p(x_t | z_t) with z_t from the prior: the weight of a proposal that is the prior.
+    let noise = Noise::new(2, "prior");
+    let likelihoods = stcn.likelihoods(&copies, &noise, DRAWS, Latents::Prior).unwrap();
+    let prior = iwae(&by_step(&likelihoods), DRAWS * COPIES / 16);
+    assert!((prior.0 - exact).abs() < 1e-3 + 4. * prior.1, "{what}, by the prior {prior:?}");
 }
 
 fn config(kind: ModelKind, draws: Draws, precision: Precision) -> ModelConfig {

@@ -6,7 +6,7 @@ use super::{
 };
 use stcn::data::Batch;
 use stcn::models::stcn::{Config, Decoder, Draws, Stcn};
-use stcn::models::{Bound, Kl, ModelKind, STCN, STCN_DENSE, SequenceModel, build};
+use stcn::models::{Bound, Kl, Latents, ModelKind, STCN, STCN_DENSE, SequenceModel, build};
 use stcn::models::{HeadKind, Task};
 use stcn::nn::{Init, Module};
 use stcn::tape::{Keep, Tape};
@@ -195,6 +195,33 @@ fn coupled_steps_have_no_weight_each() {
             }
         }
     }
+}
+
+/// z^l of another step costs what the output reads from it: nothing where there is one step, or where it does not see z^l.
+#[test]
+fn a_latent_of_another_step_is_told_from_that_of_its_own() {
+    for kind in KINDS {
+        let config = with(&tiny(kind, (Task::Speech, HeadKind::Normal)), "decoder", "pointwise");
+        let (model, batch) = (model(&config), batch(&config, &[6, 1]));
+        let latents = config.own::<Config>().latents.len();
+        let of = |l| {
+            let found = model.likelihoods(&batch, &noise(), 2, Latents::Shuffled(l)).unwrap();
+            assert_eq!(found.len(), 2);
+            assert_ne!(found[0], found[1], "two draws");
+            found.into_iter().next().unwrap()
+        };
+        let own = model.elbo(&Tape::inference(), &batch, &noise(), Kl::Analytic).log_px.value();
+        assert_eq!(of(latents), own, "no latent of that number: the posterior's draws");
+        for l in 0..latents {
+            let shuffled = of(l);
+            assert_eq!(super::row(&shuffled, 1, 0)[0], super::row(&own, 1, 0)[0], "one step");
+            let seen = l == 0 || is_dense(kind);
+            assert_eq!(shuffled != own, seen, "{kind}, z.{}", l + 1);
+        }
+    }
+    let gated = with(&tiny(STCN, (Task::Speech, HeadKind::Normal)), "decoder", "gated");
+    let batch = batch(&gated, &[4]);
+    assert!(model(&gated).likelihoods(&batch, &noise(), 1, Latents::Prior).is_none());
 }
 
 /// The a with `ln(1 + eᵃ) = σ`.

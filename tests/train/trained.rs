@@ -1,7 +1,7 @@
 use super::{config, untrained};
 use crate::common::mutations;
 use proptest::prelude::*;
-use stcn::models::Registry;
+use stcn::models::{Bound, Registry, parameters};
 use stcn::train::Trained;
 use std::path::Path;
 
@@ -18,6 +18,20 @@ fn a_trained_model_gives_raw_units() {
     assert!((f64::from(raw[0]) - (mean[0] + std[0])).abs() < 1e-5);
     assert!((f64::from(raw[1]) - (mean[1] - std[1])).abs() < 1e-5);
     assert_eq!(raw[2], 1., "the pen stays as it is");
+}
+
+#[test]
+fn another_setting_keeps_the_parameters_or_is_refused() {
+    let trained =
+        Trained::from_checkpoint(untrained(), Path::new("x.stcn"), &Registry::default()).unwrap();
+    let fresh = trained.with("draws", "fresh").unwrap();
+    assert_eq!(fresh.config.model.table()["draws"].as_str(), Some("fresh"));
+    assert_eq!(parameters(&*fresh.model), parameters(&*trained.model));
+    assert_eq!((fresh.model.bound(), trained.model.bound()), (Bound::Objective, Bound::Lower));
+    let said = trained.with("draws", "frehs").err().unwrap().to_string();
+    assert!(said.contains("did you mean `fresh`"), "{said}");
+    let said = trained.with("decoder", "gated").err().unwrap().to_string();
+    assert!(said.starts_with("model.decoder = gated wants "), "{said}");
 }
 
 #[test]

@@ -363,7 +363,9 @@ impl fmt::Display for Number {
         }
         writeln!(
             f,
-            "\nOn to the loss, by the first each time: gradient, and the first of its products"
+            "\nOn to the loss, by the first each time: gradient, and the first of its products\n\
+             (--depth {} writes the sum out for one more of them)",
+            self.shown + 1
         )?;
         let row = |level: &Level| {
             let first = level.products.first().map(|first| match level.count {

@@ -532,7 +532,8 @@ function showNode(id, element = null, scroll = true) {
   markChosen();
   markCharts();
   if (scroll) {
-    if (n.step !== undefined && n.step !== shown.step && n.step < steps()) setStep(n.step);
+    const at = element === null || !timed(n) ? n.step : indexOf(id, element)[1] - 1 - (n.shape[1] - about.steps);
+    if (at !== undefined && at !== shown.step && at >= 0 && at < steps()) setStep(at);
     const to = (element !== null && document.querySelector("#element h3")) || byId("panel");
     to.scrollIntoView({ block: "start" });
     to.focus({ preventScroll: true });
@@ -755,6 +756,7 @@ function chooseElement(id, e) {
   if (own !== id) return showNode(own, at);
   shown.element = at;
   showElement();
+  if (timed(nodes[id])) setStep(indexOf(id, at)[1] - 1 - (nodes[id].shape[1] - about.steps));
   history.replaceState(null, "", `#${id}/${at}`);
 }
 

@@ -6,7 +6,7 @@
 //! seeds = [1, 2]
 //! steps = 300                               # or minutes = 5
 //! # data = "lines.npz"                      # beside this file; left out: the embedded handwriting
-//! evaluate = { draws = 4, iwae = 16 }       # as the flags of `stcn evaluate`
+//! evaluate = { draws = 4, iwae = 16 }       # as the flags of `stcn evaluate`; also split, fivo, controls = true
 //! sample = { count = 2, steps = 200 }       # left out: no samples
 //!
 //! [[row]]
@@ -105,11 +105,13 @@ pub struct Evaluate {
     pub iwae: usize,
     /// `--fivo`, for the models that have it
     pub fivo: usize,
+    /// `--controls`, for the models that have them
+    pub controls: bool,
 }
 
 impl Default for Evaluate {
     fn default() -> Self {
-        Self { split: Split::Valid.to_string(), draws: 4, iwae: 16, fivo: 0 }
+        Self { split: Split::Valid.to_string(), draws: 4, iwae: 16, fivo: 0, controls: false }
     }
 }
 
@@ -202,7 +204,8 @@ impl Suite {
         let wrong = |what: String| Error::invalid(path, what);
         let mut file: File = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            wrong(format!("line {line}: {}", e.message().trim_end()))
+            let what = e.message().trim_end();
+            wrong(format!("line {line}: {what} (data/suites/smoke.toml is an example of a suite)"))
         })?;
         let budget = match (file.steps, file.minutes) {
             (Some(steps), None) if steps > 0 => Budget::Steps(steps),
@@ -308,6 +311,9 @@ impl Suite {
         let mut args = args.map(String::from).to_vec();
         if self.fivo(run) > 0 {
             args.extend(["--fivo".into(), self.fivo(run).to_string()]);
+        }
+        if self.evaluate.controls {
+            args.push("--controls".into());
         }
         args.push("--save".into());
         args

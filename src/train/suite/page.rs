@@ -3,7 +3,7 @@
 //! A row has the same colour everywhere, and its name beside it.
 
 use super::report::{Found, Line, Report};
-use super::text::{self, LEGEND, STRUCK, number};
+use super::text::{self, CONTROLS, LEGEND, STRUCK, number};
 use crate::train::curves::{self, Curve, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
@@ -21,7 +21,7 @@ pub fn page(report: &Report) -> String {
     );
     page += &table(report);
     page += &format!("<p>The {} part. {LEGEND}</p>\n", escape(&report.split));
-    let parts: [(&str, &str, String); 4] = [
+    let parts: [(&str, &str, String); 5] = [
         (
             "Bounds that hold",
             "Nats per sequence: the mean, and ± one standard error over seeds where there are several.",
@@ -32,6 +32,7 @@ pub fn page(report: &Report) -> String {
             "Nats per sequence, z.1 (nearest to the data) first, mean over seeds.",
             kl(report),
         ),
+        ("Controls", CONTROLS, controls(report)),
         (
             "Training",
             "What a check on the validation part reports, a bound or not, by update; a line for each seed.",
@@ -65,6 +66,25 @@ fn table(report: &Report) -> String {
                 }
                 _ => format!("<td class=\"number\">{cell}</td>"),
             };
+        }
+        text += "</tr>\n";
+    }
+    text + "</tbody></table></div>\n"
+}
+
+fn controls(report: &Report) -> String {
+    let rows = text::controls(report);
+    let Some((_, first)) = rows.first() else { return String::new() };
+    let titles = first.iter().map(|(title, _)| format!("<th scope=\"col\">{title}</th>"));
+    let mut text = format!(
+        "<div class=\"wide\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n",
+        titles.collect::<String>()
+    );
+    for (line, cells) in &rows {
+        let row = report.lines.iter().position(|own| std::ptr::eq(own, *line)).unwrap_or(0);
+        text += &format!("<tr><th scope=\"row\">{}{}</th>", key(row), escape(&cells[0].1));
+        for (_, cell) in &cells[1..] {
+            text += &format!("<td class=\"number\">{}</td>", escape(cell));
         }
         text += "</tr>\n";
     }

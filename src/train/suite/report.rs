@@ -4,7 +4,7 @@
 //! differences of the bounds that hold, each a mean over seeds, and an interval of 95 % by the bootstrap over sequences
 //! (percentiles of 1000 resamples; Efron & Tibshirani 1993). Not here: its text (`text`), its page (`page`).
 
-use super::saved::{Held, Saved};
+use super::saved::{Held, Saved, SavedControls};
 use super::{Row, Run, Suite};
 use crate::error::{Error, Result};
 use crate::file::read_whole;
@@ -57,10 +57,47 @@ pub struct Line {
     pub difference: Option<[f64; 3]>,
     /// KL of every latent, z^1 first, mean over seeds.
     pub kl: Vec<f64>,
+    /// What the output reads from the latents, mean over seeds.
+    pub controls: Option<Controls>,
     /// What a paper reports.
     pub paper: Option<f64>,
     /// How its protocol differs.
     pub note: String,
+}
+
+/// The controls of a row, in nats per sequence; as [`SavedControls`] has them.
+pub struct Controls {
+    /// `E ln p(x | z)`, z from the posterior.
+    pub posterior: Mean,
+    /// The same, z from the prior.
+    pub prior: Mean,
+    /// The lower bound by K draws from the prior, and K.
+    pub by_prior: (Mean, usize),
+    /// `E ln p(x | z)` with one latent from another step, z^1 first.
+    pub shuffled: Vec<f64>,
+    /// ELBO and IWAE with one shared draw of each latent, where training made several.
+    pub one_draw: [Option<Mean>; 2],
+}
+
+impl Controls {
+    /// Of runs that all have them.
+    fn of(found: &[Found]) -> Option<Self> {
+        let all: Vec<&SavedControls> =
+            found.iter().map(|found| found.saved.controls.as_ref()).collect::<Option<_>>()?;
+        let mean = |of: &dyn Fn(&SavedControls) -> Option<f64>| {
+            Mean::of(&all.iter().map(|one| of(one)).collect::<Option<Vec<f64>>>()?)
+        };
+        let first = all.first()?;
+        let shuffled = (0..first.shuffled_log_px_seq.len())
+            .map(|l| mean(&|one| one.shuffled_log_px_seq.get(l).copied()).map(|x| x.mean));
+        Some(Self {
+            posterior: mean(&|one| Some(one.posterior_log_px_seq))?,
+            prior: mean(&|one| Some(one.prior_log_px_seq))?,
+            by_prior: (mean(&|one| Some(one.prior_seq))?, first.prior_k),
+            shuffled: shuffled.collect::<Option<_>>()?,
+            one_draw: [mean(&|one| one.one_draw_elbo_seq), mean(&|one| one.one_draw_iwae_seq)],
+        })
+    }
 }
 
 /// A run that is trained and evaluated.
@@ -162,6 +199,7 @@ impl Line {
             }),
             difference: None,
             kl: kl.collect(),
+            controls: Controls::of(&found),
             paper: row.paper,
             note: row.note.clone(),
             found,
@@ -184,7 +222,8 @@ impl Found {
         let draws = if run.config.model.kind.has_latents() { plan.draws } else { 1 };
         let as_asked = saved.draws == draws
             && saved.iwae_k == asked(plan.iwae)
-            && saved.fivo_k == asked(suite.fivo(run));
+            && saved.fivo_k == asked(suite.fivo(run))
+            && saved.asked_for_controls == plan.controls;
         let trained = Trained::open(&root, registry)?;
         if !as_asked || sha256_of(&trained.checkpoint)? != saved.checkpoint_sha256 {
             return Ok(None); // evaluated otherwise, or trained on since

@@ -48,6 +48,11 @@ pub struct Saved {
     pub fivo_seq: Option<f64>,
     /// Nats per step.
     pub fivo_step: Option<f64>,
+    /// Whether `--controls` was asked for.
+    #[serde(default)]
+    pub asked_for_controls: bool,
+    /// What it measured, if the model has controls.
+    pub controls: Option<SavedControls>,
     /// The same by sequence.
     pub per_sequence: PerSequence,
 }
@@ -62,6 +67,25 @@ pub struct PerSequence {
     pub iwae: Vec<f64>,
     /// As [`Saved::fivo_seq`].
     pub fivo: Vec<f64>,
+}
+
+/// The controls of `stcn evaluate --controls`, in nats per sequence.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SavedControls {
+    /// `E ln p(x | z)`, z from the posterior.
+    pub posterior_log_px_seq: f64,
+    /// The same, z from the prior.
+    pub prior_log_px_seq: f64,
+    /// Draws of the next.
+    pub prior_k: usize,
+    /// `Σ_t ln 1/K Σ_k p(x_t | z_t^k)`, z from the prior.
+    pub prior_seq: f64,
+    /// `E ln p(x | z)` with one latent from another step, z^1 first.
+    pub shuffled_log_px_seq: Vec<f64>,
+    /// The ELBO with one draw of each latent, where training made several.
+    pub one_draw_elbo_seq: Option<f64>,
+    /// IWAE likewise.
+    pub one_draw_iwae_seq: Option<f64>,
 }
 
 /// A bound that holds.

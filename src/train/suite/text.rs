@@ -1,7 +1,7 @@
 //! A report as Markdown and as CSV.
 
 use super::Suite;
-use super::report::{Line, Mean, Report};
+use super::report::{Controls, Line, Mean, Report};
 use crate::file::in_shell;
 use std::fmt::Write;
 use std::path::Path;
@@ -66,6 +66,38 @@ pub fn table(report: &Report) -> (Vec<(&Line, Cells)>, Vec<usize>) {
 /// Which of the cells is struck out where the value is no bound.
 pub const STRUCK: &str = "as training reports it";
 
+/// What stands under the table of controls.
+pub const CONTROLS: &str = "What the output reads from the latents, nats per sequence, mean over seeds: ln p(x|z) with z drawn from the posterior \
+    and from the prior; the bound by K draws from the prior needs no posterior; a latent taken from another step of its \
+    sequence costs nothing if the output does not read it. One shared draw: the bounds with the same parameters if every latent \
+    is drawn once, where training drew it several times.";
+
+/// The cells of a row's controls, each with the title of its column.
+pub type ControlCells = [(&'static str, String); 6];
+
+/// The rows that have controls, with their cells.
+pub fn controls(report: &Report) -> Vec<(&Line, ControlCells)> {
+    report.lines.iter().filter_map(|line| Some((line, control_cells(line)?))).collect()
+}
+
+fn control_cells(line: &Line) -> Option<ControlCells> {
+    let Controls { posterior, prior, by_prior: (by_prior, k), shuffled, one_draw } =
+        line.controls.as_ref()?;
+    let lost: Vec<String> =
+        shuffled.iter().map(|x| format!("{:+.1}", x - posterior.mean)).collect();
+    let one_draw = one_draw.iter().zip(["ELBO", "IWAE"]);
+    let one_draw =
+        one_draw.filter_map(|(value, what)| Some(format!("{what} {}", number((*value)?))));
+    Some([
+        ("model", line.name.clone()),
+        ("ln p(x|z), z from the posterior", number(*posterior)),
+        ("z from the prior", number(*prior)),
+        ("bound by the prior", format!("{} (K = {k})", number(*by_prior))),
+        ("with z.1, z.2, … of another step", lost.join(", ")),
+        ("one shared draw", one_draw.collect::<Vec<_>>().join(", ")),
+    ])
+}
+
 /// The report as Markdown. Columns that are empty in all rows are left out.
 pub fn markdown(report: &Report) -> String {
     let (rows, shown) = table(report);
@@ -87,6 +119,18 @@ pub fn markdown(report: &Report) -> String {
         text += &row(shown.iter().map(cell).collect());
     }
     write!(text, "\nThe {} part. {LEGEND}\n", report.split).expect("to a String");
+    let rows = controls(report);
+    if let Some((_, first)) = rows.first() {
+        text += &format!(
+            "\n{}",
+            row(first.iter().map(|(title, _)| title.replace('|', "\\|")).collect())
+        );
+        text += &row(first.iter().map(|_| "---".to_string()).collect());
+        for (_, cells) in &rows {
+            text += &row(cells.iter().map(|(_, cell)| cell.replace('|', "\\|")).collect());
+        }
+        text += &format!("\n{CONTROLS}\n");
+    }
     text
 }
 
@@ -131,13 +175,17 @@ pub fn csv(report: &Report) -> String {
 
 /// A run a line: its numbers, the hash of its checkpoint, and the commands that make it again.
 pub fn runs_csv(report: &Report, suite: &Suite) -> String {
-    let mut text = "run,row,seed,updates,step,checkpoint_sha256,fingerprint,elbo_seq,iwae_seq,fivo_seq,train,evaluate\n".to_string();
+    let mut text = "run,row,seed,updates,step,checkpoint_sha256,fingerprint,elbo_seq,iwae_seq,fivo_seq,posterior_log_px_seq,prior_log_px_seq,prior_seq,\
+                    shuffled_log_px_seq,one_draw_elbo_seq,one_draw_iwae_seq,train,evaluate\n".to_string();
     for (line, row) in report.lines.iter().zip(&suite.rows) {
         for found in &line.found {
             let Some(run) = row.runs.iter().find(|run| run.name == found.name) else { continue };
             let root = Path::new(&run.name);
             let full = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
             let saved = &found.saved;
+            let control = saved.controls.as_ref();
+            let shuffled = control.map_or(&[][..], |one| &one.shuffled_log_px_seq);
+            let shuffled: Vec<String> = shuffled.iter().map(f64::to_string).collect();
             let cells = [
                 found.name.clone(),
                 line.name.clone(),
@@ -149,6 +197,12 @@ pub fn runs_csv(report: &Report, suite: &Suite) -> String {
                 full(Some(saved.elbo_seq)),
                 full(saved.iwae_seq),
                 full(saved.fivo_seq),
+                full(control.map(|one| one.posterior_log_px_seq)),
+                full(control.map(|one| one.prior_log_px_seq)),
+                full(control.map(|one| one.prior_seq)),
+                shuffled.join(" "),
+                full(control.and_then(|one| one.one_draw_elbo_seq)),
+                full(control.and_then(|one| one.one_draw_iwae_seq)),
                 command(&suite.train_args(run, root, None)),
                 command(&suite.evaluate_args(run, root)),
             ];

@@ -70,7 +70,7 @@ fn a_rows_settings_come_after_those_of_the_suite() {
 #[test]
 fn the_commands_of_a_run_are_those_that_a_user_would_type() {
     let suite = suite(
-        "data = \"lines.npz\"\nevaluate = { draws = 2, iwae = 8, fivo = 4 }\nsample = { count = 3, steps = 50 }\n\
+        "data = \"lines.npz\"\nevaluate = { draws = 2, iwae = 8, fivo = 4, controls = true }\nsample = { count = 3, steps = 50 }\n\
          [[row]]\nmodel = \"vrnn\"\n[[row]]\nmodel = \"stcn-dense\"\nset = { model.draws = \"fresh\" }\n[[row]]\nmodel = \"rnn\"\n",
     )
     .unwrap();
@@ -92,7 +92,7 @@ fn the_commands_of_a_run_are_those_that_a_user_would_type() {
     );
     assert_eq!(
         words(suite.evaluate_args(vrnn, root)),
-        "evaluate out/vrnn.seed-1 --split valid --draws 2 --iwae 8 --fivo 4 --save"
+        "evaluate out/vrnn.seed-1 --split valid --draws 2 --iwae 8 --fivo 4 --controls --save"
     );
     // Where there is no filter, FIVO is not asked for.
     assert_eq!([vrnn, fresh, rnn].map(|run| suite.fivo(run)), [4, 0, 0]);
@@ -119,6 +119,7 @@ fn what_is_wrong_with_a_suite_is_said_with_its_place() {
         (format!("{head}minutes = 3\n{row}"), "wants a budget above 0"),
         (format!("{head}seeds = []\n{row}"), "has nothing to show"),
         (head.to_string(), "has nothing to show"),
+        (format!("{head}{row}sead = 3\n"), "data/suites/smoke.toml is an example of a suite"),
         (format!("{head}{row}sead = 3\n"), "line 5: unknown field `sead`"),
         (
             format!("{head}evaluate = {{ split = \"vlid\" }}\n{row}"),

@@ -12,6 +12,13 @@ fn report() -> Report {
         ("iwae_seq", json!(5.)),
         ("iwae_step", json!(0.5)),
         ("kl", json!([1., 2.])),
+        (
+            "controls",
+            json!({
+                "posterior_log_px_seq": 7., "prior_log_px_seq": 1., "prior_k": 4, "prior_seq": 2.5,
+                "shuffled_log_px_seq": [3., 7.5], "one_draw_elbo_seq": 6., "one_draw_iwae_seq": 6.5,
+            }),
+        ),
         ("per_sequence", json!({ "elbo": [9., 9.], "iwae": [4., 6.] })),
     ]);
     let lines = vec![
@@ -30,6 +37,19 @@ fn a_value_that_is_no_bound_is_struck_out_and_its_bound_stands_beside_it() {
     assert!(row.contains("| ~~9.0~~ | 5.0 (IWAE-4) | +2.0 (+2.0 to +2.0) | 1.0, 2.0 |"), "{row}");
     let plain = text.lines().find(|line| line.starts_with("| plain")).unwrap();
     assert!(plain.contains("| 3.0 | 3.0 (ELBO) |"), "{plain}");
+}
+
+#[test]
+fn controls_stand_in_a_table_of_their_own_with_what_a_shuffled_latent_costs() {
+    let text = markdown(&report());
+    let (_, controls) = text.split_once("| z from the prior |").unwrap();
+    assert!(
+        controls.contains("| a\\|b | 7.0 | 1.0 | 2.5 (K = 4) | -4.0, +0.5 | ELBO 6.0, IWAE 6.5 |"),
+        "{controls}"
+    );
+    assert!(!controls.contains("plain"), "a row without controls is not in it: {controls}");
+    let report = Report::of("A test".into(), "valid".into(), vec![line("plain", vec![saved(&[])])]);
+    assert!(!markdown(&report).contains("z from the prior"));
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Controls of a trained model: what its output reads from the latents.
+//!
+//! Beside `E_q ln p(x | z)` stand the same with z drawn from the prior, and with one latent taken from another step. A latent
+//! that is not read costs nothing when it is exchanged. Not here: bounds (`evaluate`).
+
+use super::bounds::{log_means, per_sequence};
+use super::evaluate::{LIMIT, Plan, Weighted};
+use super::shards::map_shards;
+use crate::data::{Batch, DataSet, Normalisation, in_order};
+use crate::error::Result;
+use crate::models::{Latents, SequenceModel};
+use crate::noise::Noise;
+
+/// In nats per sequence, means over the sequences of a split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Controls {
+    /// `E_q ln p(x | z)`, z from the posterior.
+    pub posterior: f64,
+    /// `E_p ln p(x | z)`, z from the prior.
+    pub prior: f64,
+    /// `Σ_t ln 1/K Σ_k p(x_t | z_t^k)`, z from the prior: a lower bound of the log-likelihood that needs no posterior.
+    pub by_prior: Weighted,
+    /// `E_q ln p(x | z)` with z^l at every step from another step of its sequence, z^1 first.
+    pub shuffled: Vec<f64>,
+}
+
+/// Measures the controls with max(K, 1) draws where `plan.iwae` is K, one for those that are means; `latents`: how many the
+/// model has. `None` if the model has no such controls. With `plan.copies`, on the first copy alone.
+///
+/// # Errors
+/// If the data can no longer be read.
+pub fn controls(
+    model: &dyn SequenceModel,
+    latents: usize,
+    set: &DataSet,
+    normalisation: &Normalisation,
+    plan: Plan,
+    mut progress: impl FnMut(f64),
+) -> Result<Option<Controls>> {
+    let k = plan.iwae.max(1);
+    let noise = Noise::new(plan.seed, "evaluate");
+    let sequences = set.split(plan.split).len();
+    let (mut posterior, mut prior, mut shuffled) = (0., 0., vec![0.; latents]);
+    let mut by_prior = vec![];
+    for windows in in_order(set, plan.split, LIMIT) {
+        let batch =
+            Batch::new(set, normalisation, &windows, plan.copies.map(|copies| copies.noise(0)))?;
+        let of = |shard: &Batch| -> Option<_> {
+            let with = |draws, latents| model.likelihoods(shard, &noise, draws, latents);
+            let sum = |x: &[_]| {
+                let each = x.iter().map(|x| per_sequence(x, &shard.lengths)).collect::<Vec<_>>();
+                each.concat().iter().fold(0., |sum, x| sum + x) / x.len() as f64
+            };
+            let drawn = with(k, Latents::Prior)?;
+            // Permuting a latent that does not exist leaves the posterior's own.
+            let own = sum(&with(1, Latents::Shuffled(latents))?);
+            let others = (0..latents).map(|l| Some(sum(&with(1, Latents::Shuffled(l))?)));
+            let others: Vec<f64> = others.collect::<Option<_>>()?;
+            Some((own, sum(&drawn), log_means(&drawn, &shard.lengths), others))
+        };
+        for shard in map_shards(model, &batch, of) {
+            let Some((own, drawn, bound, others)) = shard else { return Ok(None) };
+            posterior += own;
+            prior += drawn;
+            by_prior.extend(bound);
+            shuffled.iter_mut().zip(others).for_each(|(sum, x)| *sum += x);
+        }
+        progress(by_prior.len() as f64 / sequences as f64);
+    }
+    let count = sequences as f64;
+    shuffled.iter_mut().for_each(|sum| *sum /= count);
+    let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
+    let by_prior = Weighted::new(k, by_prior, &lengths).expect("one draw or more");
+    Ok(Some(Controls { posterior: posterior / count, prior: prior / count, by_prior, shuffled }))
+}
