@@ -16,7 +16,7 @@ FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
 .PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm web fuzz bench bench-save bench-diff size book
-.PHONY: train sample evaluate inspect inspect-html data clean
+.PHONY: train pretrained sample evaluate inspect inspect-html data clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -109,6 +109,12 @@ book: ## build the book and the documentation, print where they are, open them w
 
 train: ## MODEL= PRESET= OUT=: train on the embedded handwriting (other data: stcn train --data)
 	$(STCN) train --model $(MODEL) --preset $(PRESET) --out $(OUT)
+
+pretrained: ## train the weights that come with the program again, to the same bytes
+	rm -rf runs/pretrained
+	cargo run --release -- train --preset ink-tiny --out runs/pretrained
+	$(STCN) export runs/pretrained --out runs/pretrained/ink-tiny.stcn
+	cp runs/pretrained/ink-tiny.stcn data/pretrained/
 
 sample: ## OUT=: draw samples from a run
 	$(STCN) sample $(OUT) --out $(OUT)/samples

@@ -38,6 +38,7 @@ open! {
     error: error;
     evaluate: train::evaluate;
     events: train::events;
+    exact: train::exact;
     figures: inspect::figures;
     file: file;
     gradients: train::gradients;

@@ -182,6 +182,21 @@ fn settings_that_change_on_the_way_are_in_the_commands() {
 }
 
 #[test]
+fn other_latents_and_the_weights_that_come_with_stcn_are_in_the_commands() {
+    let lab = Lab::new();
+    let script =
+        "await choose('latents', '[16,8]'); await trained(3); found.init = byId('init').disabled;";
+    let Some(found) = used(&lab, script, &[]) else { return };
+    assert_eq!(found["init"], true, "those weights are of other sizes");
+    says(text(&found, "command"), &["model.latents=[16,8]"]);
+    assert_eq!(trained(&lab, text(&found, "command")), text(&found, "hash"));
+    let lab = Lab::new();
+    let found = used(&lab, "await choose('init', 'pretrained'); await trained(3);", &[]).unwrap();
+    says(text(&found, "command"), &["--init pretrained --steps 3"]);
+    assert_eq!(trained(&lab, text(&found, "command")), text(&found, "hash"));
+}
+
+#[test]
 fn without_relaxed_simd_the_plain_module_makes_the_same_bits() {
     let lab = Lab::new();
     let script = "await trained(2); found.engine = byId('engine').textContent;";

@@ -2,7 +2,7 @@
 //! how well it does, and why it is built as it is.
 //!
 //! Chapters 1 to 8 are a course, for somebody who knows calculus and a little Rust: each builds on those before it. Chapters 9
-//! to 11 can be read in any order. Each chapter ends with three exercises, whose answers are folded.
+//! to 12 can be read in any order. Each chapter ends with three exercises, whose answers are folded.
 //!
 //! | | chapter | |
 //! |---|---|---|
@@ -17,6 +17,7 @@
 //! | 9 | [Same seed, same bits](same_bits) | what could make two runs differ, and why it does not, in small programs |
 //! | 10 | [Speed, and where the time goes](where_the_time_goes) | against PyTorch, and against the limits of the machine |
 //! | 11 | [Your own op, layer and model](your_own) | a crate that adds one of each, read file by file |
+//! | 12 | [Two draws for the price of one](two_draws) | why an objective that is no bound may exceed the likelihood, as in the paper's tables |
 //!
 //! To look things up:
 //!
@@ -79,6 +80,9 @@ pub mod where_the_time_goes {}
 
 #[doc = include_str!("your-own.md")]
 pub mod your_own {}
+
+#[doc = include_str!("two-draws.md")]
+pub mod two_draws {}
 
 #[doc = include_str!("results.md")]
 pub mod results {}

@@ -1,6 +1,6 @@
 //! `stcn evaluate`: bounds of a trained model, and what each may be called.
 
-use super::trained::RunArgs;
+use super::trained::{RunArgs, open};
 use super::{print_json, reading, thousands};
 use crate::data::{DataSet, Split};
 use crate::error::{Error, Result};
@@ -155,7 +155,7 @@ struct Against {
 /// Opens a run to compare with; refused if its data were normalised otherwise, since its nats are then in another
 /// unit.
 fn open_other(run: PathBuf, trained: &Trained, registry: &Registry) -> Result<(PathBuf, Trained)> {
-    let other = Trained::open(&run, registry)?;
+    let other = open(&run, registry)?;
     let unit = |run: &Trained| (run.config.model.obs.task, run.normalisation.clone());
     if unit(&other) != unit(trained) {
         return Err(Error::usage(format!(

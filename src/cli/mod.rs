@@ -136,9 +136,11 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
     })?
 }
 
-/// Refuses a file to write without its usual extension: a name that was mistaken could be that of a checkpoint.
+/// Refuses a file to write without its usual extension, or the first of several in words: a name that was mistaken could
+/// be that of a checkpoint.
 fn check_extension(flag: &str, path: &Path, extension: &str) -> Result<()> {
-    match path.extension().is_some_and(|found| found == extension) {
+    let first = extension.split(' ').next();
+    match path.extension().is_some_and(|found| found.to_str() == first) {
         true => Ok(()),
         false => {
             let name = path.display();

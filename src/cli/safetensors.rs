@@ -2,22 +2,24 @@
 
 use super::check_extension;
 use super::trained::RunArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inspect::dump::Dump;
 use crate::models::{Registry, parameters};
-use crate::train::{RunDir, safetensors};
+use crate::train::{Checkpoint, RunDir, safetensors};
 use clap::Parser;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Write a run's weights as safetensors, by parameter path
+/// Write a run's weights alone: as safetensors, by parameter path, or as a checkpoint without the optimiser's state
 #[derive(Parser)]
-#[command(after_help = "Example:\n  stcn export runs/ink --out ink.safetensors")]
+#[command(
+    after_help = "Example:\n  stcn export runs/ink --out ink.safetensors\n  stcn export runs/ink --out ink.stcn"
+)]
 pub(super) struct Export {
     #[command(flatten)]
     run: RunArgs,
-    /// The file to write
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// The file to write; one that ends in .stcn must not exist yet
+    #[arg(long, value_name = "FILE.safetensors|FILE.stcn")]
     out: PathBuf,
 }
 
@@ -33,8 +35,25 @@ pub(super) struct Import {
 }
 
 pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
-    check_extension("out", &args.out, "safetensors")?;
+    let as_checkpoint = args.out.extension().is_some_and(|found| found == "stcn");
+    if as_checkpoint && args.out.exists() {
+        return Err(Error::invalid(
+            &args.out,
+            "exists: choose another name, so that no checkpoint is replaced",
+        ));
+    }
+    if !as_checkpoint {
+        check_extension("out", &args.out, "safetensors or .stcn")?;
+    }
     let trained = args.run.open(registry)?;
+    if as_checkpoint {
+        let mut checkpoint = Checkpoint::load(&trained.checkpoint)?;
+        checkpoint.adam_m.clear();
+        checkpoint.adam_v.clear();
+        checkpoint.save(&args.out)?;
+        println!("{}", args.out.display());
+        return Ok(());
+    }
     let mut dump = Dump::default();
     for (path, value) in parameters(&*trained.model) {
         dump.add(path, value);

@@ -1,6 +1,7 @@
 //! `stcn train`: starts or resumes a run, and shows its progress.
 
 use super::config::ConfigArgs;
+use super::trained::open;
 use super::{peak_mib, reading, thousands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
@@ -300,7 +301,7 @@ fn weights(path: &Path, registry: &Registry) -> Result<Trained> {
             let (_, checkpoint) = safetensors::load(path, registry)?;
             Trained::from_checkpoint(checkpoint, path, registry)
         }
-        false => Trained::open(path, registry),
+        false => open(path, registry),
     }
 }
 

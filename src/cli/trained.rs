@@ -3,23 +3,32 @@
 use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::train::Trained;
-use std::path::PathBuf;
+use crate::train::trained::PRETRAINED;
+use std::path::{Path, PathBuf};
 
 /// Which run, and which of its checkpoints.
 #[derive(clap::Args)]
 pub(super) struct RunArgs {
-    /// A run directory or a checkpoint
+    /// A run directory, a checkpoint, or `pretrained`: a small model of handwriting that comes with the program
     run: PathBuf,
     /// Take the run's latest checkpoint, not its best
     #[arg(long)]
     latest: bool,
 }
 
+/// Opens a run, a checkpoint, or the weights that come with the program.
+pub(super) fn open(path: &Path, registry: &Registry) -> Result<Trained> {
+    match path == Path::new(PRETRAINED) && !path.exists() {
+        true => Ok(Trained::pretrained()),
+        false => Trained::open(path, registry),
+    }
+}
+
 impl RunArgs {
     /// Opens the checkpoint that these arguments choose.
     pub fn open(&self, registry: &Registry) -> Result<Trained> {
         match self.latest {
-            false => Trained::open(&self.run, registry),
+            false => open(&self.run, registry),
             true if self.run.is_file() => Err(Error::usage(format!(
                 "--latest chooses between the checkpoints of a run directory, and {} is a file: leave --latest out",
                 self.run.display()

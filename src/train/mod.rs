@@ -34,6 +34,8 @@ mod document;
 pub(crate) mod evaluate;
 #[cfg(feature = "files")]
 pub(crate) mod events;
+#[cfg(feature = "cli")]
+pub(crate) mod exact;
 #[cfg(feature = "files")]
 pub(crate) mod fit;
 pub(crate) mod gradients;

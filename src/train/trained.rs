@@ -16,6 +16,12 @@ use crate::optim::schedule::kl_weight;
 use crate::tensor::Tensor;
 use std::path::{Path, PathBuf};
 
+/// What the command line calls the weights of [`Trained::pretrained`].
+pub(crate) const PRETRAINED: &str = "pretrained";
+
+/// Preset `ink-tiny`, trained on the embedded handwriting; `make pretrained` makes the same bytes.
+const INK_TINY: &[u8] = include_bytes!("../../data/pretrained/ink-tiny.stcn");
+
 /// The model of a run, finished or not, ready to evaluate and to sample from.
 pub struct Trained {
     /// The run's config.
@@ -98,6 +104,14 @@ impl Trained {
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let checkpoint = path.into();
         Ok(Self { config, model, normalisation, step: header.step, checkpoint })
+    }
+
+    /// A small STCN-dense that was trained on the embedded handwriting and comes with the crate. Anybody can train it
+    /// again to the same bytes, by `make pretrained`.
+    pub fn pretrained() -> Self {
+        let checkpoint = Checkpoint::from_bytes(INK_TINY).expect("tested");
+        Self::from_checkpoint(checkpoint, Path::new(PRETRAINED), &Registry::default())
+            .expect("tested")
     }
 
     /// The same parameters under another value of a setting of the model, such as `draws`.

@@ -9,7 +9,7 @@ use stcn::data::{Split, Window};
 use stcn::inspect::{More, html};
 use stcn::models::generate;
 use stcn::optim::kl_weight;
-use stcn::train::{Checkpoint, Config, Overrides, Report, Trainer};
+use stcn::train::{Checkpoint, Config, Overrides, Report, Trained, Trainer};
 use stcn::{Batch, Error, Keep, Noise, Registry, Result, Tape, Tensor};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -54,7 +54,8 @@ pub extern "C" fn fuses() -> u32 {
     stcn::math::madd_fuses().into()
 }
 
-/// A trainer at step 0: takes the model's name and a `key=value` on each further line, gives what there is to know of it.
+/// A trainer at step 0: takes the model's name, behind it `pretrained` to begin with those weights, and a `key=value` on each
+/// further line; gives what there is to know of it.
 #[unsafe(no_mangle)]
 pub extern "C" fn create() -> u32 {
     // A panic ends the module: its message is the last output.
@@ -64,11 +65,15 @@ pub extern "C" fn create() -> u32 {
     answer(|state, input| {
         let text = String::from_utf8_lossy(input);
         let mut lines = text.lines();
-        let model = lines.next().unwrap_or_default();
+        let (model, init) = lines.next().unwrap_or_default().split_once(' ').unwrap_or_default();
         let set: Vec<String> = lines.map(String::from).collect();
         let overrides = Overrides { model: Some(model), set: &set, ..Overrides::default() };
         state.trainer = None; // its memory is wanted
-        let trainer = Trainer::new(Config::resolve(&overrides, &Registry::default())?)?;
+        let config = Config::resolve(&overrides, &Registry::default())?;
+        let trainer = match init {
+            "pretrained" => Trainer::from_weights(config, &Trained::pretrained())?,
+            _ => Trainer::new(config)?,
+        };
         let about = about(&trainer);
         state.trainer = Some(trainer);
         Ok(about.into())

@@ -27,6 +27,7 @@ let training = false;
 let written = null;
 
 // The settings that may change on the way: as the preset has them, and as they are chosen.
+const LATENTS = "[16,8,4]";
 const PRESET = { "train.lr": "0.002", "train.kl_anneal": "200", "train.objective": "elbo" };
 const chosen = () => {
   const latents = byId("model").value !== "wavenet", k = latents ? byId("draws").value : "1";
@@ -40,12 +41,18 @@ const assignments = (sets) => Object.entries(sets).map(([key, value]) => `${key}
 
 async function begin() {
   enable(false);
-  const model = byId("model").value;
+  const model = byId("model").value, sizes = byId("latents").value;
+  const ladder = model === "stcn" || model === "stcn-dense";
+  // The weights that come with stcn are of the usual sizes.
+  const init = model === "stcn-dense" && sizes === LATENTS ? byId("init").value : "";
+  byId("latents").disabled = !ladder;
+  byId("init").disabled = model !== "stcn-dense" || sizes !== LATENTS;
   training = false;
   await ask("pause");
-  const settings = chosen(), first = [...FIXED, ...assignments(differing(PRESET, settings))];
-  const about = await ask("create", [model, ...first, "train.steps=0"].join("\n"));
-  run = { model, about, first, settings, changes: [], step: 0, reports: [], flow: [] };
+  const own = ladder && sizes !== LATENTS ? [`model.latents=${sizes}`] : [];
+  const settings = chosen(), first = [...FIXED, ...own, ...assignments(differing(PRESET, settings))];
+  const about = await ask("create", [`${model} ${init}`, ...first, "train.steps=0"].join("\n"));
+  run = { model, init, about, first, settings, changes: [], step: 0, reports: [], flow: [] };
   byId("draws").disabled = !about.has_latents;
   byId("anneal").disabled = !about.has_latents;
   byId("before").replaceChildren();
@@ -139,7 +146,8 @@ function forget() {
 function commands() {
   const set = (sets) => sets.map((x) => ` --set ${x}`).join("");
   const ends = [...run.changes.map((change) => change.step), run.step];
-  const start = `stcn train --preset ink-tiny --model ${run.model} --steps ${ends[0]} --out runs/page`;
+  const what = run.init ? `--init ${run.init}` : `--preset ink-tiny --model ${run.model}`;
+  const start = `stcn train ${what} --steps ${ends[0]} --out runs/page`;
   const on = run.changes.filter((change) => change.step < run.step).map((change, i) =>
     `stcn train --resume runs/page --steps ${ends[i + 1]}${set(assignments(change.sets))}`);
   return [start + set(run.first), ...on].join("\n");
@@ -528,7 +536,7 @@ function events() {
     await ask("run", run.step + 1);
   });
   on("again", "click", begin);
-  on("model", "change", begin);
+  for (const id of ["model", "latents", "init"]) on(id, "change", begin);
   for (const id of ["lr", "anneal", "draws"]) on(id, "change", changed);
   on("quantity", "change", heat);
   on("go-on", "click", () => goOn(padRows()));

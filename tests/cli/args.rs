@@ -100,8 +100,8 @@ fn a_file_to_write_has_its_own_extension_so_that_no_checkpoint_is_replaced() {
     let lab = trained();
     for (words, wanted) in [
         (
-            "export run --out run/checkpoint/best.stcn",
-            "--out run/checkpoint/best.stcn: want a name that ends in .safetensors",
+            "export run --out run/metrics.csv",
+            "--out run/metrics.csv: want a name that ends in .safetensors or .stcn",
         ),
         (
             "inspect run --dump run/config.toml",

@@ -19,6 +19,7 @@ mod page;
 mod pass;
 mod plot;
 mod prepare;
+mod pretrained;
 mod profile;
 mod resumed;
 mod safetensors;

@@ -31,6 +31,23 @@ fn an_imported_run_has_the_weights_and_gives_the_numbers_of_the_exported_one() {
 }
 
 #[test]
+fn a_checkpoint_of_the_weights_alone_gives_the_same_numbers_and_replaces_none() {
+    let lab = trained();
+    assert_eq!(lab.ok("export run --out weights.stcn"), "weights.stcn\n");
+    let load = |name: &str| Checkpoint::load(&lab.path(name)).unwrap();
+    let (whole, weights) = (load("run/checkpoint/best.stcn"), load("weights.stcn"));
+    assert_eq!((&weights.params, &weights.header), (&whole.params, &whole.header));
+    assert!(!whole.adam_m.is_empty() && weights.adam_m.is_empty() && weights.adam_v.is_empty());
+    let elbo =
+        |run: &str| lab.json(&format!("evaluate {run} --data ink.npz"))[0]["elbo_seq"].clone();
+    assert_eq!(elbo("weights.stcn"), elbo("run"));
+    let latest = lab.read("run/checkpoint/latest.stcn");
+    let said = lab.refused("export run --out run/checkpoint/latest.stcn");
+    says(&said, &["latest.stcn: exists: choose another name"]);
+    assert_eq!(lab.read("run/checkpoint/latest.stcn"), latest);
+}
+
+#[test]
 fn weights_alone_cannot_be_trained_on() {
     let lab = trained();
     lab.ok("export run --out x.safetensors");
