@@ -71,6 +71,33 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_and_the_command_that_is_na
     }
 }
 
+/// The numbers of such a state are finite, and so is its check: that no update leads on shows when one is tried.
+#[test]
+fn a_state_that_no_update_leads_on_from_is_not_saved() {
+    let lab = Lab::new();
+    let mut sequences: Vec<Vec<f32>> =
+        (0..8).map(|i| ink(12).sequence(i).unwrap().to_vec()).collect();
+    sequences[6][0] = 1e30;
+    let split = Some(vec![0, 0, 0, 0, 0, 0, 0, 1]);
+    DataSet::from_parts("far", 3, sequences, split).unwrap().save(lab.path("far.npz")).unwrap();
+    let one = TINY.replace("train.batch=4", "train.batch=1");
+    let words = "--data far.npz --set data.normalise=none --set train.eval_every=1 --steps 7";
+    // The step that is refused, by seed: that of the sequence.
+    let refused = |seed: u64| -> u64 {
+        let words = format!("train {words} {one} --seed {seed} --out {seed}");
+        let output = lab.stcn(&words).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let (_, step) = said.split_once("error: step ").unwrap();
+        step.split(':').next().unwrap().parse().unwrap()
+    };
+    let late = (1..20).map(|seed| (seed, refused(seed))).find(|(_, step)| *step > 2);
+    let (seed, step) = late.expect("a seed by which the sequence comes later");
+    let path = lab.path(&format!("{seed}/checkpoint/latest.stcn"));
+    let kept = Checkpoint::load(&path).unwrap().header.step;
+    assert_eq!(kept, step - 2, "the update before it was made, checked, and not saved");
+}
+
 #[test]
 fn a_new_run_that_diverges_is_told_a_rate_with_which_it_does_not() {
     let lab = Lab::new();
