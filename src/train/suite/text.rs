@@ -69,7 +69,7 @@ pub const STRUCK: &str = "as training reports it";
 /// What stands under the table of controls.
 pub const CONTROLS: &str = "What the output reads from the latents, nats per sequence, mean over seeds: ln p(x|z) with z drawn from the posterior \
     and from the prior; the bound by K draws from the prior needs no posterior; a latent taken from another step of its \
-    sequence costs nothing if the output does not read it. One shared draw: the bounds with the same parameters if every latent \
+    sequence costs nothing if the output does not read it (one with a KL of 0 may be read too: its prior tells of the past). One shared draw: the bounds with the same parameters if every latent \
     is drawn once, where training drew it several times.";
 
 /// The cells of a row's controls, each with the title of its column.
