@@ -1,7 +1,8 @@
 //! Controls of a trained model: what its output reads from the latents.
 //!
 //! Beside `E_q ln p(x | z)` stand the same with z drawn from the prior, and with one latent taken from another step. A latent
-//! that is not read costs nothing when it is exchanged; one with a KL of 0 may be read, since its prior tells of the past. Not here: bounds (`evaluate`).
+//! that is not read costs nothing when it is exchanged; one with a KL of 0 may be read, since its prior tells of the past.
+//! Not here: bounds (`evaluate`).
 
 use super::bounds::{log_means, per_sequence};
 use super::evaluate::{LIMIT, Plan, Weighted};
