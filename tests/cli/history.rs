@@ -44,7 +44,7 @@ fn a_run_that_kept_nothing_says_how_to_keep_something() {
     let lab = trained();
     let said = lab.refused("inspect run --html pass.html --history");
     says(&said, &["run: has kept no checkpoints for --history to show", "`--set train.keep=16`"]);
-    let command = super::suggested(&said, "or go on with ").replace('N', "6");
+    let command = super::suggested(&said, "or go on with ").replace("--steps N", "--steps 6");
     lab.ok(&command);
     lab.ok("inspect run --html pass.html --history");
 }

@@ -115,7 +115,10 @@ fn every_model_learns_one_batch_by_heart() {
         let mut model = model(&config);
         let batch = batch(&config, &[8, 6]);
         let losses = train(&mut *model, 400, 5e-3, |_| batch.clone());
-        let (first, last) = (losses[0], losses[380..].iter().sum::<Real>() / 20.);
+        // The median: where σ is near its floor, a single draw of z can cost a hundred nats.
+        let mut end = losses[360..].to_vec();
+        end.sort_by(Real::total_cmp);
+        let (first, last) = (losses[0], end[20]);
         eprintln!("{}: {first} to {last}", name(&config));
         assert!(last < first - 1., "{}: {first} to {last}", name(&config));
     }
