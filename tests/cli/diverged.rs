@@ -93,7 +93,7 @@ fn a_state_that_no_update_leads_on_from_is_not_saved() {
     };
     let late = (1..20).map(|seed| (seed, refused(seed))).find(|(_, step)| *step > 2);
     let (seed, step) = late.expect("a seed by which the sequence comes later");
-    let path = lab.path(&format!("{seed}/checkpoint/latest.stcn"));
+    let path = lab.path(format!("{seed}/checkpoint/latest.stcn"));
     let kept = Checkpoint::load(&path).unwrap().header.step;
     assert_eq!(kept, step - 2, "the update before it was made, checked, and not saved");
 }
