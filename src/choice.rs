@@ -31,7 +31,7 @@ macro_rules! choice {
                 about.trim_start()
             }
 
-            /// The value of that name; the error names the near one and all others.
+            /// The value of that name; the error names all, and the nearest if it is near.
             pub fn parse(name: &str) -> $crate::error::Result<Self> {
                 match Self::ALL.iter().find(|value| value.name() == name) {
                     Some(value) => Ok(*value),

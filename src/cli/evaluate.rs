@@ -8,6 +8,7 @@ use crate::models::Bound;
 use crate::models::Registry;
 use crate::models::config::{ModelConfig, Task};
 use crate::train::Trained;
+use crate::train::bounds::has_controls;
 use crate::train::checkpoint::sha256_of;
 use crate::train::controls::{Controls, controls};
 use crate::train::data::real_channels;
@@ -94,18 +95,19 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         value
     };
     let other = args.against.map(|run| open_other(run, &trained, registry)).transpose()?;
-    let value = measure(&trained, plan)?;
-    let control = args.controls.then(|| Control::measure(&trained, &set, plan, &value, args.json));
-    let control = control.transpose()?.flatten();
-    if args.controls && control.is_none() && !args.save {
+    let has_controls = args.controls && has_controls(&*trained.model, set.channels());
+    // A suite asks every model, and takes no for an answer.
+    if args.controls && !has_controls && !args.save {
         return Err(Error::usage(format!(
             "--controls: {} has no latents, or later steps depend on them: leave --controls out",
             trained.config.model.kind
         )));
     }
+    let value = measure(&trained, plan)?;
+    let control = has_controls.then(|| Control::measure(&trained, &set, plan, &value, args.json));
+    let control = control.transpose()?;
     if let Some(run) = run {
-        let controls = args.controls.then_some(control.as_ref());
-        save(&run, &trained, &set, plan, &value, controls)?;
+        save(&run, &trained, &set, plan, &value, args.controls, control.as_ref())?;
     }
     let against = other.map(|(run, other)| -> Result<_> {
         let of_other = measure(&other, Plan { iwae: 0, fivo: 0, ..plan })?;
@@ -222,14 +224,14 @@ struct Control {
 }
 
 impl Control {
-    /// `None` if the model has no such controls.
+    /// Of a model that has them.
     fn measure(
         trained: &Trained,
         set: &DataSet,
         plan: Plan,
         value: &Evaluation,
         hidden: bool,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Self> {
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(2000) };
         let progress = |share: f64| bar.set_position((1000. * share) as u64);
         let (model, latents) = (&*trained.model, value.kl.len());
@@ -243,8 +245,7 @@ impl Control {
         };
         let one_draw = shared.map(of).transpose();
         bar.finish_and_clear();
-        let (found, one_draw) = (found?, one_draw?);
-        Ok(found.map(|controls| Self { controls, one_draw }))
+        Ok(Self { controls: found?, one_draw: one_draw? })
     }
 
     fn fields(&self) -> serde_json::Value {
@@ -297,11 +298,12 @@ fn save(
     set: &DataSet,
     plan: Plan,
     value: &Evaluation,
-    controls: Option<Option<&Control>>,
+    asked_for_controls: bool,
+    control: Option<&Control>,
 ) -> Result<()> {
     let mut line = fields(trained, plan.split, value);
-    line["asked_for_controls"] = controls.is_some().into();
-    line["controls"] = json!(controls.flatten().map(Control::fields));
+    line["asked_for_controls"] = asked_for_controls.into();
+    line["controls"] = json!(control.map(Control::fields));
     line["seed"] = plan.seed.into();
     line["checkpoint_sha256"] = sha256_of(&trained.checkpoint)?.into();
     line["checkpoint"] = trained.checkpoint.file_name().map(|name| name.to_string_lossy()).into();

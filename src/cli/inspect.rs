@@ -64,7 +64,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     for (flag, path, extension) in
         [("html", &args.html, "html"), ("dump", &args.dump, "safetensors")]
     {
-        path.iter().try_for_each(|path| check_extension(flag, path, extension))?;
+        path.iter().try_for_each(|path| check_extension(flag, path, &[extension]))?;
     }
     let usual = if args.html.is_some() { 1 } else { PassArgs::SEQUENCES };
     let made = args.pass.make(usual, registry)?;

@@ -136,15 +136,13 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
     })?
 }
 
-/// Refuses a file to write without its usual extension, or the first of several in words: a name that was mistaken could
-/// be that of a checkpoint.
-fn check_extension(flag: &str, path: &Path, extension: &str) -> Result<()> {
-    let first = extension.split(' ').next();
-    match path.extension().is_some_and(|found| found.to_str() == first) {
+/// Refuses a file to write without one of its usual extensions: a name that was mistaken could be that of a checkpoint.
+fn check_extension(flag: &str, path: &Path, extensions: &[&str]) -> Result<()> {
+    match extensions.iter().any(|wanted| path.extension().is_some_and(|found| found == *wanted)) {
         true => Ok(()),
         false => {
-            let name = path.display();
-            Err(Error::usage(format!("--{flag} {name}: want a name that ends in .{extension}")))
+            let (name, wanted) = (path.display(), extensions.join(" or ."));
+            Err(Error::usage(format!("--{flag} {name}: want a name that ends in .{wanted}")))
         }
     }
 }

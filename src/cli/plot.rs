@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    check_extension("out", &args.out, "svg")?;
+    check_extension("out", &args.out, &["svg"])?;
     let tables: Vec<(Vec<String>, Vec<Row>)> =
         args.runs.iter().map(|run| table(&RunDir::open(run)?.metrics())).collect::<Result<_>>()?;
     let points =

@@ -35,15 +35,13 @@ pub(super) struct Import {
 }
 
 pub(super) fn export(args: Export, registry: &Registry) -> Result<()> {
+    check_extension("out", &args.out, &["safetensors", "stcn"])?;
     let as_checkpoint = args.out.extension().is_some_and(|found| found == "stcn");
     if as_checkpoint && args.out.exists() {
         return Err(Error::invalid(
             &args.out,
             "exists: choose another name, so that no checkpoint is replaced",
         ));
-    }
-    if !as_checkpoint {
-        check_extension("out", &args.out, "safetensors or .stcn")?;
     }
     let trained = args.run.open(registry)?;
     if as_checkpoint {

@@ -8,7 +8,7 @@
 use super::particles::{Ancestors, Particles, Resample, addresses};
 use crate::data::Batch;
 use crate::kernel::reduce::log_mean;
-use crate::models::{Elbo, Kl, SequenceModel, StepModel};
+use crate::models::{Elbo, Kl, Latents, SequenceModel, StepModel};
 use crate::noise::Noise;
 use crate::ops::affine;
 use crate::tape::{Tape, Var};
@@ -63,9 +63,20 @@ pub fn increments<'t>(elbo: &Elbo<'t>, weight: f64) -> Var<'t> {
 
 /// Whether the model has a separate importance weight for every step, because no later step depends on z_t.
 pub fn has_weights_per_step(model: &dyn SequenceModel, channels: usize) -> bool {
-    let one = Tensor::zeros(&[1, 1, channels]);
-    let one = Batch { x: one, lengths: vec![1], samples: vec![0] };
-    model.importance_weights(&one, &Noise::new(0, "probe"), 0).is_some()
+    let (one, noise) = probe(channels);
+    model.importance_weights(&one, &noise, 0).is_some()
+}
+
+/// Whether the model has [likelihoods](crate::models::SequenceModel::likelihoods) under other latents.
+pub fn has_controls(model: &dyn SequenceModel, channels: usize) -> bool {
+    let (one, noise) = probe(channels);
+    model.likelihoods(&one, &noise, 0, Latents::Prior).is_some()
+}
+
+/// One sequence of one step, to ask a model what it has, and noise.
+fn probe(channels: usize) -> (Batch, Noise) {
+    let x = Tensor::zeros(&[1, 1, channels]);
+    (Batch { x, lengths: vec![1], samples: vec![0] }, Noise::new(0, "probe"))
 }
 
 /// `Σ_t ln 1/K Σ_k w_t^k` of every sequence, from `ln w_t^k`, (B, T) for each k.

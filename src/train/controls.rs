@@ -26,10 +26,13 @@ pub struct Controls {
 }
 
 /// Measures the controls with max(K, 1) draws where `plan.iwae` is K, one for those that are means; `latents`: how many the
-/// model has. `None` if the model has no such controls. With `plan.copies`, on the first copy alone.
+/// model has. With `plan.copies`, on the first copy alone.
 ///
 /// # Errors
 /// If the data can no longer be read.
+///
+/// # Panics
+/// If the model has no [`likelihoods`](SequenceModel::likelihoods) under other latents.
 pub fn controls(
     model: &dyn SequenceModel,
     latents: usize,
@@ -37,7 +40,7 @@ pub fn controls(
     normalisation: &Normalisation,
     plan: Plan,
     mut progress: impl FnMut(f64),
-) -> Result<Option<Controls>> {
+) -> Result<Controls> {
     let k = plan.iwae.max(1);
     let noise = Noise::new(plan.seed, "evaluate");
     let sequences = set.split(plan.split).len();
@@ -46,21 +49,23 @@ pub fn controls(
     for windows in in_order(set, plan.split, LIMIT) {
         let batch =
             Batch::new(set, normalisation, &windows, plan.copies.map(|copies| copies.noise(0)))?;
-        let of = |shard: &Batch| -> Option<_> {
-            let with = |draws, latents| model.likelihoods(shard, &noise, draws, latents);
+        let of = |shard: &Batch| {
+            let with = |draws, latents| {
+                let found = model.likelihoods(shard, &noise, draws, latents);
+                found.expect("a model that has controls")
+            };
             let sum = |x: &[_]| {
                 let each = x.iter().map(|x| per_sequence(x, &shard.lengths)).collect::<Vec<_>>();
                 each.concat().iter().fold(0., |sum, x| sum + x) / x.len() as f64
             };
-            let drawn = with(k, Latents::Prior)?;
+            let drawn = with(k, Latents::Prior);
             // Permuting a latent that does not exist leaves the posterior's own.
-            let own = sum(&with(1, Latents::Shuffled(latents))?);
-            let others = (0..latents).map(|l| Some(sum(&with(1, Latents::Shuffled(l))?)));
-            let others: Vec<f64> = others.collect::<Option<_>>()?;
-            Some((own, sum(&drawn), log_means(&drawn, &shard.lengths), others))
+            let own = sum(&with(1, Latents::Shuffled(latents)));
+            let others = (0..latents).map(|l| sum(&with(1, Latents::Shuffled(l))));
+            let others: Vec<f64> = others.collect();
+            (own, sum(&drawn), log_means(&drawn, &shard.lengths), others)
         };
-        for shard in map_shards(model, &batch, of) {
-            let Some((own, drawn, bound, others)) = shard else { return Ok(None) };
+        for (own, drawn, bound, others) in map_shards(model, &batch, of) {
             posterior += own;
             prior += drawn;
             by_prior.extend(bound);
@@ -72,5 +77,5 @@ pub fn controls(
     shuffled.iter_mut().for_each(|sum| *sum /= count);
     let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
     let by_prior = Weighted::new(k, by_prior, &lengths).expect("one draw or more");
-    Ok(Some(Controls { posterior: posterior / count, prior: prior / count, by_prior, shuffled }))
+    Ok(Controls { posterior: posterior / count, prior: prior / count, by_prior, shuffled })
 }

@@ -2,9 +2,9 @@
 //!
 //! Not here: the checkpoint's file (`checkpoint`), the state of a run (`trainer`).
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Named};
 use crate::error::{Error, Result};
-use crate::models::{self, ModelConfig, SequenceModel};
+use crate::models::{self, ModelConfig, SequenceModel, parameters};
 use crate::tensor::Tensor;
 use std::path::Path;
 
@@ -32,11 +32,17 @@ pub(super) fn check(config: &ModelConfig, checkpoint: &Checkpoint, path: &Path) 
     }
 }
 
+/// In words, the first parameter of `model` that the model in `config` has by another path or shape, and that one.
+pub(super) fn mismatch(
+    model: &dyn SequenceModel,
+    config: &ModelConfig,
+) -> Result<Option<[String; 2]>> {
+    let found = parameters(model).into_iter().map(|(path, value)| (path, value.shape()));
+    Ok(difference(&found.collect::<Vec<_>>(), &models::shapes(config)?))
+}
+
 /// In words, the first parameter that is found by another path or shape than it is wanted, and that one.
-pub(super) fn difference(
-    found: &[(&str, &[usize])],
-    wanted: &[(String, Vec<usize>)],
-) -> Option<[String; 2]> {
+fn difference(found: &[(&str, &[usize])], wanted: &[(String, Vec<usize>)]) -> Option<[String; 2]> {
     let describe = |x: Option<(&str, &[usize])>, nothing: &str| {
         x.map_or(nothing.into(), |(path, shape)| format!("{path} {shape:?}"))
     };
@@ -48,7 +54,16 @@ pub(super) fn difference(
     })
 }
 
-/// Moves tensors, in order, into the model, after [`check`].
-pub(super) fn fill(model: &mut dyn SequenceModel, mut values: impl Iterator<Item = Tensor>) {
+/// Moves the tensors of a checkpoint into the model, after [`check`].
+pub(super) fn fill(model: &mut dyn SequenceModel, params: Vec<Named>) {
+    set(model, params.into_iter().map(|x| x.value));
+}
+
+/// Copies the parameters of another model into the model, after [`mismatch`].
+pub(super) fn copy(model: &mut dyn SequenceModel, from: &dyn SequenceModel) {
+    set(model, parameters(from).into_iter().map(|(_, value)| value.clone()));
+}
+
+fn set(model: &mut dyn SequenceModel, mut values: impl Iterator<Item = Tensor>) {
     model.visit_mut(&mut |p| p.value = values.next().expect("a tensor for every parameter"));
 }

@@ -5,12 +5,12 @@
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::data::open_data;
-use super::restore::{check, difference, fill};
+use super::restore::{check, copy, fill, mismatch};
 #[cfg(feature = "files")]
 use super::run::RunDir;
 use crate::data::{DataSet, Normalisation};
 use crate::error::{Error, Result};
-use crate::models::{self, Registry, SequenceModel, parameters};
+use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::optim::schedule::kl_weight;
 use crate::tensor::Tensor;
@@ -100,7 +100,7 @@ impl Trained {
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, .. } = checkpoint;
         let mut model = models::build(&config.model, Init::unfilled())?;
-        fill(&mut *model, params.into_iter().map(|x| x.value));
+        fill(&mut *model, params);
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let checkpoint = path.into();
         Ok(Self { config, model, normalisation, step: header.step, checkpoint })
@@ -121,15 +121,13 @@ impl Trained {
     pub fn with(&self, key: &str, value: &str) -> Result<Self> {
         let mut config = self.config.clone();
         config.model = config.model.with(key, value)?;
-        let own = parameters(&*self.model);
-        let found: Vec<_> = own.iter().map(|(path, value)| (*path, value.shape())).collect();
-        if let Some([found, wanted]) = difference(&found, &models::shapes(&config.model)?) {
+        if let Some([found, wanted]) = mismatch(&*self.model, &config.model)? {
             let what =
                 format!("model.{key} = {value} wants {wanted}, and the checkpoint has {found}");
             return Err(Error::usage(what));
         }
         let mut model = models::build(&config.model, Init::unfilled())?;
-        fill(&mut *model, own.into_iter().map(|(_, value)| value.clone()));
+        copy(&mut *model, &*self.model);
         let (normalisation, checkpoint) = (self.normalisation.clone(), self.checkpoint.clone());
         Ok(Self { config, model, normalisation, step: self.step, checkpoint })
     }

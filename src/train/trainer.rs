@@ -8,7 +8,7 @@ use super::data::{dequantise, open_data, real_channels};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
-use super::restore::{check, difference, fill};
+use super::restore::{check, copy, fill, mismatch};
 use super::resume;
 use super::step::{Report, Watch, pass, try_update, update_watched};
 use super::trained::Trained;
@@ -77,10 +77,8 @@ impl Trainer {
 
     /// At step 0, with the parameters of a trained model, and the normalisation that they are used to: to fine-tune it.
     pub fn from_weights(config: Config, weights: &Trained) -> Result<Self> {
-        let params = models::parameters(&*weights.model);
-        let found: Vec<_> = params.iter().map(|(path, value)| (*path, value.shape())).collect();
         let origin = weights.checkpoint.display();
-        if let Some([found, wanted]) = difference(&found, &models::shapes(&config.model)?) {
+        if let Some([found, wanted]) = mismatch(&*weights.model, &config.model)? {
             return Err(Error::usage(format!(
                 "--init {origin} holds {found} where the config has {wanted}: leave the sizes of the model as they are there"
             )));
@@ -92,7 +90,7 @@ impl Trainer {
             )));
         }
         let mut trainer = Self::begin(config, Some(weights.normalisation.clone()))?;
-        fill(&mut *trainer.model, params.into_iter().map(|(_, value)| value.clone()));
+        copy(&mut *trainer.model, &*weights.model);
         Ok(trainer)
     }
 
@@ -154,7 +152,7 @@ impl Trainer {
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let mut trainer = Self::begin_again(config, Some(normalisation))?;
-        fill(&mut *trainer.model, params.into_iter().map(|x| x.value));
+        fill(&mut *trainer.model, params);
         if adam_m.is_empty() && header.step > 0 {
             let what = "holds weights only, not the optimiser's state: resume the run they came from, or begin one with them by `stcn train --init`";
             return Err(Error::invalid(path, what));

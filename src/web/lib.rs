@@ -65,7 +65,8 @@ pub extern "C" fn create() -> u32 {
     answer(|state, input| {
         let text = String::from_utf8_lossy(input);
         let mut lines = text.lines();
-        let (model, init) = lines.next().unwrap_or_default().split_once(' ').unwrap_or_default();
+        let first = lines.next().unwrap_or_default();
+        let (model, init) = first.split_once(' ').unwrap_or((first, ""));
         let set: Vec<String> = lines.map(String::from).collect();
         let overrides = Overrides { model: Some(model), set: &set, ..Overrides::default() };
         state.trainer = None; // its memory is wanted

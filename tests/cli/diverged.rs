@@ -10,6 +10,14 @@ use stcn::train::Checkpoint;
 /// Steps so long that the squares of the next pass overflow.
 const TOO_FAST: &str = "--set train.lr=1e18 --set train.eval_every=100 --json";
 
+/// far.npz: a line of ink for each entry of `split`; line `at` begins with `value`.
+fn with_far_value(lab: &Lab, at: usize, value: f32, split: Vec<u8>) {
+    let lines = (0..split.len()).map(|i| ink(12).sequence(i).unwrap().to_vec());
+    let mut lines: Vec<Vec<f32>> = lines.collect();
+    lines[at][0] = value;
+    DataSet::from_parts("far", 3, lines, Some(split)).unwrap().save(lab.path("far.npz")).unwrap();
+}
+
 #[test]
 fn a_run_whose_numbers_go_wrong_stops_before_the_update_and_leaves_the_pass() {
     let lab = Lab::new();
@@ -75,11 +83,7 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_and_the_command_that_is_na
 #[test]
 fn a_state_that_no_update_leads_on_from_is_not_saved() {
     let lab = Lab::new();
-    let mut sequences: Vec<Vec<f32>> =
-        (0..8).map(|i| ink(12).sequence(i).unwrap().to_vec()).collect();
-    sequences[6][0] = 1e30;
-    let split = Some(vec![0, 0, 0, 0, 0, 0, 0, 1]);
-    DataSet::from_parts("far", 3, sequences, split).unwrap().save(lab.path("far.npz")).unwrap();
+    with_far_value(&lab, 6, 1e30, vec![0, 0, 0, 0, 0, 0, 0, 1]);
     let one = TINY.replace("train.batch=4", "train.batch=1");
     let words = "--data far.npz --set data.normalise=none --set train.eval_every=1 --steps 7";
     // The step that is refused, by seed: that of the sequence.
@@ -112,11 +116,7 @@ fn a_new_run_that_diverges_is_told_a_rate_with_which_it_does_not() {
 fn a_pass_that_no_rate_changes_is_not_blamed_on_the_rate() {
     let lab = Lab::new();
     // Normalised by the train part's figures, which the last sequence of it is not among.
-    let mut sequences: Vec<Vec<f32>> =
-        (0..4).map(|i| ink(12).sequence(i).unwrap().to_vec()).collect();
-    sequences[1][0] = 1e30;
-    let set = DataSet::from_parts("far", 3, sequences, Some(vec![0; 4])).unwrap();
-    set.save(lab.path("far.npz")).unwrap();
+    with_far_value(&lab, 1, 1e30, vec![0; 4]);
     let words = format!("train --data far.npz {TINY} --out run --steps 5");
     let output = lab.stcn(&format!("{words} --set data.normalise=none")).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -128,12 +128,7 @@ fn a_pass_that_no_rate_changes_is_not_blamed_on_the_rate() {
 fn a_check_that_is_not_finite_ends_the_run_and_evaluating_such_a_model_says_so() {
     let lab = Lab::new();
     // The validation part alone has a value whose square overflows.
-    let mut sequences: Vec<Vec<f32>> =
-        (0..10).map(|i| ink(12).sequence(i).unwrap().to_vec()).collect();
-    sequences[7][0] = 1e25;
-    let split = Some(vec![0, 0, 0, 1, 0, 2, 0, 1, 0, 2]);
-    let set = DataSet::from_parts("far", 3, sequences, split).unwrap();
-    set.save(lab.path("far.npz")).unwrap();
+    with_far_value(&lab, 7, 1e25, vec![0, 0, 0, 1, 0, 2, 0, 1, 0, 2]);
     let words = format!("train --data far.npz {TINY} --out run --set train.eval_every=2 --steps 5");
     let output = lab.stcn(&words).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));

@@ -16,9 +16,7 @@ fn the_likelihoods_of_controls_are_those_of_an_evaluation_with_the_same_draws() 
     let value = evaluate(&*model, &set, &identity, plan, |_| ()).unwrap();
     let mut shares = vec![];
     let of = |plan: Plan, latents: usize, shares: &mut Vec<f64>| {
-        controls(&*model, latents, &set, &identity, plan, |share| shares.push(share))
-            .unwrap()
-            .unwrap()
+        controls(&*model, latents, &set, &identity, plan, |share| shares.push(share)).unwrap()
     };
     let found = of(plan, value.kl.len(), &mut shares);
     assert!((found.posterior - value.log_px_seq).abs() < 1e-9 * value.log_px_seq.abs());

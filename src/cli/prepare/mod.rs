@@ -71,7 +71,7 @@ fn write(
     columns: &[&'static str],
     import: impl FnOnce(&mut Writer, &mut dyn FnMut(f64)) -> Result<()>,
 ) -> Result<Written> {
-    check_extension("output", &files.output, "npz")?;
+    check_extension("output", &files.output, &["npz"])?;
     refuse_to_replace(&files.output, &[&files.input])?;
     let bar = if files.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left");

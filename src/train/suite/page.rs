@@ -3,7 +3,7 @@
 //! A row has the same colour everywhere, and its name beside it.
 
 use super::report::{Found, Line, Report};
-use super::text::{self, CONTROLS, LEGEND, STRUCK, number};
+use super::text::{self, CONTROLS, LEGEND, Table, number};
 use crate::train::curves::{self, Curve, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
@@ -19,7 +19,7 @@ pub fn page(report: &Report) -> String {
          <title>{title}</title>\n<style>\n{}</style>\n<h1>{title}</h1>\n",
         include_str!("page.css")
     );
-    page += &table(report);
+    page += &table(&text::table(report));
     page += &format!("<p>The {} part. {LEGEND}</p>\n", escape(&report.split));
     let parts: [(&str, &str, String); 5] = [
         (
@@ -32,7 +32,7 @@ pub fn page(report: &Report) -> String {
             "Nats per sequence, z.1 (nearest to the data) first, mean over seeds.",
             kl(report),
         ),
-        ("Controls", CONTROLS, controls(report)),
+        ("Controls", CONTROLS, text::controls(report).map_or(String::new(), |of| table(&of))),
         (
             "Training",
             "What a check on the validation part reports, a bound or not, by update; a line for each seed.",
@@ -48,43 +48,21 @@ pub fn page(report: &Report) -> String {
     page + "</html>\n"
 }
 
-fn table(report: &Report) -> String {
-    let (rows, shown) = text::table(report);
-    let mut text = "<div class=\"wide\"><table>\n<thead><tr>".to_string();
-    for &i in &shown {
-        text += &format!("<th scope=\"col\">{}</th>", rows[0].1[i].0);
-    }
-    text += "</tr></thead>\n<tbody>\n";
-    for (n, (line, cells)) in rows.iter().enumerate() {
-        text += "<tr>";
-        for &i in &shown {
-            let (title, cell) = (cells[i].0, escape(&cells[i].1));
-            text += &match title {
-                "model" => format!("<th scope=\"row\">{}{cell}</th>", key(n)),
-                STRUCK if !line.holds && !cell.is_empty() => {
-                    format!("<td class=\"number\"><s title=\"no bound\">{cell}</s></td>")
-                }
-                _ => format!("<td class=\"number\">{cell}</td>"),
-            };
-        }
-        text += "</tr>\n";
-    }
-    text + "</tbody></table></div>\n"
-}
-
-fn controls(report: &Report) -> String {
-    let rows = text::controls(report);
-    let Some((_, first)) = rows.first() else { return String::new() };
-    let titles = first.iter().map(|(title, _)| format!("<th scope=\"col\">{title}</th>"));
+fn table(table: &Table) -> String {
+    let titles = table.titles.iter().map(|title| format!("<th scope=\"col\">{title}</th>"));
     let mut text = format!(
         "<div class=\"wide\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n",
         titles.collect::<String>()
     );
-    for (line, cells) in &rows {
-        let row = report.lines.iter().position(|own| std::ptr::eq(own, *line)).unwrap_or(0);
-        text += &format!("<tr><th scope=\"row\">{}{}</th>", key(row), escape(&cells[0].1));
-        for (_, cell) in &cells[1..] {
-            text += &format!("<td class=\"number\">{}</td>", escape(cell));
+    for (n, cells) in &table.rows {
+        text += "<tr>";
+        for (i, cell) in cells.iter().enumerate() {
+            let says = escape(&cell.text);
+            text += &match (i, cell.is_struck) {
+                (0, _) => format!("<th scope=\"row\">{}{says}</th>", key(*n)),
+                (_, true) => format!("<td class=\"number\"><s title=\"no bound\">{says}</s></td>"),
+                (_, false) => format!("<td class=\"number\">{says}</td>"),
+            };
         }
         text += "</tr>\n";
     }

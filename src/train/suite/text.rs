@@ -54,17 +54,42 @@ pub fn cells(line: &Line) -> Cells {
     ]
 }
 
-/// The rows with their cells, and which columns are not empty in all of them.
-pub fn table(report: &Report) -> (Vec<(&Line, Cells)>, Vec<usize>) {
-    let rows: Vec<(&Line, Cells)> = report.lines.iter().map(|line| (line, cells(line))).collect();
-    let columns = rows.first().map_or(0, |(_, cells)| cells.len());
-    let is_shown = |i: &usize| rows.iter().any(|(_, cells)| !cells[*i].1.is_empty());
-    let shown = (0..columns).filter(is_shown).collect();
-    (rows, shown)
+/// A table of the report, for any kind of text.
+pub struct Table {
+    /// Of its columns; the first has the names of the rows.
+    pub titles: Vec<&'static str>,
+    /// Each with its place among the rows of the report.
+    pub rows: Vec<(usize, Vec<Cell>)>,
+}
+
+/// A cell of a table.
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// Whether it is struck out, being no bound.
+    pub is_struck: bool,
+}
+
+/// The rows of the report. Columns that are empty in all rows are left out.
+pub fn table(report: &Report) -> Table {
+    let all: Vec<Cells> = report.lines.iter().map(cells).collect();
+    let columns = all.first().map_or(0, |cells| cells.len());
+    let shown = (0..columns).filter(|&i| all.iter().any(|cells| !cells[i].1.is_empty()));
+    let shown: Vec<usize> = shown.collect();
+    let titles = shown.iter().map(|&i| all[0][i].0).collect();
+    let row = |(n, cells): (usize, &Cells)| {
+        let cell = |&i: &usize| {
+            let (title, text) = cells[i].clone();
+            let is_struck = title == STRUCK && !report.lines[n].holds && !text.is_empty();
+            Cell { text, is_struck }
+        };
+        (n, shown.iter().map(cell).collect())
+    };
+    Table { titles, rows: all.iter().enumerate().map(row).collect() }
 }
 
 /// Which of the cells is struck out where the value is no bound.
-pub const STRUCK: &str = "as training reports it";
+const STRUCK: &str = "as training reports it";
 
 /// What stands under the table of controls.
 pub const CONTROLS: &str = "What the output reads from the latents, nats per sequence, mean over seeds: ln p(x|z) with z drawn from the posterior \
@@ -72,15 +97,18 @@ pub const CONTROLS: &str = "What the output reads from the latents, nats per seq
     sequence costs nothing if the output does not read it (one with a KL of 0 may be read too: its prior tells of the past). One shared draw: the bounds with the same parameters if every latent \
     is drawn once, where training drew it several times.";
 
-/// The cells of a row's controls, each with the title of its column.
-pub type ControlCells = [(&'static str, String); 6];
-
-/// The rows that have controls, with their cells.
-pub fn controls(report: &Report) -> Vec<(&Line, ControlCells)> {
-    report.lines.iter().filter_map(|line| Some((line, control_cells(line)?))).collect()
+/// The rows that have controls; `None` if there are none.
+pub fn controls(report: &Report) -> Option<Table> {
+    let all = report.lines.iter().enumerate();
+    let all: Vec<(usize, [(&'static str, String); 6])> =
+        all.filter_map(|(n, line)| Some((n, control_cells(line)?))).collect();
+    let titles = all.first()?.1.iter().map(|(title, _)| *title).collect();
+    let cell = |(_, text)| Cell { text, is_struck: false };
+    let rows = all.into_iter().map(|(n, cells)| (n, cells.into_iter().map(cell).collect()));
+    Some(Table { titles, rows: rows.collect() })
 }
 
-fn control_cells(line: &Line) -> Option<ControlCells> {
+fn control_cells(line: &Line) -> Option<[(&'static str, String); 6]> {
     let Controls { posterior, prior, by_prior: (by_prior, k), shuffled, one_draw } =
         line.controls.as_ref()?;
     let lost: Vec<String> =
@@ -98,40 +126,31 @@ fn control_cells(line: &Line) -> Option<ControlCells> {
     ])
 }
 
-/// The report as Markdown. Columns that are empty in all rows are left out.
+/// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
-    let (rows, shown) = table(report);
-    let mut text = format!("# {}\n\n", report.about);
-    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let titles = |i: &usize| rows[0].1[*i].0.to_string();
-    text += &row(shown.iter().map(titles).collect());
-    text += &row(shown.iter().map(|_| "---".to_string()).collect());
-    for (line, cells) in &rows {
-        let cell = |&i: &usize| {
-            let (title, cell) = &cells[i];
-            let cell = cell.replace('|', "\\|");
-            if *title == STRUCK && !line.holds && !cell.is_empty() {
-                format!("~~{cell}~~")
-            } else {
-                cell
-            }
-        };
-        text += &row(shown.iter().map(cell).collect());
-    }
+    let mut text = format!("# {}\n\n{}", report.about, table(report).markdown());
     write!(text, "\nThe {} part. {LEGEND}\n", report.split).expect("to a String");
-    let rows = controls(report);
-    if let Some((_, first)) = rows.first() {
-        text += &format!(
-            "\n{}",
-            row(first.iter().map(|(title, _)| title.replace('|', "\\|")).collect())
-        );
-        text += &row(first.iter().map(|_| "---".to_string()).collect());
-        for (_, cells) in &rows {
-            text += &row(cells.iter().map(|(_, cell)| cell.replace('|', "\\|")).collect());
-        }
-        text += &format!("\n{CONTROLS}\n");
+    if let Some(controls) = controls(report) {
+        text += &format!("\n{}\n{CONTROLS}\n", controls.markdown());
     }
     text
+}
+
+impl Table {
+    fn markdown(&self) -> String {
+        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let escaped = |text: &str| text.replace('|', "\\|");
+        let cell = |Cell { text, is_struck }: &Cell| match is_struck {
+            true => format!("~~{}~~", escaped(text)),
+            false => escaped(text),
+        };
+        let mut text = row(self.titles.iter().map(|title| escaped(title)).collect());
+        text += &row(self.titles.iter().map(|_| "---".to_string()).collect());
+        for (_, cells) in &self.rows {
+            text += &row(cells.iter().map(cell).collect());
+        }
+        text
+    }
 }
 
 /// A row of the report a line, every number in full.
