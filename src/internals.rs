@@ -27,6 +27,7 @@ macro_rules! open {
 }
 
 open! {
+    allocator: train::allocator;
     alphabet: data::handwriting::alphabet;
     bounds: train::bounds;
     check: check;

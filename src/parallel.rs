@@ -121,12 +121,28 @@ pub fn map_each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> V
 /// `f(0), f(1), … f(n − 1)`, each by a team of its own: the threads are shared out evenly among the teams, and
 /// regions within a task are run by its team. For tasks that are long chains of regions so short that all threads
 /// together would mostly wait for each other. With fewer threads than tasks, or in a team: one after another.
+///
+/// Team i is led by thread i of the pool in every call. An allocator keeps what a thread has freed for that thread: led by
+/// another each time, teams would take their memory once on every thread.
 pub fn teams<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let all = threads();
     if at_once(n) < n || n == 1 {
         return (0..n).map(f).collect();
     }
-    map(n, |i| workers::lead(all * (i + 1) / n - all * i / n, i, || f(i)))
+    let results: Vec<Mutex<Option<R>>> = (0..n).map(|_| Mutex::new(None)).collect();
+    rayon::scope(|scope| {
+        scope.spawn_broadcast(|_, thread| {
+            let i = thread.index();
+            if i < n {
+                let result = workers::lead(all * (i + 1) / n - all * i / n, i, || f(i));
+                *results[i].lock().expect(QUIET) = Some(result);
+            }
+        });
+    });
+    let result = |slot: Mutex<Option<R>>| {
+        slot.into_inner().expect(QUIET).expect("every team has its thread")
+    };
+    results.into_iter().map(result).collect()
 }
 
 /// Runs `job` with this thread alone: regions opened in it have one thread.

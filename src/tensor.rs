@@ -245,7 +245,8 @@ pub fn zip<const N: usize>(
 struct Pool {
     free: BTreeMap<usize, Vec<Vec<Real>>>,
     /// Numbers in `free`, numbers in tensors, and the most ever in tensors at once. The pool is cut so that the
-    /// first two together stay within the third.
+    /// first two together stay within 5/4 of the third: without the quarter, buffers of different sizes push each other
+    /// out at every step, and a VRNN asks the system for 10 MB a step.
     pooled: usize,
     live: usize,
     most_live: usize,
@@ -301,6 +302,15 @@ pub fn peak<R>(mut but: Vec<usize>, job: impl FnOnce() -> R) -> (R, usize) {
     (result, lock(&MEASURED).most as usize)
 }
 
+/// Frees all buffers that no tensor uses.
+pub fn release_buffers() {
+    for pool in &POOLS {
+        let mut pool = lock(pool);
+        pool.free.clear();
+        (pool.pooled, pool.most_live) = (0, pool.live);
+    }
+}
+
 impl Pool {
     /// Buffers below this many numbers are not pooled.
     const SMALLEST: usize = 1024;
@@ -336,7 +346,9 @@ impl Pool {
         });
         match &found {
             Some(buffer) => self.pooled -= buffer.capacity(),
-            None => self.shrink(self.most_live.max(self.live + class) - class),
+            None => {
+                self.shrink((self.most_live + self.most_live / 4).max(self.live + class) - class)
+            }
         }
         found
     }

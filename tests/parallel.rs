@@ -202,6 +202,21 @@ fn teams_share_the_threads_and_their_results_come_in_order() {
     }
 }
 
+/// Regression, 27 November 2026: led by any thread each time, teams left the memory that they had freed with all threads,
+/// twice as much as they used.
+#[test]
+fn a_team_is_led_by_the_same_thread_in_every_call() {
+    parallel::with_threads(8, || {
+        let leaders = || parallel::teams(3, |_| std::thread::current().id());
+        let first = leaders();
+        for _ in 0..50 {
+            assert_eq!(parallel::map(100, |i| i).len(), 100); // wakes and moves the other threads
+            assert_eq!(leaders(), first);
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn teams_work_side_by_side_and_so_do_the_threads_of_each() {
     let (all, each) = (Barrier::new(4), [Barrier::new(2), Barrier::new(2)]);

@@ -185,8 +185,14 @@ fn words() -> Vec<Words> {
         some(".product()", &["tensor.rs"], "of what? Name the type of a count"),
         some(
             "unsafe, unsafe_code",
-            &["kernel/gemm/single.rs", "kernel/simd.rs", "parallel/workers.rs", "web/lib.rs"],
-            "three files, with reasons; and the names that a browser calls",
+            &[
+                "kernel/gemm/single.rs",
+                "kernel/simd.rs",
+                "parallel/workers.rs",
+                "train/allocator.rs",
+                "web/lib.rs",
+            ],
+            "four files, with reasons; and the names that a browser calls",
         ),
         some(
             "ndarray, .view()",

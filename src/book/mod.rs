@@ -128,6 +128,7 @@ pub mod decisions {
     //! | [0025](d0025) | Small numbers become 0 | subnormal numbers slow some CPUs, so they are avoided by definition |
     //! | [0026](d0026) | The engine in a browser | the same bits in WebAssembly: two modules, no bindings |
     //! | [0027](d0027) | A suite starts the commands | every run of a table is an ordinary one; what a report is made of |
+    //! | [0028](d0028) | Memory that stays where it is used | why a process took twice what its tensors did, and what cured it |
     //!
     //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
     //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
@@ -187,4 +188,6 @@ pub mod decisions {
     pub mod d0026 {}
     #[doc = include_str!("decisions/0027-a-suite-starts-the-commands.md")]
     pub mod d0027 {}
+    #[doc = include_str!("decisions/0028-memory-that-stays-where-it-is-used.md")]
+    pub mod d0028 {}
 }

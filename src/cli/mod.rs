@@ -98,6 +98,7 @@ enum Command {
 /// The program: parses its arguments, runs the command with the models of `registry`, prints the error. A crate with
 /// its own model gets the whole command line by calling this in its `main`.
 pub fn main(registry: &Registry) -> ExitCode {
+    crate::train::allocator::settle();
     match run(Args::parse(), registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

@@ -5,7 +5,7 @@
 //! rayon has started polls for the next region of the same caller for a while before it returns to rayon.
 //!
 //! A caller waits only for workers that have already entered its region: if none comes, it does everything
-//! itself. One of the three files that may use `unsafe`, for one lifetime.
+//! itself. One of the four files that may use `unsafe`, for one lifetime.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -32,8 +32,8 @@ struct Role {
 }
 
 thread_local! {
-    /// The workers of the regions that this thread opens; and, while those are busy, of the regions that it opens
-    /// within one as the leader of a team.
+    /// The workers of the regions that this thread opens; and of those that it opens as the leader of a team, which
+    /// has fewer.
     static POOLS: [Arc<Workers>; 2] = Default::default();
     static ROLE: Cell<Role> = const { Cell::new(Role { budget: usize::MAX, leads: false, lane: 0 }) };
     /// Which of the two have an open region. A thread that waits in another pool may take a task of this one.
@@ -57,10 +57,14 @@ pub(super) fn leads() -> bool {
 
 /// Runs `job`, a task, as the leader of team number `lane`, of `budget` threads.
 pub(super) fn lead<R>(budget: usize, lane: usize, job: impl FnOnce() -> R) -> R {
-    let before = ROLE.replace(Role { budget, leads: true, lane });
-    let result = job(); // if it panics, the region that it is a task of restores the role
-    ROLE.set(before);
-    result
+    struct Restore(Role);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ROLE.set(self.0);
+        }
+    }
+    let _after = Restore(ROLE.replace(Role { budget, leads: true, lane })); // even if it panics
+    job()
 }
 
 /// Runs `job(0)` on this thread and, with other numbers, on up to `others` more; returns when all have left it. A

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::evaluate::LIMIT;
 use super::objective;
 use super::shards::shards;
-use crate::data::{Batch, DataSet, Split};
+use crate::data::{Batch, DataSet, Split, Window, in_order};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel, parameters};
 use crate::noise::Noise;
@@ -15,6 +15,7 @@ use crate::parallel;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor, peak};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Bytes that a run will hold at its peak.
@@ -35,10 +36,11 @@ pub struct Estimate {
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
 const NUMBERS_PER_PARAMETER: u64 = 7;
 
-/// What the program itself takes: its code, and for each thread a stack and an arena of the system's allocator. Measured:
-/// 10 MB and 5 to 15 MB per thread, so with many threads this can be too little.
-pub fn program() -> u64 {
-    12_000_000 + 6_000_000 * parallel::threads() as u64
+/// What the process takes beside the `allocated` bytes: its code and stacks, and holes in the arenas of the system's
+/// allocator, of which there is one per thread. Measured after [`settle`](super::allocator::settle).
+fn program(allocated: u64) -> u64 {
+    let threads = parallel::threads() as u64;
+    15_000_000 + 250_000 * threads + allocated / 64 * (threads - 1).min(8)
 }
 
 /// Sequences of the passes that are measured. Gradients of parameters are told apart from other tensors by their length;
@@ -47,57 +49,65 @@ const SEQUENCES: usize = 7;
 /// Steps of the shorter of the two passes; the longer one has twice as many. With K particles, both have 1/K of that.
 const SHORT: usize = 32;
 
-/// One part in so many is added to a pass.
-const SLACK: u64 = 6;
-
 impl Estimate {
     /// The estimate for the run that `config` describes, on the threads that there are.
     pub fn new(config: &Config, model: &dyn SequenceModel, set: &DataSet) -> Self {
-        let longest = |split| set.split(split).iter().map(|&i| set.length(i)).max().unwrap_or(0);
-        let (crop, train) = (config.data.crop, longest(Split::Train));
-        let steps = if crop > 0 { crop.min(train) } else { train };
-        let batch = (config.train.batch.min(set.split(Split::Train).len()), steps);
-        let steps = longest(Split::Valid);
-        let sequences = LIMIT.sequences.min(LIMIT.steps / steps.max(1)).max(1);
-        let checked = (sequences.min(set.split(Split::Valid).len()), steps);
-        Self { rest: program() + set.bytes_in_memory(), ..Self::of(config, model, batch, checked) }
+        let crop = if config.data.crop > 0 { config.data.crop } else { usize::MAX };
+        let train = set.split(Split::Train).iter().map(|&i| set.length(i).min(crop));
+        let mut train: Vec<usize> = train.collect();
+        train.sort_by_key(|&steps| std::cmp::Reverse(steps));
+        train.truncate(config.train.batch);
+        let lengths = |windows: Vec<Window>| windows.iter().map(|window| window.steps).collect();
+        let checked = in_order(set, Split::Valid, LIMIT).map(lengths).collect();
+        let mut estimate = Self::of(config, model, train, checked);
+        estimate.rest += set.bytes_in_memory();
+        estimate
     }
 
     /// The estimate for training steps alone, given sequences and steps of a batch; without data set or validation.
     pub fn of_batch(config: &Config, model: &dyn SequenceModel, batch: (usize, usize)) -> Self {
-        Self::of(config, model, batch, (0, 0))
+        Self::of(config, model, vec![batch.1; batch.0], vec![])
     }
 
+    /// Given the longest training sequences, longest first, and every batch of a check.
     fn of(
         config: &Config,
         model: &dyn SequenceModel,
-        batch: (usize, usize),
-        checked: (usize, usize),
+        trained: Vec<usize>,
+        checked: Vec<Vec<usize>>,
     ) -> Self {
+        let batch = (trained.len(), trained.first().map_or(0, |&steps| steps));
+        let draws = config.train.draws();
         let state = state(model.parameter_count());
         let gradient = state / NUMBERS_PER_PARAMETER;
-        // Shards that are computed at the same time are held at the same time; of those before, the gradients are.
-        let held = |(sequences, steps): (usize, usize), draws, pass: &dyn Fn(usize) -> Measured| {
-            let count = shards(model, sequences).len();
-            let at_once = parallel::at_once(count);
-            let measured = [1, 2].map(|i| pass(i * steps.div_ceil(2).min(SHORT.div_ceil(draws))));
-            let (pass, kept) = extrapolated(measured, sequences as f64 / count as f64, steps);
-            let batch = sequences as f64 * steps as f64 * config.model.obs.input as f64;
-            let before = kept * (count - at_once) as f64;
-            (pass * at_once as f64 + before + batch * size_of::<Real>() as f64) as u64
+        let input = config.model.obs.input * size_of::<Real>();
+        let measured = |steps: usize, draws: usize, pass: &dyn Fn(usize) -> Measured| {
+            [1, 2].map(|i| pass(i * steps.div_ceil(2).min(SHORT.div_ceil(draws))))
         };
-        let gradients = (shards(model, batch.0).len() as u64 - 1).saturating_mul(gradient);
-        let draws = config.train.draws();
-        let trained = held(batch, draws, &|steps| training_pass(config, model, steps));
-        let trained = trained.saturating_add(gradients); // the first shard's is counted in `state`
-        let checked = match checked.0 {
-            0 => 0,
-            _ => held(checked, 1, &|steps| checking_pass(config, model, steps)),
+        let pass = measured(batch.1, draws, &|steps| training_pass(config, model, steps));
+        // No batch is padded to more than if every shard had one of the longest sequences.
+        let cut = shards(model, batch.0);
+        // The first shard's is counted in `state`. Half of one for each shard stands for packed weights and partial sums,
+        // which are as long as parameters and so not measured.
+        let gradients = gradient.saturating_mul(3 * cut.len() as u64 - 2) / 2;
+        let cut = cut.iter().zip(&trained).map(|(shard, &steps)| (shard.len(), steps)).collect();
+        let trained = held(cut, pass, input).saturating_add(gradients);
+        let cut = |lengths: &[usize]| -> Vec<(usize, usize)> {
+            let longest = |shard: Range<usize>| {
+                (shard.len(), lengths[shard].iter().max().map_or(0, |&steps| steps))
+            };
+            shards(model, lengths.len()).into_iter().map(longest).collect()
         };
-        let pass = trained.max(checked);
-        // A recycled buffer may be up to a quarter larger than its tensor; most are not, so a sixth is added.
-        let pass = pass.saturating_add(pass / SLACK);
-        Self { state, pass, rest: program(), batch, particles: draws }
+        let longest = checked.iter().flatten().max();
+        let checked = longest.and_then(|&longest| {
+            let pass = measured(longest, 1, &|steps| checking_pass(config, model, steps));
+            checked.iter().map(|lengths| held(cut(lengths), pass, input)).max()
+        });
+        let pass = trained.max(checked.unwrap_or(0));
+        // The pools of buffers keep a quarter more than the tensors (`tensor`), and round capacities up.
+        let pass = pass.saturating_add(pass / 10 * 3);
+        let rest = program(state.saturating_add(pass));
+        Self { state, pass, rest, batch, particles: draws }
     }
 
     /// The sum.
@@ -247,11 +257,29 @@ struct Measured {
 }
 
 /// Extrapolates two measured passes: the bytes of a pass of `sequences` × `steps`, and those that stay behind after it.
-fn extrapolated([short, long]: [Measured; 2], sequences: f64, steps: usize) -> (f64, f64) {
+fn extrapolated([short, long]: [Measured; 2], sequences: usize, steps: usize) -> (f64, f64) {
     let share = (steps as f64 - short.steps as f64) / (long.steps - short.steps) as f64;
     let to = |short: f64, long: f64| short + (long - short) * share;
-    let tensors = to(short.tensors, long.tensors) * sequences / SEQUENCES as f64;
+    // What does not grow with the steps, as packed weights, does not grow with the sequences either.
+    let slope = (long.tensors - short.tensors) / (long.steps - short.steps) as f64;
+    let fixed = (short.tensors - slope * short.steps as f64).max(0.);
+    let tensors = fixed + slope * steps as f64 * sequences as f64 / SEQUENCES as f64;
     (tensors + to(short.list, long.list), to(short.kept, long.kept))
+}
+
+/// Bytes that a pass over a batch holds, given the sequences and steps of each of its shards, and the bytes of a step of x.
+fn held(shards: Vec<(usize, usize)>, pass: [Measured; 2], input: usize) -> u64 {
+    let passes = shards.iter().map(|&(sequences, steps)| extrapolated(pass, sequences, steps));
+    let (passes, kept): (Vec<f64>, Vec<f64>) = passes.unzip();
+    let sum = |bytes: &[f64]| bytes.iter().fold(0., |sum, x| sum + x);
+    // Shards that are computed at the same time are held at the same time; of those before, the gradients are.
+    let most = match parallel::at_once(shards.len()) {
+        1 => passes.iter().fold(0_f64, |most, &x| most.max(x)) + sum(&kept[1..]),
+        _ => sum(&passes),
+    };
+    let sequences = shards.iter().map(|shard| shard.0).sum::<usize>();
+    let longest = shards.iter().map(|shard| shard.1).max().unwrap_or(0);
+    (most + (sequences * longest * input) as f64) as u64
 }
 
 /// Sequences of zeros.

@@ -20,6 +20,7 @@
 //! | `update_ratio.tcn` … | norm of a group's update, relative to the norm of its weights |
 //! | `valid_elbo_seq` `valid_loss` | ELBO and loss of the validation part, where it was checked |
 
+pub(crate) mod allocator;
 pub(crate) mod bounds;
 pub(crate) mod checkpoint;
 #[cfg(feature = "files")]

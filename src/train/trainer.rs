@@ -2,6 +2,7 @@
 //!
 //! Not here: what one update does (`step`), how good a model is (`evaluate`), when to stop (`fit`).
 
+use super::allocator::give_back;
 use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
 use super::config::{Config, Objective, Reduction, TrainConfig};
 use super::data::{dequantise, open_data, real_channels};
@@ -279,7 +280,9 @@ impl Trainer {
         let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
         let plan = Plan { split, draws: 1, iwae, fivo, seed: self.config.seed, copies };
         let step = self.progress.step;
+        give_back();
         let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
+        give_back();
         let value = value.map_err(|e| match e.kind() {
             ErrorKind::Diverged(what) => ErrorKind::Diverged(format!("step {step}: {what}")).into(),
             _ => e,

@@ -2,9 +2,8 @@ use crate::common::allocator::peak;
 use crate::common::preset;
 use crate::common::{Lab, ink, says};
 use stcn::data::DataSet;
-use stcn::internals::memory::{
-    Estimate, available, available_below, check_state, peak_resident, program,
-};
+use stcn::internals::allocator::settle;
+use stcn::internals::memory::{Estimate, available, available_below, check_state, peak_resident};
 use stcn::models::{self, Task};
 use stcn::nn::Init;
 use stcn::train::{Checked, Config, Control, Observer, Report, RunDir, Trainer, fit};
@@ -309,16 +308,18 @@ fn counted() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
+    settle();
     stcn::with_threads(words[2].parse().unwrap(), || {
-        let (estimate, held) = peak(|| {
+        let ((estimate, data), held) = peak(|| {
             let mut trainer = Trainer::new(config).unwrap();
             let estimate = Estimate::new(trainer.config(), trainer.model(), trainer.set());
             let (run, _lock) = RunDir::create(&dir.path().join("run"), trainer.config()).unwrap();
             fit(&mut trainer, &run, &mut Silent).unwrap();
-            estimate
+            (estimate, trainer.set().bytes_in_memory())
         });
         let (total, resident) = (estimate.total(), peak_resident().unwrap_or(0));
-        println!("\ncounted {} {held} {total} {resident}", total - program());
+        let allocated = estimate.state + estimate.pass + data;
+        println!("\ncounted {allocated} {held} {total} {resident}");
     })
     .unwrap();
 }
@@ -329,15 +330,19 @@ fn what_a_run_allocates_is_within_a_quarter_of_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("ink.npz");
     ink(200).save(&data).unwrap();
+    let mut outside = vec![];
     for model in models::ALL {
         for threads in [1, 2, 8] {
             let words = format!("ink-tiny {model} {threads} data.path={}", data.display());
             let Told { said, held, .. } = told(&words);
             let share = said / held;
             println!("{model}, {threads} threads: {:.1} MB, said {share:.2} of it", held * 1e-6);
-            assert!((1. ..=1.25).contains(&share), "{words}: said {said}, held {held}");
+            if !(1. ..=1.25).contains(&share) {
+                outside.push(format!("{words}: said {said}, held {held}"));
+            }
         }
     }
+    assert!(outside.is_empty(), "{outside:#?}");
 }
 
 /// Sequences of `channels` values, as many and as long as small presets crop and batch.
@@ -358,12 +363,20 @@ fn save(path: &Path, channels: usize, task: Task) {
 fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
     let mut outside = vec![];
-    for (name, data) in
-        [("ink-tiny", ""), ("ink-small", ""), ("speech-small", "speech"), ("music-small", "music")]
-    {
+    for (name, data) in [
+        ("ink-tiny", "ink"),
+        ("ink-small", ""),
+        ("speech-small", "speech"),
+        ("music-small", "music"),
+    ] {
         let path = dir.path().join(format!("{data}.npz"));
         let data = match data {
             "" => String::new(),
+            "ink" => {
+                // Without crops, every batch must be as large as the largest.
+                ink(300).save(&path).unwrap();
+                format!(" data.path={}", path.display())
+            }
             _ => {
                 let obs = preset(name, None, None).unwrap().model.obs;
                 save(&path, obs.input, obs.task);
@@ -376,13 +389,12 @@ fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
                 let Told { said, held, of_process, resident } = told(&words);
                 let (share, of_process) = (said / held, of_process / resident);
                 println!(
-                    "{name} {model} {threads}: {:.1} MB, said {share:.3}; process {:.1} MB, said {of_process:.3}",
+                    "{name} {model} {threads}: {:.1} MB, said {share:.3}; process {:.1} MB, said {of_process:.3} of it",
                     held * 1e-6,
                     resident * 1e-6
                 );
-                // What the system counts for the process depends on its allocator: it is printed alone.
-                if !(1. ..=1.25).contains(&share) {
-                    outside.push(format!("{name} {model} {threads}: {share:.3}"));
+                if ![share, of_process].iter().all(|share| (1. ..=1.25).contains(share)) {
+                    outside.push(format!("{name} {model} {threads}: {share:.3}, {of_process:.3}"));
                 }
             }
         }

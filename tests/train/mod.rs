@@ -1,3 +1,4 @@
+mod allocator;
 mod bounds;
 mod checkpoint;
 mod columns;

@@ -1,6 +1,6 @@
 //! The loops of f32 products: strips of C in registers, on AVX-512, AVX2, NEON and without any of them.
 //!
-//! One of the three files that may use `unsafe`: the loops read and write through pointers, after `gemm`
+//! One of the four files that may use `unsafe`: the loops read and write through pointers, after `gemm`
 //! has checked that every index lies inside its slice. What will be needed next is fetched into cache while
 //! a strip is computed, one line with each term (decision 0013): a core waits longer for memory than for arithmetic.
 #![allow(unsafe_code)]
