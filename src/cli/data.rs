@@ -1,4 +1,4 @@
-//! `stcn data`: statistics of data sets, and pictures of their sequences.
+//! `stcn data`: statistics of data sets, and their sequences as pictures, sound and music.
 //!
 //! Not here: the importers' command lines (`prepare`).
 
@@ -7,7 +7,7 @@ use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statisti
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
-use crate::inspect::{ink, png, roll, wave};
+use crate::inspect::{ink, midi, png, roll, wav, wave};
 use crate::models::config::Task;
 use crate::train::data::check_values;
 use clap::{Parser, Subcommand};
@@ -24,27 +24,28 @@ pub(super) enum Command {
     Show(Show),
 }
 
-/// Print the statistics of a data set, and draw its sequences
+/// Print the statistics of a data set, and write its sequences as a picture, sound or MIDI
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn data show lines.npz --index 1 --index 7 --out lines.png\n  \
-    stcn data show digits.npz --rate 8000 --out digits.svg"
+    stcn data show digits.npz --index 3 --out digit.wav"
 )]
 pub(super) struct Show {
     /// A .npz file, or `embedded` for the embedded handwriting
     file: PathBuf,
-    /// Sequences to draw, from 1 [default: the first six]
+    /// Sequences to write, from 1 [default: the first six; for .wav and .mid, which hold one, the first]
     #[arg(long, value_name = "I")]
     index: Vec<usize>,
-    /// The picture to write; without it, only statistics are printed
-    #[arg(long, value_name = "FILE.svg|.png")]
+    /// The file to write: a picture, the sound of speech as .wav, or music of 88 keys as .mid (a step is a quarter note,
+    /// a key that stays on is held); without it, only statistics are printed
+    #[arg(long, value_name = "FILE.svg|.png|.wav|.mid")]
     out: Option<PathBuf>,
-    /// Draw as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
+    /// Take the data as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<String>,
-    /// Sampling rate of speech, in Hz
-    #[arg(long, default_value_t = 16_000, value_name = "N")]
-    rate: u32,
+    /// Sampling rate of speech, in Hz [default: that of the data set, or 16000 if it has none]
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
 }
 
 pub(super) fn run(command: Command) -> Result<()> {
@@ -55,8 +56,8 @@ pub(super) fn run(command: Command) -> Result<()> {
 }
 
 fn show(args: Show) -> Result<()> {
-    let picture = args.out.as_deref().map(picture).transpose()?;
-    check_rate(args.rate)?;
+    let format = args.out.as_deref().map(format).transpose()?;
+    args.rate.map(check_rate).transpose()?;
     let asked = args.kind.as_deref().map(Task::parse).transpose()?;
     let set = open(&args.file)?;
     for &i in &args.index {
@@ -65,6 +66,9 @@ fn show(args: Show) -> Result<()> {
             return Err(Error::invalid(&args.file, what));
         }
     }
+    if let (Some(Format::Wav | Format::Midi), [_, _, ..]) = (&format, &args.index[..]) {
+        return Err(Error::usage("a .wav or .mid holds one sequence: give one --index"));
+    }
     let task = match asked {
         Some(task) => task,
         None if set.channels() == 3 => Task::Ink,
@@ -72,11 +76,25 @@ fn show(args: Show) -> Result<()> {
         None => Task::Speech,
     };
     // Three channels with a pen that is not 0 or 1 are more likely damaged ink than sound.
-    if picture.is_some() || asked.is_some() {
+    if format.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
         checked.map_err(|e| if asked.is_some() { not_drawable(task, &args.file) } else { e })?;
     }
-    println!("{}: {} sequences, D = {}", set.name().display(), set.len(), set.channels());
+    let holds = match format {
+        Some(Format::Wav) => task == Task::Speech,
+        Some(Format::Midi) => task == Task::Music && set.channels() == midi::KEYS,
+        _ => true,
+    };
+    if !holds {
+        let what = format!(
+            "is {task} with D = {}, and a .wav takes speech, a .mid music with D = {}; write .svg, or choose another --as",
+            set.channels(),
+            midi::KEYS
+        );
+        return Err(Error::invalid(&args.file, what));
+    }
+    let rate = set.rate().map_or(String::new(), |rate| format!(", {rate} samples per second"));
+    println!("{}: {} sequences, D = {}{rate}", set.name().display(), set.len(), set.channels());
     for split in Split::ALL {
         if let Some(summary) = set.summary(split) {
             println!("  {summary}");
@@ -86,14 +104,25 @@ fn show(args: Show) -> Result<()> {
         let (all, channels) = statistics(&set)?;
         print_statistics(all, &channels);
     }
-    let Some((out, picture)) = args.out.as_deref().zip(picture) else { return Ok(()) };
+    let Some((out, format)) = args.out.as_deref().zip(format) else { return Ok(()) };
     let index = if args.index.is_empty() { (1..=set.len().min(6)).collect() } else { args.index };
     let rows = index.iter().map(|&i| set.sequence(i - 1)).collect::<Result<Vec<_>>>()?;
-    let drawings = rows.iter().map(|rows| Drawing { rows, primed: 0 });
-    let svg = draw(task, &drawings.collect::<Vec<_>>(), set.channels(), args.rate);
-    match picture {
-        Picture::Svg => write_whole(out, |file| file.write_all(svg.as_bytes()))?,
-        Picture::Png => png::png(&svg, out)?,
+    let drawings = rows.iter().map(|rows| Drawing { rows, primed: 0 }).collect::<Vec<_>>();
+    let rate = || rate_of_sound(args.rate.or(set.rate()));
+    let svg = || {
+        let rate = if task == Task::Speech { rate() } else { USUAL_RATE };
+        draw(task, &drawings, set.channels(), rate)
+    };
+    match format {
+        Format::Svg => write_whole(out, |file| file.write_all(svg().as_bytes()))?,
+        Format::Png => png::png(&svg(), out)?,
+        Format::Wav => {
+            let clipped = wav::wav(&rows[0], rate(), out)?;
+            if clipped > 0 {
+                eprintln!("note: {clipped} samples are beyond 16 bits and were clipped");
+            }
+        }
+        Format::Midi => midi::midi(&rows[0], out)?,
     }
     println!("{}", out.display());
     Ok(())
@@ -131,27 +160,48 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
 
 /// Refuses an implausible sampling rate.
 pub(super) fn check_rate(rate: u32) -> Result<()> {
-    match rate {
-        1000..=768_000 => Ok(()),
-        _ => Err(Error::usage(format!(
-            "--rate {rate}: want samples per second from 1000 to 768000, such as 16000"
+    let rates = DataSet::RATES;
+    let (least, most) = (rates.start(), rates.end());
+    match rates.contains(&rate) {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "--rate {rate}: want samples per second from {least} to {most}, such as 16000"
         ))),
     }
 }
 
-enum Picture {
+/// The sampling rate of sound that does not say its own, in Hz.
+pub(super) const USUAL_RATE: u32 = 16_000;
+
+/// The rate that is known, or else the usual one, with a note.
+pub(super) fn rate_of_sound(known: Option<u32>) -> u32 {
+    known.unwrap_or_else(|| {
+        eprintln!(
+            "note: the sampling rate is unknown and taken to be {USUAL_RATE} Hz: give it with --rate"
+        );
+        USUAL_RATE
+    })
+}
+
+enum Format {
     Svg,
     Png,
+    Wav,
+    Midi,
 }
 
 /// The format by the extension of `--out`.
-fn picture(out: &Path) -> Result<Picture> {
+fn format(out: &Path) -> Result<Format> {
     match out.extension().and_then(|e| e.to_str()) {
-        Some("svg") => Ok(Picture::Svg),
-        Some("png") => Ok(Picture::Png),
+        Some("svg") => Ok(Format::Svg),
+        Some("png") => Ok(Format::Png),
+        Some("wav") => Ok(Format::Wav),
+        Some("mid") => Ok(Format::Midi),
         _ => {
             let name = out.display();
-            Err(Error::usage(format!("--out {name}: want a name that ends in .svg or .png")))
+            Err(Error::usage(format!(
+                "--out {name}: want a name that ends in .svg, .png, .wav or .mid"
+            )))
         }
     }
 }

@@ -1,25 +1,25 @@
 //! `stcn sample`: draws sequences from a trained model, as numbers, pictures and sound.
 
-use super::data::{check_rate, draw, open};
+use super::data::{USUAL_RATE, check_rate, draw, open, rate_of_sound};
 use super::print_json;
 use super::trained::RunArgs;
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
-use crate::inspect::{page::Drawing, png, wav};
+use crate::inspect::{midi, page::Drawing, png, wav};
 use crate::models::Registry;
 use crate::models::{config::Task, generate};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
 use crate::train::Trained;
-use crate::train::data::check_values;
+use crate::train::data;
 use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Draw sequences from a trained model, as .npz, .svg, .png, and for speech .wav
+/// Draw sequences from a trained model, as .npz, .svg, .png, for speech .wav, and for music .mid
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  stcn sample runs/ink --count 8 --steps 600 --temperature 0.8 --out drawn\n  \
@@ -46,11 +46,12 @@ pub(super) struct Args {
     /// Seed of the draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Sampling rate of speech, in Hz
-    #[arg(long, default_value_t = 16_000, value_name = "N")]
-    rate: u32,
+    /// Sampling rate of speech, in Hz [default: that of the data the model was trained on, or 16000 if it is unknown]
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
     /// Directory to write to: sample.npz; sample.svg and sample.png, of the first 64 sequences at most; for speech
-    /// sample-1.wav, sample-2.wav, …
+    /// sample-1.wav, sample-2.wav, …; for music of 88 keys sample-1.mid, … (a step is a quarter note at tempo 120, a key
+    /// that stays on is held)
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// One JSON object on stdout, nothing else
@@ -89,7 +90,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if !(args.temperature >= 0. && args.temperature.is_finite()) {
         return Err(Error::usage("--temperature takes a number from 0 on, such as 0.8"));
     }
-    check_rate(args.rate)?;
+    args.rate.map(check_rate).transpose()?;
     if args.prime_steps.is_some() && args.prime.is_none() {
         let cure = "name the sequence to continue with --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
@@ -97,7 +98,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let mut trained = args.run.open(registry)?;
     let channels = trained.config.model.obs.input;
     let given = args.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
-    let mut given = given.unwrap_or_default();
+    let (mut given, rate_of_prime) = given.unwrap_or_default();
     given.truncate(args.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
     let primed = given.len() / channels;
     let steps = args.steps.unwrap_or_else(|| usual_length(&mut trained));
@@ -118,6 +119,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
     let npz = args.out.join("sample.npz");
     let mut writer = Writer::create(&npz, channels, &[])?;
+    let rate_of_run = Some(trained.config.data.rate).filter(|&rate| rate > 0);
+    let rate = args.rate.or(rate_of_run).or(rate_of_prime).filter(|_| task == Task::Speech);
+    rate.into_iter().for_each(|rate| writer.set_rate(rate));
     // Each is written as soon as it is drawn, and forgotten.
     for first in (0..args.count).step_by(at_once) {
         let samples: Vec<u64> =
@@ -147,10 +151,22 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let set = DataSet::open_within(&npz, None, 4 * NUMBERS_AT_ONCE as u64)?;
     let mut files = vec![npz.display().to_string()];
     let mut heard = Heard::default();
-    let sounds = if task == Task::Speech { set.len() } else { 0 };
-    for i in 0..sounds {
-        let (rows, path) = (set.sequence(i)?, args.out.join(format!("sample-{}.wav", i + 1)));
-        heard.add(&rows, wav::wav(&rows, args.rate, &path)?);
+    let rate = if task == Task::Speech { rate_of_sound(rate) } else { USUAL_RATE };
+    for i in 0..set.len() {
+        let path = |end| args.out.join(format!("sample-{}.{end}", i + 1));
+        let path = match task {
+            Task::Speech => {
+                let (rows, path) = (set.sequence(i)?, path("wav"));
+                heard.add(&rows, wav::wav(&rows, rate, &path)?);
+                path
+            }
+            Task::Music if channels == midi::KEYS => {
+                let path = path("mid");
+                midi::midi(&set.sequence(i)?, &path)?;
+                path
+            }
+            _ => break,
+        };
         files.push(path.display().to_string());
     }
     let pictured = set.len().min(PICTURED).min(NUMBERS_AT_ONCE / numbers);
@@ -166,13 +182,14 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
             eprintln!("note: the picture shows the first {shown} of {count} sequences");
         }
         let drawings: Vec<_> = pictured.iter().map(|rows| Drawing { rows, primed }).collect();
-        let svg = draw(task, &drawings, channels, args.rate);
+        let svg = draw(task, &drawings, channels, rate);
         files.extend(pictures(&args.out.join("sample"), &svg)?);
     }
     if args.json {
         let mut line = json!({ "checkpoint": trained.checkpoint.to_string_lossy(), "step": trained.step, "count": args.count, "steps": steps, "primed": primed, "files": files });
         if let Some(clipped) = clipped {
             line["clipped"] = clipped.into();
+            line["rate"] = rate.into();
         }
         print_json(&line);
     } else {
@@ -229,8 +246,8 @@ fn pictures(stem: &Path, svg: &str) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// The normalised rows of `FILE:INDEX`.
-fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
+/// The normalised rows of `FILE:INDEX`, and their sampling rate if it is known.
+fn primed(prime: &str, trained: &Trained) -> Result<(Vec<f32>, Option<u32>)> {
     let wrong = || Error::usage(format!("--prime {prime}: want FILE:INDEX, such as lines.npz:12"));
     let (file, index) = prime.rsplit_once(':').ok_or_else(wrong)?;
     let index: usize = index.parse().map_err(|_| wrong())?;
@@ -246,11 +263,12 @@ fn primed(prime: &str, trained: &Trained) -> Result<Vec<f32>> {
         let what = format!("has sequences 1 to {}, not {index}: choose another", set.len());
         return Err(Error::invalid(file, what));
     }
-    check_values(trained.config.model.obs.task, &set)?;
+    data::check_values(trained.config.model.obs.task, &set)?;
+    data::check_rate(&trained.config, &set)?;
     let raw = set.sequence(index - 1)?;
     let mut rows = vec![0.; raw.len()];
     trained.normalisation.apply(&raw, &mut rows);
-    Ok(rows)
+    Ok((rows, set.rate()))
 }
 
 /// The median length of the run's training data if they are still there, else [`STEPS`].

@@ -274,6 +274,7 @@ fn begin(args: &Args, registry: &Registry) -> Result<Trainer> {
         Some(weights) => {
             let mut config = weights.config.clone();
             (config.data.path, config.data.fingerprint) = (PathBuf::new(), String::new());
+            config.data.rate = 0;
             args.settings.set.iter().try_for_each(|set| config.set(set))?;
             config
         }

@@ -3,6 +3,8 @@
 //! Each error says what was found, what was wanted, and the cure. Not here: reading the arrays (`npz`), building a
 //! [`super::DataSet`] from them (`set`).
 
+use std::ops::RangeInclusive;
+
 /// A data set as the arrays of its file; nothing is checked yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flat<S = Vec<f32>> {
@@ -14,6 +16,31 @@ pub struct Flat<S = Vec<f32>> {
     pub lengths: Vec<i64>,
     /// 0 train, 1 valid, 2 test; `None` if the file has no `split`.
     pub split: Option<Vec<i8>>,
+    /// Samples of sound per second; `None` if the file has no `rate`.
+    pub rate: Option<i64>,
+}
+
+impl Flat<()> {
+    /// The same with its samples.
+    pub(super) fn with<S>(self, samples: S) -> Flat<S> {
+        let Self { channels, lengths, split, rate, .. } = self;
+        Flat { channels, samples, lengths, split, rate }
+    }
+}
+
+/// Samples per second that sound may have.
+pub const RATES: RangeInclusive<u32> = 1000..=768_000;
+
+/// Refuses a `rate` that no sound has.
+pub(super) fn check_rate(rate: i64) -> Result<u32, String> {
+    let known = u32::try_from(rate).ok().filter(|rate| RATES.contains(rate));
+    known.ok_or_else(|| {
+        let (least, most) = (RATES.start(), RATES.end());
+        format!(
+            "`rate` is {rate}, wanted samples of sound per second, {least} to {most}; correct it, or leave it out if the \
+             data are not sound"
+        )
+    })
 }
 
 /// Refuses `samples` without channels.

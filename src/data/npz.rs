@@ -1,4 +1,5 @@
-//! The flat npz file: `samples` `<f4` or `<i2 [total, D]`, `lengths` `<i8 [N]` and maybe `split` `|i1 [N]`.
+//! The flat npz file: `samples` `<f4` or `<i2 [total, D]`, `lengths` `<i8 [N]`, and maybe `split` `|i1 [N]` and the number
+//! `rate` `<i8 []`.
 //!
 //! `<i2` is for sound and takes half the bytes; both become f32 when read. Here: .npy headers, dtypes and sizes. We
 //! parse headers ourselves so that messages can name the cure, and so that no allocation trusts a header: header and
@@ -12,7 +13,7 @@ use super::samples::{Disk, Dtype, Samples};
 use super::unzip::{Archive, Content, read_once};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{open_regular, write_whole};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, arr0};
 use ndarray_npy::{NpzWriter, WriteNpyError, WriteNpzError};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -32,14 +33,13 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     let mut file = &open_file(path)?;
     let opened = file.metadata().map_err(Error::read(path))?; // later changes are detected by it
     let mut npz = NpzFile::new(BufReader::new(file), path)?;
-    let (about, lengths, split) = npz.all_but_samples(most_bytes)?;
-    let (channels, numbers) = (about.shape[1], about.shape[0] * about.shape[1]);
+    let (about, flat) = npz.all_but_samples(most_bytes)?;
+    let numbers = about.shape[0] * about.shape[1];
     let bytes = (numbers as u64).saturating_mul(4);
     if bytes <= most_bytes {
         let fingerprint = file.rewind().and_then(|()| fingerprint(&mut file));
         let fingerprint = fingerprint.map_err(Error::read(path))?;
-        let samples = npz.samples()?.into();
-        return Ok((Flat { channels, samples, lengths, split }, fingerprint));
+        return Ok((flat.with(npz.samples()?.into()), fingerprint));
     }
     let start = match (about.stored_at, about.fortran) {
         (Some(start), false) => start,
@@ -57,7 +57,7 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     let dtype = Dtype::of(about.descr);
     let file = file.try_clone().map_err(Error::read(path))?;
     let disk = Disk::new(file, opened, path, start + about.header_bytes, numbers, dtype);
-    Ok((Flat { channels, samples: Samples::Disk(disk), lengths, split }, fingerprint))
+    Ok((flat.with(Samples::Disk(disk)), fingerprint))
 }
 
 /// Why an array cannot be left on disk, and the cure.
@@ -89,8 +89,8 @@ fn open_file(path: &Path) -> Result<File> {
 #[cfg(feature = "internals")]
 pub fn parse<R: Read + Seek>(reader: R, path: &Path) -> Result<Flat> {
     let mut file = NpzFile::new(reader, path)?;
-    let (about, lengths, split) = file.all_but_samples(u64::MAX)?;
-    Ok(Flat { channels: about.shape[1], samples: file.samples()?, lengths, split })
+    let (_, flat) = file.all_but_samples(u64::MAX)?;
+    Ok(flat.with(file.samples()?))
 }
 
 /// Writes the arrays, compressed; the file appears under its name only when it is complete.
@@ -127,6 +127,9 @@ fn write_to(file: &mut BufWriter<File>, flat: &Flat) -> io::Result<()> {
     npz.add_array("lengths", &ArrayView1::from(&flat.lengths)).map_err(io_error)?;
     if let Some(split) = &flat.split {
         npz.add_array("split", &ArrayView1::from(split)).map_err(io_error)?;
+    }
+    if let Some(rate) = flat.rate {
+        npz.add_array("rate", &arr0(rate)).map_err(io_error)?;
     }
     npz.finish().map(drop).map_err(io_error)
 }
@@ -169,6 +172,13 @@ const SPLIT: Entry = Entry {
     rank: 1,
     axes: "one axis [sequences]",
     reshape: "split.reshape(-1)",
+};
+const RATE: Entry = Entry {
+    name: "rate",
+    descrs: &["<i8", "<i4"], // NumPy's own integer, today and on Windows before NumPy 2
+    rank: 0,
+    axes: "() (a single number)",
+    reshape: "rate.reshape(())",
 };
 
 /// Bytes of memory per sequence besides its samples: length, offset, split and order.
@@ -243,9 +253,9 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         Ok(Self { zip, path })
     }
 
-    /// The header of `samples`, the lengths and the split, checked against each other. If `lengths` are compressed, the
+    /// The header of `samples` and everything else, checked against each other. If `lengths` are compressed, the
     /// sequences may take up to `most_bytes` of memory.
-    fn all_but_samples(&mut self, most_bytes: u64) -> Result<(About, Vec<i64>, Option<Vec<i8>>)> {
+    fn all_but_samples(&mut self, most_bytes: u64) -> Result<(About, Flat<()>)> {
         let path = self.path;
         let wrong = |what: String| Error::invalid(path, what);
         let about = self.find(&SAMPLES)?.about;
@@ -265,12 +275,21 @@ impl<'p, R: Read + Seek> NpzFile<'p, R> {
         }
         let lengths = found.numbers(path, i64::from_le_bytes)?;
         offsets(&lengths, channels, steps * channels).map_err(wrong)?;
-        if !self.has(&SPLIT) {
-            return Ok((about, lengths, None));
+        let mut flat = Flat { channels, samples: (), lengths, split: None, rate: None };
+        if self.has(&SPLIT) {
+            let found = self.find(&SPLIT)?;
+            check_count(found.about.shape[0], sequences).map_err(wrong)?;
+            flat.split = Some(found.numbers(path, i8::from_le_bytes)?);
         }
-        let found = self.find(&SPLIT)?;
-        check_count(found.about.shape[0], sequences).map_err(wrong)?;
-        Ok((about, lengths, Some(found.numbers(path, i8::from_le_bytes)?)))
+        if self.has(&RATE) {
+            let found = self.find(&RATE)?;
+            let rate = match found.about.descr {
+                "<i4" => found.numbers(path, |bytes| i32::from_le_bytes(bytes).into())?,
+                _ => found.numbers(path, i64::from_le_bytes)?,
+            };
+            flat.rate = Some(rate[0]);
+        }
+        Ok((about, flat))
     }
 
     fn samples(&mut self) -> Result<Vec<f32>> {

@@ -3,7 +3,7 @@
 //! All data passes the checks of [`DataSet::from_flat`] once, and other code relies on them. Messages count
 //! sequences, steps and channels from 1. Not here: the file format ([`super::npz`]).
 
-use super::agreement::{Flat, check_channels, check_count, offsets};
+use super::agreement::{Flat, RATES, check_channels, check_count, check_rate, offsets};
 #[cfg(feature = "files")]
 use super::npz;
 use super::samples::Samples;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Sequences of finite numbers, each at least one step long, with their splits.
@@ -25,6 +26,7 @@ pub struct DataSet {
     /// Offset of each sequence in `samples`, then the end of the last.
     offsets: Vec<usize>,
     split: Vec<Split>,
+    rate: Option<u32>,
     /// The sequences of each split, so that millions need not be searched.
     by_split: [Vec<usize>; 3],
 }
@@ -35,6 +37,9 @@ const PIECE: usize = 1 << 16;
 impl DataSet {
     /// The most bytes of samples that [`open`](Self::open) loads into memory.
     pub const IN_MEMORY: u64 = 1 << 30;
+
+    /// Samples per second that sound may have.
+    pub const RATES: RangeInclusive<u32> = RATES;
 
     /// A data set in memory, from sequences of shape `[steps, channels]`; without `split`, all are for training.
     ///
@@ -63,7 +68,7 @@ impl DataSet {
             return Err(Error::invalid(name, unknown_split(i, number.into())));
         }
         let split = split.map(|split| split.into_iter().map(|n| n as i8).collect());
-        let flat = Flat { channels, samples: sequences.concat(), lengths, split };
+        let flat = Flat { channels, samples: sequences.concat(), lengths, split, rate: None };
         let fingerprint = fingerprint(&flat);
         Self::from_flat(name, fingerprint, flat, Some(MissingSplit::AllTrain))
     }
@@ -76,10 +81,11 @@ impl DataSet {
         missing: Option<MissingSplit>,
     ) -> Result<Self> {
         let wrong = |what: String| Error::invalid(&name, what);
-        let Flat { channels, samples, lengths, split } = flat;
+        let Flat { channels, samples, lengths, split, rate } = flat;
         let samples = samples.into();
         check_channels(channels).map_err(wrong)?;
         let offsets = offsets(&lengths, channels, samples.len()).map_err(wrong)?;
+        let rate = rate.map(check_rate).transpose().map_err(wrong)?;
         let split = match (split, missing) {
             (Some(split), _) => checked_split(&split, lengths.len()).map_err(wrong)?,
             (None, Some(rule)) => {
@@ -104,7 +110,7 @@ impl DataSet {
         };
         let by_split =
             Split::ALL.map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
-        let set = Self { name, fingerprint, channels, samples, offsets, split, by_split };
+        let set = Self { name, fingerprint, channels, samples, offsets, split, rate, by_split };
         if set.samples.are_integral() {
             return Ok(set);
         }
@@ -143,6 +149,17 @@ impl DataSet {
     /// D: values per step.
     pub fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// Samples of sound per second; `None` if that is unknown, or the data are not sound.
+    pub fn rate(&self) -> Option<u32> {
+        self.rate
+    }
+
+    /// The same values as sound of `rate` samples per second. Fails if that is not in [`RATES`](Self::RATES).
+    pub fn with_rate(self, rate: u32) -> Result<Self> {
+        let rate = check_rate(rate.into()).map_err(|what| Error::invalid(&self.name, what))?;
+        Ok(Self { rate: Some(rate), ..self })
     }
 
     /// Sequence `i`, raw: `[steps, channels]`.
@@ -328,6 +345,7 @@ impl DataSet {
             samples: self.samples.read(0..self.samples.len())?.into_owned(),
             lengths: (0..self.len()).map(|i| self.length(i) as i64).collect(),
             split: self.split.contains(&Split::Train).then_some(split),
+            rate: self.rate.map(i64::from),
         };
         npz::write(path, &flat)
     }

@@ -25,6 +25,7 @@ pub struct Writer {
     total: usize,
     lengths: Vec<i64>,
     split: Vec<i8>,
+    rate: Option<u32>,
     columns: usize,
     /// The text of [`META`].
     meta: String,
@@ -80,7 +81,26 @@ impl Writer {
             meta = format!("index,split,steps,{}\n", columns.join(","));
         }
         let (lengths, split, columns) = (vec![], vec![], columns.len());
-        Ok(Self { file, zip, dtype, channels, total: 0, lengths, split, columns, meta, leftover })
+        let (total, rate) = (0, None);
+        Ok(Self {
+            file,
+            zip,
+            dtype,
+            channels,
+            total,
+            lengths,
+            split,
+            rate,
+            columns,
+            meta,
+            leftover,
+        })
+    }
+
+    /// Says that the data are sound of `rate` samples per second; [`finish`](Self::finish) fails if that is not in
+    /// [`DataSet::RATES`].
+    pub fn set_rate(&mut self, rate: u32) {
+        self.rate = Some(rate);
     }
 
     /// Adds a raw sequence `[steps, channels]` of at least one step; `about` has one entry per column.
@@ -137,7 +157,7 @@ impl Writer {
     /// Checks the data set and moves the file to its final name. Reads the samples three times: once for the checksum,
     /// twice for the statistics.
     pub fn finish(self) -> Result<Written> {
-        let Self { file, mut zip, dtype, channels, total, lengths, split, meta, .. } = self;
+        let Self { file, mut zip, dtype, channels, total, lengths, split, rate, meta, .. } = self;
         let shape = format!("({total}, {channels})");
         let mut write = || {
             zip.end(&header(dtype.descr(), &shape))?;
@@ -148,6 +168,11 @@ impl Writer {
             zip.begin("split.npy", HEADER)?;
             split.iter().try_for_each(|n| zip.write(&n.to_le_bytes()))?;
             zip.end(&header("|i1", &one_axis))?;
+            if let Some(rate) = rate {
+                zip.begin("rate.npy", HEADER)?;
+                zip.write(&i64::from(rate).to_le_bytes())?;
+                zip.end(&header("<i8", "()"))?;
+            }
             if meta.is_empty() {
                 return Ok(());
             }

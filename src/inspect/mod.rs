@@ -7,6 +7,9 @@ pub(crate) mod figures;
 pub(crate) mod html;
 pub mod ink;
 pub(crate) mod jacobian;
+pub(crate) mod label;
+#[cfg(feature = "files")]
+pub(crate) mod midi;
 pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod png;
@@ -20,6 +23,8 @@ pub mod wave;
 pub use dump::Dump;
 pub use explain::{Explanation, Number, Pass, Routes, Target};
 pub use html::{History, More, page as html};
+#[cfg(feature = "files")]
+pub use midi::midi;
 pub use page::Drawing;
 pub use png::png;
 pub use table::table;

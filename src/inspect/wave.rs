@@ -3,6 +3,7 @@
 //! A step is a frame of consecutive samples. Not here: the page itself (`page`), pixels (`png`), sound to
 //! listen to (`wav`).
 
+use super::label::{COLOUR, label, round_step, thousandths};
 use super::page::{Drawing, FAINT, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page};
 use crate::kernel::math::{cos_turns_f64, ln_f64};
 use std::fmt::Write as _;
@@ -33,7 +34,7 @@ const CLOSEST: f64 = 4.;
 /// All have one scale of time, at which the longest fills the page's width; each is scaled to its own peak.
 /// Grid lines mark every frame of `channels` samples, unless they are too close, and ticks below the waveform
 /// every tenth of a second at `rate` samples per second. The spectrogram goes from 0 up to half the rate and
-/// shows 60 dB.
+/// shows 60 dB; its axes are in kHz and seconds.
 pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
     let longest = sounds.iter().map(|sound| sound.rows.len()).max().unwrap_or(0).max(1);
     // Pixels per sample, bounded, so that a sound of a few samples does not become a staircase.
@@ -47,6 +48,7 @@ pub fn svg(sounds: &[Drawing], channels: usize, rate: u32) -> String {
         wave(&mut body, &samples, sound.primed * channels, top, scale);
         top += WAVE + TICK;
         spectrogram(&mut body, &samples, &cosines, top, scale);
+        axes(&mut body, samples.len(), rate, top, scale);
         top += (BANDS * BAND) as f64 + GAP;
     }
     page(&body, top)
@@ -149,6 +151,36 @@ fn spectrogram(body: &mut String, samples: &[f64], cosines: &[f64], top: f64, sc
              shape-rendering=\"crispEdges\" d=\"{d}\"/>"
         );
     }
+}
+
+/// Pixels between two labels of the axis of time, and of frequency, at least.
+const APART: [f64; 2] = [100., 20.];
+
+/// Ticks and labels beside the spectrogram and below it.
+fn axes(body: &mut String, samples: usize, rate: u32, top: f64, scale: f64) {
+    let (tall, rate) = ((BANDS * BAND) as f64, f64::from(rate));
+    let mut d = label("kHz", [MARGIN - 8., top - 16.], 1.);
+    let step = round_step(APART[1] * rate / 2. / tall);
+    for hertz in (0..).map(|i| i * step).take_while(|&hertz| hertz as f64 <= rate / 2.) {
+        let y = top + tall * (1. - hertz as f64 / (rate / 2.));
+        let _ =
+            write!(d, "M{MARGIN} {y:.1}h-4{}", label(&thousandths(hertz), [MARGIN - 8., y], 1.));
+    }
+    let step = round_step(1000. * APART[0] / (rate * scale)); // in milliseconds
+    let x = |ms: u64| MARGIN + ms as f64 / 1000. * rate * scale;
+    let until = MARGIN + samples as f64 * scale;
+    for ms in (0..).map(|i| i * step).take_while(|&ms| x(ms) <= until + 0.1) {
+        let text = format!("{} s", thousandths(ms));
+        let _ = write!(
+            d,
+            "M{:.1} {}v4{}",
+            x(ms),
+            top + tall,
+            label(&text, [x(ms), top + tall + 12.], 0.5)
+        );
+    }
+    let _ =
+        writeln!(body, "<path fill=\"none\" stroke=\"{COLOUR}\" stroke-width=\"1.2\" d=\"{d}\"/>");
 }
 
 /// The power of every band around a sample; beyond the ends there is silence.

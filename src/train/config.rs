@@ -86,6 +86,8 @@ pub struct DataConfig {
     /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
     /// results.
     pub in_memory: u64,
+    /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
+    pub rate: u32,
 }
 
 /// How it is trained.
@@ -186,8 +188,11 @@ impl Config {
     /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
     /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
     pub fn portable_toml(&self) -> String {
-        // Its last key. Left out, so that checkpoints have the bytes that they had before there was one.
-        self.portable().to_toml().trim_end_matches("keep = 0\n").into()
+        // Two keys are left out, so that checkpoints have the bytes that they had before there were any: the last one, and
+        // the rate where it is unknown, which comes before those of [model] and [train].
+        let text = self.portable().to_toml();
+        let text = text.trim_end_matches("keep = 0\n");
+        if self.data.rate > 0 { text.into() } else { text.replacen("\nrate = 0\n", "\n", 1) }
     }
 
     /// The config without what [`portable_toml`](Self::portable_toml) leaves out.
@@ -225,6 +230,13 @@ impl Config {
         }
         if !self.data.split.is_empty() {
             self.data.split.parse::<MissingSplit>()?;
+        }
+        let (rate, rates) = (self.data.rate, DataSet::RATES);
+        if rate > 0 && !rates.contains(&rate) {
+            let (least, most) = (rates.start(), rates.end());
+            return Err(Error::usage(format!(
+                "data.rate is {rate}: choose samples of sound per second from {least} to {most}, or 0 if that is unknown"
+            )));
         }
         if self.data.dequantise && self.model.obs.task == Task::Music {
             return Err(Error::usage(

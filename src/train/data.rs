@@ -9,7 +9,7 @@ use crate::models::config::Task;
 use crate::noise::Noise;
 
 /// Opens the data set at `config.data.path`, or the embedded handwriting if the path is empty; checks that it suits the
-/// model, and stores its fingerprint in `config`.
+/// model, and stores its fingerprint and its sampling rate in `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
     let set = match config.data.path.as_os_str().is_empty() {
         true => handwriting::data_set()?,
@@ -28,8 +28,24 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     if config.data.dequantise {
         set.check_grid(real_channels(config))?;
     }
+    check_rate(config, &set)?;
+    config.data.rate = set.rate().unwrap_or(config.data.rate);
     config.data.fingerprint = set.fingerprint().into();
     Ok(set)
+}
+
+/// Refuses sound of another sampling rate than `data.rate`, if both are known.
+pub fn check_rate(config: &Config, set: &DataSet) -> Result<()> {
+    match (set.rate(), config.data.rate) {
+        (Some(found), wanted) if wanted > 0 && found != wanted => Err(Error::invalid(
+            set.name(),
+            format!(
+                "has {found} samples of sound per second, and data.rate of this run is {wanted}: give data of that rate, \
+                 or train another run with --set data.rate=0"
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(feature = "files")]

@@ -46,8 +46,9 @@ impl Config {
             Task::Music => Normalise::None,
         };
         let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
-        let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
-        let data = DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory };
+        let (dequantise, in_memory, rate) = (false, DataSet::IN_MEMORY >> 20, 0);
+        let data =
+            DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory, rate };
         Self { seed: 1, preset, data, model, train: train_of(preset) }
     }
 }

@@ -59,11 +59,14 @@ impl fmt::Display for Change {
 }
 
 /// The keys that differ between the config in a checkpoint and the one to go on with, by name. The path of the data
-/// is not compared; its fingerprint is, if known.
+/// is not compared; its fingerprint and its sampling rate are, if known.
 pub fn changes(before: &Config, now: &Config) -> Vec<Change> {
     let (before, mut now) = (before.portable(), now.portable());
     if now.data.fingerprint.is_empty() {
         now.data.fingerprint.clone_from(&before.data.fingerprint);
+    }
+    if now.data.rate == 0 {
+        now.data.rate = before.data.rate;
     }
     let (old, new) = (before.values(), now.values());
     let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();

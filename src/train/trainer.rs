@@ -149,6 +149,7 @@ impl Trainer {
         let before = Config::from_toml(&checkpoint.header.config_toml, path, registry)?;
         resume::check(&resume::changes(&before, &config))?;
         config.data.fingerprint.clone_from(&before.data.fingerprint);
+        config.data.rate = before.data.rate;
         check(&config.model, &checkpoint, path)?;
         let Checkpoint { header, params, adam_m, adam_v } = checkpoint;
         let normalisation = Normalisation { mean: header.mean, std: header.std };

@@ -30,6 +30,7 @@ fn flat() -> Flat {
         samples: (0..9).flat_map(row).collect(),
         lengths: vec![2, 3, 4],
         split: Some(vec![0, 1, 2]),
+        rate: None,
     }
 }
 

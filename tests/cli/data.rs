@@ -1,6 +1,6 @@
 //! `stcn data show`.
 
-use crate::common::{Lab, says};
+use crate::common::{Lab, says, stderr};
 use stcn::data::DataSet;
 
 /// With `roll.npz` of five keys and `sound.npz` of frames of four samples.
@@ -54,6 +54,58 @@ fn data_of_another_kind_than_was_asked_for_is_refused() {
         let parts = [&format!("--rate {rate}: want samples per second from 1000 to 768000")[..]];
         says(&said(&format!("sound.npz --rate {rate}")), &parts);
     }
+}
+
+#[test]
+fn sound_is_taken_at_the_rate_that_it_says_or_that_was_asked_for() {
+    let lab = lab();
+    let set = DataSet::open(lab.path("sound.npz"), Some("all-train".parse().unwrap())).unwrap();
+    set.with_rate(8000).unwrap().save(lab.path("known.npz")).unwrap();
+    let first =
+        |file: &str| lab.ok(&format!("data show {file}")).lines().next().unwrap().to_string();
+    assert_eq!(first("known.npz"), "known.npz: 2 sequences, D = 4, 8000 samples per second");
+    assert_eq!(first("sound.npz"), "sound.npz: 2 sequences, D = 4");
+    // The rate of a .wav, and what is said of it.
+    let heard = |words: &str| {
+        let output = lab.stcn(&format!("data show {words} --out x.wav")).output().unwrap();
+        assert!(output.status.success());
+        let mut wav = hound::WavReader::open(lab.path("x.wav")).unwrap();
+        let samples: Vec<i16> = wav.samples().map(Result::unwrap).collect();
+        (wav.spec().sample_rate, samples.len(), stderr(&output))
+    };
+    assert_eq!(heard("known.npz"), (8000, 36, String::new()));
+    assert_eq!(heard("known.npz --index 2"), (8000, 16, String::new()));
+    assert_eq!(heard("known.npz --rate 11025").0, 11_025);
+    assert_eq!(heard("sound.npz --rate 16000"), (16_000, 36, String::new()));
+    let note = "note: the sampling rate is unknown and taken to be 16000 Hz: give it with --rate\n";
+    assert_eq!(heard("sound.npz"), (16_000, 36, note.into()));
+    let drawn = |words: &str| {
+        lab.ok(&format!("data show {words} --out x.svg"));
+        lab.read("x.svg")
+    };
+    assert!(drawn("known.npz") == drawn("sound.npz --rate 8000"));
+    assert!(drawn("known.npz") != drawn("sound.npz"));
+}
+
+#[test]
+fn music_of_88_keys_becomes_midi_and_nothing_else_does() {
+    let lab = lab();
+    let mut rows = vec![0.; 3 * 88];
+    rows[39] = 1.;
+    DataSet::from_parts("piece", 88, vec![rows], None)
+        .unwrap()
+        .save(lab.path("piece.npz"))
+        .unwrap();
+    lab.ok("data show piece.npz --out piece.mid");
+    assert!(lab.read("piece.mid").starts_with(b"MThd"));
+    let said = |words: &str| lab.refused(&format!("data show {words}"));
+    let only = "a .wav takes speech, a .mid music with D = 88; write .svg";
+    says(&said("roll.npz --out x.mid"), &["roll.npz: is music with D = 5, and ", only]);
+    says(&said("sound.npz --out x.mid"), &["sound.npz: is speech with D = 4", only]);
+    says(&said("ink.npz --out x.wav"), &["ink.npz: is ink with D = 3", only]);
+    let two = "sound.npz --index 1 --index 2 --out x.wav";
+    says(&said(two), &["a .wav or .mid holds one sequence: give one --index"]);
+    says(&said("ink.npz --out x.gif"), &["ends in .svg, .png, .wav or .mid"]);
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn data_with_nothing_to_look_at_is_refused() {
     let text = &mut checkpoint.header.config_toml;
     *text = text.replace("split = \"\"", "split = \"all-test\"");
     checkpoint.save(&path).unwrap();
-    let flat = Flat { channels: 3, samples: vec![0., 1., 1.], lengths: vec![1], split: None };
+    let flat =
+        Flat { channels: 3, samples: vec![0., 1., 1.], lengths: vec![1], split: None, rate: None };
     npz::write(lab.path("x.npz"), &flat).unwrap();
     for words in ["inspect run", "explain run z.1"] {
         says(

@@ -138,10 +138,19 @@ fn many_sequences_take_no_more_memory_than_some() {
     assert_eq!(open(&lab, "drawn/sample.npz").len(), 20_000);
 }
 
+/// Sequences of these values.
+fn set(channels: usize, value: fn(usize) -> f32) -> DataSet {
+    let rows = |n: usize| (0..n * channels).map(value).collect();
+    DataSet::from_parts("set", channels, [12, 9, 12].map(rows).to_vec(), None).unwrap()
+}
+
 /// A run of two steps on sequences of these values.
 fn trained_on(lab: &Lab, channels: usize, head: &str, task: &str, value: fn(usize) -> f32) {
-    let rows = |n: usize| (0..n * channels).map(value).collect();
-    let set = DataSet::from_parts("set", channels, [12, 9, 12].map(rows).to_vec(), None).unwrap();
+    train_on(lab, set(channels, value), head, task);
+}
+
+fn train_on(lab: &Lab, set: DataSet, head: &str, task: &str) {
+    let channels = set.channels();
     set.save(lab.path("set.npz")).unwrap();
     let kind = format!("--set model.task={task} --set model.input={channels} --head {head}");
     let data = "--data set.npz --set data.split=all-train --set data.normalise=scalar";
@@ -172,6 +181,84 @@ fn speech_comes_as_numbers_as_pictures_and_as_sound_of_the_rate_asked_for() {
     says(&lab.refused("sample run --out other --rate 10"), &["--rate 10: want samples per second"]);
 }
 
+const TONE: fn(usize) -> f32 = |i| (i % 7) as f32 * 900. - 2700.;
+
+#[test]
+fn a_run_knows_the_rate_of_the_sound_that_it_was_trained_on() {
+    let lab = Lab::new();
+    train_on(&lab, set(4, TONE).with_rate(8000).unwrap(), "normal", "speech");
+    assert!(String::from_utf8(lab.read("run/config.toml")).unwrap().contains("\nrate = 8000\n"));
+    // The checkpoint alone knows it too.
+    std::fs::copy(lab.path("run/checkpoint/best.stcn"), lab.path("alone.stcn")).unwrap();
+    let opened = |run: &str| format!("drawn from {run} of step 2\n");
+    for (words, rate, said) in [
+        ("run", 8000, opened("run/checkpoint/best.stcn")),
+        ("alone.stcn --steps 6", 8000, opened("alone.stcn")),
+        ("run --rate 11025", 11_025, opened("run/checkpoint/best.stcn")),
+    ] {
+        let output = lab.stcn(&format!("sample {words} --count 1 --out drawn")).output().unwrap();
+        assert_eq!(stderr(&output), said);
+        let wav = hound::WavReader::open(lab.path("drawn/sample-1.wav")).unwrap();
+        assert_eq!(
+            (wav.spec().sample_rate, open(&lab, "drawn/sample.npz").rate()),
+            (rate, Some(rate))
+        );
+    }
+    assert_eq!(lab.json("sample run --steps 6 --count 1 --out drawn")[0]["rate"], 8000);
+    // The picture too is of this rate.
+    let drawn = |words: &str| {
+        lab.ok(&format!("sample run --steps 6 --count 1 {words} --out drawn"));
+        lab.read("drawn/sample.svg")
+    };
+    assert!(drawn("") == drawn("--rate 8000") && drawn("") != drawn("--rate 16000"));
+    // A run that goes on is the same run.
+    lab.ok("train --resume run --steps 3");
+    assert_eq!(lab.json("sample run --latest --steps 6 --count 1 --out drawn")[0]["rate"], 8000);
+}
+
+#[test]
+fn sound_of_another_rate_is_refused_wherever_a_run_takes_data() {
+    let lab = Lab::new();
+    train_on(&lab, set(4, TONE).with_rate(8000).unwrap(), "normal", "speech");
+    set(4, TONE).with_rate(16_000).unwrap().save(lab.path("other.npz")).unwrap();
+    let parts = [
+        "other.npz: has 16000 samples of sound per second, and data.rate of this run is 8000",
+        "give data of that rate, or train another run",
+    ];
+    for words in [
+        "evaluate run --data other.npz --split train",
+        "sample run --prime other.npz:1 --out drawn",
+        "train --resume run --steps 3 --data other.npz",
+    ] {
+        says(&lab.refused(words), &parts);
+    }
+    // To begin with its weights is to train another run.
+    lab.ok("train --init run --data other.npz --out another --steps 1");
+    assert_eq!(lab.json("sample another --steps 6 --count 1 --out drawn")[0]["rate"], 16_000);
+}
+
+#[test]
+fn where_nobody_knows_the_rate_the_usual_one_is_taken_and_told() {
+    let lab = Lab::new();
+    trained_on(&lab, 4, "normal", "speech", TONE);
+    let said = |words: &str| {
+        let words = format!("sample run --steps 6 --count 1 {words} --out drawn");
+        stderr(&lab.stcn(&words).output().unwrap())
+    };
+    let note = "note: the sampling rate is unknown and taken to be 16000 Hz: give it with --rate\n";
+    let opened = "drawn from run/checkpoint/best.stcn of step 2\n";
+    assert_eq!(said(""), format!("{note}{opened}"));
+    let rate = || {
+        let wav = hound::WavReader::open(lab.path("drawn/sample-1.wav")).unwrap();
+        (wav.spec().sample_rate, open(&lab, "drawn/sample.npz").rate())
+    };
+    assert_eq!(rate(), (16_000, None));
+    // What it goes on from may know.
+    set(4, TONE).with_rate(22_050).unwrap().save(lab.path("known.npz")).unwrap();
+    assert_eq!(said("--prime known.npz:1"), opened);
+    assert_eq!(rate(), (22_050, Some(22_050)));
+}
+
 /// They are drawn 32 side by side; the 128th is the first with a number beyond f32.
 #[test]
 fn a_late_sequence_that_is_not_finite_leaves_no_file_of_those_before() {
@@ -197,7 +284,8 @@ fn sound_that_is_too_loud_or_too_soft_is_told() {
     let said = |value: fn(usize) -> f32| {
         let lab = Lab::new();
         trained_on(&lab, 4, "normal", "speech", value);
-        let output = lab.stcn("sample run --count 1 --steps 6 --out drawn").output().unwrap();
+        let output =
+            lab.stcn("sample run --count 1 --steps 6 --rate 8000 --out drawn").output().unwrap();
         String::from_utf8(output.stderr).unwrap()
     };
     says(&said(|i| (i % 7) as f32 * 9e4 - 27e4), &["% of the samples are beyond 16 bits"]);
@@ -217,6 +305,21 @@ fn music_comes_as_numbers_and_as_a_roll() {
     assert!(lab.read("drawn/sample.svg").starts_with(b"<svg"));
     let evaluated = lab.ok("evaluate run --split train --iwae 2");
     says(&evaluated, &["mean over sequences of each one's nats per step: ", ", IWAE "]);
+}
+
+#[test]
+fn music_of_88_keys_comes_as_midi_too() {
+    let lab = Lab::new();
+    trained_on(&lab, 88, "bernoulli", "music", |i| (i % 3 / 2) as f32);
+    let line = &lab.json("sample run --count 2 --steps 6 --out drawn")[0];
+    let files = ["sample.npz", "sample-1.mid", "sample-2.mid", "sample.svg", "sample.png"];
+    assert_eq!(line["files"], serde_json::json!(files.map(|name| format!("drawn/{name}"))));
+    let drawn = open(&lab, "drawn/sample.npz");
+    for i in 0..2 {
+        let path = lab.path("again.mid");
+        stcn::inspect::midi(&drawn.sequence(i).unwrap(), &path).unwrap();
+        assert!(lab.read(&format!("drawn/sample-{}.mid", i + 1)) == lab.read("again.mid"));
+    }
 }
 
 #[test]

@@ -21,9 +21,10 @@ fn parse(bytes: &[u8]) -> stcn::Result<Flat> {
 
 /// The arrays of a file and its fingerprint, with all numbers in memory.
 pub fn read(path: impl AsRef<Path>) -> stcn::Result<(Flat, String)> {
-    let (Flat { channels, samples, lengths, split }, fingerprint) = npz::open(path, u64::MAX)?;
+    let (flat, fingerprint) = npz::open(path, u64::MAX)?;
+    let Flat { channels, samples, lengths, split, rate } = flat;
     let samples = samples.read(0..samples.len())?.into_owned();
-    Ok((Flat { channels, samples, lengths, split }, fingerprint))
+    Ok((Flat { channels, samples, lengths, split, rate }, fingerprint))
 }
 
 /// A zip of these members.
@@ -103,6 +104,7 @@ fn good_flat() -> Flat {
         samples: vec![1., 2., 3., 4., 5., 6.],
         lengths: vec![1, 2],
         split: Some(vec![0, 2]),
+        rate: None,
     }
 }
 
@@ -132,6 +134,26 @@ fn headers_of_versions_2_and_3_and_other_spellings_read_too() {
 }
 
 #[test]
+fn the_rate_of_sound_is_a_single_number_of_either_width() {
+    let beside = |rate: Vec<u8>| {
+        let members = [("samples.npy", samples()), ("lengths.npy", lengths()), ("rate.npy", rate)];
+        parse(&zip_of(&members, CompressionMethod::Stored))
+    };
+    let rate = |rate| beside(rate).unwrap().rate;
+    assert_eq!(rate(npy("'<i8'", "()", &8000_i64.to_le_bytes())), Some(8000));
+    assert_eq!(rate(npy("'<i4'", "()", &(-8000_i32).to_le_bytes())), Some(-8000));
+    assert_eq!(
+        refusal(beside(npy("'<f8'", "()", &8000_f64.to_le_bytes()))),
+        "x.npz: `rate` has dtype '<f8', wanted '<i8' or '<i4'; convert it with rate.astype('<i8') before np.savez"
+    );
+    assert_eq!(
+        refusal(beside(npy("'<i8'", "(1,)", &8000_i64.to_le_bytes()))),
+        "x.npz: `rate` has shape (1,), wanted () (a single number); reshape it with rate.reshape(()) before np.savez"
+    );
+    assert!(refusal(beside(npy("'<i8'", "()", &[0; 4]))).contains("`rate` has 4 bytes of numbers"));
+}
+
+#[test]
 fn what_ndarray_npy_writes_reads_and_what_we_write_it_reads() {
     let mut writer = NpzWriter::new(Cursor::new(Vec::new()));
     writer.add_array("samples", &array![[1_f32, 2.], [3., 4.], [5., 6.]]).unwrap();
@@ -155,7 +177,8 @@ fn writing_and_reading_keeps_every_bit_and_leaves_no_partial_file() {
     let path = folder.path().join("round.npz");
     let values: Vec<f32> =
         (0..40_000_u32).map(|i| f32::from_bits(i.wrapping_mul(0x9e37_79b9))).collect();
-    let flat = Flat { channels: 4, samples: values, lengths: vec![9_999, 1], split: None };
+    let flat =
+        Flat { channels: 4, samples: values, lengths: vec![9_999, 1], split: None, rate: None };
     npz::write(&path, &flat).unwrap();
     let (back, _) = read(&path).unwrap();
     let bits = |flat: &Flat| flat.samples.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -562,7 +585,8 @@ proptest! {
         samples in prop::collection::vec(any::<f32>(), 0..20),
         lengths in prop::collection::vec(prop_oneof![any::<i64>(), 0..5_i64], 0..6),
         split in prop::option::of(prop::collection::vec(prop_oneof![any::<i8>(), 0..3_i8], 0..6)),
+        rate in prop::option::of(any::<i64>()),
     ) {
-        let _ = set_of(Flat { channels, samples, lengths, split });
+        let _ = set_of(Flat { channels, samples, lengths, split, rate });
     }
 }

@@ -58,7 +58,8 @@ fn everything_is_the_same_from_memory_and_from_the_disk() {
 fn only_stored_samples_beyond_the_limit_stay_on_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    let flat = Flat { channels: 1, samples: vec![1.; 1000], lengths: vec![1000], split: None };
+    let flat =
+        Flat { channels: 1, samples: vec![1.; 1000], lengths: vec![1000], split: None, rate: None };
     let rule = Some("all-train".parse().unwrap());
     let in_memory = |path: &Path, most| {
         DataSet::open_within(path, rule, most).unwrap().bytes_in_memory() >= 4000

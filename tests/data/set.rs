@@ -23,6 +23,7 @@ pub fn good() -> Flat {
         samples: vec![1., 2., 3., 4., 5., 6.],
         lengths: vec![1, 2],
         split: Some(vec![0, 2]),
+        rate: None,
     }
 }
 
@@ -51,6 +52,31 @@ fn saving_and_opening_gives_the_same_set_with_the_files_fingerprint() {
         assert_eq!(back.split_of(i), set.split_of(i));
     }
     assert_eq!(back.fingerprint(), crate::data::npz::read(&path).unwrap().1);
+}
+
+#[test]
+fn sound_keeps_its_rate_and_one_that_no_sound_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let rate = |set: DataSet| {
+        set.save(&path).unwrap();
+        DataSet::open(&path, Some("all-train".parse().unwrap())).unwrap().rate()
+    };
+    assert_eq!(rate(counting(&[3], None)), None);
+    for known in [1000, 8000, 768_000] {
+        assert_eq!(rate(counting(&[3], None).with_rate(known).unwrap()), Some(known));
+    }
+    for other in [0, 999, 768_001] {
+        assert_eq!(
+            refusal(counting(&[3], None).with_rate(other)),
+            format!(
+                "counting: `rate` is {other}, wanted samples of sound per second, 1000 to 768000; correct it, or leave it \
+                 out if the data are not sound"
+            )
+        );
+    }
+    let said = refused(&Flat { rate: Some(-8000), ..good() }, None);
+    assert!(said.contains("`rate` is -8000, wanted"), "{said}");
 }
 
 #[test]

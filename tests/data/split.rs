@@ -14,6 +14,7 @@ fn a_missing_split_follows_the_rule_that_the_caller_names() {
         samples: vec![0.; sequences],
         lengths: vec![1; sequences],
         split: None,
+        rate: None,
     };
     npz::write(&path, &flat).unwrap();
     let open = |rule: &str| DataSet::open(&path, Some(rule.parse().unwrap())).unwrap();

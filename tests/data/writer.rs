@@ -3,7 +3,7 @@
 use super::refusal;
 use crate::common::recordings::meta;
 use crate::common::says;
-use ndarray::{Array1, Array2, array};
+use ndarray::{Array0, Array1, Array2, array};
 use stcn::data::{DataSet, Dtype, Normalisation, Normalise, Split, Writer};
 use stcn::internals::npz::Flat;
 use std::fs;
@@ -49,8 +49,11 @@ fn other_readers_read_what_was_pushed() {
 
     let mut writer = Writer::create_as(Dtype::I2, &path, 2, &[]).unwrap();
     fill(&mut writer);
+    writer.set_rate(8000);
     writer.finish().unwrap();
     let mut reader = ndarray_npy::NpzReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let rate: Array0<i64> = reader.by_name("rate").unwrap();
+    assert_eq!(rate.into_scalar(), 8000);
     let whole: Array2<i16> = reader.by_name("samples").unwrap();
     assert_eq!(whole.mapv(f32::from), samples);
 }
@@ -254,5 +257,16 @@ fn whole_numbers_of_16_bits_read_as_those_of_numpy_do() {
     writer.finish().unwrap();
     let flat = crate::data::npz::read(&path).unwrap().0;
     let samples = vec![1., -2., -32768., 32767.];
-    assert_eq!(flat, Flat { channels: 2, samples, lengths: vec![2], split: None });
+    assert_eq!(flat, Flat { channels: 2, samples, lengths: vec![2], split: None, rate: None });
+}
+
+#[test]
+fn a_rate_that_no_sound_has_is_refused_at_the_end_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(folder.path().join("x.npz"), 2, &[]).unwrap();
+    fill(&mut writer);
+    writer.set_rate(999);
+    let said = refusal(writer.finish());
+    says(&said, &["x.npz: `rate` is 999, wanted samples of sound per second"]);
+    assert_eq!(names(folder.path()), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! A data set: the zip as it lies on the disk, or its three arrays under good checksums, to the last check.
+//! A data set: the zip as it lies on the disk, or its arrays under good checksums, to the last check.
 //!
 //! The first byte says which: 0 and the file, 1 and the parts stored, 2 and the parts deflated.
 
@@ -35,8 +35,8 @@ fuzz_target!(
 fn packed(input: &[u8], method: CompressionMethod) -> Vec<u8> {
     let options = SimpleFileOptions::default().compression_method(method);
     let mut zip = ZipWriter::new(Cursor::new(vec![]));
-    let parts: [_; 3] = stcn_fuzz::parts(input);
-    for (name, content) in ["samples.npy", "lengths.npy", "split.npy"].iter().zip(parts) {
+    let parts: [_; 4] = stcn_fuzz::parts(input);
+    for (name, content) in ["samples.npy", "lengths.npy", "split.npy", "rate.npy"].iter().zip(parts) {
         if !content.is_empty() {
             zip.start_file(*name, options).expect("in memory");
             zip.write_all(content).expect("in memory");
@@ -56,8 +56,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let samples = npy("<f4", "(4, 3)", &numbers.repeat(4));
     let lengths = npy("<i8", "(2,)", &[1_i64.to_le_bytes(), 3_i64.to_le_bytes()].concat());
     let split = npy("|i1", "(2,)", &[0, 2]);
+    let rate = npy("<i8", "()", &8000_i64.to_le_bytes());
     let cut = stcn_fuzz::CUT;
-    let parts = [&samples[..], &cut, &lengths, &cut, &split].concat();
+    let parts = [&samples[..], &cut, &lengths, &cut, &split, &cut, &rate].concat();
     let files = [CompressionMethod::Stored, CompressionMethod::Deflated]
         .map(|method| packed(&parts, method));
     let zeros = npy("<f4", "(2000, 3)", &[0; 24_000]);

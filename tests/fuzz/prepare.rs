@@ -113,7 +113,7 @@ fn import(kind: u8, path: &Path) -> stcn::Result<()> {
             blizzard::import(&sound, &options, &mut writer, progress).map(drop)
         }
         _ => {
-            let options = wav::Options { rate: 16_000, frame: 200, split: all };
+            let options = wav::Options { rate: Some(16_000), frame: 200, split: all };
             wav::import(&sound, &options, &mut writer, progress).map(drop)
         }
     }

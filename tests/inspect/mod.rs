@@ -4,6 +4,8 @@ mod figures;
 mod html;
 mod ink;
 mod jacobian;
+mod label;
+mod midi;
 mod page;
 mod place;
 mod png;

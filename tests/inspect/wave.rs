@@ -100,6 +100,38 @@ fn frames_and_tenths_of_seconds_are_marked_where_they_can_be_told_apart() {
 }
 
 #[test]
+fn the_axes_have_ticks_in_khz_and_in_seconds_of_the_rate() {
+    // The ticks: those that go left and those that go down.
+    let ticks = |samples: usize, rate: u32| {
+        let page = svg(&[Drawing { rows: &vec![1.; samples], primed: 0 }], 200, rate);
+        let path = page.split("<path fill=\"none\" stroke=\"#767676\"").nth(1).unwrap();
+        let path = path.split(" d=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
+        let starts = |end: &str| -> Vec<String> {
+            let lines = path.split('M').filter_map(|line| line.split_once(end));
+            lines.map(|(start, _)| start.to_string()).collect()
+        };
+        (starts("h-4"), starts("v4"))
+    };
+    let bottom = 48. + 128. + 8. + 128.;
+    // 0, 2, 4, 6 and 8 kHz; every tenth of a second.
+    let (khz, seconds) = ticks(16_000, 16_000);
+    let at = |khz: f64| format!("48 {:.1}", bottom - 16. * khz);
+    assert_eq!(khz, [0., 2., 4., 6., 8.].map(at));
+    let at = |i: usize| format!("{:.1} {bottom}", 48. + 150.4 * i as f64);
+    assert_eq!(seconds, (0..=10).map(at).collect::<Vec<_>>());
+    // The same numbers, taken to be slower: 0, 1, 2, 3 and 4 kHz, every fifth of a second.
+    let (khz, seconds) = ticks(16_000, 8000);
+    let at = |khz: f64| format!("48 {:.1}", bottom - 32. * khz);
+    assert_eq!(khz, [0., 1., 2., 3., 4.].map(at));
+    assert_eq!(seconds.len(), 11);
+    // Rates at the ends of what is known have some, and not too many.
+    for rate in [1000, 11_025, 768_000] {
+        let (khz, _) = ticks(16_000, rate);
+        assert!((3..=7).contains(&khz.len()), "{rate}: {khz:?}");
+    }
+}
+
+#[test]
 fn what_was_given_has_another_colour() {
     let samples = tone(4000, 8., 500.);
     let page = svg(&[Drawing { rows: &samples, primed: 5 }], 200, 16_000);

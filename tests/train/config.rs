@@ -22,6 +22,10 @@ fn off_is_spelt_zero_and_can_always_be_set() {
 #[test]
 fn settings_that_cannot_train_are_refused_with_the_cure() {
     for (assignment, wanted) in [
+        (
+            "data.rate=999",
+            "data.rate is 999: choose samples of sound per second from 1000 to 768000, or 0 if that is unknown",
+        ),
         ("train.batch=0", "train.batch is 0: choose a number from 1 to 1048576"),
         ("train.eval_every=0", "train.eval_every is 0: choose 1 or more updates"),
         ("train.lr=0", "train.lr is 0: choose a number above 0, such as 0.001"),
@@ -114,6 +118,14 @@ fn where_samples_are_held_and_what_is_kept_beside_it_are_no_part_of_a_checkpoint
         assert_ne!(here.to_toml(), Config::default().to_toml());
         assert_eq!(here.portable_toml(), Config::default().portable_toml());
     }
+    // Where it is unknown, the sampling rate is no part of it either.
+    let text = Config::default().portable_toml();
+    assert!(
+        !text.contains("rate = 0") && text.contains("\nin_memory = 1024\n\n[model]\n"),
+        "{text}"
+    );
+    let text = set("data.rate=8000").unwrap().portable_toml();
+    assert!(text.contains("\nin_memory = 1024\nrate = 8000\n\n[model]\n"), "{text}");
     let text = Config::default().portable_toml();
     assert!(text.ends_with("\nafter_step = 200\n"), "{text}");
     set("data.in_memory=9223372036854775807").unwrap().validate().unwrap();

@@ -18,3 +18,23 @@ fn dequantised_updates_are_other_updates_and_refused_off_the_grid() {
         "{said}"
     );
 }
+
+#[test]
+fn a_run_takes_the_rate_of_its_sound_and_refuses_sound_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = stored(dir.path());
+    let ink = || DataSet::open(&data, None).unwrap();
+    let with = |set: DataSet, more: &str| {
+        set.save(&data).unwrap();
+        Trainer::new(config(&[&format!("data.path={}", data.display()), more]))
+    };
+    let rate = |set: DataSet, more| with(set, more).unwrap().config().data.rate;
+    assert_eq!(rate(ink(), "data.rate=0"), 0);
+    assert_eq!(rate(ink(), "data.rate=8000"), 8000); // which the file does not know
+    assert_eq!(rate(ink().with_rate(16_000).unwrap(), "data.rate=0"), 16_000);
+    assert_eq!(rate(ink(), "data.rate=16000"), 16_000);
+    let said = with(ink(), "data.rate=8000").err().expect("refused").to_string();
+    let wanted = "has 16000 samples of sound per second, and data.rate of this run is 8000: give data of that rate, or \
+                  train another run with --set data.rate=0";
+    assert_eq!(said, format!("{}: {wanted}", data.display()));
+}

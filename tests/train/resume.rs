@@ -34,6 +34,16 @@ fn a_fingerprint_is_compared_once_it_is_known() {
 }
 
 #[test]
+fn a_sampling_rate_is_compared_once_it_is_known() {
+    let (mut before, mut now) = (config(&[]), config(&[]));
+    before.data.rate = 8000;
+    assert_eq!(changes(&before, &now), []);
+    now.data.rate = 16_000;
+    assert_eq!(changes(&before, &now)[0].to_string(), "data.rate 8000 → 16000");
+    check(&changes(&before, &now)).unwrap_err();
+}
+
+#[test]
 fn keys_of_another_model_are_changes() {
     let mut now = config(&[]);
     now.model = crate::common::preset("ink-tiny", Some("rnn"), None).unwrap().model;

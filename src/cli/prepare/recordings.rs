@@ -1,6 +1,7 @@
 //! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
 use super::{Files, note, prepare, within};
+use crate::cli::data::check_rate;
 use crate::data::Dtype;
 use crate::data::prepare::{blizzard, pattern, timit, wav};
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ pub(in crate::cli) struct Blizzard {
     streams: u32,
 }
 
-/// A folder of .wav files and its subfolders, resampled to one rate and cut into frames
+/// A folder of .wav files and its subfolders, brought to one rate and cut into frames
 ///
 /// The splits come from --split, or from patterns of the files' paths in the folder: `*` matches any characters,
 /// `?` one, `[0-4]` one of these. A file that matches no pattern is for training.
@@ -68,9 +69,10 @@ pub(in crate::cli) struct Blizzard {
 pub(in crate::cli) struct Wav {
     #[command(flatten)]
     files: Files,
-    /// Sampling rate to convert to, in Hz
-    #[arg(long, default_value_t = 16_000, value_name = "HZ")]
-    rate: u32,
+    /// Sampling rate of the data set, in Hz, to which recordings of another are resampled; `recorded` keeps that of the
+    /// recordings, which must all have the same
+    #[arg(long, default_value = "16000", value_name = "HZ|recorded")]
+    rate: String,
     /// Samples in a frame, which are the channels of the data set
     #[arg(long, default_value_t = 200, value_name = "D")]
     frame: u32,
@@ -150,6 +152,13 @@ pub(super) fn blizzard(args: Blizzard) -> Result<()> {
     Ok(())
 }
 
+fn parse_rate(rate: &str) -> Result<u32> {
+    let number = rate.parse().map_err(|_| {
+        Error::usage(format!("--rate {rate}: want samples per second, such as 16000, or recorded"))
+    })?;
+    check_rate(number).map(|()| number)
+}
+
 pub(super) fn wav(args: Wav) -> Result<()> {
     let Wav { files, rate, frame, split, valid, test } = args;
     let patterns = |texts: Vec<String>| -> Result<Vec<_>> {
@@ -170,7 +179,7 @@ pub(super) fn wav(args: Wav) -> Result<()> {
         }
         None => wav::Rule::Patterns { valid: patterns(valid)?, test: patterns(test)? },
     };
-    let rate = within("rate", rate, 8000, 48_000)? as u32;
+    let rate = (rate != "recorded").then(|| parse_rate(&rate)).transpose()?;
     let options = wav::Options { rate, frame: within("frame", frame, 1, 1 << 16)?, split };
     let mut counts = wav::Counts::default();
     prepare(&files, (Dtype::I2, options.frame), &wav::COLUMNS, |writer, progress| {

@@ -5,6 +5,7 @@
 
 use super::header::{Coding, Header};
 use super::{riff, sphere};
+use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 use std::fs::File;
@@ -16,8 +17,8 @@ const MOST_SAMPLES: u64 = 1 << 28;
 
 const WANTED: &str = "a recording: name its file";
 
-/// Supported sampling rates, in Hz.
-const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+/// Samples per second of the corpora with a published layout.
+pub const SPEECH_RATE: u32 = 16_000;
 
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 16;
@@ -56,7 +57,7 @@ impl Audio {
         }
         let (coding, samples) = (Coding::Signed16, bytes / 2);
         let header =
-            Header { rate: 16_000, channels: 1, coding, start: 0, samples, extremes: None };
+            Header { rate: SPEECH_RATE, channels: 1, coding, start: 0, samples, extremes: None };
         Ok(Self { header, path: path.into(), reader, next: 0 })
     }
 }
@@ -82,13 +83,14 @@ impl<R: Read + Seek> Audio<R> {
                 ));
             }
         };
-        if !RATES.contains(&header.rate) {
+        let rates = DataSet::RATES;
+        if !rates.contains(&header.rate) {
             return wrong(format!(
                 "has {} samples per second, wanted {} to {}; convert it with `sox in.wav -r 16000 \
                  out.wav`",
                 header.rate,
-                RATES.start(),
-                RATES.end()
+                rates.start(),
+                rates.end()
             ));
         }
         if !(1..=2).contains(&header.channels) {
@@ -110,11 +112,11 @@ impl<R: Read + Seek> Audio<R> {
     pub fn check_speech(&self) -> Result<()> {
         let Header { rate, channels, coding, .. } = self.header;
         match (rate, channels, coding) {
-            (16_000, 1, Coding::Signed16 | Coding::Signed16Big) => Ok(()),
+            (SPEECH_RATE, 1, Coding::Signed16 | Coding::Signed16Big) => Ok(()),
             _ => Err(Error::invalid(
                 &self.path,
                 format!(
-                    "has {channels} channel(s) of {} bits at {rate} Hz, wanted 1 of 16 bits at 16000 \
+                    "has {channels} channel(s) of {} bits at {rate} Hz, wanted 1 of 16 bits at {SPEECH_RATE} \
                      Hz; get the original, or convert the folder with `stcn data prepare wav`",
                     8 * coding.bytes()
                 ),

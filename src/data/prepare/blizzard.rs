@@ -4,7 +4,7 @@
 //! 8,000 samples, as in the release of Chung et al. 2015. The end of a block that does not fill a row in every
 //! stream is dropped. Memory holds one row. Not here: mp3, which must be decoded first.
 
-use super::audio::Audio;
+use super::audio::{Audio, SPEECH_RATE};
 use super::folder::{self, Found};
 use super::streams::Joined;
 use crate::data::split::Split;
@@ -80,6 +80,7 @@ pub fn import(
             ),
         ));
     }
+    writer.set_rate(SPEECH_RATE);
     let mut row = 0;
     for block in files.chunks(options.block) {
         let mut signal = Joined::new(block.iter().map(|(file, samples)| (file, *samples)), open);

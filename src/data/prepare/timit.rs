@@ -4,7 +4,7 @@
 //! whole utterances. Train and valid are concatenated and cut into pieces, as by Fraccaro et al. 2016 and later papers,
 //! optionally in the order of parallel streams. Not here: carrying a state along a stream; every piece starts anew.
 
-use super::audio::Audio;
+use super::audio::{Audio, SPEECH_RATE};
 use super::folder::{self, Found};
 use super::streams::Joined;
 use crate::data::split::Split;
@@ -74,6 +74,7 @@ pub fn import(
     writer: &mut Writer,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Counts> {
+    writer.set_rate(SPEECH_RATE);
     let mut counts = Counts::default();
     let files = tree(folder, &mut counts)?;
     let splits = match &options.lists {

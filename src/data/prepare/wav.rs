@@ -21,8 +21,8 @@ pub const COLUMNS: [&str; 1] = ["file"];
 /// The output format and the splits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Samples per second.
-    pub rate: u32,
+    /// Samples per second; `None`: those of the recordings, which must all have the same.
+    pub rate: Option<u32>,
     /// D: samples per frame.
     pub frame: usize,
     /// How the files are split.
@@ -65,10 +65,30 @@ pub fn import(
 ) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut files = vec![];
+    let mut first: Option<(u32, String)> = None;
     for file in folder::recordings(folder, &["wav", "sph"])? {
         let mut audio = Audio::open(&file.path)?;
         audio.check_extremes()?;
-        let samples = resampled(&audio, options.rate);
+        let found = audio.header().rate;
+        let (of_first, name) = first.get_or_insert_with(|| (found, file.name.clone()));
+        let rate = options.rate.unwrap_or(*of_first);
+        if options.rate.is_none() && found != rate {
+            let what = format!(
+                "holds {name} of {rate} samples per second and {} of {found}, wanted one rate; choose one for all, such \
+                 as --rate {}",
+                file.name,
+                rate.min(found)
+            );
+            return Err(Error::invalid(folder, what));
+        }
+        if rate.max(found) > MOST_RATIO * rate.min(found) {
+            let what = format!(
+                "has {found} samples per second, too far from {rate} to be converted (a factor of {MOST_RATIO} at most); \
+                 choose a nearer --rate, or convert it with `sox in.wav -r {rate} out.wav`"
+            );
+            return Err(Error::invalid(&file.path, what));
+        }
+        let samples = resampled(&audio, rate);
         audio.check_length(samples)?;
         match samples < options.frame as u64 {
             true => counts.short += 1,
@@ -83,13 +103,14 @@ pub fn import(
         return Err(Error::invalid(folder, what));
     }
     let splits = options.split.assign(folder, &files)?;
+    let rate = options.rate.or(first.map(|(rate, _)| rate)).expect("there are recordings");
+    writer.set_rate(rate);
     let total = files.iter().map(|file| file.bytes).sum::<u64>().max(1) as f64;
-    let (mut done, mut converter) =
-        (0, Converter { from: options.rate, to: options.rate, sinc: None });
+    let (mut done, mut converter) = (0, Converter { from: rate, to: rate, sinc: None });
     for (file, split) in files.iter().zip(splits) {
         let mut audio = Audio::open(&file.path)?;
         counts.files += 1;
-        counts.resampled += usize::from(audio.header().rate != options.rate);
+        counts.resampled += usize::from(audio.header().rate != rate);
         let mut samples = converter.convert(&mut audio)?;
         for x in &mut samples {
             counts.clipped += usize::from(!(-32768. ..=32767.).contains(x));
@@ -165,6 +186,9 @@ struct Converter {
     to: u32,
     sinc: Option<Async<f64>>,
 }
+
+/// The greatest factor between two rates, that of 48 and 8 kHz: the filter is too short for more.
+const MOST_RATIO: u32 = 6;
 
 /// Samples converted at a time.
 const CHUNK: usize = 1024;

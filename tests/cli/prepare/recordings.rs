@@ -2,6 +2,7 @@
 
 use crate::common::recordings::{meta, ramp, sphere, wav};
 use crate::common::{Lab, says, stderr};
+use stcn::data::DataSet;
 use std::fs;
 
 fn write(lab: &Lab, name: &str, bytes: Vec<u8>) {
@@ -62,6 +63,25 @@ fn blizzard_and_wav_are_prepared_and_counted() {
 }
 
 #[test]
+fn recordings_keep_their_rate_if_they_are_asked_to_and_all_have_it() {
+    let lab = Lab::new();
+    write(&lab, "b/1.wav", wav(8000, &ramp(0, 500)));
+    write(&lab, "b/2.wav", wav(8000, &ramp(0, 500)));
+    let words = "data prepare wav --input b --output w.npz --split all-train";
+    let rate = |more: &str| {
+        let said = lab.ok(&format!("{words} {more}"));
+        (said, DataSet::open(lab.path("w.npz"), None).unwrap().rate())
+    };
+    let (said, recorded) = rate("--rate recorded");
+    assert_eq!(recorded, Some(8000));
+    says(&said, &["of which 0 had another rate"]);
+    assert_eq!(rate("").1, Some(16_000));
+    write(&lab, "b/3.wav", wav(16_000, &ramp(0, 500)));
+    let said = lab.refused(&format!("{words} --rate recorded"));
+    says(&said, &["b: holds 1.wav of 8000 samples per second and 3.wav of 16000, wanted one rate"]);
+}
+
+#[test]
 fn words_that_make_no_sense_are_refused() {
     let lab = timit();
     let said =
@@ -78,7 +98,12 @@ fn words_that_make_no_sense_are_refused() {
         &said("wav"),
         &["there is no default split", "--split fractions:0.1,0.1,1", "--valid and --test"],
     );
-    says(&said("wav --split all-train --rate 7999"), &["--rate 7999: want 8000 to 48000"]);
+    let rate = |rate| said(&format!("wav --split all-train --rate {rate}"));
+    for other in ["999", "768001"] {
+        let parts = [&format!("--rate {other}: want samples per second from 1000 to 768000")[..]];
+        says(&rate(other), &parts);
+    }
+    says(&rate("fast"), &["--rate fast: want samples per second, such as 16000, or recorded"]);
     says(&said("wav --split all-train --frame 0"), &["--frame 0: want 1 to 65536"]);
     says(&said("wav --split most"), &["--split most: want all-train", "fractions:0.1,0.1,1"]);
     let long = said("wav --split all-train --frame 65536");

@@ -47,7 +47,7 @@ fn row_piece_times_streams_plus_stream_holds_that_piece_of_that_stream() {
     }
     let samples = 12 * (3 * ROW + 500) as u64;
     assert_eq!(counts, Counts { files: 12, samples, unused: samples - 32 * ROW as u64 });
-    assert_eq!((set.channels(), set.length(0)), (200, 40));
+    assert_eq!((set.channels(), set.length(0), set.rate()), (200, 40, Some(16_000)));
 }
 
 #[test]

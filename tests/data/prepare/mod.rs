@@ -61,7 +61,7 @@ fn pipes_are_refused_where_files_are_expected() {
     pipe(&folder.path("TRAIN/DR1/A/2.WAV"));
     says(&prepared(&lists(None)), &["2.WAV: is not a file, want a recording"]);
     let options = wav::Options {
-        rate: 16_000,
+        rate: Some(16_000),
         frame: 200,
         split: wav::Rule::Fractions(MissingSplit::AllTrain),
     };

@@ -49,7 +49,7 @@ fn utterances_become_whole_frames_and_their_tails_are_dropped() {
     let folder = tree();
     let (set, about, counts) = prepared(&folder, "", &WHOLE).unwrap();
     assert_eq!(counts, Counts { utterances: (4, 1), ..Counts::default() });
-    assert_eq!(set.channels(), FRAME);
+    assert_eq!((set.channels(), set.rate()), (FRAME, Some(16_000)));
     let (train, valid) = (sequences(&set, Split::Train), sequences(&set, Split::Valid));
     assert_eq!((train.len(), valid.len()), (3, 1), "a twentieth, rounded up");
     let mut lengths: Vec<_> = train.iter().chain(&valid).map(|x| x.len() / FRAME).collect();

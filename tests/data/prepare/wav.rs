@@ -15,11 +15,11 @@ const ALL: Rule = Rule::Fractions(MissingSplit::AllTrain);
 
 fn prepared(
     input: &Path,
-    rate: u32,
+    rate: impl Into<Option<u32>>,
     frame: usize,
     split: Rule,
 ) -> stcn::Result<(DataSet, Vec<String>, Counts)> {
-    let options = Options { rate, frame, split };
+    let options = Options { rate: rate.into(), frame, split };
     imported(frame, &COLUMNS, |writer, progress| import(input, &options, writer, progress))
 }
 
@@ -55,7 +55,7 @@ fn every_rate_of_a_tone_comes_out_as_that_tone() {
         let samples = rate as usize / 2;
         let folder = Folder::new(&[("a.wav", wav(rate, &sine(440., rate, samples)))]);
         let (set, _, counts) = prepared(&folder.path(""), 16_000, 1, ALL).unwrap();
-        assert_eq!(counts.resampled, 1);
+        assert_eq!((counts.resampled, set.rate()), (1, Some(16_000)));
         let found = sequence(&set, 0);
         assert_eq!(found.len(), (samples * 16_000).div_ceil(rate as usize), "of {rate} Hz");
         assert!(found.iter().all(|x| x.fract() == 0.), "whole numbers");
@@ -72,6 +72,41 @@ fn every_rate_of_a_tone_comes_out_as_that_tone() {
             delays.map(|d| (error(d), d)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
         assert!(best < 60., "a tone of {rate} Hz is off by {best} at a delay of {delay}");
     }
+}
+
+#[test]
+fn recordings_of_any_one_rate_keep_it() {
+    for rate in [1000, 8000, 44_100, 768_000] {
+        let one = |samples| wav(rate, &ramp(0, samples));
+        let folder = Folder::new(&[("a.wav", one(20)), ("b.wav", one(30))]);
+        let (set, _, counts) = prepared(&folder.path(""), None, 10, ALL).unwrap();
+        assert_eq!((set.rate(), counts.resampled), (Some(rate), 0));
+        assert_eq!(sequence(&set, 1), crate::common::recordings::ramp_rows(0, 30));
+    }
+}
+
+#[test]
+fn recordings_of_two_rates_are_refused_unless_one_is_chosen() {
+    let mixed = [("a.wav", wav(16_000, &ramp(0, 20))), ("b.wav", wav(8000, &ramp(0, 20)))];
+    let folder = Folder::new(&mixed);
+    let said = refusal(prepared(&folder.path(""), None, 10, ALL));
+    says(&said, &["holds a.wav of 16000 samples per second and b.wav of 8000, wanted one rate"]);
+    says(&said, &["choose one for all, such as --rate 8000"]);
+    let (set, ..) = prepared(&folder.path(""), 8000, 10, ALL).unwrap();
+    assert_eq!((set.len(), set.rate()), (2, Some(8000)));
+}
+
+#[test]
+fn a_rate_too_far_from_that_of_a_recording_is_refused() {
+    let folder = Folder::new(&[("a.wav", wav(48_000, &ramp(0, 2000)))]);
+    let at = |rate| prepared(&folder.path(""), rate, 10, ALL);
+    at(8000).unwrap();
+    for rate in [7999, 288_001] {
+        let said = refusal(at(rate));
+        says(&said, &[&format!("a.wav: has 48000 samples per second, too far from {rate} to be")]);
+        says(&said, &["a factor of 6 at most", "nearer --rate", "`sox in.wav -r "]);
+    }
+    at(288_000).unwrap();
 }
 
 #[test]
