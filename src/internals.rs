@@ -44,6 +44,7 @@ open! {
     gradients: train::gradients;
     jacobian: inspect::jacobian;
     kernel: kernel;
+    label: inspect::label;
     memory: train::memory;
     metrics: train::metrics;
     npz: data::npz;

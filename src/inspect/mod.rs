@@ -7,10 +7,12 @@ pub(crate) mod figures;
 pub(crate) mod html;
 pub mod ink;
 pub(crate) mod jacobian;
+pub(crate) mod label;
 pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod png;
 pub mod roll;
+pub mod series;
 pub(crate) mod table;
 #[cfg(feature = "files")]
 pub(crate) mod wav;

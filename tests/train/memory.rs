@@ -358,9 +358,13 @@ fn save(path: &Path, channels: usize, task: Task) {
 fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
     let mut outside = vec![];
-    for (name, data) in
-        [("ink-tiny", ""), ("ink-small", ""), ("speech-small", "speech"), ("music-small", "music")]
-    {
+    for (name, data) in [
+        ("ink-tiny", ""),
+        ("ink-small", ""),
+        ("speech-small", "speech"),
+        ("music-small", "music"),
+        ("series-tiny", "series"),
+    ] {
         let path = dir.path().join(format!("{data}.npz"));
         let data = match data {
             "" => String::new(),
