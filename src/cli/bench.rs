@@ -6,7 +6,7 @@ use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernel::simd::{Isa, isa, vectorise};
-use crate::models::{self, Kl, Registry, SequenceModel, config::Task};
+use crate::models::{self, Kl, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
@@ -265,13 +265,9 @@ fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
     let channels = config.model.obs.input;
     let mut x = Tensor::zeros(&[batch, time, channels]);
     Noise::new(0, "bench").normals("x", 0, 0, x.data_mut());
-    let bits = match config.model.obs.task {
-        Task::Ink => channels - 1,
-        Task::Speech => channels,
-        Task::Music => 0,
-    };
+    let real = config.model.obs.real_channels();
     for row in x.data_mut().chunks_exact_mut(channels) {
-        row[bits..].iter_mut().for_each(|x| *x = if *x > 1. { 1. } else { 0. });
+        row[real..].iter_mut().for_each(|x| *x = if *x > 1. { 1. } else { 0. });
     }
     Batch { x, lengths: vec![time; batch], samples: (0..batch as u64).collect() }
 }

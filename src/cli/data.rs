@@ -7,7 +7,7 @@ use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statisti
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
-use crate::inspect::{ink, midi, png, roll, wav, wave};
+use crate::inspect::{ink, midi, png, roll, series, wav, wave};
 use crate::models::config::Task;
 use crate::train::data::check_values;
 use clap::{Parser, Subcommand};
@@ -40,7 +40,8 @@ pub(super) struct Show {
     /// a key that stays on is held); without it, only statistics are printed
     #[arg(long, value_name = "FILE.svg|.png|.wav|.mid")]
     out: Option<PathBuf>,
-    /// Take the data as ink, music or speech [default: ink if D = 3, music if all values are 0 or 1, else speech]
+    /// Take the data as ink, music, speech or series [default: ink if D = 3, music if all values are 0 or 1, speech if
+    /// they are whole numbers, else series]
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<String>,
     /// Sampling rate of speech, in Hz [default: that of the data set, or 16000 if it has none]
@@ -73,9 +74,10 @@ fn show(args: Show) -> Result<()> {
         Some(task) => task,
         None if set.channels() == 3 => Task::Ink,
         None if set.check_binary().is_ok() => Task::Music,
-        None => Task::Speech,
+        None if set.check_grid(set.channels()).is_ok() => Task::Speech,
+        None => Task::Series,
     };
-    // Three channels with a pen that is not 0 or 1 are more likely damaged ink than sound.
+    // Three channels with a pen that is not 0 or 1 may be damaged ink: nobody guesses.
     if format.is_some() || asked.is_some() {
         let checked = check_values(task, &set);
         checked.map_err(|e| if asked.is_some() { not_drawable(task, &args.file) } else { e })?;
@@ -142,6 +144,7 @@ fn not_drawable(task: Task, file: &Path) -> Error {
         Task::Ink => "three channels (dx, dy, pen), the pen 0 or 1",
         Task::Music => "values that are 0 or 1",
         Task::Speech => "frames of samples",
+        Task::Series => "numbers",
     };
     Error::invalid(
         file,
@@ -149,12 +152,20 @@ fn not_drawable(task: Task, file: &Path) -> Error {
     )
 }
 
-/// The picture of some sequences, as the text of an SVG file.
+/// The picture of some sequences, as the text of an SVG file. Notes on stderr if it leaves channels out.
 pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32) -> String {
     match task {
         Task::Ink => ink::svg(drawings),
         Task::Music => roll::svg(drawings, channels),
         Task::Speech => wave::svg(drawings, channels, rate),
+        Task::Series => {
+            let most = series::MOST_CHANNELS;
+            if channels > most {
+                let left = channels - most;
+                eprintln!("note: the picture shows channels 1 to {most}, and leaves {left} out");
+            }
+            series::svg(drawings, channels)
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::train::Trained;
 use crate::train::bounds::has_controls;
 use crate::train::checkpoint::sha256_of;
 use crate::train::controls::{Controls, controls};
-use crate::train::data::real_channels;
 use crate::train::evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
 use crate::train::run::RunDir;
 use crate::train::suite::saved::Saved;
@@ -83,7 +82,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         return Err(Error::invalid(set.name(), what));
     }
     let copies = trained.config.data.dequantise;
-    let copies = copies.then(|| Copies::new(Copies::REPORTED, real_channels(&trained.config)));
+    let real = trained.config.model.obs.real_channels();
+    let copies = copies.then(|| Copies::new(Copies::REPORTED, real));
     let (draws, iwae, fivo) = (args.draws, args.iwae, args.fivo);
     let plan = Plan { split, draws, iwae, fivo, seed: args.seed, copies };
     let measure = |trained: &Trained, plan: Plan| {

@@ -6,7 +6,7 @@ use super::trained::RunArgs;
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
-use crate::inspect::{midi, page::Drawing, png, wav};
+use crate::inspect::{midi, page::Drawing, png, series::MOST_CHANNELS, wav};
 use crate::models::Registry;
 use crate::models::{config::Task, generate};
 use crate::noise::Noise;
@@ -73,7 +73,7 @@ const SIDE_BY_SIDE: usize = 32;
 /// … and the most numbers that they may have together, which bounds memory however many are asked for.
 const NUMBERS_AT_ONCE: usize = 1 << 22;
 
-/// The most sequences in the picture: the first ones.
+/// The most sequences in the picture, or panels of series: the first ones.
 const PICTURED: usize = 64;
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
@@ -169,7 +169,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         };
         files.push(path.display().to_string());
     }
-    let pictured = set.len().min(PICTURED).min(NUMBERS_AT_ONCE / numbers);
+    let panels = if task == Task::Series { channels.min(MOST_CHANNELS) } else { 1 };
+    let pictured = set.len().min(PICTURED / panels).min(NUMBERS_AT_ONCE / numbers);
     let pictured = (0..pictured).map(|i| set.sequence(i)).collect::<Result<Vec<_>>>()?;
     let clipped = (task == Task::Speech).then(|| heard.tell());
     if pictured.is_empty() {

@@ -3,6 +3,7 @@
 use super::config::ConfigArgs;
 use super::trained::open;
 use super::{peak_mib, reading, thousands};
+use crate::data::Split;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
 use crate::inspect::dump::Dump;
@@ -409,7 +410,7 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
     let count = trainer.model().parameter_count();
     let (kind, head, preset) = (config.model.kind, config.model.obs.head, &config.preset);
     eprintln!("{kind}, head {head}, preset {preset}: {} parameters", thousands(count));
-    for split in crate::data::Split::ALL {
+    for split in Split::ALL {
         if let Some(summary) = set.summary(split) {
             eprintln!("{}: {summary}", set.name().display());
         }
@@ -528,8 +529,16 @@ impl Screen {
             eprintln!("go on anyway: stcn train --resume {root} --set train.patience={more}");
         }
         eprintln!("checkpoint {sha256}");
+        let without = |split| trainer.set().split(split).is_empty();
+        let split = match (without(Split::Valid), without(Split::Test)) {
+            (false, _) => "",
+            (true, false) => " --split test",
+            (true, true) => " --split train",
+        };
+        let iwae = if trainer.config().model.kind.has_latents() { " --iwae 16" } else { "" };
         eprintln!(
-            "evaluate it:  stcn evaluate {root} --iwae 16\ndraw from it: stcn sample {root} --out {samples}"
+            "evaluate it:  stcn evaluate {root}{split}{iwae}\ndraw from it: stcn sample {root} --out {samples}\n\
+             look into it: stcn inspect {root}"
         );
     }
 }

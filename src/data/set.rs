@@ -235,7 +235,8 @@ impl DataSet {
             return Err(Error::invalid(
                 &self.name,
                 format!(
-                    "has {} channels, ink wants 3 (dx, dy, pen): choose a --preset for this data",
+                    "has {} channels, ink wants 3 (dx, dy, pen): choose a --preset for this data, such as \
+                     series-tiny",
                     self.channels
                 ),
             ));
@@ -246,7 +247,8 @@ impl DataSet {
                 &self.name,
                 format!(
                     "sequence {sequence}, step {step} has pen {pen}, ink wants 0 or 1 (1 on the \
-                     last point of a stroke): fix the third channel, or set model.task=speech"
+                     last point of a stroke): fix the third channel, or, if this is not ink, choose --preset \
+                     series-tiny (in `stcn data show`, --as series)"
                 ),
             )),
         }
@@ -292,7 +294,7 @@ impl DataSet {
                 &self.name,
                 format!(
                     "{place} is {x}, --head bernoulli wants 0 or 1; write (samples > \
-                     0).astype('<f4'), or choose a preset of ink or speech"
+                     0).astype('<f4'), or choose a preset of ink, speech or series"
                 ),
             )),
         }

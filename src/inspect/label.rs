@@ -1,4 +1,5 @@
-//! Short labels of axes as lines, so that pictures need no font: digits, a point, and units of time and frequency.
+//! Short labels of axes as lines, so that pictures need no font: digits, signs, and the letters that
+//! axes have.
 
 use std::fmt::Write as _;
 
@@ -32,7 +33,8 @@ pub fn label(text: &str, [x, y]: [f64; 2], anchor: f64) -> String {
     d
 }
 
-/// The lines of a character, each as its points, and each point as two digits: 0 to 4 to the right, 0 to 6 downwards.
+/// The lines of a character, each as its points, and each point as two digits: 0 to 4 to the right, 0 to 6 downwards,
+/// and to 8 below the line.
 #[track_caller]
 fn shape(character: char) -> &'static str {
     match character {
@@ -47,6 +49,15 @@ fn shape(character: char) -> &'static str {
         '8' => "0040460600 0343",
         '9' => "430300404606",
         '.' => "2526",
+        '-' => "0343",
+        'a' => "024246060444",
+        'c' => "42020646",
+        'e' => "460602424404",
+        'h' => "0006 024246",
+        'l' => "101636",
+        'n' => "06024246",
+        'p' => "0802424606",
+        't' => "101646 0242",
         's' => "420204444606",
         'k' => "0006 420446",
         'H' => "0006 4046 0343",

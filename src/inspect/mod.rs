@@ -14,6 +14,7 @@ pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod png;
 pub mod roll;
+pub mod series;
 pub(crate) mod table;
 #[cfg(feature = "files")]
 pub(crate) mod wav;

@@ -1,7 +1,7 @@
 //! What all pictures share: the page, its colours, and the sequences that are drawn on it.
 //!
 //! Nothing but shapes, so that any viewer shows the same. Not here: what a sequence looks like (`ink`,
-//! `roll`, `wave`), pixels (`png`), words around a picture.
+//! `roll`, `series`, `wave`), pixels (`png`), words around a picture.
 
 /// One sequence to draw.
 #[derive(Clone, Copy, Debug)]

@@ -32,6 +32,10 @@ choice! {
     SpeechLarge = "speech-large",
     /// polyphonic music, 88 keys, 600 k parameters
     MusicSmall = "music-small",
+    /// series of real numbers of any width, about 110 k parameters
+    SeriesTiny = "series-tiny",
+    /// series of real numbers of any width, 600 k parameters
+    SeriesSmall = "series-small",
 }
 
 choice! {
@@ -56,6 +60,8 @@ choice! {
     Speech = "speech",
     /// One key per channel, each 0 or 1.
     Music = "music",
+    /// Real numbers, one per channel, such as the readings of sensors.
+    Series = "series",
 }
 
 choice! {
@@ -207,7 +213,8 @@ settings! {
         pub head: HeadKind,
         /// What a step is; `ink` puts a pen beside the head's density.
         pub task: Task,
-        /// D, numbers in a step.
+        /// D, numbers in a step. A new run of the task `series` takes it from the data, unless it is set to another value
+        /// than the preset's.
         pub input: usize = 1..=1 << 16,
         /// M, components of a mixture head.
         pub mixtures: usize = 1..=1 << 12,
@@ -225,6 +232,7 @@ impl ObservationConfig {
             Preset::InkTiny | Preset::InkSmall | Preset::Ink => (Task::Ink, 3),
             Preset::SpeechSmall | Preset::Speech | Preset::SpeechLarge => (Task::Speech, 200),
             Preset::MusicSmall => (Task::Music, 88),
+            Preset::SeriesTiny | Preset::SeriesSmall => (Task::Series, 1),
         };
         let usual = if task == Task::Music { HeadKind::Bernoulli } else { HeadKind::Gmm };
         let mixtures = if preset == Preset::SpeechSmall { 5 } else { 20 };
@@ -237,13 +245,19 @@ impl ObservationConfig {
         Self { floors: Floors::AsReleased, pen_draw: PenDraw::Threshold, ..self }
     }
 
+    /// How many channels hold real numbers: the first ones. The others hold bits: a pen, or keys.
+    pub fn real_channels(&self) -> usize {
+        match self.task {
+            Task::Ink => self.input - 1,
+            Task::Speech | Task::Series => self.input,
+            Task::Music => 0,
+        }
+    }
+
     /// The layers that turn features into the density.   features: (B, T, width)
     pub fn build(&self, init: &mut Init, width: usize) -> Head {
-        let channels = match self.task {
-            Task::Ink => (self.input - 1, 1),
-            Task::Speech => (self.input, 0),
-            Task::Music => (0, self.input),
-        };
+        let real = self.real_channels();
+        let channels = (real, self.input - real);
         let components = match self.head {
             HeadKind::Gmm | HeadKind::Bigmm => self.mixtures,
             HeadKind::Normal | HeadKind::Bernoulli => 0,
@@ -257,7 +271,7 @@ impl ObservationConfig {
     /// Whether probabilities are floored: they then sum to more than 1, and no value is a bound. Those of keys, pens
     /// and mixtures can be.
     pub fn is_floored(&self) -> bool {
-        let floored = self.task != Task::Speech || self.head != HeadKind::Normal;
+        let floored = self.real_channels() < self.input || self.head != HeadKind::Normal;
         self.floors == Floors::AsReleased && floored
     }
 
@@ -267,9 +281,9 @@ impl ObservationConfig {
         let complaint = match (task, head) {
             (Task::Ink, _) if *input != 3 => format!(
                 "model.input is {input} but ink has 3 channels (dx, dy, pen): set it to 3, or \
-                 model.task to speech"
+                 model.task to series"
             ),
-            (Task::Ink | Task::Speech, HeadKind::Bernoulli) => format!(
+            (Task::Ink | Task::Speech | Task::Series, HeadKind::Bernoulli) => format!(
                 "head bernoulli takes keys that are 0 or 1, and model.task is {task}: choose head \
                  normal or gmm, or the preset music-small"
             ),
@@ -277,9 +291,10 @@ impl ObservationConfig {
                 "head {head} is a density of real numbers, and music has keys that are 0 or 1: \
                  choose head bernoulli"
             ),
-            (Task::Speech, HeadKind::Bigmm) => "head bigmm is a density of (dx, dy) beside a pen, \
-                 and model.task is speech: choose head normal or gmm, or an ink preset"
-                .to_string(),
+            (Task::Speech | Task::Series, HeadKind::Bigmm) => format!(
+                "head bigmm is a density of (dx, dy) beside a pen, and model.task is {task}: choose \
+                 head normal or gmm, or an ink preset"
+            ),
             _ => return Ok(()),
         };
         Err(Error::usage(complaint))

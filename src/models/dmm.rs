@@ -81,8 +81,8 @@ impl Architecture for Paper {
     /// for music, as it never ran on ink or speech.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let [latent_size, transition_size, emission_size, hidden_size] = match preset {
-            Preset::InkTiny => [32, 64, 64, 136],
-            Preset::InkSmall => [64, 128, 128, 334],
+            Preset::InkTiny | Preset::SeriesTiny => [32, 64, 64, 136],
+            Preset::InkSmall | Preset::SeriesSmall => [64, 128, 128, 334],
             Preset::MusicSmall => [64, 128, 128, 300],
             Preset::SpeechSmall => [64, 128, 128, 275],
             Preset::Ink | Preset::Speech | Preset::SpeechLarge => [100, 200, 100, 600],

@@ -69,8 +69,8 @@ impl Architecture for Paper {
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
         let normal = obs.head == HeadKind::Normal;
         let (hidden_size, embedding_size, layers) = match preset {
-            Preset::InkTiny => (146, 32, 1),
-            Preset::InkSmall | Preset::MusicSmall => (346, 64, 1),
+            Preset::InkTiny | Preset::SeriesTiny => (146, 32, 1),
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => (346, 64, 1),
             Preset::SpeechSmall => (358, 96, 1),
             Preset::Ink => (1200, if normal { 340 } else { 300 }, 1),
             Preset::Speech | Preset::SpeechLarge => (4000, if normal { 800 } else { 700 }, 4),

@@ -92,8 +92,10 @@ impl Architecture for Paper {
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let or = |smooth, filter| if self.smooth { smooth } else { filter };
         let [hidden_size, embedding_size, latent_size, latent_hidden_size, layers] = match preset {
-            Preset::InkTiny => [or(91, 131), 32, 8, 32, 1],
-            Preset::InkSmall | Preset::MusicSmall => [or(218, 316), 64, 16, 64, 1],
+            Preset::InkTiny | Preset::SeriesTiny => [or(91, 131), 32, 8, 32, 1],
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => {
+                [or(218, 316), 64, 16, 64, 1]
+            }
             Preset::SpeechSmall => [or(218, 311), 96, 32, 96, 1],
             Preset::Ink => [300, 500, 100, 500, 1],
             Preset::Speech | Preset::SpeechLarge => [1024, 512, 256, 512, 2],

@@ -111,8 +111,10 @@ pub struct Paper {
 /// The latents of a preset, lowest first.
 pub(super) fn latents(preset: Preset) -> Vec<usize> {
     match preset {
-        Preset::InkTiny => vec![16, 8, 4],
-        Preset::InkSmall | Preset::Ink | Preset::MusicSmall => vec![32, 16, 8, 4, 2],
+        Preset::InkTiny | Preset::SeriesTiny => vec![16, 8, 4],
+        Preset::InkSmall | Preset::Ink | Preset::MusicSmall | Preset::SeriesSmall => {
+            vec![32, 16, 8, 4, 2]
+        }
         Preset::SpeechSmall => vec![64, 32, 16, 8, 4],
         Preset::Speech | Preset::SpeechLarge => vec![256, 128, 64, 32, 16],
     }
@@ -139,8 +141,8 @@ impl Architecture for Paper {
     /// the other models.
     fn preset(&self, preset: Preset, obs: &ObservationConfig) -> Config {
         let (channels, blocks_per_latent) = match preset {
-            Preset::InkTiny => (32, 5),
-            Preset::InkSmall | Preset::MusicSmall => (54, 6),
+            Preset::InkTiny | Preset::SeriesTiny => (32, 5),
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => (54, 6),
             Preset::Ink => (256, 6),
             Preset::SpeechSmall => (if self.dense { 59 } else { 60 }, 5),
             Preset::Speech => (256, 5),

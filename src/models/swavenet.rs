@@ -118,8 +118,8 @@ impl Architecture for Paper {
     /// five without. Small presets have as many parameters as those of the other models.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let (channels, latent, gate_hidden_size, output_size) = match preset {
-            Preset::InkTiny => (46, 8, 32, 32),
-            Preset::InkSmall | Preset::MusicSmall => (110, 16, 64, 64),
+            Preset::InkTiny | Preset::SeriesTiny => (46, 8, 32, 32),
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => (110, 16, 64, 64),
             Preset::SpeechSmall => (84, 32, 96, 96),
             Preset::Ink => (200, 200, 200, 200),
             Preset::Speech | Preset::SpeechLarge => (1024, 512, 512, 1024),

@@ -93,8 +93,8 @@ impl Architecture for Paper {
     /// which the paper does not have, VRNN's layers and as many units as make it as large as VRNN.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let [hidden_size, embedding_size, latent_size, latent_hidden_size] = match preset {
-            Preset::InkTiny => [74, 32, 8, 32],
-            Preset::InkSmall | Preset::MusicSmall => [180, 64, 16, 64],
+            Preset::InkTiny | Preset::SeriesTiny => [74, 32, 8, 32],
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => [180, 64, 16, 64],
             Preset::SpeechSmall => [176, 96, 32, 96],
             Preset::Ink => [704, 250, 50, 150],
             Preset::Speech | Preset::SpeechLarge => [2048, 1024, 128, 1024],

@@ -88,8 +88,8 @@ impl Architecture for Paper {
             latent_hidden_size,
             layers,
         ] = match preset {
-            Preset::InkTiny => [130, 32, 8, 16, 32, 1],
-            Preset::InkSmall | Preset::MusicSmall => [316, 64, 16, 32, 64, 1],
+            Preset::InkTiny | Preset::SeriesTiny => [130, 32, 8, 16, 32, 1],
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => [316, 64, 16, 32, 64, 1],
             Preset::SpeechSmall => [312, 96, 32, 48, 96, 1],
             Preset::Ink => [1200, 250, 50, 150, 150, 1],
             Preset::Speech | Preset::SpeechLarge => [4000, wide, 200, 500, 500, 4],

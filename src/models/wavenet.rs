@@ -94,8 +94,8 @@ impl Architecture for Paper {
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let or = |dense, plain| if self.dense { dense } else { plain };
         let (channels, levels, blocks_per_level) = match preset {
-            Preset::InkTiny => (37, 3, 5),
-            Preset::InkSmall | Preset::MusicSmall => (or(61, 62), 5, 6),
+            Preset::InkTiny | Preset::SeriesTiny => (37, 3, 5),
+            Preset::InkSmall | Preset::MusicSmall | Preset::SeriesSmall => (or(61, 62), 5, 6),
             Preset::Ink => (256, 5, 6),
             Preset::SpeechSmall => (or(74, 75), 5, 5),
             Preset::Speech => (256, 5, 5),

@@ -5,20 +5,47 @@
 use super::config::Config;
 use crate::data::{DataSet, Dequantise, handwriting};
 use crate::error::{Error, Result};
-use crate::models::config::Task;
+use crate::models::config::{ObservationConfig, Task};
 use crate::noise::Noise;
 
 /// Opens the data set at `config.data.path`, or the embedded handwriting if the path is empty; checks that it suits the
 /// model, and stores its fingerprint and its sampling rate in `config`.
 pub fn open_data(config: &mut Config) -> Result<DataSet> {
-    let set = match config.data.path.as_os_str().is_empty() {
-        true => handwriting::data_set()?,
-        false => open_file(config)?,
-    };
+    let set = open(config)?;
+    checked(config, set)
+}
+
+/// The same for a model that is not there yet: a file with series of any width gives it theirs, unless `model.input` was
+/// set.
+pub fn open_new(config: &mut Config) -> Result<DataSet> {
+    let set = open(config)?;
+    let obs = &mut config.model.obs;
+    let of_preset = ObservationConfig::preset(config.preset, None).input;
+    let own = !config.data.path.as_os_str().is_empty();
+    if obs.task == Task::Series && obs.input == of_preset && own {
+        obs.input = set.channels();
+        config.validate()?;
+    }
+    checked(config, set)
+}
+
+fn open(config: &Config) -> Result<DataSet> {
+    match config.data.path.as_os_str().is_empty() {
+        true => handwriting::data_set(),
+        false => open_file(config),
+    }
+}
+
+fn checked(config: &mut Config, set: DataSet) -> Result<DataSet> {
     let (found, wanted) = (set.channels(), config.model.obs.input);
     if found != wanted {
         let (head, preset) = (config.model.obs.head, &config.preset);
-        let cure = "choose a preset for this data (`stcn list` shows them) or set model.input";
+        let cure = if config.data.path.as_os_str().is_empty() {
+            "give data of your own with --data FILE.npz"
+        } else {
+            "choose a preset for this data (series-tiny and series-small take real numbers of any width; `stcn list` \
+             shows all) or set model.input"
+        };
         let what = format!(
             "has D = {found} channels, head {head} of preset {preset} takes {wanted}: {cure}"
         );
@@ -26,7 +53,7 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     }
     check_values(config.model.obs.task, &set)?;
     if config.data.dequantise {
-        set.check_grid(real_channels(config))?;
+        set.check_grid(config.model.obs.real_channels())?;
     }
     check_rate(config, &set)?;
     config.data.rate = set.rate().unwrap_or(config.data.rate);
@@ -69,18 +96,13 @@ pub fn check_values(task: Task, set: &DataSet) -> Result<()> {
     match task {
         Task::Ink => set.check_ink(),
         Task::Music => set.check_binary(),
-        Task::Speech => Ok(()),
+        Task::Speech | Task::Series => Ok(()),
     }
-}
-
-/// The number of leading channels that hold real numbers and are normalised: all but the pen.
-pub fn real_channels(config: &Config) -> usize {
-    if config.model.obs.task == Task::Ink { 2 } else { config.model.obs.input }
 }
 
 /// The noise added to the batch of update `step`, if the config has dequantisation on. It differs in every epoch, since
 /// steps differ.
 pub fn dequantise(config: &Config, step: u64) -> Option<Dequantise> {
     let noise = Noise::new(config.seed, "train").at(step);
-    config.data.dequantise.then(|| Dequantise::new(noise, real_channels(config)))
+    config.data.dequantise.then(|| Dequantise::new(noise, config.model.obs.real_channels()))
 }

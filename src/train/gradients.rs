@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::data::Batch;
 use crate::error::Result;
-use crate::models::config::{HeadKind, Task};
+use crate::models::config::HeadKind;
 use crate::models::{self, Kl, ModelConfig, ModelKind, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
@@ -123,11 +123,9 @@ pub fn check_model(config: &ModelConfig) -> Result<Vec<Checked>> {
 fn batch(config: &ModelConfig, noise: &Noise) -> Batch {
     let mut x = Tensor::zeros(&[2, 6, config.obs.input]);
     noise.normals("x", 0, 0, x.data_mut());
-    let bits = if config.obs.task == Task::Ink { config.obs.input - 1 } else { 0 };
-    if config.obs.task != Task::Speech {
-        for row in x.data_mut().chunks_exact_mut(config.obs.input) {
-            row[bits..].iter_mut().for_each(|x| *x = if *x > 0. { 1. } else { 0. });
-        }
+    let real = config.obs.real_channels();
+    for row in x.data_mut().chunks_exact_mut(config.obs.input) {
+        row[real..].iter_mut().for_each(|x| *x = if *x > 0. { 1. } else { 0. });
     }
     Batch { x, lengths: vec![6, 4], samples: vec![0, 1] }
 }

@@ -37,11 +37,12 @@ impl Config {
         let model = ModelConfig::preset(model, preset, head);
         let crop = match preset {
             Preset::InkSmall | Preset::MusicSmall => 256,
+            Preset::SeriesTiny | Preset::SeriesSmall => 256, // of any length, on a laptop
             Preset::SpeechSmall | Preset::Speech | Preset::SpeechLarge => 40,
             Preset::InkTiny | Preset::Ink => 0,
         };
         let normalise = match model.obs.task {
-            Task::Ink => Normalise::PerChannel,
+            Task::Ink | Task::Series => Normalise::PerChannel,
             Task::Speech => Normalise::Scalar, // as every paper has it
             Task::Music => Normalise::None,
         };
@@ -95,7 +96,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         ..ink
     };
     match preset {
-        Preset::InkTiny => TrainConfig {
+        Preset::InkTiny | Preset::SeriesTiny => TrainConfig {
             steps: 2500,
             eval_every: 250,
             lr: 2e-3,
@@ -105,7 +106,7 @@ fn train_of(preset: Preset) -> TrainConfig {
             after_step: 200,
             ..small
         },
-        Preset::InkSmall | Preset::SpeechSmall => small,
+        Preset::InkSmall | Preset::SpeechSmall | Preset::SeriesSmall => small,
         // a few hundred pieces are overfitted after some hundred updates
         Preset::MusicSmall => TrainConfig { eval_every: 50, patience: 20, ..small },
         Preset::Speech | Preset::SpeechLarge => TrainConfig {

@@ -5,7 +5,7 @@
 use super::allocator::give_back;
 use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
 use super::config::{Config, Objective, Reduction, TrainConfig};
-use super::data::{dequantise, open_data, real_channels};
+use super::data::{dequantise, open_data, open_new};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
@@ -97,11 +97,17 @@ impl Trainer {
 
     /// With the normalisation of a checkpoint if there is one: fitting one reads all data twice.
     fn begin(mut config: Config, known: Option<Normalisation>) -> Result<Self> {
-        let set = open_data(&mut config)?;
+        let set = match known {
+            Some(_) => open_data(&mut config)?,
+            None => open_new(&mut config)?,
+        };
         memory::check_state(&config, memory::available())?;
         let normalisation = match known {
             Some(normalisation) => normalisation,
-            None => Normalisation::fit(&set, config.data.normalise, real_channels(&config))?,
+            None => {
+                let real = config.model.obs.real_channels();
+                Normalisation::fit(&set, config.data.normalise, real)?
+            }
         };
         let model = models::build(&config.model, Init::new(config.seed))?;
         let train = &config.train;
@@ -275,7 +281,7 @@ impl Trainer {
             return Ok(None);
         }
         let dequantise = self.config.data.dequantise;
-        let copies = dequantise.then(|| Copies::new(1, real_channels(&self.config)));
+        let copies = dequantise.then(|| Copies::new(1, self.config.model.obs.real_channels()));
         let TrainConfig { objective, particles, reduction, .. } = self.config.train;
         let particles = |of| if objective == of { particles } else { 0 };
         let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));

@@ -125,7 +125,7 @@ fn a_split_of_another_size_is_refused() {
 fn a_pen_that_is_neither_up_nor_down_is_refused() {
     let mut flat = flat();
     flat.samples[3 * 5 + 2] = 0.5;
-    refused_flat(flat, &["sequence 3, step 1 has pen 0.5", "wants 0 or 1", "model.task=speech"]);
+    refused_flat(flat, &["sequence 3, step 1 has pen 0.5", "wants 0 or 1", "--preset series-tiny"]);
 }
 
 #[test]
@@ -136,10 +136,21 @@ fn data_with_another_number_of_channels_than_the_head_is_refused() {
     let said = lab.refused(&format!("train --data x.npz --out run {TINY}"));
     says(
         &said,
-        &["x.npz", "has D = 2 channels, head gmm of preset ink-tiny takes 3", "choose a preset"],
+        &[
+            "x.npz",
+            "has D = 2 channels, head gmm of preset ink-tiny takes 3",
+            "choose a preset for this data (series-tiny and series-small take real numbers of any width",
+        ],
     );
     let said = lab.refused("train --preset speech-small --data x.npz --out run");
     says(&said, &["has D = 2 channels", "takes 200", "model.input"]);
+    // A width that was set is held to; so is that of weights.
+    let said = lab.refused("train --preset series-tiny --set model.input=4 --data x.npz --out run");
+    says(&said, &["has D = 2 channels, head gmm of preset series-tiny takes 4"]);
+    for preset in ["series-tiny", "speech-small"] {
+        let said = lab.refused(&format!("train --preset {preset} --out run"));
+        says(&said, &["the embedded handwriting: has D = 3 channels", "--data FILE.npz"]);
+    }
 }
 
 #[test]

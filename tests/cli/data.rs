@@ -3,7 +3,7 @@
 use crate::common::{Lab, says, stderr};
 use stcn::data::DataSet;
 
-/// With `roll.npz` of five keys and `sound.npz` of frames of four samples.
+/// With `roll.npz` of five keys, `sound.npz` of frames of four samples and `series.npz` of ten channels.
 fn lab() -> Lab {
     let lab = Lab::new();
     let save = |name: &str, channels, value: fn(usize) -> f32| {
@@ -13,6 +13,7 @@ fn lab() -> Lab {
     };
     save("roll.npz", 5, |i| (i % 3 / 2) as f32);
     save("sound.npz", 4, |i| (i % 7) as f32 * 100. - 300.);
+    save("series.npz", 10, |i| (i % 7) as f32 * 0.3);
     lab
 }
 
@@ -29,6 +30,12 @@ fn every_kind_of_data_is_drawn_as_what_it_is() {
     assert_eq!(drawn("ink.npz --as ink"), ink);
     assert_eq!(drawn("roll.npz --as music"), roll);
     assert_eq!(drawn("sound.npz --as speech --rate 16000"), sound);
+    let series = drawn("series.npz");
+    assert_eq!(series.matches("stroke-width=\"1.5\"").count(), 2 * 8);
+    assert_eq!(drawn("series.npz --as series"), series);
+    assert!(drawn("ink.npz --as series").contains("stroke-width=\"1.5\""));
+    let output = lab.stcn("data show series.npz --out x.png").output().unwrap();
+    assert_eq!(stderr(&output), "note: the picture shows channels 1 to 8, and leaves 2 out\n");
     assert!(drawn("ink.npz --as speech").contains("crispEdges"));
     assert!(drawn("roll.npz --as speech").contains("crispEdges"));
     for name in ["roll", "sound"] {

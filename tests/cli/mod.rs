@@ -25,6 +25,7 @@ mod resumed;
 mod safetensors;
 mod same_bits;
 mod sample;
+mod series;
 mod stopped;
 #[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked
 mod storm;

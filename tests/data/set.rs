@@ -229,11 +229,13 @@ fn ink_is_three_channels_with_a_pen_that_is_0_or_1() {
     assert_eq!(
         refusal(ink([0., 1., 0.5]).check_ink()),
         "ink: sequence 2, step 2 has pen 0.5, ink wants 0 or 1 (1 on the last point of \
-         a stroke): fix the third channel, or set model.task=speech"
+         a stroke): fix the third channel, or, if this is not ink, choose --preset series-tiny (in `stcn data \
+         show`, --as series)"
     );
     assert_eq!(
         refusal(counting(&[1], None).check_ink()),
-        "counting: has 1 channels, ink wants 3 (dx, dy, pen): choose a --preset for this data"
+        "counting: has 1 channels, ink wants 3 (dx, dy, pen): choose a --preset for this data, such as \
+         series-tiny"
     );
 }
 
@@ -243,7 +245,7 @@ fn binary_is_0_and_1_only() {
     assert_eq!(
         refusal(counting(&[2, 2], None).check_binary()),
         "counting: sequence 2, step 1, channel 1 is 2, --head bernoulli wants 0 or 1; write \
-         (samples > 0).astype('<f4'), or choose a preset of ink or speech"
+         (samples > 0).astype('<f4'), or choose a preset of ink, speech or series"
     );
 }
 

@@ -31,8 +31,8 @@ fn a_label_begins_ends_or_has_its_middle_where_it_is_asked_to() {
 #[test]
 fn all_characters_of_an_axis_have_shapes_of_their_own() {
     let shapes: std::collections::BTreeSet<String> =
-        "0123456789.skHz".chars().map(|c| label(&c.to_string(), [0., 0.], 0.)).collect();
-    assert_eq!(shapes.len(), 15);
+        "0123456789.-skHzacehlnpt".chars().map(|c| label(&c.to_string(), [0., 0.], 0.)).collect();
+    assert_eq!(shapes.len(), 24);
     assert!(!shapes.contains(""));
     assert_eq!(label(" ", [0., 0.], 0.), "");
 }

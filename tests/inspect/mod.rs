@@ -10,6 +10,7 @@ mod page;
 mod place;
 mod png;
 mod roll;
+mod series;
 mod table;
 mod wav;
 mod wave;

@@ -226,7 +226,7 @@ fn heads_that_do_not_suit_the_data_are_refused_with_one_that_does() {
     };
     assert_eq!(
         said(|obs| obs.input = 4),
-        "model.input is 4 but ink has 3 channels (dx, dy, pen): set it to 3, or model.task to speech"
+        "model.input is 4 but ink has 3 channels (dx, dy, pen): set it to 3, or model.task to series"
     );
     assert_eq!(
         said(|obs| obs.head = HeadKind::Bernoulli),
@@ -241,6 +241,17 @@ fn heads_that_do_not_suit_the_data_are_refused_with_one_that_does() {
     assert_eq!(
         said(|obs| (obs.task, obs.head) = (Task::Speech, HeadKind::Bigmm)),
         "head bigmm is a density of (dx, dy) beside a pen, and model.task is speech: choose head \
+         normal or gmm, or an ink preset"
+    );
+    let series = |head| ModelConfig::preset(RNN, Preset::SeriesTiny, Some(head));
+    assert_eq!(
+        complaint(&series(HeadKind::Bernoulli)),
+        "head bernoulli takes keys that are 0 or 1, and model.task is series: choose head normal or gmm, \
+         or the preset music-small"
+    );
+    assert_eq!(
+        complaint(&series(HeadKind::Bigmm)),
+        "head bigmm is a density of (dx, dy) beside a pen, and model.task is series: choose head \
          normal or gmm, or an ink preset"
     );
 }

@@ -189,7 +189,8 @@ fn shapes_and_counts_are_those_of_the_model_that_is_built() {
 
 #[test]
 fn models_of_a_small_preset_have_the_same_number_of_parameters_within_three_per_cent() {
-    let small = [Preset::InkTiny, Preset::InkSmall, Preset::MusicSmall, Preset::SpeechSmall];
+    use Preset::{InkSmall, InkTiny, MusicSmall, SeriesSmall, SeriesTiny, SpeechSmall};
+    let small = [InkTiny, InkSmall, MusicSmall, SpeechSmall, SeriesTiny, SeriesSmall];
     for preset in small {
         let count = |kind| models::count(&ModelConfig::preset(kind, preset, None)).unwrap();
         let mut counts = models::ALL.map(count);

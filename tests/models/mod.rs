@@ -43,13 +43,15 @@ use ::stcn::{Real, Tensor};
 use toml::{Table, Value};
 
 /// What each task's step can be given to: every head that goes with it.
-const HEADS: [(Task, HeadKind); 6] = [
+const HEADS: [(Task, HeadKind); 8] = [
     (Task::Ink, HeadKind::Normal),
     (Task::Ink, HeadKind::Gmm),
     (Task::Ink, HeadKind::Bigmm),
     (Task::Speech, HeadKind::Normal),
     (Task::Speech, HeadKind::Gmm),
     (Task::Music, HeadKind::Bernoulli),
+    (Task::Series, HeadKind::Normal),
+    (Task::Series, HeadKind::Gmm),
 ];
 
 /// `config` with one of its keys set. Panics if it has no such key.
@@ -95,6 +97,7 @@ fn tiny(kind: ModelKind, (task, head): (Task, HeadKind)) -> ModelConfig {
         Task::Ink => 3,
         Task::Speech => 2,
         Task::Music => 4,
+        Task::Series => 1,
     };
     let mut sizes: Table = "
         channels = 5

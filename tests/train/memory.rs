@@ -368,6 +368,7 @@ fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
         ("ink-small", ""),
         ("speech-small", "speech"),
         ("music-small", "music"),
+        ("series-tiny", "series"),
     ] {
         let path = dir.path().join(format!("{data}.npz"));
         let data = match data {

@@ -333,10 +333,10 @@ impl Row {
 
 impl Run {
     /// The first setting with which the run in a directory was trained and that the suite has otherwise. How far it
-    /// goes may differ: then it goes on.
+    /// goes may differ: then it goes on. So may what it has from its data.
     pub fn mismatch(&self, found: &Config) -> Option<Change> {
-        let ends = ["train.steps", "data.fingerprint"];
-        changes(found, &self.config).into_iter().find(|change| !ends.contains(&change.key.as_str()))
+        let may = ["train.steps", "data.fingerprint", "model.input"];
+        changes(found, &self.config).into_iter().find(|change| !may.contains(&change.key.as_str()))
     }
 }
 

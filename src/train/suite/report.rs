@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::file::read_whole;
 use crate::models::{self, Registry};
 use crate::noise::Noise;
-use crate::train::Trained;
 use crate::train::checkpoint::{Checkpoint, sha256_of};
 use crate::train::evaluate::standard_error;
 use crate::train::metrics;
 use crate::train::run::RunDir;
+use crate::train::{Config, Trained};
 use std::path::{Path, PathBuf};
 
 /// A report, ready to print.
@@ -106,6 +106,8 @@ pub struct Found {
     pub name: String,
     /// Its seed.
     pub seed: u64,
+    /// D, which a series has from its data.
+    pub input: usize,
     /// Its evaluation.
     pub saved: Saved,
     /// The updates of the whole run.
@@ -168,8 +170,9 @@ impl Line {
 
     /// Of the runs that are there.
     pub fn of(row: &Row, found: Vec<Found>) -> Result<Self> {
-        let config = &row.runs[0].config.model;
-        let shapes = models::shapes(config)?;
+        let mut config = row.runs[0].config.model.clone();
+        config.obs.input = found.first().map_or(config.obs.input, |found| found.input);
+        let shapes = models::shapes(&config)?;
         let count = |all: bool| {
             let counted = shapes.iter().filter(|(path, _)| all || config.kind.generates_with(path));
             counted.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>()
@@ -236,10 +239,11 @@ impl Found {
             samples.transpose()?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (columns, rows) = metrics::table(&dir.metrics())?;
         let latest = Checkpoint::load(&dir.latest())?.header;
-        let train = &dir.read_config(registry)?.train;
+        let Config { train, model, .. } = dir.read_config(registry)?;
         Ok(Some(Self {
             name: run.name.clone(),
             seed: run.config.seed,
+            input: model.obs.input,
             saved,
             updates: latest.step,
             out_of_patience: train.early_stop && latest.bad_checks >= train.patience,

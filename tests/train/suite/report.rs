@@ -8,6 +8,7 @@ pub fn line(name: &str, found: Vec<Saved>) -> Line {
     let found = found.into_iter().enumerate().map(|(i, saved)| Found {
         name: format!("{name}.seed-{}", i + 1),
         seed: i as u64 + 1,
+        input: 3,
         saved,
         updates: 20,
         out_of_patience: false,
