@@ -2,6 +2,7 @@
 //!
 //! Not here: the importers' command lines (`prepare`).
 
+use super::check_rate;
 use super::prepare::{self, Prepare, print_statistics};
 use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statistics};
 use crate::error::{Error, Result};
@@ -166,18 +167,6 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
             }
             series::svg(drawings, channels)
         }
-    }
-}
-
-/// Refuses an implausible sampling rate.
-pub(super) fn check_rate(rate: u32) -> Result<()> {
-    let rates = DataSet::RATES;
-    let (least, most) = (rates.start(), rates.end());
-    match rates.contains(&rate) {
-        true => Ok(()),
-        false => Err(Error::usage(format!(
-            "--rate {rate}: want samples per second from {least} to {most}, such as 16000"
-        ))),
     }
 }
 

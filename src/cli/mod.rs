@@ -42,6 +42,7 @@ mod train;
 mod trained;
 mod verify;
 
+use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::train::memory::peak_resident;
@@ -135,6 +136,18 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => completions::man(args),
     })?
+}
+
+/// Refuses an implausible sampling rate.
+fn check_rate(rate: u32) -> Result<()> {
+    let rates = DataSet::RATES;
+    let (least, most) = (rates.start(), rates.end());
+    match rates.contains(&rate) {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "--rate {rate}: want samples per second from {least} to {most}, such as 16000"
+        ))),
+    }
 }
 
 /// Refuses a file to write without one of its usual extensions: a name that was mistaken could be that of a checkpoint.

@@ -1,8 +1,8 @@
 //! `stcn sample`: draws sequences from a trained model, as numbers, pictures and sound.
 
-use super::data::{USUAL_RATE, check_rate, draw, open, rate_of_sound};
-use super::print_json;
+use super::data::{USUAL_RATE, draw, open, rate_of_sound};
 use super::trained::RunArgs;
+use super::{check_rate, print_json};
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;

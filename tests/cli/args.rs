@@ -84,7 +84,7 @@ fn a_picture_of_another_kind_or_of_nothing_is_refused() {
     let lab = Lab::new();
     for name in ["x.jpg", "x", "x.svg.gz"] {
         let said = lab.refused(&format!("data show ink.npz --out {name}"));
-        says(&said, &[&format!("--out {name}: want a name that ends in .svg or .png")]);
+        says(&said, &[&format!("--out {name}: want a name that ends in .svg, .png, .wav or .mid")]);
     }
     for index in ["0", "11"] {
         for out in ["", "--out x.svg"] {

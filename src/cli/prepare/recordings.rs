@@ -1,7 +1,7 @@
 //! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
 use super::{Files, note, prepare, within};
-use crate::cli::data::check_rate;
+use crate::cli::check_rate;
 use crate::data::Dtype;
 use crate::data::prepare::{blizzard, pattern, timit, wav};
 use crate::error::{Error, Result};
