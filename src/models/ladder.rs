@@ -79,7 +79,8 @@ impl Architecture for Paper {
     /// ones on music, where 88 keys make the first cell large.
     fn preset(&self, preset: Preset, _obs: &ObservationConfig) -> Config {
         let (hidden_size, cells_per_latent, width) = match preset {
-            Preset::InkTiny | Preset::SeriesTiny => (55, 1, 32),
+            Preset::InkTiny => (55, 1, 32),
+            Preset::SeriesTiny => (56, 1, 32),
             Preset::InkSmall | Preset::SeriesSmall => (103, 1, 54),
             Preset::MusicSmall => (103, 1, 48),
             Preset::SpeechSmall => (108, 1, 60),
