@@ -36,11 +36,10 @@ pub struct Estimate {
 /// Value, gradient, two moments; and all but the gradient again in the bytes of a checkpoint.
 const NUMBERS_PER_PARAMETER: u64 = 7;
 
-/// What the process takes beside the `allocated` bytes: its code and stacks, and holes in the arenas of the system's
+/// What the process takes beside the `allocated` bytes: its code, and holes in the arenas of the system's
 /// allocator, of which there is one per thread. Measured after [`settle`](super::allocator::settle).
 fn program(allocated: u64) -> u64 {
-    let threads = parallel::threads() as u64;
-    15_000_000 + 250_000 * threads + allocated / 64 * (threads - 1).min(8)
+    18_000_000 + allocated / 64 * (parallel::threads() as u64 - 1).min(8)
 }
 
 /// Sequences of the passes that are measured. Gradients of parameters are told apart from other tensors by their length;
@@ -105,7 +104,7 @@ impl Estimate {
         });
         let pass = trained.max(checked.unwrap_or(0));
         // The pools of buffers keep a quarter more than the tensors (`tensor`), and round capacities up.
-        let pass = pass.saturating_add(pass / 10 * 3);
+        let pass = pass.saturating_add(pass / 100 * 31);
         let rest = program(state.saturating_add(pass));
         Self { state, pass, rest, batch, particles: draws }
     }
