@@ -41,8 +41,8 @@ pub(super) struct Show {
     /// a key that stays on is held); without it, only statistics are printed
     #[arg(long, value_name = "FILE.svg|.png|.wav|.mid")]
     out: Option<PathBuf>,
-    /// Take the data as ink, music, speech or series [default: ink if D = 3, music if all values are 0 or 1, speech if
-    /// they are whole numbers, else series]
+    /// Take the data as ink, music, speech or series [default: speech if they have a sampling rate; else ink if D = 3,
+    /// music if all values are 0 or 1, speech if they are whole numbers, else series]
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<String>,
     /// Sampling rate of speech, in Hz [default: that of the data set, or 16000 if it has none]
@@ -73,6 +73,7 @@ fn show(args: Show) -> Result<()> {
     }
     let task = match asked {
         Some(task) => task,
+        None if set.rate().is_some() => Task::Speech,
         None if set.channels() == 3 => Task::Ink,
         None if set.check_binary().is_ok() => Task::Music,
         None if set.check_grid(set.channels()).is_ok() => Task::Speech,

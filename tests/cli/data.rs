@@ -92,6 +92,10 @@ fn sound_is_taken_at_the_rate_that_it_says_or_that_was_asked_for() {
     };
     assert!(drawn("known.npz") == drawn("sound.npz --rate 8000"));
     assert!(drawn("known.npz") != drawn("sound.npz"));
+    // A rate says that it is sound, whatever the values.
+    let set = DataSet::open(lab.path("series.npz"), Some("all-train".parse().unwrap())).unwrap();
+    set.with_rate(8000).unwrap().save(lab.path("known.npz")).unwrap();
+    assert!(drawn("known.npz") == drawn("known.npz --as speech"));
 }
 
 #[test]
