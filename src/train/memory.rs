@@ -39,7 +39,7 @@ const NUMBERS_PER_PARAMETER: u64 = 7;
 /// What the process takes beside the `allocated` bytes: its code, and holes in the arenas of the system's
 /// allocator, of which there is one per thread. Measured after [`settle`](super::allocator::settle).
 fn program(allocated: u64) -> u64 {
-    18_000_000 + allocated / 64 * (parallel::threads() as u64 - 1).min(8)
+    18_000_000 + allocated / 80 * (parallel::threads() as u64 - 1).min(8)
 }
 
 /// Sequences of the passes that are measured. Gradients of parameters are told apart from other tensors by their length;
@@ -102,9 +102,10 @@ impl Estimate {
             let pass = measured(longest, 1, &|steps| checking_pass(config, model, steps));
             checked.iter().map(|lengths| held(cut(lengths), pass, input)).max()
         });
-        let pass = trained.max(checked.unwrap_or(0));
-        // The pools of buffers keep a quarter more than the tensors (`tensor`), and round capacities up.
-        let pass = pass.saturating_add(pass / 100 * 31);
+        // Where buffers of many sizes are freed and taken again, as in training, the pools keep a quarter more than the
+        // tensors (`tensor`); in both, capacities are rounded up.
+        let with = |bytes: u64, percent| bytes.saturating_add(bytes / 100 * percent);
+        let pass = with(trained, 31).max(with(checked.unwrap_or(0), 12));
         let rest = program(state.saturating_add(pass));
         Self { state, pass, rest, batch, particles: draws }
     }

@@ -394,7 +394,8 @@ fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
                     held * 1e-6,
                     resident * 1e-6
                 );
-                if ![share, of_process].iter().all(|share| (1. ..=1.25).contains(share)) {
+                // The system counts whole pages, and holes that differ by some per cent from run to run.
+                if !(1. ..=1.25).contains(&share) || !(0.97..=1.28).contains(&of_process) {
                     outside.push(format!("{name} {model} {threads}: {share:.3}, {of_process:.3}"));
                 }
             }
