@@ -112,11 +112,8 @@ fn show(args: Show) -> Result<()> {
     let index = if args.index.is_empty() { (1..=set.len().min(6)).collect() } else { args.index };
     let rows = index.iter().map(|&i| set.sequence(i - 1)).collect::<Result<Vec<_>>>()?;
     let drawings = rows.iter().map(|rows| Drawing { rows, primed: 0 }).collect::<Vec<_>>();
-    let rate = || rate_of_sound(args.rate.or(set.rate()));
-    let svg = || {
-        let rate = if task == Task::Speech { rate() } else { USUAL_RATE };
-        draw(task, &drawings, set.channels(), rate)
-    };
+    let rate = || rate_of_sound(task, args.rate.or(set.rate()));
+    let svg = || draw(task, &drawings, set.channels(), rate());
     match format {
         Format::Svg => write_whole(out, |file| file.write_all(svg().as_bytes()))?,
         Format::Png => png::png(&svg(), out)?,
@@ -172,14 +169,14 @@ pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32)
 }
 
 /// The sampling rate of sound that does not say its own, in Hz.
-pub(super) const USUAL_RATE: u32 = 16_000;
+const USUAL_RATE: u32 = 16_000;
 
-/// The rate that is known, or else the usual one, with a note.
-pub(super) fn rate_of_sound(known: Option<u32>) -> u32 {
+/// The rate that is known, or else the usual one, with a note if the data are sound.
+pub(super) fn rate_of_sound(task: Task, known: Option<u32>) -> u32 {
     known.unwrap_or_else(|| {
-        eprintln!(
+        if task == Task::Speech { eprintln!(
             "note: the sampling rate is unknown and taken to be {USUAL_RATE} Hz: give it with --rate"
-        );
+        ); }
         USUAL_RATE
     })
 }

@@ -1,6 +1,6 @@
 //! `stcn sample`: draws sequences from a trained model, as numbers, pictures and sound.
 
-use super::data::{USUAL_RATE, draw, open, rate_of_sound};
+use super::data::{draw, open, rate_of_sound};
 use super::trained::RunArgs;
 use super::{check_rate, print_json};
 use crate::data::{DataSet, Split, Writer};
@@ -151,7 +151,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let set = DataSet::open_within(&npz, None, 4 * NUMBERS_AT_ONCE as u64)?;
     let mut files = vec![npz.display().to_string()];
     let mut heard = Heard::default();
-    let rate = if task == Task::Speech { rate_of_sound(rate) } else { USUAL_RATE };
+    let rate = rate_of_sound(task, rate);
     for i in 0..set.len() {
         let path = |end| args.out.join(format!("sample-{}.{end}", i + 1));
         let path = match task {

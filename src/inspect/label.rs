@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// The colour of labels and of the ticks beside them.
-pub const COLOUR: &str = "#767676";
+const COLOUR: &str = "#767676";
 /// Pixels of a unit of the shapes: a character is 4 wide and 6 high.
 const SCALE: f64 = 1.4;
 /// Units from one character to the next.
@@ -31,6 +31,11 @@ pub fn label(text: &str, [x, y]: [f64; 2], anchor: f64) -> String {
         }
     }
     d
+}
+
+/// The path of labels and of the ticks beside them, given its `d`.
+pub fn drawn(d: &str) -> String {
+    format!("<path fill=\"none\" stroke=\"{COLOUR}\" stroke-width=\"1.2\" d=\"{d}\"/>\n")
 }
 
 /// The lines of a character, each as its points, and each point as two digits: 0 to 4 to the right, 0 to 6 downwards,

@@ -2,8 +2,9 @@
 //!
 //! Not here: the page itself (`page`), its labels (`label`), pixels (`png`).
 
-use super::label::{COLOUR, label, round_step};
+use super::label::{drawn, label, round_step};
 use super::page::{Drawing, FAINT, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page};
+use crate::kernel::reduce::ends;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -42,10 +43,10 @@ pub fn svg(series: &[Drawing], channels: usize) -> String {
     let every = round_step(APART / scale) as usize;
     let ticks: Vec<usize> = (every..=longest).step_by(every).collect();
     let shown = channels.min(MOST_CHANNELS);
-    let ends: Vec<[f64; 2]> = (0..shown).map(|c| ends(series, channels, c)).collect();
+    let scales: Vec<[f64; 2]> = (0..shown).map(|c| scale_of(series, channels, c)).collect();
     let (mut body, mut labels, mut top) = (String::new(), String::new(), MARGIN);
     for one in series {
-        for (c, &[low, high]) in ends.iter().enumerate() {
+        for (c, &[low, high]) in scales.iter().enumerate() {
             labels += &label(&format!("channel {}", c + 1), [LEFT, top], 0.);
             top += LINE / 2.;
             labels += &label(&number(high), [LEFT - ROOM, top + ROOM], 1.);
@@ -72,10 +73,7 @@ pub fn svg(series: &[Drawing], channels: usize) -> String {
         }
         top += LINE + GAP;
     }
-    let _ = writeln!(
-        body,
-        "<path fill=\"none\" stroke=\"{COLOUR}\" stroke-width=\"1.2\" d=\"{labels}\"/>"
-    );
+    body += &drawn(&labels);
     page(&body, top)
 }
 
@@ -96,7 +94,7 @@ fn line(
     };
     for (i, some) in values[part.clone()].chunks(share).enumerate() {
         let x = x(part.start + i * share);
-        let [low, high] = least_and_greatest(some.iter().copied());
+        let [low, high] = ends(some.iter().copied());
         to(x, y(low));
         if some.len() > 1 {
             to(x, y(high));
@@ -115,9 +113,9 @@ fn line(
 }
 
 /// The least and the greatest value of a channel, a little apart if they are the same.
-fn ends(series: &[Drawing], channels: usize, channel: usize) -> [f64; 2] {
+fn scale_of(series: &[Drawing], channels: usize, channel: usize) -> [f64; 2] {
     let values = series.iter().flat_map(|one| one.rows.iter().skip(channel).step_by(channels));
-    let [low, high] = least_and_greatest(values.map(|&x| finite(x)));
+    let [low, high] = ends(values.map(|&x| finite(x)));
     // By as much as f64 can tell from it.
     let apart = 1. + low.abs() / 1000.;
     match low < high {
@@ -125,12 +123,6 @@ fn ends(series: &[Drawing], channels: usize, channel: usize) -> [f64; 2] {
         false if low.is_finite() => [low - apart, low + apart],
         false => [-1., 1.], // nothing at all
     }
-}
-
-fn least_and_greatest(values: impl Iterator<Item = f64>) -> [f64; 2] {
-    values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
-        [if x < low { x } else { low }, if x > high { x } else { high }]
-    })
 }
 
 /// A number in seven characters at most.

@@ -3,7 +3,7 @@
 //! A step is a frame of consecutive samples. Not here: the page itself (`page`), pixels (`png`), sound to
 //! listen to (`wav`).
 
-use super::label::{COLOUR, label, round_step, thousandths};
+use super::label::{drawn, label, round_step, thousandths};
 use super::page::{Drawing, FAINT, GAP, INK, MARGIN, PRIMED, WIDTH, finite, page};
 use crate::kernel::math::{cos_turns_f64, ln_f64};
 use std::fmt::Write as _;
@@ -179,8 +179,7 @@ fn axes(body: &mut String, samples: usize, rate: u32, top: f64, scale: f64) {
             label(&text, [x(ms), top + tall + 12.], 0.5)
         );
     }
-    let _ =
-        writeln!(body, "<path fill=\"none\" stroke=\"{COLOUR}\" stroke-width=\"1.2\" d=\"{d}\"/>");
+    *body += &drawn(&d);
 }
 
 /// The power of every band around a sample; beyond the ends there is silence.

@@ -120,6 +120,13 @@ pub fn scale_rows(mut x: Tensor, g: &Tensor, k: Real) -> Tensor {
     x
 }
 
+/// The least and the greatest of some numbers, NaN left out; of none, ∞ and −∞.
+pub fn ends(x: impl Iterator<Item = f64>) -> [f64; 2] {
+    x.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], x| {
+        [if x < least { x } else { least }, if x > most { x } else { most }]
+    })
+}
+
 /// `ln (1/K) Σ_k e^{x_k}` of K numbers, shifted by the largest; −∞ where all are.
 pub fn log_mean(x: &[f64]) -> f64 {
     let top = x.iter().fold(f64::NEG_INFINITY, |top, &x| if x > top { x } else { top });

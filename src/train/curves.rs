@@ -3,6 +3,7 @@
 //! Colours: those of Okabe and Ito (2008) without black and yellow, which the colour-blind can tell apart; every curve also
 //! has its name in the legend. Not here: where the numbers come from (`metrics`).
 
+use crate::kernel::reduce::ends;
 use std::fmt::Write;
 
 /// A line of a chart.
@@ -153,13 +154,6 @@ fn chart(title: &str, curves: &[Curve], x_label: &str) -> String {
         );
     }
     text
-}
-
-/// The least and the largest of some numbers; of none, ∞ and −∞.
-pub fn ends(x: impl Iterator<Item = f64>) -> [f64; 2] {
-    x.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], x| {
-        [if x < least { x } else { least }, if x > most { x } else { most }]
-    })
 }
 
 /// Numbers along a line of the picture.

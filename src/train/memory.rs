@@ -234,7 +234,7 @@ fn left_to_group(root: &Path, line: &str) -> Vec<u64> {
 }
 
 /// The number behind `name` in a file of lines like `MemAvailable:  1024 kB`, in bytes.
-fn kilobytes(text: &str, name: &str) -> Option<u64> {
+pub fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }

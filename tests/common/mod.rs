@@ -117,6 +117,18 @@ impl Lab {
     }
 }
 
+/// Runs an ignored test in a process of its own, for what is counted for a whole process, with `words` in `STCN_COUNTED`;
+/// gives the numbers that it prints after `counted`.
+pub fn counted_alone(test: &str, words: &str) -> Vec<f64> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]).env("STCN_COUNTED", words);
+    let output = command.output().unwrap();
+    let text = stdout(&output);
+    let line = text.lines().find_map(|line| line.strip_prefix("counted "));
+    let line = line.unwrap_or_else(|| panic!("{test} {words}: {text}{}", stderr(&output)));
+    line.split(' ').map(|number| number.parse().unwrap()).collect()
+}
+
 pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

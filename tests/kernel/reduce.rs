@@ -2,7 +2,7 @@
 
 use crate::ops::numbers;
 use stcn::internals::kernel::reduce::{
-    Rows, channel_sums, log_mean, queue_add_columns, scale_rows,
+    Rows, channel_sums, ends, log_mean, queue_add_columns, scale_rows,
 };
 use stcn::internals::kernel::weight_grad::rows_of;
 use stcn::internals::parallel::{Work, halves};
@@ -90,4 +90,10 @@ fn channels_are_summed_in_order_and_rows_are_scaled() {
             assert_eq!(*found, x * (-2. * g.data()[i / c]));
         }
     }
+}
+
+#[test]
+fn the_ends_of_numbers_are_the_least_and_the_greatest() {
+    assert_eq!(ends([2., -3., f64::NAN, 0.5].into_iter()), [-3., 2.]);
+    assert_eq!(ends([].into_iter()), [f64::INFINITY, f64::NEG_INFINITY]);
 }

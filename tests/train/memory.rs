@@ -278,13 +278,7 @@ struct Told {
 
 /// Trains and checks in a process of its own: `preset model threads key=value …`.
 fn told(words: &str) -> Told {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "train::memory::counted", "--ignored", "--nocapture"]);
-    let output = command.env("STCN_COUNTED", words).output().unwrap();
-    let text = crate::common::stdout(&output);
-    let line = text.lines().find_map(|line| line.strip_prefix("counted "));
-    let line = line.unwrap_or_else(|| panic!("{words}: {text}{}", crate::common::stderr(&output)));
-    let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+    let numbers = crate::common::counted_alone("train::memory::counted", words);
     Told { said: numbers[0], held: numbers[1], of_process: numbers[2], resident: numbers[3] }
 }
 
@@ -394,8 +388,7 @@ fn what_a_run_of_a_small_preset_takes_is_within_a_quarter_of_what_it_said() {
                     held * 1e-6,
                     resident * 1e-6
                 );
-                // The system counts whole pages, and holes that differ by some per cent from run to run.
-                if !(1. ..=1.25).contains(&share) || !(0.97..=1.28).contains(&of_process) {
+                if !(1. ..=1.25).contains(&share) || !(1. ..=1.25).contains(&of_process) {
                     outside.push(format!("{name} {model} {threads}: {share:.3}, {of_process:.3}"));
                 }
             }

@@ -4,6 +4,7 @@ use super::terms::{Group, MOST_TERMS, push_rows};
 use super::{Pass, Reader, Target};
 use crate::inspect::figures::digits;
 use crate::inspect::table::{align, shape};
+use crate::kernel::reduce::ends;
 use crate::tensor::Tensor;
 use serde::Serialize;
 use std::fmt;
@@ -137,13 +138,8 @@ struct Summary {
 impl Summary {
     /// Of several tensors the shape is that of the first.
     fn of(parts: &[&Tensor]) -> Self {
-        let all = || parts.iter().flat_map(|x| x.data()).map(|&x| f64::from(x));
-        Self {
-            shape: parts[0].shape().to_vec(),
-            rms: root_mean_square(parts),
-            min: all().fold(f64::INFINITY, |least, x| if x < least { x } else { least }),
-            max: all().fold(f64::NEG_INFINITY, |most, x| if x > most { x } else { most }),
-        }
+        let [min, max] = ends(parts.iter().flat_map(|x| x.data()).map(|&x| f64::from(x)));
+        Self { shape: parts[0].shape().to_vec(), rms: root_mean_square(parts), min, max }
     }
 }
 

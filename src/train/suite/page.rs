@@ -4,6 +4,7 @@
 
 use super::report::{Found, Line, Report};
 use super::text::{self, CONTROLS, LEGEND, Table, number};
+use crate::kernel::reduce::ends;
 use crate::train::curves::{self, Curve, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
@@ -83,7 +84,7 @@ struct Scale {
 
 impl Scale {
     fn new(x: impl Iterator<Item = f64>, left: f64) -> Self {
-        let [least, most] = curves::ends(x);
+        let [least, most] = ends(x);
         let range = if most > least { most - least } else { 1. };
         Self { least, range, left }
     }
