@@ -7,15 +7,17 @@ STCN   := cargo run --quiet --release --
 MATRIX := cargo test --test all -- --ignored --exact repro::matrix --nocapture
 ARM    := aarch64-unknown-linux-gnu
 WASM   := wasm32-unknown-unknown
+WINDOWS := x86_64-pc-windows-gnu
 TARGET := $${CARGO_TARGET_DIR:-target}
 # Debian's compiler makes std for any target from its sources; rustup fetches it.
 DEBIAN := PATH=/usr/bin:$$PATH RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
   cargo build -Zbuild-std=std,panic_abort
+SOURCES = $$(/usr/bin/rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/std
 PYTHON ?= python3
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm web fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm repro-windows web fuzz bench bench-save bench-diff size book
 .PHONY: train pretrained sample evaluate inspect inspect-html data clean
 
 help: ## show this list
@@ -64,9 +66,9 @@ slow: ## the long tests, in release: overfitting, kills, exhaustive arithmetic
 storm: ## SECONDS=: random signals, then random faults of the file system, for SECONDS each, against random runs
 	STCN_SECONDS=$(SECONDS) cargo test --release --test all -- --ignored --nocapture --test-threads=1 cli::storm
 
-repro: ## same bits for every model and head: threads, CPUs, builds, resumed; a table with "equal" in every cell
+repro: web ## same bits for every model and head: threads, CPUs, builds, resumed, in wasm; a table with "equal" in every cell
 	cargo build --release && cargo build --profile unoptimised
-	STCN_REPRO="here release unoptimised haswell nehalem" $(MATRIX)
+	STCN_REPRO="here release unoptimised haswell nehalem wasm wasm-relaxed" $(MATRIX)
 
 repro-arm: ## the same on emulated aarch64; says what is missing
 	@if rustup target list --installed | grep -q $(ARM) && aarch64-linux-gnu-gcc --version > /dev/null \
@@ -74,9 +76,19 @@ repro-arm: ## the same on emulated aarch64; says what is missing
 	cargo build --release --target $(ARM) && STCN_REPRO=aarch64 $(MATRIX); \
 	else echo "skipped: needs \`rustup target add $(ARM)\` and gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user"; fi
 
+repro-windows: ## the same for Windows, under wine (not yet a real Windows); says what is missing
+	@if rustup target list --installed 2> /dev/null | grep -q $(WINDOWS); then build="cargo build"; \
+	elif test -d $(SOURCES); then build="$(DEBIAN:panic_abort=panic_unwind)"; \
+	else echo "skipped: needs \`rustup target add $(WINDOWS)\`"; exit; fi; \
+	if ! x86_64-w64-mingw32-gcc-posix --version > /dev/null || ! test -x /usr/lib/wine/wine64; \
+	then echo "skipped: needs gcc-mingw-w64-x86-64-posix and wine64"; exit; fi; \
+	env CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc-posix $$build --release --target $(WINDOWS) \
+	&& x86_64-w64-mingw32-gcc-posix -shared -o $(TARGET)/$(WINDOWS)/release/bcryptprimitives.dll tests/wine.c -ladvapi32 \
+	&& STCN_REPRO=windows WINEDEBUG=-all $(MATRIX)
+
 web: ## the live page: a small model trains in the browser while you watch; says what is missing
 	@if rustup target list --installed 2> /dev/null | grep -q $(WASM); then build="cargo build"; \
-	elif test -d $$(/usr/bin/rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/std; then build="$(DEBIAN)"; \
+	elif test -d $(SOURCES); then build="$(DEBIAN)"; \
 	else echo "skipped: needs \`rustup target add $(WASM)\`"; exit; fi; \
 	mkdir -p $(TARGET)/web && cp src/web/*.html src/web/*.css src/web/*.js $(TARGET)/web && for module in plain relaxed; do \
 	simd=+simd128; test $$module = plain || simd=$$simd,+relaxed-simd; \

@@ -250,11 +250,12 @@ struct Pool {
     pooled: usize,
     live: usize,
     most_live: usize,
+    /// The most ever of the first two together.
+    most_held: usize,
 }
 
 /// Threads that each have a tape would wait for one pool, so each part of a batch has its own.
-static POOLS: [Mutex<Pool>; 32] =
-    [const { Mutex::new(Pool { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0 }) }; 32];
+static POOLS: [Mutex<Pool>; 32] = [const { Mutex::new(Pool::EMPTY) }; 32];
 
 static MEASURED: Mutex<Measured> = Mutex::new(Measured { now: 0, most: 0, but: vec![] });
 
@@ -289,29 +290,41 @@ impl Measured {
     }
 }
 
-/// Runs `job`; gives its result and the most bytes that tensors held at once meanwhile, beyond those held before. Counts
-/// their numbers and headers, not spare capacity, and leaves out tensors whose length is in `but`.
+/// Runs `job`; gives the most bytes that tensors held at once meanwhile, beyond those held before, and how many times as
+/// much the pools held: between 1 and 5/4. Counts the numbers and headers of tensors, not spare capacity, and leaves
+/// out tensors whose length is in `but`.
 ///
 /// Counts tensors of the whole process, so nothing else should compute at the same time.
-pub fn peak<R>(mut but: Vec<usize>, job: impl FnOnce() -> R) -> (R, usize) {
+pub fn peak(mut but: Vec<usize>, job: impl FnOnce()) -> (usize, f64) {
     but.sort();
+    release_buffers();
+    let before = POOLS.each_ref().map(|pool| lock(pool).live);
     *lock(&MEASURED) = Measured { but, ..Measured::default() };
     MEASURING.store(true, Ordering::Relaxed);
-    let result = job();
+    job();
     MEASURING.store(false, Ordering::Relaxed);
-    (result, lock(&MEASURED).most as usize)
+    let (mut live, mut held) = (0, 0);
+    for (pool, before) in POOLS.iter().zip(before) {
+        let pool = lock(pool);
+        (live, held) = (live + pool.most_live - before, held + pool.most_held - before);
+    }
+    release_buffers();
+    (lock(&MEASURED).most as usize, held.max(1) as f64 / live.max(1) as f64)
 }
 
 /// Frees all buffers that no tensor uses.
 pub fn release_buffers() {
     for pool in &POOLS {
         let mut pool = lock(pool);
-        pool.free.clear();
-        (pool.pooled, pool.most_live) = (0, pool.live);
+        let live = pool.live;
+        *pool = Pool { live, most_live: live, most_held: live, ..Pool::EMPTY };
     }
 }
 
 impl Pool {
+    const EMPTY: Self =
+        Self { free: BTreeMap::new(), pooled: 0, live: 0, most_live: 0, most_held: 0 };
+
     /// Buffers below this many numbers are not pooled.
     const SMALLEST: usize = 1024;
 
@@ -371,6 +384,7 @@ impl Pool {
             let mut pool = lock(&POOLS[pool]);
             pool.live += capacity;
             pool.most_live = pool.most_live.max(pool.live);
+            pool.most_held = pool.most_held.max(pool.live + pool.pooled);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::common::{Lab, ink, stderr, stdout};
 use sha2::{Digest, Sha256};
-use stcn::data::DataSet;
+use stcn::data::{DataSet, Split};
 use stcn::internals::kernel::simd::Isa;
 use stcn::models::ALL;
 use stcn::train::ARITHMETIC;
@@ -167,12 +167,17 @@ impl Way {
 
     /// Trains, is resumed at each of `cuts`, and gives the run as `run`.
     fn train(&self, cell: &Cell, cuts: &[u64]) -> Lab {
+        self.train_as(cell, &cell.words, cuts)
+    }
+
+    /// The same with other words than the cell's.
+    fn train_as(&self, cell: &Cell, words: &str, cuts: &[u64]) -> Lab {
         let lab = Lab::new();
         let data = cell.data.as_ref().map_or(String::new(), |data| {
             data.save(lab.path("data.npz")).unwrap();
             "--data data.npz".into()
         });
-        let mut begin = format!("{} {data} --out run", cell.words);
+        let mut begin = format!("{words} {data} --out run");
         for step in cuts.iter().chain([&STEPS]) {
             self.ok(&lab, &format!("train {begin} --steps {step} --json"));
             begin = "--resume run".into();
@@ -195,14 +200,15 @@ impl Way {
         Outcome {
             trained: hash([&checkpoints[0], &checkpoints[1], timeless.join("\n").as_bytes()]),
             evaluated: hash([self.ok(&lab, EVALUATE).as_bytes()]),
-            drawn: self.drawn(&lab),
+            drawn: hash([self.drawn(&lab)]),
         }
     }
 
-    fn drawn(&self, lab: &Lab) -> String {
+    /// The bytes of two sequences.
+    fn drawn(&self, lab: &Lab) -> Vec<u8> {
         self.ok(lab, "sample run --count 2 --steps 6 --out drawn --json");
         let (drawn, _) = crate::data::npz::read(lab.path("drawn/sample.npz")).unwrap();
-        hash(drawn.samples.iter().map(|x| x.to_bits().to_le_bytes()))
+        drawn.samples.iter().flat_map(|x| x.to_le_bytes()).collect()
     }
 
     /// What differs from `reference`, in words; nothing if nothing does.
@@ -216,6 +222,105 @@ impl Way {
         }
         found
     }
+}
+
+/// A module of the live page, run by Node as a browser would.
+struct Module {
+    name: &'static str,
+    file: PathBuf,
+}
+
+/// What Node wants before it runs relaxed SIMD: later ones want nothing.
+const RELAXED: &str = "--experimental-wasm-relaxed-simd";
+
+impl Module {
+    /// What differs from the command line, in words. The module checks nothing on the way, so neither does the other.
+    fn compare(&self, cell: &Cell) -> Vec<&'static str> {
+        let words = format!("{} --set train.eval_every=1000000", cell.words);
+        let here = Way::here();
+        let lab = here.train_as(cell, &words, &[]);
+        // A file's fingerprint is of its bytes, that of data in memory of the numbers.
+        let mut latest = Checkpoint::load(&lab.path("run/checkpoint/latest.stcn")).unwrap();
+        if let Some(data) = &cell.data {
+            let of_file = hex::encode(Sha256::digest(lab.read("data.npz")));
+            let text = &mut latest.header.config_toml;
+            *text = text.replace(&of_file, data.fingerprint());
+        }
+        let latest = latest.sha256();
+        let line: serde_json::Value = serde_json::from_str(&here.ok(&lab, EVALUATE)).unwrap();
+        let drawn = hex::encode(here.drawn(&lab));
+        let found = self.run(cell, &words);
+        let bounds = &found["bounds"];
+        let evaluated = bounds["elbo_seq"] == line["elbo_seq"]
+            && bounds["iwae_seq"] == *line.get("iwae_seq").unwrap_or(&serde_json::Value::Null);
+        let mut differing = vec![];
+        differing.extend((found["hash"] != latest).then_some("training"));
+        differing.extend((!evaluated).then_some("evaluation"));
+        differing.extend((found["drawn"] != drawn).then_some("samples"));
+        differing
+    }
+
+    fn run(&self, cell: &Cell, words: &str) -> serde_json::Value {
+        let (mut create, mut set) = (serde_json::json!({}), vec!["train.steps=0"]);
+        let words: Vec<&str> = words.split_whitespace().collect();
+        for pair in words.chunks_exact(2) {
+            match pair[0] {
+                "--set" => set.push(pair[1]),
+                name => create[name.trim_start_matches("--")] = pair[1].into(),
+            }
+        }
+        create["set"] = set.into();
+        let data = cell.data.as_ref().map(|data| {
+            let rows = (0..data.len()).map(|i| data.sequence(i).unwrap().to_vec());
+            let split = |i: usize| {
+                let of = |split| data.split(split).contains(&i);
+                u8::from(of(Split::Valid)) + 2 * u8::from(of(Split::Test))
+            };
+            let split: Vec<u8> = (0..data.len()).map(split).collect();
+            serde_json::json!({ "channels": 3, "rows": rows.collect::<Vec<_>>(), "split": split })
+        });
+        let asked = serde_json::json!({
+            "create": create, "data": data, "steps": STEPS, "draws": 2, "iwae": 2, "count": 2, "length": 6,
+        });
+        let lab = Lab::new();
+        std::fs::write(lab.path("cell.json"), asked.to_string()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/repro.js");
+        let output = node()
+            .arg(script)
+            .arg(&self.file)
+            .stdin(std::fs::File::open(lab.path("cell.json")).unwrap())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{} {}: {}", self.name, cell.words, stderr(&output));
+        serde_json::from_str(&stdout(&output)).unwrap()
+    }
+}
+
+/// Node, with relaxed SIMD where it has it.
+fn node() -> Command {
+    let mut node = Command::new("node");
+    let flag = Command::new("node").args([RELAXED, "--version"]).output();
+    node.args(flag.is_ok_and(|output| output.status.success()).then_some(RELAXED));
+    node
+}
+
+/// The modules named in `STCN_REPRO`. Prints what was left out, and why.
+fn modules() -> Vec<Module> {
+    let web = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("web");
+    let mut modules = vec![];
+    for (name, file) in [("wasm", "plain.wasm"), ("wasm-relaxed", "relaxed.wasm")] {
+        let file = web.join(file);
+        if !asked(name) {
+            println!("left out: {name} (not in STCN_REPRO)");
+        } else if !node().arg("--version").output().is_ok_and(|output| output.status.success()) {
+            println!("left out: {name} (no node)");
+        } else if !file.exists() {
+            println!("left out: {name} (no {}: make web)", file.display());
+        } else {
+            modules.push(Module { name, file });
+        }
+    }
+    modules
 }
 
 const EVALUATE: &str = "evaluate run --split test --draws 2 --iwae 2 --json";
@@ -270,7 +375,7 @@ fn golden_line(cell: &Cell) -> String {
     let line: serde_json::Value = serde_json::from_str(&way.ok(&lab, EVALUATE)).unwrap();
     let iwae = line.get("iwae_seq").map_or("-".into(), |iwae| iwae.to_string());
     let (state, elbo, drawn) =
-        (hex::encode(&state.finalize()[..8]), &line["elbo_seq"], way.drawn(&lab));
+        (hex::encode(&state.finalize()[..8]), &line["elbo_seq"], hash([way.drawn(&lab)]));
     format!("{:34} {state} {elbo:<20} {iwae:20} {drawn}", cell.name)
 }
 
@@ -335,32 +440,40 @@ fn ways_here() -> Vec<Way> {
     threads.into_iter().chain(isas).chain([cut, looked_at]).collect()
 }
 
+const WINE: &str = "/usr/lib/wine/wine64";
+
+/// Whether `STCN_REPRO` names this way; `here` where it is not set.
+fn asked(name: &str) -> bool {
+    let asked = std::env::var("STCN_REPRO").unwrap_or("here".into());
+    asked.split_whitespace().any(|word| word == name)
+}
+
 /// The ways named in `STCN_REPRO`: `here`, and other builds and CPUs. Prints what was left out, and why.
 fn ways() -> Vec<Way> {
     let target = Path::new(env!("CARGO_BIN_EXE_stcn")).ancestors().nth(2).unwrap();
-    let known: [(&str, &[&str], &str); 5] = [
-        ("release", &[], "release"),
-        ("unoptimised", &[], "unoptimised"),
-        ("haswell", &["qemu-x86_64", "-cpu", "Haswell"], "release"),
-        ("nehalem", &["qemu-x86_64", "-cpu", "Nehalem"], "release"),
+    let known: [(&str, &[&str], &str); 6] = [
+        ("release", &[], "release/stcn"),
+        ("unoptimised", &[], "unoptimised/stcn"),
+        ("haswell", &["qemu-x86_64", "-cpu", "Haswell"], "release/stcn"),
+        ("nehalem", &["qemu-x86_64", "-cpu", "Nehalem"], "release/stcn"),
         (
             "aarch64",
             &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
-            "aarch64-unknown-linux-gnu/release",
+            "aarch64-unknown-linux-gnu/release/stcn",
         ),
+        ("windows", &[WINE], "x86_64-pc-windows-gnu/release/stcn.exe"),
     ];
-    let asked = std::env::var("STCN_REPRO").unwrap_or("here".into());
-    let asked = |name: &str| asked.split_whitespace().any(|word| word == name);
     let mut ways = if asked("here") { ways_here() } else { vec![] };
     for (name, emulator, build) in known {
-        let binary = target.join(build).join("stcn");
+        let binary = target.join(build);
         let runs = |program: &&str| {
             Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
         };
         if !asked(name) {
             println!("left out: {name} (not in STCN_REPRO)");
         } else if let Some(missing) = emulator.first().filter(|program| !runs(program)) {
-            println!("left out: {name} (no {missing}: install qemu-user)");
+            let package = if *missing == WINE { "wine64" } else { "qemu-user" };
+            println!("left out: {name} (no {missing}: install {package})");
         } else if !binary.exists() {
             println!("left out: {name} (no {})", binary.display());
         } else {
@@ -376,9 +489,12 @@ fn ways() -> Vec<Way> {
 #[test]
 #[ignore = "make repro"]
 fn matrix() {
-    let (ways, cells, here) = (ways(), cells(), Way::here());
-    let names: String = ways.iter().fold(String::new(), |mut line, way| {
-        write!(line, " {:>11}", way.name).unwrap();
+    let (ways, modules, cells, here) = (ways(), modules(), cells(), Way::here());
+    let names = ways.iter().map(|way| way.name.as_str());
+    let names: Vec<&str> = names.chain(modules.iter().map(|module| module.name)).collect();
+    let columns = names.len();
+    let names: String = names.into_iter().fold(String::new(), |mut line, name| {
+        write!(line, " {name:>12}").unwrap();
         line
     });
     println!("{STEPS} updates, evaluation and samples, against this binary on 1 thread");
@@ -387,18 +503,18 @@ fn matrix() {
         let reference = here.outcome(cell, &[]);
         let mut line = format!("{:34}", cell.name);
         let mut differing = 0;
-        for way in &ways {
-            let found = way.compare(cell, &reference);
+        let found = ways.iter().map(|way| way.compare(cell, &reference));
+        for found in found.chain(modules.iter().map(|module| module.compare(cell))) {
             differing += usize::from(!found.is_empty());
             let word =
                 if found.is_empty() { "equal".into() } else { found.join(", ").to_uppercase() };
-            write!(line, " {word:>11}").unwrap();
+            write!(line, " {word:>12}").unwrap();
         }
         println!("{line}");
         differing
     })
     .into_iter()
     .sum();
-    println!("{} of {} equal", cells.len() * ways.len() - differing, cells.len() * ways.len());
+    println!("{} of {} equal", cells.len() * columns - differing, cells.len() * columns);
     assert_eq!(differing, 0, "the promise is broken");
 }

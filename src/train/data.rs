@@ -15,14 +15,20 @@ pub fn open_data(config: &mut Config) -> Result<DataSet> {
     checked(config, set)
 }
 
-/// The same for a model that is not there yet: a file with series of any width gives it theirs, unless `model.input` was
-/// set.
+/// The same for a model that is not there yet.
 pub fn open_new(config: &mut Config) -> Result<DataSet> {
     let set = open(config)?;
+    match config.data.path.as_os_str().is_empty() {
+        true => checked(config, set),
+        false => take_new(config, set),
+    }
+}
+
+/// The same for data that are open already: series of any width give the model theirs, unless `model.input` was set.
+pub fn take_new(config: &mut Config, set: DataSet) -> Result<DataSet> {
     let obs = &mut config.model.obs;
     let of_preset = ObservationConfig::preset(config.preset, None).input;
-    let own = !config.data.path.as_os_str().is_empty();
-    if obs.task == Task::Series && obs.input == of_preset && own {
+    if obs.task == Task::Series && obs.input == of_preset {
         obs.input = set.channels();
         config.validate()?;
     }

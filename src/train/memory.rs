@@ -55,24 +55,26 @@ impl Estimate {
         let train = set.split(Split::Train).iter().map(|&i| set.length(i).min(crop));
         let mut train: Vec<usize> = train.collect();
         train.sort_by_key(|&steps| std::cmp::Reverse(steps));
+        let ends = [train.first(), train.last()].map(|steps| steps.copied().unwrap_or(0));
+        let even = ends[0] - ends[1] <= ends[0] / 5; // buffers that fit one fit all
         train.truncate(config.train.batch);
         let lengths = |windows: Vec<Window>| windows.iter().map(|window| window.steps).collect();
         let checked = in_order(set, Split::Valid, LIMIT).map(lengths).collect();
-        let mut estimate = Self::of(config, model, train, checked);
+        let mut estimate = Self::of(config, model, (train, even), checked);
         estimate.rest += set.bytes_in_memory();
         estimate
     }
 
     /// The estimate for training steps alone, given sequences and steps of a batch; without data set or validation.
     pub fn of_batch(config: &Config, model: &dyn SequenceModel, batch: (usize, usize)) -> Self {
-        Self::of(config, model, vec![batch.1; batch.0], vec![])
+        Self::of(config, model, (vec![batch.1; batch.0], true), vec![])
     }
 
-    /// Given the longest training sequences, longest first, and every batch of a check.
+    /// Given the longest training sequences, longest first, whether all are about as long, and every batch of a check.
     fn of(
         config: &Config,
         model: &dyn SequenceModel,
-        trained: Vec<usize>,
+        (trained, even): (Vec<usize>, bool),
         checked: Vec<Vec<usize>>,
     ) -> Self {
         let batch = (trained.len(), trained.first().map_or(0, |&steps| steps));
@@ -91,6 +93,9 @@ impl Estimate {
         let gradients = gradient.saturating_mul(3 * cut.len() as u64 - 2) / 2;
         let cut = cut.iter().zip(&trained).map(|(shard, &steps)| (shard.len(), steps)).collect();
         let trained = held(cut, pass, input).saturating_add(gradients);
+        // Capacities are rounded up, by 5 % in the mean. A batch of other lengths cannot use the buffers of the one before, and
+        // what pools may keep, a quarter, they keep.
+        let pools = if even { 1.07 * pass[0].pools.max(pass[1].pools) } else { 1.31 };
         let cut = |lengths: &[usize]| -> Vec<(usize, usize)> {
             let longest = |shard: Range<usize>| {
                 (shard.len(), lengths[shard].iter().max().map_or(0, |&steps| steps))
@@ -102,10 +107,9 @@ impl Estimate {
             let pass = measured(longest, 1, &|steps| checking_pass(config, model, steps));
             checked.iter().map(|lengths| held(cut(lengths), pass, input)).max()
         });
-        // Where buffers of many sizes are freed and taken again, as in training, the pools keep a quarter more than the
-        // tensors (`tensor`); in both, capacities are rounded up.
-        let with = |bytes: u64, percent| bytes.saturating_add(bytes / 100 * percent);
-        let pass = with(trained, 31).max(with(checked.unwrap_or(0), 12));
+        // Where nothing is kept for a way back, few buffers lie in pools.
+        let with = |bytes: u64, factor: f64| (bytes as f64 * factor) as u64;
+        let pass = with(trained, pools).max(with(checked.unwrap_or(0), 1.12));
         let rest = program(state.saturating_add(pass));
         Self { state, pass, rest, batch, particles: draws }
     }
@@ -254,6 +258,8 @@ struct Measured {
     list: f64,
     /// … and in the list of their gradients, which stays behind.
     kept: f64,
+    /// What pools hold, in tensors and between them, over what tensors hold.
+    pools: f64,
 }
 
 /// Extrapolates two measured passes: the bytes of a pass of `sequences` × `steps`, and those that stay behind after it.
@@ -292,9 +298,9 @@ fn probe(config: &Config, steps: usize) -> Batch {
 fn measured(model: &dyn SequenceModel, tape: &Tape, steps: usize, pass: impl FnOnce()) -> Measured {
     let parameters = parameters(model).into_iter().map(|(_, value)| value.len()).collect();
     // By one thread: how many scratch buffers several hold at once is chance, which extrapolation would enlarge.
-    let tensors = peak(parameters, || parallel::alone(pass)).1 as f64;
-    let kept = tape.len() * size_of::<Option<Tensor>>();
-    Measured { steps, tensors, list: tape.bookkeeping() as f64, kept: kept as f64 }
+    let (tensors, pools) = peak(parameters, || parallel::alone(pass));
+    let kept = (tape.len() * size_of::<Option<Tensor>>()) as f64;
+    Measured { steps, tensors: tensors as f64, list: tape.bookkeeping() as f64, kept, pools }
 }
 
 /// A forward and a backward pass.

@@ -5,7 +5,7 @@
 use super::allocator::give_back;
 use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
 use super::config::{Config, Objective, Reduction, TrainConfig};
-use super::data::{dequantise, open_data, open_new};
+use super::data::{dequantise, open_data, open_new, take_new};
 use super::evaluate::{Copies, Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
@@ -76,6 +76,13 @@ impl Trainer {
         Self::begin(config, None)
     }
 
+    /// At step 0, on data in memory ([`DataSet::from_parts`]). A run that is to be resumed needs its data in a file
+    /// ([`DataSet::save`]), whose name is in `data.path`.
+    pub fn with_data(mut config: Config, set: DataSet) -> Result<Self> {
+        let set = take_new(&mut config, set)?;
+        Self::on(config, set, None)
+    }
+
     /// At step 0, with the parameters of a trained model, and the normalisation that they are used to: to fine-tune it.
     pub fn from_weights(config: Config, weights: &Trained) -> Result<Self> {
         let origin = weights.checkpoint.display();
@@ -101,6 +108,10 @@ impl Trainer {
             Some(_) => open_data(&mut config)?,
             None => open_new(&mut config)?,
         };
+        Self::on(config, set, known)
+    }
+
+    fn on(config: Config, set: DataSet, known: Option<Normalisation>) -> Result<Self> {
         memory::check_state(&config, memory::available())?;
         let normalisation = match known {
             Some(normalisation) => normalisation,

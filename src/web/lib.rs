@@ -5,11 +5,11 @@
 //! is done with them (`page.js`).
 
 use serde_json::{Value, json};
-use stcn::data::{Split, Window};
+use stcn::data::{DataSet, Split, Window};
 use stcn::inspect::{More, html};
 use stcn::models::generate;
 use stcn::optim::kl_weight;
-use stcn::train::{Checkpoint, Config, Overrides, Report, Trained, Trainer};
+use stcn::train::{Checkpoint, Config, Overrides, Plan, Report, Trained, Trainer, evaluate};
 use stcn::{Batch, Error, Keep, Noise, Registry, Result, Tape, Tensor};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ use std::path::Path;
 struct State {
     input: Vec<u8>,
     output: Vec<u8>,
+    data: Option<DataSet>,
     trainer: Option<Trainer>,
 }
 
@@ -54,8 +55,28 @@ pub extern "C" fn fuses() -> u32 {
     stcn::math::madd_fuses().into()
 }
 
-/// A trainer at step 0: takes the model's name, behind it `pretrained` to begin with those weights, and a `key=value` on each
-/// further line; gives what there is to know of it.
+/// Data of one's own for the next [`create`], in place of the embedded handwriting: takes the length and the split (0, 1, 2)
+/// of each of `sequences` sequences as u32, behind them the rows of all.
+#[unsafe(no_mangle)]
+pub extern "C" fn data(sequences: u32, channels: u32) -> u32 {
+    answer(|state, input| {
+        let (head, rows) = input.split_at(8 * sequences as usize);
+        let mut numbers = rows.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x));
+        let (mut split, mut parts) = (vec![], vec![]);
+        for sequence in head.as_chunks::<8>().0 {
+            let [a, b, c, d, part, ..] = *sequence;
+            let length = u32::from_le_bytes([a, b, c, d]) as usize;
+            parts.push(numbers.by_ref().take(length * channels as usize).collect());
+            split.push(part);
+        }
+        let set = DataSet::from_parts("your data", channels as usize, parts, Some(split))?;
+        state.data = Some(set);
+        Ok(Output(vec![]))
+    })
+}
+
+/// A trainer at step 0: takes `{"preset", "model", "head", "init", "set": ["key=value", …]}` as JSON, each as on the command
+/// line and each optional; gives what there is to know of it.
 #[unsafe(no_mangle)]
 pub extern "C" fn create() -> u32 {
     // A panic ends the module: its message is the last output.
@@ -63,17 +84,18 @@ pub extern "C" fn create() -> u32 {
         STATE.set(State { output: panic.to_string().into_bytes(), ..State::default() });
     }));
     answer(|state, input| {
-        let text = String::from_utf8_lossy(input);
-        let mut lines = text.lines();
-        let first = lines.next().unwrap_or_default();
-        let (model, init) = first.split_once(' ').unwrap_or((first, ""));
-        let set: Vec<String> = lines.map(String::from).collect();
-        let overrides = Overrides { model: Some(model), set: &set, ..Overrides::default() };
+        let asked: Value = serde_json::from_slice(input).unwrap_or_default();
+        let word = |name: &str| asked[name].as_str();
+        let set = asked["set"].as_array().into_iter().flatten();
+        let set: Vec<String> = set.filter_map(Value::as_str).map(String::from).collect();
+        let (preset, model, head) = (word("preset"), word("model"), word("head"));
+        let overrides = Overrides { preset, model, head, set: &set, ..Overrides::default() };
         state.trainer = None; // its memory is wanted
         let config = Config::resolve(&overrides, &Registry::default())?;
-        let trainer = match init {
-            "pretrained" => Trainer::from_weights(config, &Trained::pretrained())?,
-            _ => Trainer::new(config)?,
+        let trainer = match (word("init"), state.data.take()) {
+            (Some("pretrained"), _) => Trainer::from_weights(config, &Trained::pretrained())?,
+            (_, Some(data)) => Trainer::with_data(config, data)?,
+            (_, None) => Trainer::new(config)?,
         };
         let about = about(&trainer);
         state.trainer = Some(trainer);
@@ -133,6 +155,20 @@ pub extern "C" fn line(i: u32) -> u32 {
         let set = trainer(state)?.set();
         let rows = set.sequence(set.split(Split::Train)[i as usize])?;
         Ok(Output(rows.iter().flat_map(|x| x.to_le_bytes()).collect()))
+    })
+}
+
+/// ELBO and IWAE of the test part, as `stcn evaluate --split test --draws --iwae` computes them; no IWAE with 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn bounds(draws: u32, iwae: u32) -> u32 {
+    answer(|state, _| {
+        let trainer = trainer(state)?;
+        let (draws, iwae, split) = (draws as usize, iwae as usize, Split::Test);
+        let plan = Plan { split, draws, iwae, fivo: 0, seed: 1, copies: None };
+        let (model, set) = (trainer.model(), trainer.set());
+        let value = evaluate(model, set, trainer.normalisation(), plan, |_| ())?;
+        Ok(json!({ "elbo_seq": value.elbo_seq, "iwae_seq": value.iwae.map(|iwae| iwae.seq) })
+            .into())
     })
 }
 

@@ -51,7 +51,7 @@ async function begin() {
   await ask("pause");
   const own = ladder && sizes !== LATENTS ? [`model.latents=${sizes}`] : [];
   const settings = chosen(), first = [...FIXED, ...own, ...assignments(differing(PRESET, settings))];
-  const about = await ask("create", [`${model} ${init}`, ...first, "train.steps=0"].join("\n"));
+  const about = await ask("create", { model, init, set: [...first, "train.steps=0"] });
   run = { model, init, about, first, settings, changes: [], step: 0, reports: [], flow: [] };
   byId("draws").disabled = !about.has_latents;
   byId("anneal").disabled = !about.has_latents;

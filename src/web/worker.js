@@ -39,10 +39,10 @@ function call(name, args = [], input = new Uint8Array()) {
 }
 
 const floats = () => new Float32Array(output().buffer);
-const encoded = (lines) => new TextEncoder().encode(lines);
+const encoded = (text) => new TextEncoder().encode(text);
 const calls = {
   load,
-  create: (lines) => (call("create", [], encoded(lines)), JSON.parse(text())),
+  create: (asked) => (call("create", [], encoded(JSON.stringify(asked))), JSON.parse(text())),
   change: (lines) => (call("change", [], encoded(lines)), JSON.parse(text())),
   sample: (seed, count, steps, temperature, prime) =>
     (call("sample", [seed, count, steps, temperature], new Uint8Array(prime.buffer)), floats()),

@@ -1,5 +1,7 @@
 use super::{config, untrained};
+use crate::common::{ink, preset};
 use stcn::Tape;
+use stcn::data::DataSet;
 use stcn::models::Registry;
 use stcn::train::Trainer;
 use std::path::Path;
@@ -110,4 +112,35 @@ fn the_loss_to_look_at_is_that_of_the_next_update_and_changes_nothing() {
     // On the tape it is a sum in f32, in the report one in f64.
     let reported = trainer.step().unwrap().loss;
     assert!((reported - loss).abs() < 1e-5 * loss.abs().max(1.), "{reported}, {loss}");
+}
+
+#[test]
+fn data_in_memory_are_trained_on_as_if_they_were_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ink.npz");
+    ink(20).save(&path).unwrap();
+    let trained = |mut trainer: Trainer| {
+        (0..3).for_each(|_| drop(trainer.step().unwrap()));
+        trainer.check().unwrap();
+        let fingerprint = trainer.set().fingerprint().to_string();
+        let mut checkpoint = trainer.checkpoint();
+        checkpoint.header.config_toml =
+            checkpoint.header.config_toml.replace(&fingerprint, "fingerprint");
+        checkpoint.sha256()
+    };
+    let of_file = config(&[&format!("data.path={}", path.display())]);
+    let in_memory = Trainer::with_data(config(&[]), ink(20)).unwrap();
+    assert_eq!(trained(in_memory), trained(Trainer::new(of_file).unwrap()));
+}
+
+#[test]
+fn series_in_memory_give_the_model_their_width_and_other_data_must_fit() {
+    let wide = |channels: usize| {
+        let rows = (0..20 * channels).map(|i| (i % 7) as f32).collect();
+        DataSet::from_parts("sensors", channels, vec![rows], None).unwrap()
+    };
+    let trainer = Trainer::with_data(preset("series-tiny", None, None).unwrap(), wide(5)).unwrap();
+    assert_eq!(trainer.config().model.obs.input, 5);
+    let said = Trainer::with_data(config(&[]), wide(5)).err().expect("refused").to_string();
+    assert!(said.starts_with("sensors: has D = 5 channels, "), "{said}");
 }
