@@ -85,7 +85,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let real = trained.config.model.obs.real_channels();
     let copies = copies.then(|| Copies::new(Copies::REPORTED, real));
     let (draws, iwae, fivo) = (args.draws, args.iwae, args.fivo);
-    let plan = Plan { split, draws, iwae, fivo, seed: args.seed, copies };
+    let plan = Plan { draws, iwae, fivo, seed: args.seed, copies, ..Plan::new(split) };
     let measure = |trained: &Trained, plan: Plan| {
         let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
         let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {

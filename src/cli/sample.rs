@@ -95,13 +95,14 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let cure = "name the sequence to continue with --prime FILE.npz:INDEX";
         return Err(Error::usage(format!("--prime-steps without --prime: {cure}")));
     }
-    let mut trained = args.run.open(registry)?;
+    let trained = args.run.open(registry)?;
     let channels = trained.config.model.obs.input;
     let given = args.prime.as_deref().map(|prime| primed(prime, &trained)).transpose()?;
     let (mut given, rate_of_prime) = given.unwrap_or_default();
     given.truncate(args.prime_steps.unwrap_or(usize::MAX).saturating_mul(channels));
     let primed = given.len() / channels;
-    let steps = args.steps.unwrap_or_else(|| usual_length(&mut trained));
+    let usual = || data::usual_length(&trained.config).unwrap_or(STEPS);
+    let steps = args.steps.unwrap_or_else(usual);
     let numbers = primed.checked_add(steps).and_then(|n| n.checked_mul(channels));
     let Some(numbers) = numbers.filter(|&numbers| numbers <= MOST_NUMBERS) else {
         return Err(Error::usage(format!(
@@ -270,11 +271,4 @@ fn primed(prime: &str, trained: &Trained) -> Result<(Vec<f32>, Option<u32>)> {
     let mut rows = vec![0.; raw.len()];
     trained.normalisation.apply(&raw, &mut rows);
     Ok((rows, set.rate()))
-}
-
-/// The median length of the run's training data if they are still there, else [`STEPS`].
-fn usual_length(trained: &mut Trained) -> usize {
-    let set = trained.open_data(None).ok();
-    let summary = set.and_then(|set| set.summary(Split::Train));
-    summary.map_or(STEPS, |summary| summary.median as usize)
 }

@@ -207,7 +207,7 @@ fn evaluate_die(std: f64, dequantise: bool) -> Result<f64> {
     let split = (0..200).map(|i| u8::from(i > 0)).collect(); // one to normalise by, which is not done
     let set = DataSet::from_parts("die", 1, (0..200).map(throws).collect(), Some(split))?;
     let copies = dequantise.then(|| Copies::new(Copies::REPORTED, 1));
-    let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 0, seed: 1, copies };
+    let plan = Plan { copies, ..Plan::new(Split::Valid) };
     let value = evaluate(&Spikes { std }, &set, &Normalisation::identity(1), plan, |_| ())?;
     Ok(value.bits_per_dim)
 }

@@ -201,23 +201,18 @@ pub struct Limit {
     pub steps: usize,
 }
 
-/// Every sequence of `split`, uncropped and in order, in batches within `limit`: for evaluation.
-pub fn in_order(
-    set: &DataSet,
-    split: Split,
-    limit: Limit,
-) -> impl Iterator<Item = Vec<Window>> + '_ {
-    let windows: Vec<Window> = set.split(split).iter().map(|&i| Window::whole(set, i)).collect();
-    let mut windows = windows.into_iter();
-    std::iter::from_fn(move || {
-        let mut longest = 0;
-        let fits = windows.as_slice().iter().enumerate().take_while(|(i, window)| {
-            longest = longest.max(window.steps);
-            let within = *i < limit.sequences && longest.saturating_mul(i + 1) <= limit.steps;
-            *i == 0 || within
-        });
-        let n = fits.count();
-        let batch: Vec<Window> = windows.by_ref().take(n).collect();
-        (n > 0).then_some(batch)
-    })
+/// Places in `samples`, sequences of `set`, in batches within `limit`: each once, the longest first, so that little is
+/// padded. For evaluation.
+pub fn by_length(set: &DataSet, samples: &[usize], limit: Limit) -> Vec<Vec<usize>> {
+    let mut places: Vec<usize> = (0..samples.len()).collect();
+    places.sort_by_key(|&i| std::cmp::Reverse(set.length(samples[i])));
+    let mut batches = vec![];
+    let mut rest = &places[..];
+    while let Some(&first) = rest.first() {
+        let fit = (limit.steps / set.length(samples[first])).min(limit.sequences);
+        let (batch, others) = rest.split_at(fit.clamp(1, rest.len()));
+        batches.push(batch.to_vec());
+        rest = others;
+    }
+    batches
 }

@@ -22,7 +22,7 @@ pub(crate) mod unzip;
 #[cfg(feature = "files")]
 pub(crate) mod writer;
 
-pub use batch::{Batch, Batching, Epochs, Limit, Window, in_order};
+pub use batch::{Batch, Batching, Epochs, Limit, Window, by_length};
 pub use dequantise::Dequantise;
 pub use normalise::{Normalisation, Normalise};
 pub use samples::Dtype;

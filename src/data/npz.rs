@@ -60,6 +60,14 @@ pub fn open(path: impl AsRef<Path>, most_bytes: u64) -> Result<(Flat<Samples>, S
     Ok((flat.with(Samples::Disk(disk)), fingerprint))
 }
 
+/// All but the samples, which are not read.
+pub fn outline(path: impl AsRef<Path>) -> Result<Flat<()>> {
+    let path = path.as_ref();
+    let file = open_file(path)?;
+    let mut npz = NpzFile::new(BufReader::new(&file), path)?;
+    Ok(npz.all_but_samples(u64::MAX)?.1)
+}
+
 /// Why an array cannot be left on disk, and the cure.
 const PACKED: (&str, &str) = ("compressed", "write them with np.savez, not np.savez_compressed");
 

@@ -86,28 +86,7 @@ impl DataSet {
         check_channels(channels).map_err(wrong)?;
         let offsets = offsets(&lengths, channels, samples.len()).map_err(wrong)?;
         let rate = rate.map(check_rate).transpose().map_err(wrong)?;
-        let split = match (split, missing) {
-            (Some(split), _) => checked_split(&split, lengths.len()).map_err(wrong)?,
-            (None, Some(rule)) => {
-                let split = rule.assign(lengths.len());
-                if rule != MissingSplit::AllTest && !split.contains(&Split::Train) {
-                    return Err(wrong(format!(
-                        "has {} sequences, of which {rule} leaves none to train on; choose smaller \
-                         fractions",
-                        lengths.len()
-                    )));
-                }
-                split
-            }
-            (None, None) => {
-                return Err(wrong(
-                    "has no `split`, and there is no default; add one (0 train, 1 valid, 2 test), or \
-                     choose a rule with --set data.split=all-train, all-test or \
-                     fractions:VALID,TEST,SEED"
-                        .into(),
-                ));
-            }
-        };
+        let split = splits(split, lengths.len(), missing).map_err(wrong)?;
         let by_split =
             Split::ALL.map(|wanted| (0..split.len()).filter(|&i| split[i] == wanted).collect());
         let set = Self { name, fingerprint, channels, samples, offsets, split, rate, by_split };
@@ -216,17 +195,7 @@ impl DataSet {
 
     /// Counts and lengths of a split; `None` if it is empty.
     pub fn summary(&self, split: Split) -> Option<Summary> {
-        let mut lengths: Vec<usize> = self.split(split).iter().map(|&i| self.length(i)).collect();
-        lengths.sort_unstable();
-        let n = lengths.len();
-        Some(Summary {
-            split,
-            sequences: n,
-            steps: lengths.iter().sum::<usize>(),
-            shortest: *lengths.first()?,
-            median: (lengths[(n - 1) / 2] + lengths[n / 2]) as f64 / 2.,
-            longest: *lengths.last()?,
-        })
+        Summary::new(split, self.split(split).iter().map(|&i| self.length(i)).collect())
     }
 
     /// Checks that the data suits a handwriting head: dx, dy and a pen that is 0 or 1.
@@ -338,6 +307,19 @@ impl DataSet {
         Self::from_flat(path.as_ref().into(), fingerprint, flat, missing)
     }
 
+    /// The [`summary`](Self::summary) of a file, whose samples are not read.
+    pub fn summary_of(
+        path: impl AsRef<Path>,
+        missing: Option<MissingSplit>,
+        split: Split,
+    ) -> Result<Option<Summary>> {
+        let flat = npz::outline(&path)?;
+        let splits = splits(flat.split, flat.lengths.len(), missing)
+            .map_err(|what| Error::invalid(path.as_ref(), what))?;
+        let lengths = flat.lengths.into_iter().zip(splits).filter(|(_, of)| *of == split);
+        Ok(Summary::new(split, lengths.map(|(steps, _)| steps as usize).collect()))
+    }
+
     /// Writes an .npz. Splits are included if one is train, since a `split` without train is refused on reading. The
     /// file's fingerprint differs from this set's.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -387,6 +369,22 @@ pub struct Summary {
     pub longest: usize,
 }
 
+impl Summary {
+    /// `None` without sequences.
+    fn new(split: Split, mut lengths: Vec<usize>) -> Option<Self> {
+        lengths.sort_unstable();
+        let n = lengths.len();
+        Some(Self {
+            split,
+            sequences: n,
+            steps: lengths.iter().sum::<usize>(),
+            shortest: *lengths.first()?,
+            median: (lengths[(n - 1) / 2] + lengths[n / 2]) as f64 / 2.,
+            longest: *lengths.last()?,
+        })
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { split, sequences, steps, shortest, median, longest } = self;
@@ -422,6 +420,32 @@ fn unknown_split(i: usize, number: i64) -> String {
          renumber it",
         i + 1
     )
+}
+
+/// The split of each of `sequences`, by the file or by the rule for files without; or what is wrong.
+fn splits(
+    split: Option<Vec<i8>>,
+    sequences: usize,
+    missing: Option<MissingSplit>,
+) -> std::result::Result<Vec<Split>, String> {
+    match (split, missing) {
+        (Some(split), _) => checked_split(&split, sequences),
+        (None, Some(rule)) => {
+            let split = rule.assign(sequences);
+            if rule != MissingSplit::AllTest && !split.contains(&Split::Train) {
+                return Err(format!(
+                    "has {sequences} sequences, of which {rule} leaves none to train on; choose smaller fractions"
+                ));
+            }
+            Ok(split)
+        }
+        (None, None) => {
+            Err("has no `split`, and there is no default; add one (0 train, 1 valid, 2 test), or \
+                             choose a rule with --set data.split=all-train, all-test or \
+                             fractions:VALID,TEST,SEED"
+                .into())
+        }
+    }
 }
 
 /// SHA-256 of data that came from no file.

@@ -136,6 +136,9 @@ pub struct TrainConfig {
     pub min_gain: f64,
     /// Checks up to this step do not count against `patience`; the release counted from 0.
     pub after_step: u64,
+    /// A check during training evaluates at most this many sequences of the validation part, the same each time, chosen by
+    /// `seed`; 0: all. `stcn evaluate` always takes all.
+    pub valid_sequences: usize,
     /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
     /// --history`; 0: none.
     pub keep: u64,
@@ -188,10 +191,10 @@ impl Config {
     /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
     /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
     pub fn portable_toml(&self) -> String {
-        // Two keys are left out, so that checkpoints have the bytes that they had before there were any: the last one, and
-        // the rate where it is unknown, which comes before those of [model] and [train].
+        // Three keys are left out, so that checkpoints have the bytes that they had before there were any: the last one, the one
+        // before it if it is 0, and the rate where it is unknown, which comes before those of [model] and [train].
         let text = self.portable().to_toml();
-        let text = text.trim_end_matches("keep = 0\n");
+        let text = text.trim_end_matches("keep = 0\n").trim_end_matches("valid_sequences = 0\n");
         if self.data.rate > 0 { text.into() } else { text.replacen("\nrate = 0\n", "\n", 1) }
     }
 

@@ -7,7 +7,7 @@
 use super::bounds::{log_means, per_sequence};
 use super::evaluate::{LIMIT, Plan, Weighted};
 use super::shards::map_shards;
-use crate::data::{Batch, DataSet, Normalisation, in_order};
+use crate::data::{Batch, DataSet, Normalisation, Window, by_length};
 use crate::error::Result;
 use crate::models::{Latents, SequenceModel};
 use crate::noise::Noise;
@@ -43,10 +43,14 @@ pub fn controls(
 ) -> Result<Controls> {
     let k = plan.iwae.max(1);
     let noise = Noise::new(plan.seed, "evaluate");
-    let sequences = set.split(plan.split).len();
-    let (mut posterior, mut prior, mut shuffled) = (0., 0., vec![0.; latents]);
-    let mut by_prior = vec![];
-    for windows in in_order(set, plan.split, LIMIT) {
+    let samples = plan.samples(set);
+    // By sequence, in the order of the data, as in `evaluate`.
+    let zeros = || vec![0.; samples.len()];
+    let [mut posterior, mut prior, mut by_prior] = std::array::from_fn(|_| zeros());
+    let mut shuffled = vec![zeros(); latents];
+    let mut done = 0;
+    for places in by_length(set, &samples, LIMIT) {
+        let windows: Vec<Window> = places.iter().map(|&i| Window::whole(set, samples[i])).collect();
         let batch =
             Batch::new(set, normalisation, &windows, plan.copies.map(|copies| copies.noise(0)))?;
         let of = |shard: &Batch| {
@@ -54,28 +58,35 @@ pub fn controls(
                 let found = model.likelihoods(shard, &noise, draws, latents);
                 found.expect("a model that has controls")
             };
-            let sum = |x: &[_]| {
-                let each = x.iter().map(|x| per_sequence(x, &shard.lengths)).collect::<Vec<_>>();
-                each.concat().iter().fold(0., |sum, x| sum + x) / x.len() as f64
+            let mean = |x: &[_]| {
+                let mut means = vec![0.; shard.lengths.len()];
+                for draw in x {
+                    let draw = per_sequence(draw, &shard.lengths);
+                    means.iter_mut().zip(draw).for_each(|(mean, of)| *mean += of / x.len() as f64);
+                }
+                means
             };
             let drawn = with(k, Latents::Prior);
             // Permuting a latent that does not exist leaves the posterior's own.
-            let own = sum(&with(1, Latents::Shuffled(latents)));
-            let others = (0..latents).map(|l| sum(&with(1, Latents::Shuffled(l))));
-            let others: Vec<f64> = others.collect();
-            (own, sum(&drawn), log_means(&drawn, &shard.lengths), others)
+            let own = mean(&with(1, Latents::Shuffled(latents)));
+            let others = (0..latents).map(|l| mean(&with(1, Latents::Shuffled(l))));
+            let others: Vec<Vec<f64>> = others.collect();
+            (own, mean(&drawn), log_means(&drawn, &shard.lengths), others)
         };
+        let mut places = places.into_iter();
         for (own, drawn, bound, others) in map_shards(model, &batch, of) {
-            posterior += own;
-            prior += drawn;
-            by_prior.extend(bound);
-            shuffled.iter_mut().zip(others).for_each(|(sum, x)| *sum += x);
+            for (row, i) in places.by_ref().take(own.len()).enumerate() {
+                (posterior[i], prior[i], by_prior[i]) = (own[row], drawn[row], bound[row]);
+                shuffled.iter_mut().zip(&others).for_each(|(all, found)| all[i] = found[row]);
+                done += 1;
+            }
         }
-        progress(by_prior.len() as f64 / sequences as f64);
+        progress(done as f64 / samples.len() as f64);
     }
-    let count = sequences as f64;
-    shuffled.iter_mut().for_each(|sum| *sum /= count);
-    let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
+    let mean = |x: &Vec<f64>| x.iter().fold(0., |sum, x| sum + x) / samples.len() as f64;
+    let [posterior, prior] = [posterior, prior].map(|x| mean(&x));
+    let shuffled = shuffled.iter().map(mean).collect();
+    let lengths: Vec<_> = samples.iter().map(|&i| set.length(i)).collect();
     let by_prior = Weighted::new(k, by_prior, &lengths).expect("one draw or more");
-    Ok(Controls { posterior: posterior / count, prior: prior / count, by_prior, shuffled })
+    Ok(Controls { posterior, prior, by_prior, shuffled })
 }

@@ -3,7 +3,7 @@
 //! Not here: reading files (`crate::data`), batches (`trainer`).
 
 use super::config::Config;
-use crate::data::{DataSet, Dequantise, handwriting};
+use crate::data::{DataSet, Dequantise, MissingSplit, Split, handwriting};
 use crate::error::{Error, Result};
 use crate::models::config::{ObservationConfig, Task};
 use crate::noise::Noise;
@@ -81,12 +81,34 @@ pub fn check_rate(config: &Config, set: &DataSet) -> Result<()> {
     }
 }
 
+/// The median length of the training sequences, if they are where `config` says. Reads no samples of a file.
+#[cfg(feature = "files")]
+pub fn usual_length(config: &Config) -> Option<usize> {
+    let summary = match config.data.path.as_os_str().is_empty() {
+        true => {
+            let (set, wanted) = (handwriting::data_set().ok()?, &config.data.fingerprint);
+            let own = wanted.is_empty() || wanted == set.fingerprint(); // a checkpoint knows no path
+            own.then(|| set.summary(Split::Train))?
+        }
+        false => {
+            DataSet::summary_of(&config.data.path, missing(config).ok()?, Split::Train).ok()?
+        }
+    };
+    Some(summary?.median as usize)
+}
+
+/// The rule for a file that says no split.
+#[cfg(feature = "files")]
+fn missing(config: &Config) -> Result<Option<MissingSplit>> {
+    match config.data.split.as_str() {
+        "" => Ok(None),
+        rule => rule.parse().map(Some),
+    }
+}
+
 #[cfg(feature = "files")]
 fn open_file(config: &Config) -> Result<DataSet> {
-    let missing = match config.data.split.as_str() {
-        "" => None,
-        rule => Some(rule.parse()?),
-    };
+    let missing = missing(config)?;
     let most_bytes = config.data.in_memory.saturating_mul(1 << 20);
     DataSet::open_within(&config.data.path, missing, most_bytes)
 }

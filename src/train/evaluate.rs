@@ -1,9 +1,10 @@
 //! Evaluation of a model on a split: ELBO, IWAE and FIVO with their standard errors.
 
 use super::bounds::{Sums, fivo, has_weights_per_step, iwae};
+use super::config::{Config, Objective, TrainConfig};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
 use super::shards::map_shards;
-use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, in_order};
+use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
 use crate::models::{Bound, Kl, SequenceModel, StepModel};
@@ -100,6 +101,8 @@ impl Weighted {
 pub struct Plan {
     /// The split.
     pub split: Split,
+    /// At most this many of its sequences, chosen by `seed`; 0: all.
+    pub sequences: usize,
     /// Draws of the latents for the ELBO; a model without latents is evaluated with one.
     pub draws: usize,
     /// Draws for IWAE; 0 leaves it out.
@@ -110,6 +113,36 @@ pub struct Plan {
     pub seed: u64,
     /// Dequantised copies of the data to average over; `None`: the data as they are.
     pub copies: Option<Copies>,
+}
+
+impl Plan {
+    /// All of `split`, with one draw by seed 1, and no other bound than the ELBO.
+    pub fn new(split: Split) -> Self {
+        Self { split, sequences: 0, draws: 1, iwae: 0, fivo: 0, seed: 1, copies: None }
+    }
+
+    /// That of the checks during training.
+    pub(super) fn of_check(config: &Config) -> Self {
+        let TrainConfig { objective, particles, valid_sequences, .. } = config.train;
+        let particles = |of| if objective == of { particles } else { 0 };
+        let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
+        let real = config.model.obs.real_channels();
+        let copies = config.data.dequantise.then(|| Copies::new(1, real));
+        let (sequences, seed) = (valid_sequences, config.seed);
+        Self { sequences, iwae, fivo, seed, copies, ..Self::new(Split::Valid) }
+    }
+
+    /// The sequences to evaluate, in the order of the data.
+    pub fn samples(&self, set: &DataSet) -> Vec<usize> {
+        let all = set.split(self.split);
+        if self.sequences == 0 {
+            return all.to_vec();
+        }
+        let mut chosen = Noise::new(self.seed, "evaluate").shuffle("sequences", all.len());
+        chosen.truncate(self.sequences);
+        chosen.sort();
+        chosen.into_iter().map(|i| all[i]).collect()
+    }
 }
 
 /// Copies of the data, each dequantised by its own noise, which is the same for every model and seed.
@@ -185,61 +218,61 @@ pub fn evaluate(
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
     let (filtered, iwae_per_step) = particles(model, plan, set.channels())?;
     let noise = Noise::new(plan.seed, "evaluate");
-    let (sequences, steps) = (set.split(plan.split).len(), set.steps(plan.split));
-    let mut objectives = vec![]; // per sequence: mean over draws
-    let mut by_draw = vec![0.; draws]; // sums over sequences
-    let (mut log_px, mut kl): (f64, Vec<f64>) = (0., vec![]);
-    let (mut iwaes, mut fivos): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
+    let samples = plan.samples(set);
+    let lengths: Vec<_> = samples.iter().map(|&i| set.length(i)).collect();
+    let (sequences, steps) = (samples.len(), lengths.iter().sum::<usize>());
+    // By sequence, in the order of the data, whatever the order of the batches: so are the sums at the end.
+    let zeros = || vec![0.; sequences];
+    let [mut objectives, mut log_px, mut iwaes, mut fivos] = std::array::from_fn(|_| zeros());
+    let mut by_draw = vec![zeros(); draws];
+    let mut kl: Vec<Vec<f64>> = vec![];
     let mut done = 0;
     let count = sequences as f64;
     let copies = plan.copies.map_or(1, |copies| copies.count);
     let passes = (draws * copies) as f64;
-    for windows in in_order(set, plan.split, LIMIT) {
-        let first = objectives.len();
-        objectives.resize(first + windows.len(), 0.);
-        iwaes.resize(first + windows.len(), 0.);
-        fivos.resize(first + windows.len(), 0.);
+    for places in by_length(set, &samples, LIMIT) {
+        let windows: Vec<Window> = places.iter().map(|&i| Window::whole(set, samples[i])).collect();
         for copy in 0..copies {
             let dequantise = plan.copies.map(|copies| copies.noise(copy));
             let batch = Batch::new(set, normalisation, &windows, dequantise)?;
             for (draw, by_draw) in by_draw.iter_mut().enumerate() {
                 let pass = forward(model, &batch, &noise.at((copy * draws + draw) as u64));
-                kl.resize(pass.kl.len(), 0.);
-                for (i, &log) in pass.log_px.iter().enumerate() {
-                    let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[i]);
-                    objectives[first + i] += (log - spent) / passes;
-                    *by_draw += (log - spent) / copies as f64;
-                    log_px += log / passes;
-                }
-                for (kl, of_batch) in kl.iter_mut().zip(&pass.kl) {
-                    *kl += of_batch.iter().fold(0., |sum, x| sum + x) / passes;
+                kl.resize_with(pass.kl.len(), zeros);
+                for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
+                    let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
+                    objectives[i] += (log - spent) / passes;
+                    by_draw[i] += (log - spent) / copies as f64;
+                    log_px[i] += log / passes;
+                    for (kl, of_pass) in kl.iter_mut().zip(&pass.kl) {
+                        kl[i] += of_pass[row] / passes;
+                    }
                 }
             }
             let noise = Noise::new(plan.seed, "iwae").at((copy * plan.iwae.max(1)) as u64);
-            let add = |sums: &mut [f64], values: Vec<f64>| {
-                sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x / copies as f64);
+            let add = |sums: &mut [f64], places: &[usize], values: Vec<f64>| {
+                places.iter().zip(values).for_each(|(&i, x)| sums[i] += x / copies as f64);
             };
             if plan.iwae > 0 {
                 let of = |shard: &Batch| iwae(model, shard, &noise, plan.iwae).0;
-                add(&mut iwaes[first..], map_shards(model, &batch, of).concat());
+                add(&mut iwaes, &places, map_shards(model, &batch, of).concat());
             }
             if let Some(steps) = filtered {
                 let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
-                for (i, windows) in windows.chunks(at_once).enumerate() {
+                for (windows, places) in windows.chunks(at_once).zip(places.chunks(at_once)) {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
                     let how = (Resample::Ess, Ancestors::Multinomial);
                     let of = |shard: &Batch| fivo(steps, shard, &noise, plan.fivo, how);
-                    add(&mut fivos[first + i * at_once..], map_shards(model, &batch, of).concat());
+                    add(&mut fivos, places, map_shards(model, &batch, of).concat());
                 }
             }
         }
-        done += windows.len();
+        done += places.len();
         progress(done as f64 / count);
     }
     let name = if model.bound() == Bound::Exact { "log-likelihood" } else { "ELBO" };
     for (name, values) in [(name, &objectives), ("IWAE", &iwaes), ("FIVO", &fivos)] {
         if let Some(i) = values.iter().position(|x| !x.is_finite()) {
-            let (x, number) = (values[i], set.split(plan.split)[i] + 1); // as `data show` counts
+            let (x, number) = (values[i], samples[i] + 1); // as `data show` counts
             let what = format!(
                 "the {name} of sequence {number} of {} is {x}: look at that sequence with `stcn data show`",
                 set.name().display()
@@ -247,9 +280,10 @@ pub fn evaluate(
             return Err(ErrorKind::Diverged(what).into());
         }
     }
-    let total = objectives.iter().fold(0., |sum, x| sum + x);
-    let lengths: Vec<_> = set.split(plan.split).iter().map(|&i| set.length(i)).collect();
-    by_draw.iter_mut().for_each(|sum| *sum /= count);
+    let sum = |values: &[f64]| values.iter().fold(0., |sum, x| sum + x);
+    let mean = |values: &Vec<f64>| sum(values) / count;
+    let total = sum(&objectives);
+    let by_draw: Vec<f64> = by_draw.iter().map(mean).collect();
     let nats = total / steps as f64 - normalisation.log_std_sum(ln_f64); // of a cell of raw units
     Ok(Evaluation {
         sequences,
@@ -260,8 +294,8 @@ pub fn evaluate(
         elbo_se_draws: standard_error(&by_draw),
         elbo_step: total / steps as f64,
         elbo_step_mean: step_mean(&objectives, &lengths),
-        log_px_seq: log_px / count,
-        kl: kl.into_iter().map(|kl| kl / count).collect(),
+        log_px_seq: mean(&log_px),
+        kl: kl.iter().map(mean).collect(),
         iwae: Weighted::new(plan.iwae, iwaes, &lengths),
         iwae_per_step,
         fivo: Weighted::new(plan.fivo, fivos, &lengths),

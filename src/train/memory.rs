@@ -4,10 +4,10 @@
 //! tensors grow linearly with sequences and steps. Not here: the tensors' buffers (`tensor`).
 
 use super::config::Config;
-use super::evaluate::LIMIT;
+use super::evaluate::{LIMIT, Plan};
 use super::objective;
 use super::shards::shards;
-use crate::data::{Batch, DataSet, Split, Window, in_order};
+use crate::data::{Batch, DataSet, Split, by_length};
 use crate::error::{Error, Result};
 use crate::models::{self, Kl, SequenceModel, parameters};
 use crate::noise::Noise;
@@ -58,8 +58,9 @@ impl Estimate {
         let ends = [train.first(), train.last()].map(|steps| steps.copied().unwrap_or(0));
         let even = ends[0] - ends[1] <= ends[0] / 5; // buffers that fit one fit all
         train.truncate(config.train.batch);
-        let lengths = |windows: Vec<Window>| windows.iter().map(|window| window.steps).collect();
-        let checked = in_order(set, Split::Valid, LIMIT).map(lengths).collect();
+        let samples = Plan::of_check(config).samples(set);
+        let lengths = |places: Vec<usize>| places.iter().map(|&i| set.length(samples[i])).collect();
+        let checked = by_length(set, &samples, LIMIT).into_iter().map(lengths).collect();
         let mut estimate = Self::of(config, model, (train, even), checked);
         estimate.rest += set.bytes_in_memory();
         estimate

@@ -78,6 +78,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         patience: 10,
         min_gain: 0.0025,
         after_step: 10_000,
+        valid_sequences: 0,
         keep: 0,
     };
     let small = TrainConfig {

@@ -9,10 +9,11 @@ use std::fmt;
 
 /// The keys that may change when a run is resumed: how far it goes, how it is checked, and how it learns from there
 /// on. Not Adam's decays, since the moments in the checkpoint were summed with them.
-pub const MAY_CHANGE: [&str; 21] = [
+pub const MAY_CHANGE: [&str; 22] = [
     "train.steps",
     "train.epochs",
     "train.eval_every",
+    "train.valid_sequences",
     "train.early_stop",
     "train.patience",
     "train.min_gain",

@@ -4,9 +4,9 @@
 
 use super::allocator::give_back;
 use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
-use super::config::{Config, Objective, Reduction, TrainConfig};
+use super::config::{Config, Objective, Reduction};
 use super::data::{dequantise, open_data, open_new, take_new};
-use super::evaluate::{Copies, Evaluation, Plan, evaluate};
+use super::evaluate::{Evaluation, Plan, evaluate};
 use super::memory;
 use super::objective;
 use super::restore::{check, copy, fill, mismatch};
@@ -287,16 +287,11 @@ impl Trainer {
     /// Evaluates the validation split: the ELBO with one draw, the bound that is trained on if that is another, and the
     /// loss from that bound in the training reduction, KL weight 1.
     fn validate(&self) -> Result<Option<(Evaluation, f64)>> {
-        let split = Split::Valid;
-        if self.set.split(split).is_empty() {
+        let plan = Plan::of_check(&self.config);
+        let samples = plan.samples(&self.set);
+        if samples.is_empty() {
             return Ok(None);
         }
-        let dequantise = self.config.data.dequantise;
-        let copies = dequantise.then(|| Copies::new(1, self.config.model.obs.real_channels()));
-        let TrainConfig { objective, particles, reduction, .. } = self.config.train;
-        let particles = |of| if objective == of { particles } else { 0 };
-        let (iwae, fivo) = (particles(Objective::Iwae), particles(Objective::Fivo));
-        let plan = Plan { split, draws: 1, iwae, fivo, seed: self.config.seed, copies };
         let step = self.progress.step;
         give_back();
         let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
@@ -305,11 +300,10 @@ impl Trainer {
             ErrorKind::Diverged(what) => ErrorKind::Diverged(format!("step {step}: {what}")).into(),
             _ => e,
         })?;
-        let lengths: Vec<usize> =
-            self.set.split(split).iter().map(|&i| self.set.length(i)).collect();
+        let lengths: Vec<usize> = samples.iter().map(|&i| self.set.length(i)).collect();
         let bound = value.iwae.as_ref().or(value.fivo.as_ref());
         let bound = bound.map_or(&value.per_sequence, |bound| &bound.per_sequence);
-        let loss = objective::reduce(bound, &lengths, reduction);
+        let loss = objective::reduce(bound, &lengths, self.config.train.reduction);
         Ok(Some((value, loss)))
     }
 
@@ -368,7 +362,8 @@ impl Trainer {
 }
 
 /// What the validation loss depends on besides the model: only checks with equal keys can be compared.
-fn selection_key(config: &Config) -> (Objective, usize, Reduction, bool) {
+fn selection_key(config: &Config) -> (Objective, usize, Reduction, bool, usize) {
     let train = &config.train;
-    (train.objective, train.draws(), train.reduction, config.data.dequantise)
+    let (dequantise, sequences) = (config.data.dequantise, train.valid_sequences);
+    (train.objective, train.draws(), train.reduction, dequantise, sequences)
 }

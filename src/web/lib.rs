@@ -163,8 +163,8 @@ pub extern "C" fn line(i: u32) -> u32 {
 pub extern "C" fn bounds(draws: u32, iwae: u32) -> u32 {
     answer(|state, _| {
         let trainer = trainer(state)?;
-        let (draws, iwae, split) = (draws as usize, iwae as usize, Split::Test);
-        let plan = Plan { split, draws, iwae, fivo: 0, seed: 1, copies: None };
+        let (draws, iwae) = (draws as usize, iwae as usize);
+        let plan = Plan { draws, iwae, ..Plan::new(Split::Test) };
         let (model, set) = (trainer.model(), trainer.set());
         let value = evaluate(model, set, trainer.normalisation(), plan, |_| ())?;
         Ok(json!({ "elbo_seq": value.elbo_seq, "iwae_seq": value.iwae.map(|iwae| iwae.seq) })

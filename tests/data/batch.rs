@@ -2,7 +2,9 @@
 
 use super::{counting, real, refusal};
 use stcn::Tensor;
-use stcn::data::{Batch, Batching, DataSet, Epochs, Limit, Normalisation, Split, Window, in_order};
+use stcn::data::{
+    Batch, Batching, DataSet, Epochs, Limit, Normalisation, Split, Window, by_length,
+};
 use stcn::internals::parallel;
 
 /// 211 sequences of lengths 1 to 97, every fifth of them valid.
@@ -157,37 +159,37 @@ fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
 }
 
 #[test]
-fn evaluation_has_every_sequence_in_order_within_the_limits() {
-    let (set, statistics) = (many(), Normalisation::identity(1));
-    let limit = Limit { sequences: 6, steps: 200 };
-    let batches = in_order(&set, Split::Valid, limit);
-    let batches: Vec<Batch> =
-        batches.map(|windows| Batch::new(&set, &statistics, &windows, None).unwrap()).collect();
-    let samples: Vec<usize> =
-        batches.iter().flat_map(|b| &b.samples).map(|&sample| sample as usize).collect();
-    assert_eq!(samples, set.split(Split::Valid));
-    for batch in &batches {
-        let (b, t, _) = batch.x.btc("test");
+fn evaluation_has_every_sequence_once_the_longest_first_within_the_limits() {
+    let set = many();
+    let samples = set.split(Split::Valid);
+    let batches = by_length(&set, samples, Limit { sequences: 6, steps: 200 });
+    let places = batches.concat();
+    let length = |place: &usize| set.length(samples[*place]);
+    assert!(places.iter().map(length).is_sorted_by(|a, b| a >= b));
+    for (i, batch) in batches.iter().enumerate() {
+        let (b, t) = (batch.len(), length(&batch[0]));
         assert!(b <= 6 && (b == 1 || b * t <= 200), "{b} × {t}");
+        let room = b < 6 && (b + 1) * t <= 200;
+        assert!(!room || i + 1 == batches.len(), "{b} × {t} are not as many as fit");
     }
-    assert_eq!(batches.iter().map(Batch::steps).sum::<usize>(), set.steps(Split::Valid));
+    let mut sorted = places;
+    sorted.sort();
+    assert_eq!(sorted, (0..samples.len()).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_sequence_beyond_every_limit_is_a_batch_of_its_own() {
+fn a_sequence_beyond_every_limit_is_a_batch_of_its_own_and_equals_keep_their_order() {
     let set = counting(&[9, 1, 1, 9], None);
     let limit = Limit { sequences: 0, steps: 2 };
-    let lengths = |windows: Vec<Window>| windows.iter().map(|w| w.steps).collect::<Vec<_>>();
-    let sizes = |limit| in_order(&set, Split::Train, limit).map(lengths).collect::<Vec<_>>();
-    assert_eq!(sizes(limit), [[9], [1], [1], [9]]);
-    assert_eq!(sizes(Limit { sequences: 9, ..limit }), [vec![9], vec![1, 1], vec![9]]);
+    let places = |limit| by_length(&set, &[0, 1, 2, 3], limit);
+    assert_eq!(places(limit), [[0], [3], [1], [2]]);
+    assert_eq!(places(Limit { sequences: 9, ..limit }), [vec![0], vec![3], vec![1, 2]]);
 }
 
 #[test]
 fn an_empty_split_is_no_evaluation_and_a_refused_training() {
     let set = counting(&[1], None);
-    let limit = Limit { sequences: 1, steps: 1 };
-    assert_eq!(in_order(&set, Split::Test, limit).count(), 0);
+    assert!(by_length(&set, &[], Limit { sequences: 1, steps: 1 }).is_empty());
     assert_eq!(
         refusal(Epochs::new(&set, Split::Test, batching(1))),
         "counting: has no sequence in split test, wanted at least one; choose another split"

@@ -280,3 +280,21 @@ fn the_real_lengths_have_the_medians_of_their_readme() {
     });
     assert_eq!(lengths, [(66, 652., 1994), (136, 636., 1984), (151, 585., 1991)]);
 }
+
+#[test]
+fn the_summary_of_a_file_needs_none_of_its_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    let set = crate::common::ink(20);
+    set.save(&path).unwrap();
+    for split in Split::ALL {
+        assert_eq!(DataSet::summary_of(&path, None, split).unwrap(), set.summary(split));
+    }
+    // The first member's bytes, those of the samples, become others: reading them would fail.
+    let mut bytes = std::fs::read(&path).unwrap();
+    (200..400).for_each(|i| bytes[i] ^= 255);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(DataSet::open(&path, None).is_err());
+    let summary = DataSet::summary_of(&path, None, Split::Train).unwrap();
+    assert_eq!(summary, set.summary(Split::Train));
+}

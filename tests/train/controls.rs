@@ -12,7 +12,7 @@ fn the_likelihoods_of_controls_are_those_of_an_evaluation_with_the_same_draws() 
     let config = config(&[]);
     let model = build(&config.model, Init::new(3)).unwrap();
     let (set, identity) = (ink(12), Normalisation::identity(3));
-    let plan = Plan { split: Split::Valid, draws: 1, iwae: 5, fivo: 0, seed: 1, copies: None };
+    let plan = Plan { iwae: 5, ..Plan::new(Split::Valid) };
     let value = evaluate(&*model, &set, &identity, plan, |_| ()).unwrap();
     let mut shares = vec![];
     let of = |plan: Plan, latents: usize, shares: &mut Vec<f64>| {

@@ -32,7 +32,7 @@ fn model(kind: &str, more: &[&str]) -> Box<dyn SequenceModel> {
 }
 
 fn value(model: &dyn SequenceModel, normalisation: &Normalisation, draws: usize) -> Evaluation {
-    let plan = Plan { split: Split::Valid, draws, iwae: 4, fivo: 0, seed: 1, copies: None };
+    let plan = Plan { draws, iwae: 4, ..Plan::new(Split::Valid) };
     evaluate(model, &set(), normalisation, plan, |_| ()).unwrap()
 }
 
@@ -107,7 +107,7 @@ fn the_mean_of_weights_is_per_step_where_steps_are_independent_and_else_per_sequ
 
 /// Both bounds of one model, K = 4.
 fn filtered(model: &dyn SequenceModel, k: usize) -> stcn::Result<Evaluation> {
-    let plan = Plan { split: Split::Valid, draws: 1, iwae: k, fivo: k, seed: 1, copies: None };
+    let plan = Plan { iwae: k, fivo: k, ..Plan::new(Split::Valid) };
     evaluate(model, &set(), &Normalisation::identity(3), plan, |_| ())
 }
 
@@ -131,8 +131,7 @@ fn more_rows_than_fit_into_a_pass_go_one_part_after_another_to_the_same_values()
     let normalisation = Normalisation::identity(3);
     for (kind, more) in [("stcn", &["model.decoder=gated"][..]), ("vrnn", &[])] {
         let model = model(kind, more);
-        let plan =
-            Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 1024, seed: 1, copies: None };
+        let plan = Plan { fivo: 1024, ..Plan::new(Split::Valid) };
         let value = evaluate(&*model, &set, &normalisation, plan, |_| ()).unwrap().fivo.unwrap();
         let alone = (1..7).map(|i| {
             let batch = Batch::new(&set, &normalisation, &[Window::whole(&set, i)], None).unwrap();
@@ -147,7 +146,7 @@ fn more_rows_than_fit_into_a_pass_go_one_part_after_another_to_the_same_values()
 #[test]
 fn one_sequence_has_no_standard_error() {
     let one = DataSet::from_parts("one", 3, vec![vec![0.5; 6]; 2], Some(vec![0, 1])).unwrap();
-    let plan = Plan { split: Split::Valid, draws: 3, iwae: 2, fivo: 0, seed: 1, copies: None };
+    let plan = Plan { draws: 3, iwae: 2, ..Plan::new(Split::Valid) };
     let model = model("stcn-dense", &[]);
     let value = evaluate(&*model, &one, &Normalisation::identity(3), plan, |_| ()).unwrap();
     assert_eq!((value.elbo_se, value.iwae.as_ref().unwrap().se), (None, None));
@@ -173,7 +172,7 @@ fn what_a_model_has_no_bound_of_is_refused() {
 fn other_seeds_draw_otherwise_and_the_same_seed_does_not() {
     let model = model("stcn-dense", &[]);
     let at = |seed| {
-        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 0, seed, copies: None };
+        let plan = Plan { seed, ..Plan::new(Split::Valid) };
         evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().elbo_seq
     };
     assert_eq!(at(1), at(1));
@@ -240,7 +239,7 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
         let header = trainer.checkpoint().header;
         let normalisation = Normalisation { mean: header.mean, std: header.std };
         let value = |copies| {
-            let plan = Plan { split: Split::Test, draws: 2, iwae: 4, fivo: 0, seed: 1, copies };
+            let plan = Plan { draws: 2, iwae: 4, copies, ..Plan::new(Split::Test) };
             evaluate(trainer.model(), trainer.set(), &normalisation, plan, |_| ()).unwrap()
         };
         // Nats of a sequence of 50 cells, one raw unit wide.
@@ -267,7 +266,7 @@ fn dequantised_no_model_says_more_than_the_probabilities() {
 fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_alone() {
     let model = model("wavenet", &[]);
     let at = |seed, copies| {
-        let plan = Plan { split: Split::Valid, draws: 1, iwae: 0, fivo: 0, seed, copies };
+        let plan = Plan { seed, copies, ..Plan::new(Split::Valid) };
         evaluate(&*model, &set(), &Normalisation::identity(3), plan, |_| ()).unwrap().per_sequence
     };
     let copies = Some(Copies::new(2, 2));

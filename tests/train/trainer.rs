@@ -1,9 +1,9 @@
 use super::{config, untrained};
 use crate::common::{ink, preset};
 use stcn::Tape;
-use stcn::data::DataSet;
+use stcn::data::{DataSet, Split};
 use stcn::models::Registry;
-use stcn::train::Trainer;
+use stcn::train::{Plan, Trainer};
 use std::path::Path;
 
 #[test]
@@ -89,7 +89,12 @@ fn the_best_of_a_run_is_kept_unless_checks_measure_something_else_now() {
     for same in ["train.lr=0.1", "train.particles=7", "train.patience=9"] {
         assert_eq!(resumed(same), Some(2.), "{same}");
     }
-    let other = ["train.reduction=mean-sequence", "train.objective=iwae", "data.dequantise=true"];
+    let other = [
+        "train.reduction=mean-sequence",
+        "train.objective=iwae",
+        "train.valid_sequences=1",
+        "data.dequantise=true",
+    ];
     for other in other {
         assert_eq!(resumed(other), None, "{other}");
     }
@@ -143,4 +148,27 @@ fn series_in_memory_give_the_model_their_width_and_other_data_must_fit() {
     assert_eq!(trainer.config().model.obs.input, 5);
     let said = Trainer::with_data(config(&[]), wide(5)).err().expect("refused").to_string();
     assert!(said.starts_with("sensors: has D = 5 channels, "), "{said}");
+}
+
+#[test]
+fn a_check_evaluates_the_same_few_sequences_each_time_and_the_config_without_has_its_old_bytes() {
+    let config = config(&["train.valid_sequences=20"]);
+    assert!(config.portable_toml().ends_with("\nvalid_sequences = 20\n"));
+    let mut few = Trainer::new(config.clone()).unwrap();
+    let mut all = Trainer::new(super::config(&[])).unwrap();
+    assert!(!all.config().portable_toml().contains("valid_sequences"));
+    let samples = Plan { sequences: 20, ..Plan::new(Split::Valid) }.samples(few.set());
+    let (valid, set) = (few.set().split(Split::Valid).to_vec(), all.set());
+    assert!(samples.is_sorted() && samples.iter().all(|sample| valid.contains(sample)));
+    assert_ne!(samples, valid[..20], "not the first");
+    let lengths: Vec<usize> = samples.iter().map(|&i| set.length(i)).collect();
+    let of_all = all.check().unwrap().unwrap();
+    let place = |sample| valid.iter().position(|x| x == sample).unwrap();
+    let wanted: Vec<f64> = samples.iter().map(|i| of_all.value.per_sequence[place(i)]).collect();
+    for _ in 0..2 {
+        let checked = few.check().unwrap().unwrap();
+        assert_eq!(checked.value.per_sequence, wanted);
+        assert_eq!(checked.value.steps, lengths.iter().sum::<usize>());
+        assert_eq!(checked.loss, -wanted.iter().sum::<f64>() / checked.value.steps as f64);
+    }
 }
