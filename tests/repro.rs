@@ -51,7 +51,7 @@ pub fn sizes(model: &str) -> String {
 
 /// Every task with its preset and its heads.
 const TASKS: [(&str, &str, &[&str]); 3] = [
-    ("ink", "ink-tiny", &["normal", "gmm", "bigmm"]),
+    ("ink", "ink-tiny", &["normal", "gmm", "bigmm", "ar"]),
     (
         "speech",
         "speech-small --set model.input=3 --set data.normalise=per-channel",
@@ -96,6 +96,16 @@ fn cells() -> Vec<Cell> {
             name: format!("{model} ink gmm by {objective}"),
             data: Some(data("ink")),
             words: format!("--preset ink-tiny --model {model} {bound} {}", sizes(model)),
+        });
+    }
+    for (task, preset, _) in &TASKS[1..] {
+        cells.push(Cell {
+            name: format!("stcn-dense {task} ar"),
+            data: Some(data(task)),
+            words: format!(
+                "--preset {preset} --model stcn-dense --head ar {}",
+                sizes("stcn-dense")
+            ),
         });
     }
     let released =

@@ -11,7 +11,7 @@ pub(super) struct ConfigArgs {
     /// A model from `stcn list` [default: stcn-dense]
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// The output distribution: normal, gmm, bigmm or bernoulli [default: the one for the preset's data]
+    /// The output distribution: normal, gmm, bigmm, bernoulli or ar [default: the one for the preset's data]
     #[arg(long, value_name = "H")]
     head: Option<String>,
     /// Sizes and training settings; `stcn list` shows all presets [default: ink-tiny]

@@ -2,8 +2,10 @@
 //!
 //! Not here: the networks that give the parameters (`nn`), the formulas' gradients (`ops`).
 
+mod autoregressive;
 mod normal;
 mod observation;
 
+pub use autoregressive::Autoregressive;
 pub use normal::Normal;
 pub use observation::{Density, Observation};

@@ -1,6 +1,6 @@
 //! The distribution of a step of data: a density of its real channels, probabilities of its bits.
 
-use super::Normal;
+use super::{Autoregressive, Normal};
 use crate::kernel::math::{exp, sigmoid};
 use crate::noise::Noise;
 use crate::ops::*;
@@ -46,6 +46,8 @@ pub enum Density<'t> {
         /// Correlations, (B, T, M).
         rho: Var<'t>,
     },
+    /// Of all channels, bits too, each given those before it.
+    Autoregressive(Autoregressive<'t>),
 }
 
 /// `p(x_t | ·)`: a density of the first channels and independent bits in the last (the pen).
@@ -72,17 +74,21 @@ pub struct Observation<'t> {
 
 impl<'t> Observation<'t> {
     /// Labels the nodes that it has: `<name>.logits`, `.mean`, `.std`, `.rho`, `.bits`.
-    pub fn named(self, name: &str) -> Self {
+    pub fn named(mut self, name: &str) -> Self {
         let label = |x: Var<'t>, what: &str| x.named(&format!("{name}.{what}"));
         if let Some(bits) = self.bits {
             label(bits, "bits");
         }
-        let (logits, mean, std, rho) = match self.density {
+        let (logits, mean, std, rho) = match &mut self.density {
             None => return self,
-            Some(Density::Normal(Normal { mean, std })) => (None, mean, std, None),
-            Some(Density::Mixture { logits, mean, std }) => (Some(logits), mean, std, None),
+            Some(Density::Normal(Normal { mean, std })) => (None, *mean, *std, None),
+            Some(Density::Mixture { logits, mean, std }) => (Some(*logits), *mean, *std, None),
             Some(Density::Bivariate { logits, mean, std, rho }) => {
-                (Some(logits), mean, std, Some(rho))
+                (Some(*logits), *mean, *std, Some(*rho))
+            }
+            Some(Density::Autoregressive(density)) => {
+                density.name = name.into(); // they depend on x, and so are no nodes yet
+                return self;
             }
         };
         let parts = [("logits", logits), ("mean", Some(mean)), ("std", Some(std)), ("rho", rho)];
@@ -102,14 +108,15 @@ impl<'t> Observation<'t> {
         let (floor_weight, floor_bit) = if self.floors { (1e-6, 1e-5) } else { (0., 0.) };
         let real = self.density.as_ref().map(|density| {
             let x = if bits == 0 { x } else { slice_channels(x, 0, channels - bits) };
-            match *density {
+            match density {
                 Density::Normal(normal) => normal.log_prob(x),
-                Density::Mixture { logits, mean, std } => {
+                &Density::Mixture { logits, mean, std } => {
                     mixture_log_prob(x, logits, mean, std, floor_weight)
                 }
-                Density::Bivariate { logits, mean, std, rho } => {
+                &Density::Bivariate { logits, mean, std, rho } => {
                     bivariate_mixture_log_prob(x, logits, mean, std, rho, floor_weight)
                 }
+                Density::Autoregressive(density) => density.log_prob(x, (floor_weight, floor_bit)),
             }
         });
         let pen = self.bits.map(|logits| {
@@ -133,9 +140,13 @@ impl<'t> Observation<'t> {
         first: usize,
         temperature: Real,
     ) -> Tensor {
+        if let Some(Density::Autoregressive(density)) = &self.density {
+            return density.sample(noise, samples, first, temperature, self.threshold);
+        }
         let any = self.bits.or(self.density.as_ref().map(|d| match d {
             Density::Normal(normal) => normal.mean,
             Density::Mixture { logits, .. } | Density::Bivariate { logits, .. } => *logits,
+            Density::Autoregressive(density) => density.features[0],
         }));
         let Some(any) = any else { panic!("sample: {EMPTY}") };
         let (_, steps, _) = any.value().btc("sample");
@@ -193,6 +204,7 @@ fn draw_density(
         Density::Bivariate { logits, mean, std, rho } => {
             (Some(logits.value()), mean.value(), std.value(), Some(rho.value()))
         }
+        Density::Autoregressive(_) => unreachable!("it draws by itself"),
     };
     let components = logits.as_ref().map_or(1, Tensor::cols);
     let dims = mean.cols() / components;
@@ -220,7 +232,7 @@ fn draw_density(
 }
 
 /// The index at which the cumulative softmax of `logits / temperature` exceeds `chance`.
-fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
+pub(super) fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
     let top = logits.iter().fold(Real::NEG_INFINITY, |top, &l| if l > top { l } else { top });
     // At temperature 0 the most likely has weight 1 too, where (l − top)/0 is NaN.
     let weight = |&l: &Real| if l == top { 1. } else { exp((l - top) / temperature) };

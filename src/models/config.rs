@@ -49,6 +49,8 @@ choice! {
     Bigmm = "bigmm",
     /// One Bernoulli per channel; music only.
     Bernoulli = "bernoulli",
+    /// Each channel given those before it in the step, real ones by a mixture of Gaussians.
+    Ar = "ar",
 }
 
 choice! {
@@ -235,9 +237,14 @@ impl ObservationConfig {
             Preset::SeriesTiny | Preset::SeriesSmall => (Task::Series, 1),
         };
         let usual = if task == Task::Music { HeadKind::Bernoulli } else { HeadKind::Gmm };
-        let mixtures = if preset == Preset::SpeechSmall { 5 } else { 20 };
+        let head = head.unwrap_or(usual);
+        let mixtures = match (task, head) {
+            (Task::Speech, HeadKind::Ar) => 2, // of each of 200 channels
+            _ if preset == Preset::SpeechSmall => 5,
+            _ => 20,
+        };
         let (floors, pen_draw) = (Floors::Exact, PenDraw::Bernoulli);
-        Self { head: head.unwrap_or(usual), task, input, mixtures, floors, pen_draw }
+        Self { head, task, input, mixtures, floors, pen_draw }
     }
 
     /// As in STCN's released code: floored probabilities, and a pen drawn by threshold.
@@ -258,13 +265,14 @@ impl ObservationConfig {
     pub fn build(&self, init: &mut Init, width: usize) -> Head {
         let real = self.real_channels();
         let channels = (real, self.input - real);
-        let components = match self.head {
-            HeadKind::Gmm | HeadKind::Bigmm => self.mixtures,
-            HeadKind::Normal | HeadKind::Bernoulli => 0,
-        };
-        let correlated = self.head == HeadKind::Bigmm;
-        let head =
-            init.scope("head", |init| Head::new(init, width, channels, components, correlated));
+        let (mixtures, mixed) =
+            (self.mixtures, matches!(self.head, HeadKind::Gmm | HeadKind::Bigmm));
+        let (components, correlated) =
+            (if mixed { mixtures } else { 0 }, self.head == HeadKind::Bigmm);
+        let head = init.scope("head", |init| match self.head {
+            HeadKind::Ar => Head::autoregressive(init, width, channels, mixtures),
+            _ => Head::new(init, width, channels, components, correlated),
+        });
         head.with_released(self.floors == Floors::AsReleased, self.pen_draw == PenDraw::Threshold)
     }
 

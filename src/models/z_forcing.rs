@@ -161,8 +161,8 @@ impl ZForcing {
         let lstm = |init: &mut Init, name: &str, inputs: usize| {
             init.scope(name, |init| Lstm::new(init, inputs, h, 1.))
         };
-        let plain = match obs.head {
-            HeadKind::Bernoulli => HeadKind::Bernoulli,
+        let plain = match obs.real_channels() {
+            0 => HeadKind::Bernoulli,
             _ => HeadKind::Normal,
         };
         let plain = ObservationConfig { head: plain, ..obs.clone() };

@@ -1,5 +1,6 @@
 //! Output heads: features → the distribution of one step of data.
 
+use super::made::Made;
 use super::{Init, Linear, module};
 use crate::dist::{Density, Normal, Observation};
 use crate::ops::{affine, clipped_softplus, tanh};
@@ -28,10 +29,11 @@ pub struct Head {
     std: Option<Linear>,
     rho: Option<Linear>,
     bits: Option<Linear>,
+    made: Option<Made>,
     floors: bool,
     threshold: bool,
 }
-module!(Head: logits, mean, std, rho, bits);
+module!(Head: logits, mean, std, rho, bits, made);
 
 impl Head {
     /// Bounds of an output's standard deviation.
@@ -57,6 +59,28 @@ impl Head {
             std: layer("std", real * components.max(1)),
             rho: layer("rho", if correlated { components } else { 0 }),
             bits: layer("pen", bits),
+            made: None,
+            floors: false,
+            threshold: false,
+        }
+    }
+
+    /// For the same channels, each given those before it: the bits first, then the real ones, each a mixture of
+    /// `components` normals. See [`Autoregressive`](crate::dist::Autoregressive).
+    pub fn autoregressive(
+        init: &mut Init,
+        width: usize,
+        (real, bits): (usize, usize),
+        components: usize,
+    ) -> Self {
+        let made = Some(Made::new(init, width, [real, bits, components]));
+        Self {
+            logits: None,
+            mean: None,
+            std: None,
+            rho: None,
+            bits: None,
+            made,
             floors: false,
             threshold: false,
         }
@@ -71,6 +95,11 @@ impl Head {
     /// h: (B, T, width) → the distribution of (B, T, D)
     #[track_caller]
     pub fn forward<'t>(&self, h: Var<'t>) -> Observation<'t> {
+        let (floors, threshold) = (self.floors, self.threshold);
+        if let Some(made) = &self.made {
+            let density = Some(Density::Autoregressive(made.forward(h)));
+            return Observation { density, bits: None, floors, threshold };
+        }
         let (low, high) = Self::STD;
         let density = self.mean.as_ref().zip(self.std.as_ref()).map(|(mean, std)| {
             let (mean, std) = (mean.forward(h), clipped_softplus(std.forward(h), low, high));
@@ -82,6 +111,6 @@ impl Head {
             }
         });
         let bits = self.bits.as_ref().map(|bits| bits.forward(h));
-        Observation { density, bits, floors: self.floors, threshold: self.threshold }
+        Observation { density, bits, floors, threshold }
     }
 }

@@ -11,6 +11,7 @@ mod head;
 mod linear;
 mod log_var;
 mod lstm;
+mod made;
 mod module;
 mod output;
 mod stack;

@@ -54,6 +54,7 @@ pub fn checks() -> Vec<(&'static Rule, Check)> {
     check("concat", &ab, &|x| concat(&[x[0], x[1], x[0]]));
     check("concat_time", &ab, &|x| concat_time(&[x[0], x[1], x[0]]));
     check("slice_channels", &ab, &|x| slice_channels(x[0], 1, 2));
+    check("reshape", &ab, &|x| reshape(x[0], &[6, 4]));
     check("prepend_zero", &ab, &|x| prepend_zero(x[0]));
     check("slice_time", &ab, &|x| slice_time(x[0], 1, 2));
     check("reverse_time", &ab, &|x| reverse_time(x[0], &[3, 2]));

@@ -56,7 +56,8 @@ pub use normal::{Combine, combined_kl, combined_mean, combined_std, normal_log_p
 pub use particles::{gather_rows, log_mean_exp};
 pub use reduce::{sum, sum_channels, sum_masked};
 pub use shape::{
-    concat, concat_time, prepend_zero, reverse_time, slice_channels, slice_time, stop_gradient,
+    concat, concat_time, prepend_zero, reshape, reverse_time, slice_channels, slice_time,
+    stop_gradient,
 };
 
 /// Panics with the op's name if its inputs differ in shape.

@@ -105,6 +105,29 @@ pub fn slice_channels(x: Var, start: usize, len: usize) -> Var {
     })
 }
 
+rule! { RESHAPE: "reshape",
+    forward: "y = x in another shape",
+    vjp: "x̄ = ȳ in the shape of x",
+}
+
+/// The same numbers in the same order, in another shape.
+#[doc = RESHAPE!()]
+///
+/// ```
+/// # use stcn::{Tape, Tensor, ops::reshape};
+/// # let tape = Tape::new();
+/// let x = tape.input(Tensor::new(&[1, 2, 2], vec![1., 2., 3., 4.]), "x");
+/// assert_eq!(reshape(x, &[4, 1]).value().shape(), [4, 1]);
+/// ```
+#[track_caller]
+pub fn reshape<'t>(x: Var<'t>, shape: &[usize]) -> Var<'t> {
+    let inputs = x.value();
+    let before = inputs.shape().to_vec();
+    x.tape().record(&RESHAPE, [x], inputs.reshape(shape), move |gy, [gx]| {
+        gx.add(|| gy.reshape(&before))
+    })
+}
+
 rule! { PREPEND_ZERO: "prepend_zero",
     forward: "y = (0, x_1 … x_T)",
     vjp: "x̄_t = ȳ_{t+1}",

@@ -30,7 +30,7 @@ fn every_key_of_a_model_is_listed_with_its_meaning_and_its_presets() {
         &said,
         &["model.hidden_size\n      Units of the LSTM.\n", "316 ", "ink-small, music-small"],
     );
-    says(&said, &["model.head", "one of normal, gmm, bigmm, bernoulli", "20 "]);
+    says(&said, &["model.head", "one of normal, gmm, bigmm, bernoulli, ar", "20 "]);
     let lines = lab.json("list --model vrnn");
     let keys = ModelConfig::preset(VRNN, Preset::InkTiny, None).keys();
     assert_eq!(lines.len(), keys.len());

@@ -54,6 +54,8 @@ fn no_model_makes_a_subnormal_number_while_it_trains() {
         ("speech-small", "normal"),
         ("speech-small", "gmm"),
         ("music-small", "bernoulli"),
+        ("ink-tiny", "ar"),
+        ("music-small", "ar"),
     ];
     let runs: Vec<_> = heads.iter().flat_map(|head| ALL.map(|kind| (head, kind))).collect();
     let found = runs.iter().flat_map(|((preset, head), kind)| census(preset, *kind, head, 3));

@@ -15,6 +15,7 @@ fn gradients_of_concat_slice_channels_prepend_zero_slice_time() {
     gradcheck(&two(), |x| concat(&[x[0], x[1], x[0]]));
     gradcheck(&two()[..1], |x| slice_channels(x[0], 1, 2));
     gradcheck(&two()[..1], |x| prepend_zero(x[0]));
+    gradcheck(&two()[..1], |x| reshape(x[0], &[6, 4]));
     gradcheck(&two()[..1], |x| slice_time(x[0], 1, 2));
     gradcheck(&[numbers(&[2, 1, 3], 1)], |x| slice_time(prepend_zero(x[0]), 0, 1) + x[0]);
     // A slot that already holds a gradient is added to.
@@ -27,6 +28,19 @@ fn what_was_joined_can_be_cut_apart() {
     twins(&two(), 0., |x| slice_channels(concat(&[x[1], x[0]]), 5, 3) + x[0], |x| x[0] + x[0]);
     twins(&two(), 0., |x| slice_channels(concat(&[x[1], x[0]]), 0, 5), |x| affine(x[1], 1., 0.));
     twins(&two(), 0., |x| slice_time(prepend_zero(x[0]), 1, 4), |x| affine(x[0], 1., 0.));
+}
+
+#[test]
+fn another_shape_and_back_is_nothing() {
+    fn squared(x: stcn::Var) -> stcn::Var {
+        square(affine(x, 2., 1.))
+    }
+    twins(
+        &two()[..1],
+        0.,
+        |x| reshape(squared(reshape(x[0], &[6, 4])), &[2, 4, 3]),
+        |x| squared(x[0]),
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ from safetensors import safe_open
 
 # How far f32 may be from f64, of the largest number of a tensor; and what share of the largest gradient is the least scale.
 TOLERANCE, SMALLEST = 2**-14, 1e-4
-RUNS = [(model, head, []) for head in ("gmm", "normal", "bigmm", "bernoulli") for model in make_golden.MODELS] + [
+RUNS = [(model, head, []) for head in ("gmm", "normal", "bigmm", "bernoulli", "ar") for model in make_golden.MODELS] + [
     ("stcn-dense", "gmm", ["model.draws=fresh", "model.precision=as-released", "model.floors=as-released"]),
     ("stcn", "gmm", ["model.draws=fresh", "model.decoder=gated"]),
     ("wavenet-dense", "gmm", ["model.dense_taps=release"]),

@@ -237,6 +237,8 @@ def observed(s, h, x, path="head", kind=None):
     c, kind = s.c, kind or s.c.head
     bits = {"ink": 1, "speech": 0, "music": x.shape[1]}[c.task]
     D, M = x.shape[1] - bits, c.mixtures if "gmm" in kind else 1
+    if kind == "ar":
+        return one_by_one(s, h, x, path, D)
     see = lambda name, value: s.see(f"value.{path}.{name}", value)
     floor = lambda log_p, least: log_p.clip(math.log(least)) if c.floors == "as-released" else log_p
     total = 0
@@ -260,6 +262,38 @@ def observed(s, h, x, path="head", kind=None):
         l = see("bits", linear(s, f"{path}.pen", h, bits, {} if c.mild else {0: 14}))
         log_on, log_off = floor(-softplus(-l), 1e-5), floor(-softplus(l), 1e-5)  # ln θ, ln (1 − θ)
         total = total + (e * log_on + (1 - e) * log_off).sum(-1)
+    return total
+
+
+def one_by_one(s, h, x, path, D):
+    """Germain et al. 2015: each channel given those before it in the order, by what the masks leave of the sums."""
+    c, n, units, M = s.c, x.shape[1], h.shape[1], s.c.mixtures
+    floor = lambda log_p, least: log_p.clip(math.log(least)) if c.floors == "as-released" else log_p
+    order, outputs = [*range(D, n), *range(D)], 3 * D * M + n - D
+    wide = {} if c.mild else {**({2 * D * M: 60} if D else {}), **({3 * D * M: 14} if n > D else {})}
+    a, first = linear(s, f"{path}.hidden", h, units), linear(s, f"{path}.output", h, outputs, wide)
+    w, v = s.p(f"{path}.masked_hidden", n, units), s.p(f"{path}.masked_output", n + units, outputs)
+    sees = lambda j: order[:1 + j * (n - 1) // units]
+    unit = [tanh(a[:, j] + sum(x[:, i] * w[i, j] for i in sees(j))) for j in range(units)]
+    columns, total = [None] * outputs, 0
+    for place, channel in enumerate(order):
+        mine = [k * D * M + channel * M + i for k in range(3) for i in range(M)] if channel < D else [3 * D * M + channel - D]
+        known = [x[:, i, None] * v[i, mine] for i in order[:place]]
+        known += [unit[j][:, None] * v[n + j, mine] for j in range(units) if len(sees(j)) <= place]
+        y = first[:, mine] + sum(known)
+        if channel < D:
+            log_pi, mean, std = y[:, :M].log_softmax(-1), y[:, M:2 * M], softplus(y[:, 2 * M:]).clip(1e-3, 50)
+            total = total + logsumexp(floor(log_pi, 1e-6) + log_normal(x[:, channel, None], mean, std), -1)
+            y = cat([y[:, :2 * M], std], -1)
+        else:
+            log_on, log_off = floor(-softplus(-y[:, 0]), 1e-5), floor(-softplus(y[:, 0]), 1e-5)
+            total = total + x[:, channel] * log_on + (1 - x[:, channel]) * log_off
+        for i, column in enumerate(mine):
+            columns[column] = y[:, i]
+    for i, name in enumerate(["logits", "mean", "std"] if D else []):
+        s.see(f"value.{path}.{name}", stack(columns[i * D * M:(i + 1) * D * M], -1))
+    if n > D:
+        s.see(f"value.{path}.bits", stack(columns[3 * D * M:], -1))
     return total
 
 
@@ -408,7 +442,7 @@ def z_forcing(s):
     told = log_var_layers(s, "auxiliary", cat([h_before, z], -1), c.units)
     told = normal(tanh(told.mean), told.std)
     s.see_added("auxiliary", c.auxiliary_weight * log_prob(target(s, b), told))
-    plain = "bernoulli" if c.head == "bernoulli" else "normal"
+    plain = "bernoulli" if c.task == "music" else "normal"
     heard = observed(s, b, before(s.x), "backward.head", plain)  # ln p(x_{t−1} | b_t), and of x_0 nothing
     s.see_added("backward", c.backward_weight * heard * (torch.arange(len(s.x)) > 0))
 
@@ -540,6 +574,7 @@ SWITCHES = [
     ("stcn-dense", "ink-gmm", "fresh", dict(draws="fresh")),
     ("stcn-dense", "music-bernoulli", "released", RELEASED),
     ("stcn-dense", "ink-bigmm", "released", dict(RELEASED, biases=FLOORED)),
+    ("stcn-dense", "ink-ar", "released", RELEASED),
     ("wavenet-dense", "ink-normal", "released-taps", dict(taps="release", latents=[1, 1, 1], blocks=1)),
     ("ladder-rnn-dense", "ink-normal", "fresh", dict(draws="fresh")),
     ("vrnn", "ink-gmm", "iwae", dict(objective="iwae", particles=3, mild=True)),
@@ -555,6 +590,9 @@ def cases():
     for model in MODELS:
         for data in "ink-normal", "ink-gmm", "ink-bigmm", "music-bernoulli":
             yield model, data, data, {}
+        if model in ("stcn-dense", "rnn", "vrnn", "z-forcing"):
+            for data in "ink-ar", "music-ar":
+                yield model, data, data, {}
         if model in ("stcn", "stcn-dense", "vrnn", "swavenet"):
             for data in "speech-normal", "speech-gmm":
                 yield model, data, data, dict(decoder="gated")

@@ -133,7 +133,8 @@ fn config(model: &str, case: &str) -> Config {
         _ => panic!("make_golden.py has a task {task} that nothing here answers to"),
     };
     let mut config = preset(sizes_of, Some(model), Some(head)).unwrap(); // gated decoders on speech
-    let mixture: &[&str] = if head.ends_with("gmm") { &["model.mixtures=2"] } else { &[] };
+    let mixture: &[&str] =
+        if head.ends_with("gmm") || head.ends_with("ar") { &["model.mixtures=2"] } else { &[] };
     for set in sizes(model).iter().chain(mixture).chain(task).chain(switch(name)) {
         config.set(set).unwrap_or_else(|e| panic!("{model} {case}: {e}"));
     }

@@ -20,6 +20,7 @@ fn every_preset_with_every_model_and_fitting_head_is_valid_and_survives_toml() {
                     HeadKind::Bernoulli => task == Task::Music,
                     HeadKind::Bigmm => task == Task::Ink,
                     HeadKind::Normal | HeadKind::Gmm => task != Task::Music,
+                    HeadKind::Ar => true,
                 };
                 let config = Config::preset(name, kind, Some(head));
                 assert_eq!(config.is_ok(), fits, "{name} {kind} {head}: {config:?}");
@@ -204,12 +205,18 @@ fn parameters(c: &ModelConfig) -> usize {
         }
     };
     let real = if obs.task == Task::Ink { obs.input - 1 } else { obs.input };
-    let pen = if obs.task == Task::Ink { lin(width, 1) } else { 0 };
+    let real = if obs.task == Task::Music { 0 } else { real };
+    let pen = if obs.task == Task::Ink && obs.head != HeadKind::Ar { lin(width, 1) } else { 0 };
     let head = match obs.head {
         HeadKind::Normal => 2 * lin(width, real),
         HeadKind::Gmm => 2 * lin(width, real * obs.mixtures) + lin(width, obs.mixtures),
         HeadKind::Bigmm => 5 * lin(width, obs.mixtures) + lin(width, obs.mixtures),
         HeadKind::Bernoulli => lin(width, obs.input),
+        HeadKind::Ar => {
+            let outputs = 3 * real * obs.mixtures + obs.input - real;
+            let masked = obs.input * width + (obs.input + width) * outputs;
+            lin(width, width) + lin(width, outputs) + masked
+        }
     };
     below + head + pen
 }
@@ -258,4 +265,7 @@ fn models_of_a_preset_have_the_parameter_counts_of_the_specification() {
         assert_eq!(presets.map(|(name, head)| count(name, model, head)), counts, "{model}");
     }
     assert_eq!(count("speech-large", "stcn-dense", "gmm"), 55_183_124);
+    let autoregressive = ["ink-small", "speech-small", "music-small"];
+    let counts = autoregressive.map(|name| count(name, "stcn-dense", "ar"));
+    assert_eq!(counts, [0, 0, 0]);
 }

@@ -1,0 +1,74 @@
+//! The layers of an autoregressive head: a masked network over the channels of a step.
+
+use super::{Head, Init, Linear, module};
+use crate::dist::Autoregressive;
+use crate::tape::{Param, Var};
+use crate::tensor::{Real, Tensor};
+
+/// Features h → [`Autoregressive`], whose doc has the equations.   h: (B, T, width)
+///
+/// There are as many hidden units as features. Unit j sees the first m_j channels of the order, and only parameters of later
+/// channels see it; m_j is spread evenly over 1 … D − 1.
+pub(super) struct Made {
+    hidden: Linear,
+    output: Linear,
+    masked_hidden: Param, // (D, H)
+    masked_output: Param, // (D + H, 3 M real + bits)
+    /// 1 where a weight counts, else 0.
+    masks: [Tensor; 2],
+    sizes: [usize; 3],
+}
+module!(Made: hidden, output, masked_hidden, masked_output);
+
+impl Made {
+    /// For `real` channels, each a mixture of M `components`, and `bits` channels of 0 or 1 behind them.
+    pub(super) fn new(init: &mut Init, width: usize, sizes: [usize; 3]) -> Self {
+        let [real, bits, components] = sizes;
+        let (channels, hidden) = (real + bits, width);
+        let outputs = 3 * real * components + bits;
+        let place = |channel: usize| Autoregressive::place(channel, real, bits);
+        let seen = |unit: usize| 1 + unit * (channels - 1) / hidden;
+        // The channel of a parameter: real channels thrice, for logits, means and deviations; then bits.
+        let channel = |output: usize| match output.checked_sub(3 * real * components) {
+            None => output / components % real,
+            Some(bit) => real + bit,
+        };
+        let mask = |rows: usize, columns: usize, counts: &dyn Fn(usize, usize) -> bool| {
+            let of = |i: usize| Real::from(u8::from(counts(i / columns, i % columns)));
+            Tensor::new(&[rows, columns], (0..rows * columns).map(of).collect())
+        };
+        let masks = [
+            mask(channels, hidden, &|from, unit| place(from) < seen(unit)),
+            mask(channels + hidden, outputs, &|from, to| match from.checked_sub(channels) {
+                None => place(from) < place(channel(to)),
+                Some(unit) => seen(unit) <= place(channel(to)),
+            }),
+        ];
+        Self {
+            hidden: init.scope("hidden", |init| Linear::new(init, width, hidden)),
+            output: init.scope("output", |init| Linear::new(init, width, outputs)),
+            masked_hidden: init
+                .scope("masked_hidden", |init| init.weight(&[channels, hidden], channels, hidden)),
+            masked_output: init.scope("masked_output", |init| {
+                init.weight(&[channels + hidden, outputs], channels + hidden, outputs)
+            }),
+            masks,
+            sizes,
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn forward<'t>(&self, h: Var<'t>) -> Autoregressive<'t> {
+        let tape = h.tape();
+        let masked =
+            |weight: &Param, mask: &Tensor| tape.param(weight) * tape.constant(mask.clone());
+        let [inner, outer] = &self.masks;
+        Autoregressive {
+            features: [self.hidden.forward(h), self.output.forward(h)],
+            weights: [masked(&self.masked_hidden, inner), masked(&self.masked_output, outer)],
+            sizes: self.sizes,
+            std: Head::STD,
+            name: String::new(),
+        }
+    }
+}
