@@ -239,7 +239,7 @@ impl ObservationConfig {
         let usual = if task == Task::Music { HeadKind::Bernoulli } else { HeadKind::Gmm };
         let head = head.unwrap_or(usual);
         let mixtures = match (task, head) {
-            (Task::Speech, HeadKind::Ar) => 2, // of each of 200 channels
+            (Task::Speech, HeadKind::Ar) => 1, // of each of 200 channels
             _ if preset == Preset::SpeechSmall => 5,
             _ => 20,
         };

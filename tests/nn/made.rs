@@ -16,8 +16,8 @@ fn there_are_three_numbers_for_a_component_of_a_real_channel_and_one_for_a_bit()
         ("hidden.bias", vec![8]),
         ("output.weight", vec![8, outputs]),
         ("output.bias", vec![outputs]),
-        ("masked_hidden", vec![3, 8]),
-        ("masked_output", vec![3 + 8, outputs]),
+        ("masked_hidden.weight", vec![3, 8]),
+        ("masked_output.weight", vec![3 + 8, outputs]),
     ];
     assert_eq!(shapes(8, (2, 1), 5), want.map(|(path, shape)| (path.to_string(), shape)));
 }

@@ -272,7 +272,7 @@ def one_by_one(s, h, x, path, D):
     order, outputs = [*range(D, n), *range(D)], 3 * D * M + n - D
     wide = {} if c.mild else {**({2 * D * M: 60} if D else {}), **({3 * D * M: 14} if n > D else {})}
     a, first = linear(s, f"{path}.hidden", h, units), linear(s, f"{path}.output", h, outputs, wide)
-    w, v = s.p(f"{path}.masked_hidden", n, units), s.p(f"{path}.masked_output", n + units, outputs)
+    w, v = s.p(f"{path}.masked_hidden.weight", n, units), s.p(f"{path}.masked_output.weight", n + units, outputs)
     sees = lambda j: order[:1 + j * (n - 1) // units]
     unit = [tanh(a[:, j] + sum(x[:, i] * w[i, j] for i in sees(j))) for j in range(units)]
     columns, total = [None] * outputs, 0
