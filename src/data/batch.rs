@@ -21,12 +21,15 @@ pub struct Window {
     pub start: usize,
     /// Number of steps.
     pub steps: usize,
+    /// Channels by which every row is moved up, or down if it is negative: keys of music, by semitones. It is less where a
+    /// number that is not 0 would leave the row.
+    pub transpose: i32,
 }
 
 impl Window {
     /// A whole sequence.
     pub fn whole(set: &DataSet, sample: usize) -> Self {
-        Self { sample, start: 0, steps: set.length(sample) }
+        Self { sample, start: 0, steps: set.length(sample), transpose: 0 }
     }
 }
 
@@ -64,6 +67,9 @@ impl Batch {
             let mut raw = set.rows(window.sample, window.start, window.steps)?;
             if let Some(dequantise) = dequantise {
                 dequantise.add(window.sample as u64, window.start, channels, raw.to_mut());
+            }
+            if window.transpose != 0 {
+                transpose(raw.to_mut(), channels, window.transpose);
             }
             normalisation.apply(&raw, &mut rows[..n]);
             out.iter_mut().zip(&rows[..n]).for_each(|(out, &x)| *out = Real::from(x));
@@ -105,6 +111,21 @@ impl Batch {
     }
 }
 
+/// Moves the channels of every row, as far as no number but 0 leaves it.
+fn transpose(rows: &mut [f32], channels: usize, by: i32) {
+    let used = rows.iter().enumerate().filter(|(_, x)| **x != 0.).map(|(i, _)| i % channels);
+    let (lowest, highest) = used.fold((channels, 0), |(low, high), c| (low.min(c), high.max(c)));
+    if lowest > highest {
+        return; // silence
+    }
+    for row in rows.chunks_exact_mut(channels) {
+        match by >= 0 {
+            true => row.rotate_right((by as usize).min(channels - 1 - highest)),
+            false => row.rotate_left((by.unsigned_abs() as usize).min(lowest)),
+        }
+    }
+}
+
 /// How an epoch is divided into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
@@ -112,7 +133,9 @@ pub struct Batching {
     pub sequences: usize,
     /// Longer sequences are cropped to one window of this many steps, with a random start in each epoch.
     pub crop: Option<usize>,
-    /// Seed of the order and of the windows' starts.
+    /// Each sequence is moved by −n to n channels, at random in each epoch.
+    pub transpose: u32,
+    /// Seed of the order, of the windows' starts and of their moves.
     pub seed: u64,
 }
 
@@ -180,15 +203,22 @@ impl<'a> Epochs<'a> {
     }
 
     fn window(&self, noise: &Noise, sample: usize) -> Window {
-        let whole = Window::whole(self.set, sample);
-        let Some(steps) = self.batching.crop.filter(|&crop| crop < whole.steps) else {
-            return whole;
+        // One random word scaled to the number of choices, without rejection, so each sequence uses exactly one word.
+        let one_of = |purpose: &str, choices: u64| {
+            let mut word = [0];
+            noise.words(purpose, sample as u64, 0, &mut word);
+            (u64::from(word[0]) * choices) >> 32
         };
-        let mut word = [0];
-        noise.words("crop", sample as u64, 0, &mut word);
-        // One random word scaled to the number of starts, without rejection, so each sequence uses exactly one word.
-        let starts = (whole.steps - steps + 1) as u64;
-        Window { sample, start: ((u64::from(word[0]) * starts) >> 32) as usize, steps }
+        let mut window = Window::whole(self.set, sample);
+        let most = self.batching.transpose;
+        if most > 0 {
+            window.transpose = one_of("transpose", 2 * u64::from(most) + 1) as i32 - most as i32;
+        }
+        if let Some(steps) = self.batching.crop.filter(|&crop| crop < window.steps) {
+            window.start = one_of("crop", (window.steps - steps + 1) as u64) as usize;
+            window.steps = steps;
+        }
+        window
     }
 }
 

@@ -11,7 +11,8 @@ use crate::tensor::{Real, Tensor, zip};
 ///
 /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `θ ← θ − α_t m/(√v + ε)`, `α_t = lr √(1−β₂ᵗ)/(1−β₁ᵗ)`.
 /// A g or an m below 2⁻⁵⁶ becomes 0, and so does a subnormal v. The moments of a dead unit fade to 0 within some hundred
-/// updates, and never slow the CPU as subnormal numbers do (decision 0025).
+/// updates, and never slow the CPU as subnormal numbers do (decision 0025). With a weight decay λ, weights (not biases, nor
+/// other vectors) become `θ (1 − lr λ)` before each update, as in AdamW (Loshchilov & Hutter 2019).
 ///
 /// ```
 /// # use stcn::{Keep, Tape, Tensor, nn::{Init, Linear}, ops::{square, sum}, optim::Adam};
@@ -32,6 +33,7 @@ pub struct Adam {
     beta1: f64,
     beta2: f64,
     eps: f64,
+    decay: f64,
     /// m and v, in the order of the model's parameters.
     means: Vec<Tensor>,
     squares: Vec<Tensor>,
@@ -42,7 +44,25 @@ impl Adam {
     pub fn new(model: &(impl Module + ?Sized), beta1: f64, beta2: f64, eps: f64) -> Self {
         let mut means = vec![];
         model.visit(&mut |p| means.push(Tensor::zeros(p.value.shape())));
-        Self { beta1, beta2, eps, squares: means.clone(), means }
+        Self { beta1, beta2, eps, decay: 0., squares: means.clone(), means }
+    }
+
+    /// With the weight decay λ.
+    ///
+    /// ```
+    /// # use stcn::{Keep, Tape, Tensor, nn::{Init, Linear, Module}, ops::sum, optim::Adam};
+    /// let mut layer = Linear::new(&mut Init::new(1), 2, 1);
+    /// let weight = |layer: &Linear| { let mut found = vec![]; layer.visit(&mut |p| found.push(p.value.data()[0])); found[0] };
+    /// let before = weight(&layer);
+    /// let mut adam = Adam::new(&layer, 0.9, 0.999, 1e-8).with_weight_decay(0.5);
+    /// let tape = Tape::new();
+    /// let grads = tape.backward(sum(tape.constant(Tensor::scalar(1.))), Keep::Leaves); // of a loss that needs no layer
+    /// adam.update(&mut layer, &grads, 1., 0.1, 1);
+    /// assert_eq!(weight(&layer), before - 0.05 * before);
+    /// ```
+    pub fn with_weight_decay(mut self, decay: f64) -> Self {
+        self.decay = decay;
+        self
     }
 
     /// With the moments of a checkpoint.
@@ -83,6 +103,7 @@ impl Adam {
         };
         let mut state = self.means.iter_mut().zip(&mut self.squares);
         let mut tasks = vec![];
+        let decay = (lr * self.decay) as Real;
         model.visit_mut(&mut |p| {
             let (m, v) = state.next().expect("Adam: a parameter more than at the start");
             let g = grads.find(p).map(Tensor::data);
@@ -90,11 +111,17 @@ impl Adam {
                 Some(g) => &g[at..g.len().min(at + PIECE)],
                 None => &ZEROS,
             });
+            let decay = if p.value.shape().len() > 1 { decay } else { 0. };
             let pieces = [p.value.data_mut(), m.data_mut(), v.data_mut()];
             let [p, m, v] = pieces.map(|x| x.chunks_mut(PIECE));
-            tasks.extend(p.zip(m).zip(v).zip(g));
+            tasks.extend(p.zip(m).zip(v).zip(g).map(|task| (task, decay)));
         });
-        parallel::each(tasks, |(((p, m), v), g)| update(p, m, v, g, moments));
+        parallel::each(tasks, |((((p, m), v), g), decay)| {
+            if decay > 0. {
+                p.iter_mut().for_each(|p| *p -= decay * *p);
+            }
+            update(p, m, v, g, moments);
+        });
     }
 
     /// `α_t`

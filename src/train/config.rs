@@ -86,6 +86,9 @@ pub struct DataConfig {
     /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
     /// results.
     pub in_memory: u64,
+    /// n: in training, each piece of music is moved by −n to n semitones, by others in each epoch, as far as its keys stay on
+    /// the keyboard; 0: none is.
+    pub transpose: u32,
     /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
     pub rate: u32,
 }
@@ -118,6 +121,8 @@ pub struct TrainConfig {
     pub beta2: f64,
     /// Adam's ε, added to √v.
     pub eps: f64,
+    /// λ of AdamW: every update takes the share lr·λ from all weights, not from biases; 0: none.
+    pub weight_decay: f64,
     /// Maximum norm of the gradient over all parameters; 0: no clipping.
     pub grad_clip: f64,
     /// Updates over which the weight of the KL rises to 1; 0: always 1.
@@ -143,6 +148,14 @@ pub struct TrainConfig {
     /// --history`; 0: none.
     pub keep: u64,
 }
+
+/// Keys that came later, with the values that change nothing: left out of checkpoints, which so have the bytes that they had
+/// before.
+const LATER: [&str; 5] =
+    ["transpose = 0", "rate = 0", "weight_decay = 0.0", "valid_sequences = 0", "keep = 0"];
+
+/// The largest `data.transpose`: an octave.
+const MOST_TRANSPOSED: u32 = 12;
 
 /// The largest `train.keep`.
 const MOST_KEPT: u64 = 1024;
@@ -191,11 +204,8 @@ impl Config {
     /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
     /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
     pub fn portable_toml(&self) -> String {
-        // Three keys are left out, so that checkpoints have the bytes that they had before there were any: the last one, the one
-        // before it if it is 0, and the rate where it is unknown, which comes before those of [model] and [train].
         let text = self.portable().to_toml();
-        let text = text.trim_end_matches("keep = 0\n").trim_end_matches("valid_sequences = 0\n");
-        if self.data.rate > 0 { text.into() } else { text.replacen("\nrate = 0\n", "\n", 1) }
+        LATER.iter().fold(text, |text, line| text.replacen(&format!("\n{line}\n"), "\n", 1))
     }
 
     /// The config without what [`portable_toml`](Self::portable_toml) leaves out.
@@ -239,6 +249,17 @@ impl Config {
             let (least, most) = (rates.start(), rates.end());
             return Err(Error::usage(format!(
                 "data.rate is {rate}: choose samples of sound per second from {least} to {most}, or 0 if that is unknown"
+            )));
+        }
+        let (transpose, task) = (self.data.transpose, self.model.obs.task);
+        if transpose > 0 && task != Task::Music {
+            return Err(Error::usage(format!(
+                "data.transpose is {transpose}, and data of the task {task} have no keys to move: set it to 0"
+            )));
+        }
+        if transpose > MOST_TRANSPOSED {
+            return Err(Error::usage(format!(
+                "data.transpose is {transpose}: choose a number of semitones up to {MOST_TRANSPOSED}, or 0 for none"
             )));
         }
         if self.data.dequantise && self.model.obs.task == Task::Music {
@@ -286,6 +307,9 @@ impl TrainConfig {
         want("beta2", &self.beta2, share(self.beta2), "choose a number from 0 to below 1")?;
         let eps = (1e-30..=1.).contains(&self.eps); // smaller values vanish next to √v in f32
         want("eps", &self.eps, eps, "choose a number from 1e-30 to 1, such as 1e-8")?;
+        let decay = at_least_0(self.weight_decay) && self.weight_decay * self.lr < 1.;
+        let cure = "choose 0 for none, or a number such as 0.01, below 1/train.lr";
+        want("weight_decay", &self.weight_decay, decay, cure)?;
         let clip = at_least_0(self.grad_clip);
         want("grad_clip", &self.grad_clip, clip, "choose a norm above 0, or 0 for no clipping")?;
         let gain = at_least_0(self.min_gain);

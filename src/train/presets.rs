@@ -47,9 +47,10 @@ impl Config {
             Task::Music => Normalise::None,
         };
         let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
-        let (dequantise, in_memory, rate) = (false, DataSet::IN_MEMORY >> 20, 0);
+        let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
+        let (transpose, rate) = (0, 0);
         let data =
-            DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory, rate };
+            DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory, transpose, rate };
         Self { seed: 1, preset, data, model, train: train_of(preset) }
     }
 }
@@ -69,6 +70,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         beta1: 0.9,
         beta2: 0.999,
         eps: 1e-8,
+        weight_decay: 0.,
         grad_clip: 1.,
         kl_anneal: 10_000,
         objective: Objective::Elbo,

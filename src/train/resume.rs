@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The keys that may change when a run is resumed: how far it goes, how it is checked, and how it learns from there
 /// on. Not Adam's decays, since the moments in the checkpoint were summed with them.
-pub const MAY_CHANGE: [&str; 22] = [
+pub const MAY_CHANGE: [&str; 24] = [
     "train.steps",
     "train.epochs",
     "train.eval_every",
@@ -24,6 +24,7 @@ pub const MAY_CHANGE: [&str; 22] = [
     "train.lr_floor",
     "train.lr_steps",
     "train.eps",
+    "train.weight_decay",
     "train.grad_clip",
     "train.kl_anneal",
     "train.objective",
@@ -31,6 +32,7 @@ pub const MAY_CHANGE: [&str; 22] = [
     "train.reduction",
     "train.batch",
     "data.crop",
+    "data.transpose",
     "data.dequantise",
 ];
 

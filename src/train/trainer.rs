@@ -122,7 +122,8 @@ impl Trainer {
         };
         let model = models::build(&config.model, Init::new(config.seed))?;
         let train = &config.train;
-        let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps);
+        let adam = Adam::new(&*model, train.beta1, train.beta2, train.eps)
+            .with_weight_decay(train.weight_decay);
         let progress = Progress::default();
         objective::check(&*model, config.train.objective)?;
         let trainer = Self { config, set, normalisation, model, adam, progress, epoch: None };
@@ -236,7 +237,7 @@ impl Trainer {
     fn epochs(&self) -> Result<Epochs<'_>> {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
         let batching =
-            Batching { sequences: self.config.train.batch, crop, seed: self.config.seed };
+            Batching { sequences: self.config.train.batch, crop, transpose: self.config.data.transpose, seed: self.config.seed };
         Epochs::new(&self.set, Split::Train, batching)
     }
 

@@ -14,7 +14,7 @@ fn many() -> DataSet {
 }
 
 fn batching(seed: u64) -> Batching {
-    Batching { sequences: 4, crop: None, seed }
+    Batching { sequences: 4, crop: None, transpose: 0, seed }
 }
 
 fn epochs(set: &DataSet, batching: Batching) -> Epochs<'_> {
@@ -41,7 +41,7 @@ fn a_window_is_a_piece_of_its_sequence() {
     let set = counting(&[2, 6], None);
     let statistics = Normalisation::identity(1);
     let batch =
-        Batch::new(&set, &statistics, &[Window { sample: 1, start: 2, steps: 3 }], None).unwrap();
+        Batch::new(&set, &statistics, &[Window { sample: 1, start: 2, steps: 3, transpose: 0 }], None).unwrap();
     assert_eq!(batch.x.data(), [4., 5., 6.]);
     assert_eq!(batch.samples, [1]);
 }
@@ -150,7 +150,7 @@ fn crops_reach_the_first_and_the_last_step() {
 fn a_crops_start_does_not_depend_on_the_size_of_the_batch() {
     let set = many();
     let windows = |sequences| {
-        let batching = Batching { sequences, crop: Some(20), seed: 1 };
+        let batching = Batching { sequences, crop: Some(20), transpose: 0, seed: 1 };
         let mut windows = epochs(&set, batching).epoch(2).concat();
         windows.sort_by_key(|w| w.sample);
         windows
@@ -214,7 +214,7 @@ fn batches_of_nothing_are_refused() {
 fn real_lines_pad_little() {
     let Some(path) = real("unipen/unipen_text.npz") else { return };
     let set = DataSet::open(path, None).unwrap();
-    let epochs = epochs(&set, Batching { sequences: 20, crop: None, seed: 1 });
+    let epochs = epochs(&set, Batching { sequences: 20, crop: None, transpose: 0, seed: 1 });
     let start = std::time::Instant::now();
     let batches = epochs.epoch(0);
     eprintln!("order of an epoch: {:.1} µs", start.elapsed().as_secs_f64() * 1e6);
@@ -223,4 +223,39 @@ fn real_lines_pad_little() {
     let steps = set.steps(Split::Train);
     eprintln!("padding {:.1} %", (padded as f64 / steps as f64 - 1.) * 100.);
     assert!(padded < steps * 115 / 100, "{padded} for {steps}");
+}
+
+#[test]
+fn a_piece_is_moved_as_far_as_its_keys_stay_on_the_keyboard() {
+    let rows = vec![0., 0., 1., 0., 0., 0., 0., 1., 1., 0.]; // two steps of five keys: 2 alone, 2 and 3
+    let set = DataSet::from_parts("keys", 5, vec![rows.clone(), vec![0.; 10]], None).unwrap();
+    let moved = |sample: usize, transpose: i32| {
+        let window = Window { transpose, ..Window::whole(&set, sample) };
+        let batch = Batch::new(&set, &Normalisation::identity(5), &[window], None).unwrap();
+        batch.x.data().to_vec()
+    };
+    let by_one = vec![0., 0., 0., 1., 0., 0., 0., 0., 1., 1.];
+    let down = vec![1., 0., 0., 0., 0., 1., 1., 0., 0., 0.];
+    assert_eq!(moved(0, 0), rows.into_iter().map(stcn::Real::from).collect::<Vec<_>>());
+    assert_eq!((moved(0, 1), moved(0, 6)), (by_one.clone(), by_one), "key 3 to the last, no further");
+    assert_eq!((moved(0, -2), moved(0, -6)), (down.clone(), down));
+    assert_eq!(moved(1, 4), moved(1, 0), "silence stays");
+}
+
+#[test]
+fn every_move_comes_in_some_epoch_and_crops_start_where_they_did() {
+    let set = many();
+    let of = |transpose: u32| epochs(&set, Batching { transpose, crop: Some(20), ..batching(1) });
+    let moves: Vec<i32> =
+        (0..20).flat_map(|epoch| of(2).epoch(epoch).concat()).map(|w| w.transpose).collect();
+    for by in -2..=2 {
+        let share = moves.iter().filter(|&&x| x == by).count() as f64 / moves.len() as f64;
+        // Five standard errors of 3,380 draws.
+        assert!((share - 0.2).abs() < 5. * (0.16 / moves.len() as f64).sqrt(), "{by}: {share}");
+    }
+    let still = |windows: Vec<Window>| -> Vec<Window> {
+        windows.into_iter().map(|w| Window { transpose: 0, ..w }).collect()
+    };
+    assert_eq!(still(of(2).epoch(3).concat()), of(0).epoch(3).concat());
+    assert!(moves.iter().all(|by| (-2..=2).contains(by)));
 }

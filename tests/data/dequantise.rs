@@ -50,7 +50,7 @@ fn noise_depends_on_update_sequence_step_and_channel_and_on_nothing_else() {
         assert_eq!(there.unwrap(), alone);
     }
     // Of a piece, its own.
-    let piece = Window { sample: 3, start: 4, steps: 6 };
+    let piece = Window { sample: 3, start: 4, steps: 6, transpose: 0 };
     assert_eq!(rows(&[piece], Some(noise(1)), 3), alone[12..30]);
     let raw = rows(&[whole(3)], None, 3);
     let moved = |other: Vec<f32>| {

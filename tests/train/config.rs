@@ -55,6 +55,18 @@ fn settings_that_cannot_train_are_refused_with_the_cure() {
             "train.patience=0",
             "train.patience is 0: choose 1 or more checks, or turn off train.early_stop",
         ),
+        (
+            "train.weight_decay=-1",
+            "train.weight_decay is -1: choose 0 for none, or a number such as 0.01, below 1/train.lr",
+        ),
+        (
+            "train.weight_decay=1e6",
+            "train.weight_decay is 1000000: choose 0 for none, or a number such as 0.01, below 1/train.lr",
+        ),
+        (
+            "data.transpose=6",
+            "data.transpose is 6, and data of the task ink have no keys to move: set it to 0",
+        ),
         ("train.keep=1", "train.keep is 1: choose a number from 2 to 1024, or 0 for none"),
         ("train.keep=1025", "train.keep is 1025: choose a number from 2 to 1024, or 0 for none"),
         ("model.channels=0", "model.channels is 0: choose a number from 1 to 65536"),

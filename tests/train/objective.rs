@@ -68,7 +68,7 @@ fn model(config: &Config) -> Box<dyn SequenceModel> {
 fn batch() -> Batch {
     let set = ink(6);
     let windows =
-        [(0, 6), (2, 12), (4, 3)].map(|(sample, steps)| Window { sample, start: 0, steps });
+        [(0, 6), (2, 12), (4, 3)].map(|(sample, steps)| Window { sample, start: 0, steps, transpose: 0 });
     let normalisation = Normalisation::fit(&set, stcn::data::Normalise::PerChannel, 2).unwrap();
     Batch::new(&set, &normalisation, &windows, None).unwrap()
 }
@@ -213,7 +213,7 @@ fn the_weight_of_the_kl_stands_inside_the_mean_over_draws() {
 fn every_model_takes_an_update_from_every_bound_and_from_a_single_step() {
     let set = ink(6);
     let normalisation = Normalisation::fit(&set, stcn::data::Normalise::PerChannel, 2).unwrap();
-    let window = Window { sample: 0, start: 0, steps: 1 };
+    let window = Window { sample: 0, start: 0, steps: 1, transpose: 0 };
     let one_step = Batch::new(&set, &normalisation, &[window], None).unwrap();
     for kind in ALL {
         for objective in ["elbo", "iwae", "fivo"] {
