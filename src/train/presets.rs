@@ -49,8 +49,17 @@ impl Config {
         let (path, fingerprint, split) = (PathBuf::new(), String::new(), String::new());
         let (dequantise, in_memory) = (false, DataSet::IN_MEMORY >> 20);
         let (transpose, rate) = (0, 0);
-        let data =
-            DataConfig { path, fingerprint, split, normalise, crop, dequantise, in_memory, transpose, rate };
+        let data = DataConfig {
+            path,
+            fingerprint,
+            split,
+            normalise,
+            crop,
+            dequantise,
+            in_memory,
+            transpose,
+            rate,
+        };
         Self { seed: 1, preset, data, model, train: train_of(preset) }
     }
 }

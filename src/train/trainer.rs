@@ -236,8 +236,12 @@ impl Trainer {
 
     fn epochs(&self) -> Result<Epochs<'_>> {
         let crop = (self.config.data.crop > 0).then_some(self.config.data.crop);
-        let batching =
-            Batching { sequences: self.config.train.batch, crop, transpose: self.config.data.transpose, seed: self.config.seed };
+        let batching = Batching {
+            sequences: self.config.train.batch,
+            crop,
+            transpose: self.config.data.transpose,
+            seed: self.config.seed,
+        };
         Epochs::new(&self.set, Split::Train, batching)
     }
 

@@ -40,8 +40,13 @@ fn padding_is_zero_after_normalisation_and_the_mask_says_where() {
 fn a_window_is_a_piece_of_its_sequence() {
     let set = counting(&[2, 6], None);
     let statistics = Normalisation::identity(1);
-    let batch =
-        Batch::new(&set, &statistics, &[Window { sample: 1, start: 2, steps: 3, transpose: 0 }], None).unwrap();
+    let batch = Batch::new(
+        &set,
+        &statistics,
+        &[Window { sample: 1, start: 2, steps: 3, transpose: 0 }],
+        None,
+    )
+    .unwrap();
     assert_eq!(batch.x.data(), [4., 5., 6.]);
     assert_eq!(batch.samples, [1]);
 }
@@ -237,7 +242,11 @@ fn a_piece_is_moved_as_far_as_its_keys_stay_on_the_keyboard() {
     let by_one = vec![0., 0., 0., 1., 0., 0., 0., 0., 1., 1.];
     let down = vec![1., 0., 0., 0., 0., 1., 1., 0., 0., 0.];
     assert_eq!(moved(0, 0), rows.into_iter().map(stcn::Real::from).collect::<Vec<_>>());
-    assert_eq!((moved(0, 1), moved(0, 6)), (by_one.clone(), by_one), "key 3 to the last, no further");
+    assert_eq!(
+        (moved(0, 1), moved(0, 6)),
+        (by_one.clone(), by_one),
+        "key 3 to the last, no further"
+    );
     assert_eq!((moved(0, -2), moved(0, -6)), (down.clone(), down));
     assert_eq!(moved(1, 4), moved(1, 0), "silence stays");
 }

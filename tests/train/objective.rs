@@ -67,8 +67,12 @@ fn model(config: &Config) -> Box<dyn SequenceModel> {
 
 fn batch() -> Batch {
     let set = ink(6);
-    let windows =
-        [(0, 6), (2, 12), (4, 3)].map(|(sample, steps)| Window { sample, start: 0, steps, transpose: 0 });
+    let windows = [(0, 6), (2, 12), (4, 3)].map(|(sample, steps)| Window {
+        sample,
+        start: 0,
+        steps,
+        transpose: 0,
+    });
     let normalisation = Normalisation::fit(&set, stcn::data::Normalise::PerChannel, 2).unwrap();
     Batch::new(&set, &normalisation, &windows, None).unwrap()
 }
