@@ -129,6 +129,7 @@ pub mod decisions {
     //! | [0026](d0026) | The engine in a browser | the same bits in WebAssembly: two modules, no bindings |
     //! | [0027](d0027) | A suite starts the commands | every run of a table is an ordinary one; what a report is made of |
     //! | [0028](d0028) | Memory that stays where it is used | why a process took twice what its tensors did, and what cured it |
+    //! | [0029](d0029) | One channel after another | the head in which no channel of a step is independent of the others |
     //!
     //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
     //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
@@ -190,4 +191,6 @@ pub mod decisions {
     pub mod d0027 {}
     #[doc = include_str!("decisions/0028-memory-that-stays-where-it-is-used.md")]
     pub mod d0028 {}
+    #[doc = include_str!("decisions/0029-one-channel-after-another.md")]
+    pub mod d0029 {}
 }

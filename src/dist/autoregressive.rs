@@ -1,7 +1,6 @@
 //! A density of a step whose channels depend on each other: each given those before it.
 
-use super::observation::pick;
-use crate::kernel::math::sigmoid;
+use crate::kernel::math::{exp, sigmoid};
 use crate::noise::Noise;
 use crate::ops::*;
 use crate::tape::{Tape, Var};
@@ -157,4 +156,20 @@ impl<'t> Autoregressive<'t> {
         let (features, weights) = (self.features.map(on), self.weights.map(on));
         Autoregressive { features, weights, name: String::new(), ..*self }
     }
+}
+
+/// The index at which the cumulative softmax of `logits / temperature` exceeds `chance`.
+pub(super) fn pick(logits: &[Real], chance: Real, temperature: Real) -> usize {
+    let top = logits.iter().fold(Real::NEG_INFINITY, |top, &l| if l > top { l } else { top });
+    // At temperature 0 the most likely has weight 1 too, where (l − top)/0 is NaN.
+    let weight = |&l: &Real| if l == top { 1. } else { exp((l - top) / temperature) };
+    let weights: Vec<Real> = logits.iter().map(weight).collect();
+    let mut left = chance * weights.iter().fold(0., |sum, w| sum + w);
+    for (k, w) in weights.iter().enumerate() {
+        left -= w;
+        if left < 0. {
+            return k;
+        }
+    }
+    logits.len() - 1
 }

@@ -97,7 +97,7 @@ impl Head {
     pub fn forward<'t>(&self, h: Var<'t>) -> Observation<'t> {
         let (floors, threshold) = (self.floors, self.threshold);
         if let Some(made) = &self.made {
-            let density = Some(Density::Autoregressive(made.forward(h)));
+            let density = Some(Density::Autoregressive(made.forward(h, Self::STD)));
             return Observation { density, bits: None, floors, threshold };
         }
         let (low, high) = Self::STD;

@@ -1,6 +1,6 @@
 //! The layers of an autoregressive head: a masked network over the channels of a step.
 
-use super::{Head, Init, Linear, module};
+use super::{Init, Linear, module};
 use crate::dist::Autoregressive;
 use crate::tape::{Param, Var};
 use crate::tensor::{Real, Tensor};
@@ -57,8 +57,9 @@ impl Made {
         }
     }
 
+    /// `std`: bounds of a standard deviation.
     #[track_caller]
-    pub(super) fn forward<'t>(&self, h: Var<'t>) -> Autoregressive<'t> {
+    pub(super) fn forward<'t>(&self, h: Var<'t>, std: (Real, Real)) -> Autoregressive<'t> {
         let tape = h.tape();
         let masked =
             |weight: &Param, mask: &Tensor| tape.param(weight) * tape.constant(mask.clone());
@@ -67,7 +68,7 @@ impl Made {
             features: [self.hidden.forward(h), self.output.forward(h)],
             weights: [masked(&self.masked_hidden, inner), masked(&self.masked_output, outer)],
             sizes: self.sizes,
-            std: Head::STD,
+            std,
             name: String::new(),
         }
     }

@@ -111,7 +111,7 @@ fn an_unknown_name_is_answered_with_the_nearest_and_all_others() {
     );
     assert_eq!(
         HeadKind::parse("gmmm").unwrap_err().to_string(),
-        "unknown head `gmmm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli)?"
+        "unknown head `gmmm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli, ar)?"
     );
 }
 
