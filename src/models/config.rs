@@ -7,7 +7,7 @@
 
 use super::{Architecture, ModelKind};
 use crate::choice::{Words, choice};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, near};
 use crate::nn::{Head, Init};
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
@@ -455,11 +455,13 @@ fn usage(e: toml::de::Error) -> Error {
     Error::usage(e.message())
 }
 
-/// The error for a key that a model does not have, with the nearest that it has.
+/// The error for a key that a model does not have, with the nearest that it has, if one is near.
 pub fn unknown_key(kind: ModelKind, key: &str) -> Error {
     let keys = ObservationConfig::KEYS.iter().chain(kind.keys()).map(|key| key.name);
-    let near = crate::error::nearest(key, keys).unwrap_or_default();
-    Error::usage(format!(
-        "{kind} has no key `model.{key}`: did you mean `model.{near}`? (`stcn list --model {kind}` shows all)"
-    ))
+    Error::usage(match near(key, keys) {
+        Some(near) => format!(
+            "{kind} has no key `model.{key}`: did you mean `model.{near}`? (`stcn list --model {kind}` shows all)"
+        ),
+        None => format!("{kind} has no key `model.{key}`: `stcn list --model {kind}` shows all"),
+    })
 }

@@ -6,7 +6,7 @@ mod text;
 use serde_json::{Value, json};
 use stcn::internals::suite::saved::Saved;
 use stcn::internals::suite::{Budget, Run, Suite};
-use stcn::{Registry, Result};
+use stcn::{Config, Registry, Result};
 use std::path::Path;
 
 /// A suite of `rows` with a budget of 20 updates.
@@ -119,6 +119,11 @@ fn what_is_wrong_with_a_suite_is_said_with_its_place() {
         (format!("{head}minutes = 3\n{row}"), "wants a budget above 0"),
         (format!("{head}seeds = []\n{row}"), "has nothing to show"),
         (head.to_string(), "has nothing to show"),
+        (
+            Config::default().to_toml(),
+            "is no suite, since it has no [[row]]: want a suite in TOML, such as data/suites/smoke.toml; a config such as \
+             config.toml of a run is for `stcn train --config`",
+        ),
         (format!("{head}{row}sead = 3\n"), "data/suites/smoke.toml is an example of a suite"),
         (format!("{head}{row}sead = 3\n"), "line 5: unknown field `sead`"),
         (
