@@ -60,6 +60,7 @@ open! {
     schedule: optim::schedule;
     shards: train::shards;
     step: train::step;
+    sparkline: inspect::sparkline;
     stored: data::stored;
     suite: train::suite;
     unzip: data::unzip;

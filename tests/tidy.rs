@@ -139,7 +139,7 @@ fn words() -> Vec<Words> {
         some("now()", &["cli/", "train/metrics.rs", "train/fit.rs"], "it is a clock too"),
         some(
             "env::",
-            &["kernel/simd.rs", "cli/table.rs"],
+            &["kernel/simd.rs", "cli/table.rs", "cli/colour.rs"],
             "who started the program decides no number",
         ),
         some(

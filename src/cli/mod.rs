@@ -22,6 +22,7 @@ macro_rules! eprintln {
 }
 
 mod bench;
+mod colour;
 mod completions;
 mod config;
 mod data;
@@ -47,6 +48,7 @@ use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::train::memory::peak_resident;
 use clap::{Parser, Subcommand};
+use colour::{ERROR, paint};
 use indicatif::ProgressBar;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -103,7 +105,7 @@ pub fn main(registry: &Registry) -> ExitCode {
     match run(Args::parse(), registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("{} {e}", paint(ERROR, "error:"));
             ExitCode::from(e.exit_code())
         }
     }
@@ -172,7 +174,7 @@ fn print_or_exit(text: fmt::Arguments) {
         Ok(()) => (),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => {
-            eprintln!("error: cannot write to stdout: {e}");
+            eprintln!("{} cannot write to stdout: {e}", paint(ERROR, "error:"));
             std::process::exit(2);
         }
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod colour;
 mod completions;
 mod config;
 mod damaged;
