@@ -58,6 +58,7 @@ open! {
     resume: train::resume;
     safetensors: train::safetensors;
     schedule: optim::schedule;
+    schema: train::schema;
     shards: train::shards;
     step: train::step;
     sparkline: inspect::sparkline;

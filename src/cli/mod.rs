@@ -38,6 +38,7 @@ mod prepare;
 mod profile;
 mod safetensors;
 mod sample;
+mod schema;
 mod table;
 mod train;
 mod trained;
@@ -93,6 +94,7 @@ enum Command {
         command: bench::Command,
     },
     List(list::Args),
+    Schema(schema::Args),
     Verify(verify::Args),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -134,6 +136,7 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Import(args) => safetensors::import(args, registry),
         Command::Bench { command } => bench::run(command, registry),
         Command::List(args) => list::run(args, registry),
+        Command::Schema(args) => schema::run(args, registry),
         Command::Verify(args) => verify::run(args),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => completions::man(args),

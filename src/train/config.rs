@@ -7,9 +7,10 @@
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
 use crate::error::{Error, Result};
-use crate::models::ModelKind;
 use crate::models::config::{Limits, ModelConfig, Preset, Task};
+use crate::models::{Key, ModelKind, Settings};
 use crate::optim::schedule::Schedule;
+use crate::settings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use toml::Table;
@@ -65,80 +66,80 @@ pub struct Config {
     pub train: TrainConfig,
 }
 
-/// The data set and its preprocessing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// The data set; empty: the embedded handwriting.
-    pub path: PathBuf,
-    /// SHA-256 of the data set, filled in when it is loaded; empty until then.
-    pub fingerprint: String,
-    /// How to split a data set without a `split`: `all-train`, `all-test` or
-    /// `fractions:VALID,TEST,SEED`; empty: refuse it.
-    pub split: String,
-    /// How real channels are normalised.
-    pub normalise: Normalise,
-    /// Longer sequences are cropped to this length at a random start in training; 0: whole sequences.
-    pub crop: usize,
-    /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
-    /// update, fixed noise in evaluation.
-    pub dequantise: bool,
-    /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
-    /// results.
-    pub in_memory: u64,
-    /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
-    pub rate: u32,
+settings! {
+    /// The data set and its preprocessing.
+    pub struct DataConfig {
+        /// The data set; empty: the embedded handwriting.
+        pub path: PathBuf,
+        /// SHA-256 of the data set, filled in when it is loaded; empty until then.
+        pub fingerprint: String,
+        /// How to split a data set without a `split`: `all-train`, `all-test` or
+        /// `fractions:VALID,TEST,SEED`; empty: refuse it.
+        pub split: String,
+        /// How real channels are normalised.
+        pub normalise: Normalise,
+        /// Longer sequences are cropped to this length at a random start in training; 0: whole sequences.
+        pub crop: usize,
+        /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
+        /// update, fixed noise in evaluation.
+        pub dequantise: bool,
+        /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
+        /// results.
+        pub in_memory: u64,
+        /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
+        pub rate: u32,
+    }
 }
 
-/// How it is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainConfig {
-    /// Sequences per update.
-    pub batch: usize,
-    /// Updates after which the run ends; 0: no limit.
-    pub steps: u64,
-    /// Epochs after which the run ends; 0: no limit.
-    pub epochs: u64,
-    /// Updates between two checks on the validation split.
-    pub eval_every: u64,
-    /// Learning rate of Adam at step 0.
-    pub lr: f64,
-    /// Learning rate schedule.
-    pub schedule: ScheduleKind,
-    /// `exponential`: factor of the learning rate per 1000 updates.
-    pub lr_rate: f64,
-    /// `cosine`: final learning rate.
-    pub lr_floor: f64,
-    /// `cosine`: updates until the final learning rate.
-    pub lr_steps: u64,
-    /// Adam's decay of the mean.
-    pub beta1: f64,
-    /// Adam's decay of the mean square.
-    pub beta2: f64,
-    /// Adam's ε, added to √v.
-    pub eps: f64,
-    /// Maximum norm of the gradient over all parameters; 0: no clipping.
-    pub grad_clip: f64,
-    /// Updates over which the weight of the KL rises to 1; 0: always 1.
-    pub kl_anneal: u64,
-    /// The bound that is maximised.
-    pub objective: Objective,
-    /// `iwae`, `fivo`: K, the draws of the latents per sequence, at most 256; memory and time grow in proportion.
-    pub particles: usize,
-    /// How the objectives of a batch become one loss.
-    pub reduction: Reduction,
-    /// Whether to end the run after `patience` checks without progress.
-    pub early_stop: bool,
-    /// The number of checks in a row without progress after which `early_stop` ends the run.
-    pub patience: u64,
-    /// Progress means that the loss falls by more than this fraction of the best loss.
-    pub min_gain: f64,
-    /// Checks up to this step do not count against `patience`; the release counted from 0.
-    pub after_step: u64,
-    /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
-    /// --history`; 0: none.
-    pub keep: u64,
+settings! {
+    /// How it is trained.
+    pub struct TrainConfig {
+        /// Sequences per update.
+        pub batch: usize,
+        /// Updates after which the run ends; 0: no limit.
+        pub steps: u64,
+        /// Epochs after which the run ends; 0: no limit.
+        pub epochs: u64,
+        /// Updates between two checks on the validation split.
+        pub eval_every: u64,
+        /// Learning rate of Adam at step 0.
+        pub lr: f64,
+        /// Learning rate schedule.
+        pub schedule: ScheduleKind,
+        /// `exponential`: factor of the learning rate per 1000 updates.
+        pub lr_rate: f64,
+        /// `cosine`: final learning rate.
+        pub lr_floor: f64,
+        /// `cosine`: updates until the final learning rate.
+        pub lr_steps: u64,
+        /// Adam's decay of the mean.
+        pub beta1: f64,
+        /// Adam's decay of the mean square.
+        pub beta2: f64,
+        /// Adam's ε, added to √v.
+        pub eps: f64,
+        /// Maximum norm of the gradient over all parameters; 0: no clipping.
+        pub grad_clip: f64,
+        /// Updates over which the weight of the KL rises to 1; 0: always 1.
+        pub kl_anneal: u64,
+        /// The bound that is maximised.
+        pub objective: Objective,
+        /// `iwae`, `fivo`: K, the draws of the latents per sequence, at most 256; memory and time grow in proportion.
+        pub particles: usize,
+        /// How the objectives of a batch become one loss.
+        pub reduction: Reduction,
+        /// Whether to end the run after `patience` checks without progress.
+        pub early_stop: bool,
+        /// The number of checks in a row without progress after which `early_stop` ends the run.
+        pub patience: u64,
+        /// Progress means that the loss falls by more than this fraction of the best loss.
+        pub min_gain: f64,
+        /// Checks up to this step do not count against `patience`; the release counted from 0.
+        pub after_step: u64,
+        /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
+        /// --history`; 0: none.
+        pub keep: u64,
+    }
 }
 
 /// The largest `train.keep`.
@@ -177,6 +178,17 @@ impl Config {
         let others = table.try_into().map_err(|e: toml::de::Error| Error::usage(e.message()))?;
         let Others { seed, preset, data, train } = others;
         Ok(Self { seed, preset, data, model, train })
+    }
+
+    /// The sections `data`, `model` and `train`: every key with its documentation and its value.
+    pub fn sections(&self) -> [(&'static str, Vec<(Key, toml::Value)>); 3] {
+        let table = self.table();
+        let of = |section: &'static str, keys: &[Key]| {
+            let value = |key: &Key| (*key, table[section][key.name].clone());
+            (section, keys.iter().map(value).collect())
+        };
+        let data = of("data", DataConfig::KEYS);
+        [data, ("model", self.model.keys()), of("train", TrainConfig::KEYS)]
     }
 
     /// As TOML text, every key present. Panics on what [`validate`](Self::validate) refuses: a seed above

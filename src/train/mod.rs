@@ -55,6 +55,7 @@ pub(crate) mod resume;
 pub(crate) mod run;
 #[cfg(feature = "files")]
 pub(crate) mod safetensors;
+pub(crate) mod schema;
 pub(crate) mod shards;
 pub(crate) mod step;
 #[cfg(feature = "files")]

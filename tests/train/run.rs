@@ -19,7 +19,10 @@ fn a_new_run_has_its_directories_and_its_config() {
     assert_eq!(run.read_config(&Registry::default()).unwrap(), config);
     assert_eq!(RunDir::open(&root).unwrap(), run);
     let text = fs::read_to_string(run.config_path()).unwrap();
-    assert!(text.starts_with(&format!("# Resolved by stcn {};", env!("CARGO_PKG_VERSION"))));
+    let head = "#:schema ./config.schema.json\n# Resolved by stcn ";
+    assert!(text.starts_with(&format!("{head}{};", env!("CARGO_PKG_VERSION"))), "{text}");
+    let schema = fs::read_to_string(root.join("config.schema.json")).unwrap();
+    assert_eq!(schema, format!("{}\n", stcn::internals::schema::schema(&[config.model.kind])));
 }
 
 #[test]
