@@ -57,6 +57,7 @@ open! {
     prepare: data::prepare;
     resume: train::resume;
     safetensors: train::safetensors;
+    samples: train::samples;
     schedule: optim::schedule;
     schema: train::schema;
     shards: train::shards;

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
         stcn train --init runs/ink --data mine.npz --set train.lr=2e-4 --out runs/mine\n  \
         stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
-        data.in_memory and train.keep:\n  {}.\nAll other settings stay as they were when the run began.",
+        data.in_memory, train.keep and train.sample_every:\n  {}.\nAll other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
     )
 )]

@@ -139,6 +139,9 @@ settings! {
         /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
         /// --history`; 0: none.
         pub keep: u64,
+        /// Updates between two pictures of six sequences that the model draws, `samples/step-000250.svg` and so on in the run's
+        /// directory; 0: none. Numbers that are not finite, which a model may draw at first, make no picture.
+        pub sample_every: u64,
     }
 }
 
@@ -197,13 +200,13 @@ impl Config {
         toml::to_string(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
-    /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
+    /// The text for checkpoints: without the data's path, memory limit, `train.keep` and `train.sample_every`, so that the same
+    /// data (by its fingerprint) in another place gives the same bytes, whatever is kept and drawn on the way.
     pub fn portable_toml(&self) -> String {
-        // Two keys are left out, so that checkpoints have the bytes that they had before there were any: the last one, and
+        // Three keys are left out, so that checkpoints have the bytes that they had before there were any: the last two, and
         // the rate where it is unknown, which comes before those of [model] and [train].
         let text = self.portable().to_toml();
-        let text = text.trim_end_matches("keep = 0\n");
+        let text = text.trim_end_matches("keep = 0\nsample_every = 0\n");
         if self.data.rate > 0 { text.into() } else { text.replacen("\nrate = 0\n", "\n", 1) }
     }
 
@@ -212,7 +215,7 @@ impl Config {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
         config.data.in_memory = DataSet::IN_MEMORY >> 20;
-        config.train.keep = 0;
+        (config.train.keep, config.train.sample_every) = (0, 0);
         config
     }
 

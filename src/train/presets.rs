@@ -79,6 +79,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         min_gain: 0.0025,
         after_step: 10_000,
         keep: 0,
+        sample_every: 0,
     };
     let small = TrainConfig {
         batch: 16,

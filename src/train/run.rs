@@ -141,8 +141,9 @@ impl RunDir {
         match file.try_lock() {
             Ok(()) => {
                 // A run that goes on may never write one of these again, and so never remove what a killed one left of it.
-                let kept = kept::unfinished(&self.kept())?;
-                for path in self.files().into_iter().chain(kept) {
+                let mut unfinished = kept::unfinished(&self.kept(), "stcn")?;
+                unfinished.extend(kept::unfinished(&self.samples(), "svg")?);
+                for path in self.files().into_iter().chain([self.schema_path()]).chain(unfinished) {
                     remove_dead(path)?;
                 }
                 Ok(Lock { file })

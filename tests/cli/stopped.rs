@@ -360,9 +360,13 @@ fn outputs_that_are_no_files_are_left_as_they_are() {
 #[test]
 fn what_a_killed_run_was_writing_is_gone_when_it_goes_on() {
     let lab = trained();
-    for name in
-        ["run/.config.toml.tmp", "run/checkpoint/.latest.stcn.tmp", "run/checkpoint/.best.stcn.tmp"]
-    {
+    for name in [
+        "run/.config.toml.tmp",
+        "run/.config.schema.json.tmp",
+        "run/checkpoint/.latest.stcn.tmp",
+        "run/checkpoint/.best.stcn.tmp",
+        "run/samples/.step-000002.svg.tmp",
+    ] {
         lab.write(name, "half");
     }
     lab.ok("train --resume run --steps 3");

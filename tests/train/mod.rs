@@ -24,6 +24,7 @@ mod restore;
 mod resume;
 mod run;
 mod safetensors;
+mod samples;
 mod schema;
 mod shards;
 mod step;

@@ -130,6 +130,7 @@ fn what_a_killed_run_left_of_its_checkpoints_is_removed_when_it_goes_on() {
         run.latest().with_file_name(".latest.stcn.tmp"),
         run.kept().join(".step-000004.stcn.tmp"),
         run.kept().join(".step-1000000.stcn.tmp"),
+        run.samples().join(".step-000004.svg.tmp"),
     ];
     dead.iter().for_each(|path| fs::write(path, "half").unwrap());
     let not_ours = run.kept().join(".step-4.stcn.tmp");

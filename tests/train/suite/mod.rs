@@ -111,6 +111,18 @@ fn of_minutes_those_are_left_that_were_not_trained() {
 }
 
 #[test]
+fn pictures_on_the_way_are_a_setting_as_any_other_and_no_reason_to_train_again() {
+    let row = "[[row]]\nmodel = \"rnn\"\n";
+    let suite = suite(&format!("set = {{ train.sample_every = 5 }}\n{row}")).unwrap();
+    let run = &suite.rows[0].runs[0];
+    assert_eq!(run.config.train.sample_every, 5);
+    assert!(run.args.contains(&"train.sample_every=5".to_string()), "{:?}", run.args);
+    let mut without = run.config.clone();
+    without.train.sample_every = 0;
+    assert!(run.mismatch(&without).is_none());
+}
+
+#[test]
 fn what_is_wrong_with_a_suite_is_said_with_its_place() {
     let row = "[[row]]\nmodel = \"rnn\"\n";
     let head = "about = \"\"\nsteps = 5\n";
