@@ -155,7 +155,8 @@ fn a_run_that_draws_is_the_same_run_and_cut_anywhere_has_drawn_the_same() {
     let names: Vec<&str> = whole.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["step-000003.svg", "step-000006.svg"]);
     assert!(whole[0].1.starts_with(b"<svg") && whole[0].1 != whole[1].1);
-    for cut in 1..7 {
+    // Before a picture, at one, and between two.
+    for cut in [2, 3, 5] {
         let cut_run = path(&format!("cut-{cut}"));
         let mut witness = Witness { end_at: Some((cut, Control::Interrupt)), ..Witness::default() };
         run(&cut_run, drawing.clone(), &mut witness);
