@@ -14,10 +14,11 @@ DEBIAN := PATH=/usr/bin:$$PATH RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNK
   cargo build -Zbuild-std=std,panic_abort
 SOURCES = $$(/usr/bin/rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/std
 PYTHON ?= python3
+MATURIN ?= maturin
 FUZZ   := cargo +nightly fuzz
 BENCH  := cargo bench --bench all --bench overhead --bench count
 
-.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm repro-windows web fuzz bench bench-save bench-diff size book
+.PHONY: help demo test check gradcheck oracle deny slow storm repro repro-arm repro-windows web wheel fuzz bench bench-save bench-diff size book
 .PHONY: train pretrained sample evaluate inspect inspect-html data clean
 
 help: ## show this list
@@ -95,6 +96,10 @@ web: ## the live page: a small model trains in the browser while you watch; says
 	env CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=$$simd $$build --quiet --package stcn-web --profile wasm \
 	--target $(WASM) && cp $(TARGET)/$(WASM)/wasm/stcn_web.wasm $(TARGET)/web/$$module.wasm || exit 1; done; \
 	echo "To see it: $(PYTHON) -m http.server --directory $(TARGET)/web, and open http://localhost:8000"
+
+wheel: ## a Python wheel that carries the binary, in target/wheels, for pip install; needs maturin
+	@if $(MATURIN) --version > /dev/null 2>&1; then $(MATURIN) build --release --locked --bindings bin --out $(TARGET)/wheels; \
+	else echo "skipped: needs maturin (pip install maturin)"; fi
 
 fuzz: ## SECONDS=: hostile files for every reader in turn; needs nightly and cargo-fuzz
 	@if $(FUZZ) --version > /dev/null 2>&1; then cd tests/fuzz && for target in $$($(FUZZ) list --fuzz-dir .); do \

@@ -138,21 +138,17 @@ impl Write for Sanitised<'_, '_> {
 
 impl std::error::Error for Error {}
 
-/// The entry of `known` nearest to `word`, for "did you mean": one that begins with it, or else by edit distance.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    nearest_few(word, known, 1).pop()
-}
-
-/// The nearest entry, if at least half of `word` is right: what lists all that is known suggests nothing far-off.
+/// The entry of `known` that `word` was most likely meant to be, for "did you mean": one that begins with it, or else the
+/// nearest, by at most one edit in three letters, as rustc has it. `None`: nothing is near, and a guess would mislead.
 pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = |name: &str| word.chars().count().max(name.chars().count());
-    nearest(word, known).filter(|name| {
+    nearest_few(word, known, 1).pop().filter(|name| {
         (!word.is_empty() && name.starts_with(word))
-            || 2 * edit_distance(word, name) <= longest(name)
+            || 3 * edit_distance(word, name) <= longest(name).max(3)
     })
 }
 
-/// The `count` entries of `known` nearest to `word`, the nearest first.
+/// The `count` entries of `known` nearest to `word`, the nearest first, for messages that show a few in any case.
 pub fn nearest_few<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -164,17 +160,22 @@ pub fn nearest_few<'a>(
     known
 }
 
-/// Levenshtein distance between two short words.
+/// How many letters must be put in, left out, replaced or swapped with the next to make one word of the other
+/// (Damerau 1964; no letter is edited twice).
 fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let (above, mut row) = (&rows[i - 1], vec![i]);
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut edits = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                edits = edits.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(edits);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }

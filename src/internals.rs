@@ -57,9 +57,12 @@ open! {
     prepare: data::prepare;
     resume: train::resume;
     safetensors: train::safetensors;
+    samples: train::samples;
     schedule: optim::schedule;
+    schema: train::schema;
     shards: train::shards;
     step: train::step;
+    sparkline: inspect::sparkline;
     stored: data::stored;
     suite: train::suite;
     unzip: data::unzip;

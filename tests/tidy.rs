@@ -27,7 +27,7 @@ const OUTSIDE: [&str; 4] = ["lib", "book", "internals", "web"];
 const SHORT_SIGHTED: [(&str, usize); 2] = [("data", 1), ("inspect", 5)];
 
 /// Imports from the same floor or from above, each with its reason. One that nobody needs has to go.
-const STAIRS: [(&str, &str, &str); 9] = [
+const STAIRS: [(&str, &str, &str); 10] = [
     ("choice", "error", "a word that is none of the choices"),
     ("file", "error", "a file that cannot be written"),
     ("parallel", "error", "a pool that does not start"),
@@ -36,6 +36,7 @@ const STAIRS: [(&str, &str, &str); 9] = [
     ("noise", "kernel", "the quantile's logarithm and polynomials"),
     ("check", "tape", "it looks at passes"),
     ("optim", "nn", "the trait that hands out parameters; no layer"),
+    ("train", "inspect", "pictures of what a model draws as it learns"),
     ("main", "cli", "one door"),
 ];
 
@@ -139,7 +140,7 @@ fn words() -> Vec<Words> {
         some("now()", &["cli/", "train/metrics.rs", "train/fit.rs"], "it is a clock too"),
         some(
             "env::",
-            &["kernel/simd.rs", "cli/table.rs"],
+            &["kernel/simd.rs", "cli/table.rs", "cli/colour.rs"],
             "who started the program decides no number",
         ),
         some(

@@ -8,9 +8,10 @@ use crate::data::{DataSet, MissingSplit, Split, handwriting, normalise::statisti
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::inspect::page::Drawing;
-use crate::inspect::{ink, midi, png, roll, series, wav, wave};
+use crate::inspect::{midi, png, series, wav};
 use crate::models::config::Task;
 use crate::train::data::check_values;
+use crate::train::samples::{self, USUAL_RATE};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -153,23 +154,13 @@ fn not_drawable(task: Task, file: &Path) -> Error {
 
 /// The picture of some sequences, as the text of an SVG file. Notes on stderr if it leaves channels out.
 pub(super) fn draw(task: Task, drawings: &[Drawing], channels: usize, rate: u32) -> String {
-    match task {
-        Task::Ink => ink::svg(drawings),
-        Task::Music => roll::svg(drawings, channels),
-        Task::Speech => wave::svg(drawings, channels, rate),
-        Task::Series => {
-            let most = series::MOST_CHANNELS;
-            if channels > most {
-                let left = channels - most;
-                eprintln!("note: the picture shows channels 1 to {most}, and leaves {left} out");
-            }
-            series::svg(drawings, channels)
-        }
+    let most = series::MOST_CHANNELS;
+    if task == Task::Series && channels > most {
+        let left = channels - most;
+        eprintln!("note: the picture shows channels 1 to {most}, and leaves {left} out");
     }
+    samples::draw(task, drawings, channels, rate)
 }
-
-/// The sampling rate of sound that does not say its own, in Hz.
-const USUAL_RATE: u32 = 16_000;
 
 /// The rate that is known, or else the usual one, with a note if the data are sound.
 pub(super) fn rate_of_sound(task: Task, known: Option<u32>) -> u32 {

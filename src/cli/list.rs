@@ -4,16 +4,16 @@ use super::{print_json, thousands};
 use crate::error::Result;
 use crate::models::config::{HeadKind, Key, ModelConfig, Preset};
 use crate::models::{self, ModelKind, Registry};
-use crate::train::presets;
+use crate::train::{Config, presets};
 use clap::Parser;
 use serde_json::json;
 use toml::Value;
 
-/// List models, heads and presets, with parameter counts; or every key of one model
+/// List models, heads and presets, with parameter counts; or every key of a config
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn list\n  stcn list --model vrnn")]
 pub(super) struct Args {
-    /// The keys of one model: meaning, and value in every preset
+    /// The keys of the model, and those of data and training: meaning, and value in every preset
     #[arg(long, value_name = "M")]
     model: Option<String>,
     /// One JSON object per preset and model on stdout, nothing else; with --model, one per key
@@ -25,10 +25,10 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let kind = args.model.as_deref().map(|name| registry.find(name)).transpose()?;
     match (kind, args.json) {
         (Some(kind), false) => print_keys(kind),
-        (Some(kind), true) => keys(kind).into_iter().for_each(|(key, values)| {
+        (Some(kind), true) => keys(kind).into_iter().for_each(|(section, key, values)| {
             let of = |(preset, value): (&Preset, _)| (preset.name().to_string(), json!(value));
             let presets: serde_json::Map<_, _> = Preset::ALL.iter().zip(values).map(of).collect();
-            let name = format!("model.{}", key.name);
+            let name = format!("{section}.{}", key.name);
             print_json(&json!({
                 "model": kind, "key": name, "about": key.about, "values": key.values, "presets": presets
             }));
@@ -39,22 +39,28 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Every key of a model with its value in every preset.
-fn keys(kind: ModelKind) -> Vec<(Key, Vec<Value>)> {
-    let tables: Vec<_> =
-        Preset::ALL.iter().map(|&preset| ModelConfig::preset(kind, preset, None).keys()).collect();
-    let values = |i: usize| tables.iter().map(|keys| keys[i].1.clone()).collect();
-    (0..tables[0].len()).map(|i| (tables[0][i].0, values(i))).collect()
+/// Every key of a config with its section and its value in every preset, the model's first.
+fn keys(kind: ModelKind) -> Vec<(&'static str, Key, Vec<Value>)> {
+    let of = |&preset: &Preset| {
+        let [data, model, train] = Config::of_preset(preset, kind, None).sections();
+        let each = |(section, keys): (_, Vec<_>)| {
+            keys.into_iter().map(move |(key, value)| (section, key, value))
+        };
+        [model, data, train].into_iter().flat_map(each).collect::<Vec<_>>()
+    };
+    let presets: Vec<_> = Preset::ALL.iter().map(of).collect();
+    let values = |i: usize| presets.iter().map(|keys| keys[i].2.clone()).collect();
+    presets[0].iter().enumerate().map(|(i, &(section, key, _))| (section, key, values(i))).collect()
 }
 
 fn print_keys(kind: ModelKind) {
     println!("{kind}: {}", kind.about());
     println!(
-        "Set a key with --set model.KEY=VALUE. Its values in the presets (default: {}):",
+        "Set a key with --set KEY=VALUE. Its values in the presets (default: {}):",
         presets::DEFAULT
     );
-    for (key, values) in keys(kind) {
-        println!("\n  model.{}", key.name);
+    for (section, key, values) in keys(kind) {
+        println!("\n  {section}.{}", key.name);
         println!("      {}", key.about);
         if !key.values.is_empty() {
             println!("      one of {}", key.values.join(", "));
@@ -76,9 +82,9 @@ fn print_keys(kind: ModelKind) {
     }
 }
 
-/// A value as text, without quotes.
+/// A value as text, without quotes but those of nothing.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    value.as_str().filter(|text| !text.is_empty()).map_or_else(|| value.to_string(), str::to_string)
 }
 
 fn print_lines(registry: &Registry) -> Result<()> {

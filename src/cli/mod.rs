@@ -22,6 +22,7 @@ macro_rules! eprintln {
 }
 
 mod bench;
+mod colour;
 mod completions;
 mod config;
 mod data;
@@ -37,6 +38,7 @@ mod prepare;
 mod profile;
 mod safetensors;
 mod sample;
+mod schema;
 mod table;
 mod train;
 mod trained;
@@ -47,6 +49,7 @@ use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::train::memory::peak_resident;
 use clap::{Parser, Subcommand};
+use colour::{ERROR, paint};
 use indicatif::ProgressBar;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -91,6 +94,7 @@ enum Command {
         command: bench::Command,
     },
     List(list::Args),
+    Schema(schema::Args),
     Verify(verify::Args),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -103,7 +107,7 @@ pub fn main(registry: &Registry) -> ExitCode {
     match run(Args::parse(), registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("{} {e}", paint(ERROR, "error:"));
             ExitCode::from(e.exit_code())
         }
     }
@@ -132,6 +136,7 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
         Command::Import(args) => safetensors::import(args, registry),
         Command::Bench { command } => bench::run(command, registry),
         Command::List(args) => list::run(args, registry),
+        Command::Schema(args) => schema::run(args, registry),
         Command::Verify(args) => verify::run(args),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => completions::man(args),
@@ -172,7 +177,7 @@ fn print_or_exit(text: fmt::Arguments) {
         Ok(()) => (),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => {
-            eprintln!("error: cannot write to stdout: {e}");
+            eprintln!("{} cannot write to stdout: {e}", paint(ERROR, "error:"));
             std::process::exit(2);
         }
     }

@@ -1,7 +1,7 @@
 //! `stcn plot`: curves of the metrics of one run or several, as a picture.
 
 use super::check_extension;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, near};
 use crate::file::write_whole;
 use crate::train::RunDir;
 use crate::train::curves::{Curve, svg};
@@ -43,10 +43,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         let mut curves = vec![];
         for (group, (run, table)) in args.runs.iter().zip(&tables).enumerate() {
             let Some(points) = points(table, &column) else {
-                let near = nearest(&column, table.0.iter().map(String::as_str));
-                let near = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+                let cure = match near(&column, table.0.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("want one of {}", table.0.join(", ")),
+                };
                 return Err(Error::usage(format!(
-                    "{} has no column `{column}`{near}",
+                    "{} has no column `{column}`: {cure}",
                     run.join("metrics.csv").display()
                 )));
             };

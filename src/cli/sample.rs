@@ -6,13 +6,14 @@ use super::{check_rate, print_json};
 use crate::data::{DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
-use crate::inspect::{midi, page::Drawing, png, series::MOST_CHANNELS, wav};
+use crate::inspect::{midi, page::Drawing, png, wav};
 use crate::models::Registry;
 use crate::models::{config::Task, generate};
 use crate::noise::Noise;
 use crate::tensor::{Real, Tensor};
 use crate::train::Trained;
 use crate::train::data;
+use crate::train::samples::{COUNT, NUMBERS_AT_ONCE, SEED, room};
 use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -29,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     run: RunArgs,
     /// Number of sequences
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    #[arg(long, default_value_t = COUNT, value_name = "N")]
     count: usize,
     /// Time steps to draw per sequence [default: the median length of the run's training data]
     #[arg(long, value_name = "T")]
@@ -44,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1., value_name = "X")]
     temperature: f64,
     /// Seed of the draws
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = SEED, value_name = "N")]
     seed: u64,
     /// Sampling rate of speech, in Hz [default: that of the data the model was trained on, or 16000 if it is unknown]
     #[arg(long, value_name = "N")]
@@ -68,13 +69,8 @@ const MOST_SEQUENCES: usize = 1 << 26;
 /// The most numbers of one sequence: more than an hour of speech, 256 MiB in f32.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// The most sequences drawn side by side …
+/// The most sequences drawn side by side; [`NUMBERS_AT_ONCE`] bounds memory too, however many are asked for.
 const SIDE_BY_SIDE: usize = 32;
-/// … and the most numbers that they may have together, which bounds memory however many are asked for.
-const NUMBERS_AT_ONCE: usize = 1 << 22;
-
-/// The most sequences in the picture, or panels of series: the first ones.
-const PICTURED: usize = 64;
 
 pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     if args.count == 0 {
@@ -170,8 +166,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         };
         files.push(path.display().to_string());
     }
-    let panels = if task == Task::Series { channels.min(MOST_CHANNELS) } else { 1 };
-    let pictured = set.len().min(PICTURED / panels).min(NUMBERS_AT_ONCE / numbers);
+    let pictured = set.len().min(room(task, channels, numbers));
     let pictured = (0..pictured).map(|i| set.sequence(i)).collect::<Result<Vec<_>>>()?;
     let clipped = (task == Task::Speech).then(|| heard.tell());
     if pictured.is_empty() {

@@ -275,6 +275,7 @@ impl Job<'_> {
         let mut child: Child = Command::new(self.program)
             .args(args)
             .args(["--json", "--threads", &self.threads.to_string()])
+            .env("NO_COLOR", "1") // its last line is quoted
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

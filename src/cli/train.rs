@@ -1,5 +1,6 @@
 //! `stcn train`: starts or resumes a run, and shows its progress.
 
+use super::colour::{ERROR, GOOD, WARNING, is_utf8, paint};
 use super::config::ConfigArgs;
 use super::trained::open;
 use super::{peak_mib, reading, thousands};
@@ -7,6 +8,7 @@ use crate::data::Split;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
 use crate::inspect::dump::Dump;
+use crate::inspect::sparkline::Sparkline;
 use crate::kernel::simd::isa;
 use crate::models::{Bound, Registry, parameters};
 use crate::tape::{Keep, Tape};
@@ -34,7 +36,7 @@ use std::time::{Duration, Instant};
         stcn train --init runs/ink --data mine.npz --set train.lr=2e-4 --out runs/mine\n  \
         stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
-        data.in_memory and train.keep:\n  {}.\nAll other settings stay as they were when the run began.",
+        data.in_memory, train.keep and train.sample_every:\n  {}.\nAll other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
     )
 )]
@@ -365,8 +367,9 @@ fn resume_from(
     let trainer = reading(args.json, || Trainer::resume(config, checkpoint, latest, registry))?;
     if found != own {
         eprintln!(
-            "warning: the checkpoint was made by arithmetic {found}, this stcn has {own}: the run continues, \
-             but will not end in the same bits"
+            "{} the checkpoint was made by arithmetic {found}, this stcn has {own}: the run continues, \
+             but will not end in the same bits",
+            paint(WARNING, "warning:")
         );
     }
     Ok((trainer, changes))
@@ -401,7 +404,7 @@ fn print_line(line: &serde_json::Value) {
         && !STOP.swap(true, Ordering::SeqCst)
         && e.kind() != std::io::ErrorKind::BrokenPipe
     {
-        eprintln!("error: cannot write to stdout: {e}");
+        eprintln!("{} cannot write to stdout: {e}", paint(ERROR, "error:"));
     }
 }
 
@@ -432,6 +435,7 @@ struct Screen {
     end: Option<Instant>,
     saved: Instant,
     last: Option<Report>,
+    losses: Sparkline,
 }
 
 /// The longest time between two checkpoints, however rare the checks are.
@@ -446,7 +450,8 @@ impl Screen {
             None => ProgressBar::no_length().with_position(first),
         };
         let style = "{bar:24} {pos}/{len} {msg} {per_sec} {elapsed}<{eta}";
-        bar.set_style(ProgressStyle::with_template(style).expect("a template of indicatif's"));
+        let style = ProgressStyle::with_template(style).expect("a template of indicatif's");
+        bar.set_style(if is_utf8() { style } else { style.progress_chars("#-") });
         let start = Instant::now();
         // More minutes than a clock can count are no limit.
         let given = |minutes: f64| Duration::try_from_secs_f64(60. * minutes).ok();
@@ -459,6 +464,7 @@ impl Screen {
             end: args.minutes.and_then(given).and_then(|given| start.checked_add(given)),
             saved: start,
             last: None,
+            losses: Sparkline::new(is_utf8()),
         }
     }
 
@@ -556,6 +562,7 @@ fn value_name(config: &Config, bound: Bound) -> &'static str {
 impl Observer for Screen {
     fn updated(&mut self, report: &Report, trainer: &Trainer) {
         self.bar.set_position(report.step);
+        self.losses.push(report.loss);
         if self.terminal && (report.step.is_multiple_of(5) || self.last.is_none()) {
             let loss = report.loss;
             let terms = report.elbo().zip(report.kl_sum());
@@ -563,7 +570,7 @@ impl Observer for Screen {
                 terms.map_or(String::new(), |(elbo, kl)| format!(" ELBO {elbo:.1} KL {kl:.1}"));
             let valid = trainer.progress().best_elbo;
             let valid = valid.map_or(String::new(), |best| format!(" best valid {best:.1}"));
-            self.bar.set_message(format!("loss {loss:.3}{terms}{valid}"));
+            self.bar.set_message(format!("{} loss {loss:.3}{terms}{valid}", self.losses));
         }
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
             print_line(&self.fields(report, trainer));
@@ -583,7 +590,8 @@ impl Observer for Screen {
         }
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
-        let star = if checked.best { "  (best so far)" } else { "" };
+        let star = paint(GOOD, "(best so far)");
+        let star = if checked.best { format!("  {star}") } else { String::new() };
         let seconds = self.start.elapsed().as_secs_f64();
         let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));
         let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];

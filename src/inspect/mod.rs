@@ -15,6 +15,7 @@ pub(crate) mod place;
 pub(crate) mod png;
 pub mod roll;
 pub mod series;
+pub(crate) mod sparkline;
 pub(crate) mod table;
 #[cfg(feature = "files")]
 pub(crate) mod wav;

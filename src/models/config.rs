@@ -7,12 +7,13 @@
 
 use super::{Architecture, ModelKind};
 use crate::choice::{Words, choice};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, near};
 use crate::nn::{Head, Init};
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use toml::{Table, Value};
 
 choice! {
@@ -87,11 +88,11 @@ choice! {
 /// One key of a config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As it is typed after `model.`.
+    /// As it is typed after its section and a dot.
     pub name: &'static str,
     /// What it means, in a sentence.
     pub about: &'static str,
-    /// The words that it can be set to; empty for numbers and lists.
+    /// The words that it can be set to; empty for numbers, lists and text.
     pub values: &'static [&'static str],
 }
 
@@ -104,15 +105,19 @@ pub trait Settings: Serialize + DeserializeOwned {
     fn check(&self) -> Result<()>;
 }
 
-/// A type that a key of a config can have: `usize`, `f64`, `bool`, `Vec<usize>`, or an enum of your own that implements
+/// A type that a key of a config can have: a number, `bool`, `Vec<usize>`, text, or an enum of your own that implements
 /// this trait with its words and (de)serialises as one of them.
 pub trait Setting {
-    /// The words it can be set to; empty for numbers and lists.
+    /// The words it can be set to; empty for numbers, lists and text.
     const VALUES: &'static [&'static str] = &[];
 }
 
 impl Setting for usize {}
+impl Setting for u32 {}
+impl Setting for u64 {}
 impl Setting for f64 {}
+impl Setting for String {}
+impl Setting for PathBuf {}
 impl Setting for bool {
     const VALUES: &'static [&'static str] = &["true", "false"];
 }
@@ -463,11 +468,13 @@ fn usage(e: toml::de::Error) -> Error {
     Error::usage(e.message())
 }
 
-/// The error for a key that a model does not have, with the nearest that it has.
+/// The error for a key that a model does not have, with the nearest that it has, if one is near.
 pub fn unknown_key(kind: ModelKind, key: &str) -> Error {
     let keys = ObservationConfig::KEYS.iter().chain(kind.keys()).map(|key| key.name);
-    let near = crate::error::nearest(key, keys).unwrap_or_default();
-    Error::usage(format!(
-        "{kind} has no key `model.{key}`: did you mean `model.{near}`? (`stcn list --model {kind}` shows all)"
-    ))
+    Error::usage(match near(key, keys) {
+        Some(near) => format!(
+            "{kind} has no key `model.{key}`: did you mean `model.{near}`? (`stcn list --model {kind}` shows all)"
+        ),
+        None => format!("{kind} has no key `model.{key}`: `stcn list --model {kind}` shows all"),
+    })
 }

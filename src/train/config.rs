@@ -7,9 +7,10 @@
 use crate::choice::choice;
 use crate::data::{DataSet, MissingSplit, Normalise};
 use crate::error::{Error, Result};
-use crate::models::ModelKind;
 use crate::models::config::{Limits, ModelConfig, Preset, Task};
+use crate::models::{Key, ModelKind, Settings};
 use crate::optim::schedule::Schedule;
+use crate::settings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use toml::Table;
@@ -65,94 +66,103 @@ pub struct Config {
     pub train: TrainConfig,
 }
 
-/// The data set and its preprocessing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// The data set; empty: the embedded handwriting.
-    pub path: PathBuf,
-    /// SHA-256 of the data set, filled in when it is loaded; empty until then.
-    pub fingerprint: String,
-    /// How to split a data set without a `split`: `all-train`, `all-test` or
-    /// `fractions:VALID,TEST,SEED`; empty: refuse it.
-    pub split: String,
-    /// How real channels are normalised.
-    pub normalise: Normalise,
-    /// Longer sequences are cropped to this length at a random start in training; 0: whole sequences.
-    pub crop: usize,
-    /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
-    /// update, fixed noise in evaluation.
-    pub dequantise: bool,
-    /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
-    /// results.
-    pub in_memory: u64,
-    /// n: in training, each piece of music is moved by −n to n semitones, by others in each epoch, as far as its keys stay on
-    /// the keyboard; 0: none is.
-    pub transpose: u32,
-    /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
-    pub rate: u32,
+settings! {
+    /// The data set and its preprocessing.
+    pub struct DataConfig {
+        /// The data set; empty: the embedded handwriting.
+        pub path: PathBuf,
+        /// SHA-256 of the data set, filled in when it is loaded; empty until then.
+        pub fingerprint: String,
+        /// How to split a data set without a `split`: `all-train`, `all-test` or
+        /// `fractions:VALID,TEST,SEED`; empty: refuse it.
+        pub split: String,
+        /// How real channels are normalised.
+        pub normalise: Normalise,
+        /// Longer sequences are cropped to this length at a random start in training; 0: whole sequences.
+        pub crop: usize,
+        /// Whether to add U(−½, ½) to every real value, in raw units, so that bounds hold for integers: new noise in every
+        /// update, fixed noise in evaluation.
+        pub dequantise: bool,
+        /// The most MiB of samples in memory; a larger uncompressed file is read from disk on demand, with the same
+        /// results.
+        pub in_memory: u64,
+        /// n: in training, each piece of music is moved by −n to n semitones, by others in each epoch, as far as its keys stay on
+        /// the keyboard; 0: none is.
+        pub transpose: u32,
+        /// Samples of sound per second, filled in from the data when they are loaded; 0: unknown, or not sound.
+        pub rate: u32,
+    }
 }
 
-/// How it is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainConfig {
-    /// Sequences per update.
-    pub batch: usize,
-    /// Updates after which the run ends; 0: no limit.
-    pub steps: u64,
-    /// Epochs after which the run ends; 0: no limit.
-    pub epochs: u64,
-    /// Updates between two checks on the validation split.
-    pub eval_every: u64,
-    /// Learning rate of Adam at step 0.
-    pub lr: f64,
-    /// Learning rate schedule.
-    pub schedule: ScheduleKind,
-    /// `exponential`: factor of the learning rate per 1000 updates.
-    pub lr_rate: f64,
-    /// `cosine`: final learning rate.
-    pub lr_floor: f64,
-    /// `cosine`: updates until the final learning rate.
-    pub lr_steps: u64,
-    /// Adam's decay of the mean.
-    pub beta1: f64,
-    /// Adam's decay of the mean square.
-    pub beta2: f64,
-    /// Adam's ε, added to √v.
-    pub eps: f64,
-    /// λ of AdamW: every update takes the share lr·λ from all weights, not from biases; 0: none.
-    pub weight_decay: f64,
-    /// Maximum norm of the gradient over all parameters; 0: no clipping.
-    pub grad_clip: f64,
-    /// Updates over which the weight of the KL rises to 1; 0: always 1.
-    pub kl_anneal: u64,
-    /// The bound that is maximised.
-    pub objective: Objective,
-    /// `iwae`, `fivo`: K, the draws of the latents per sequence, at most 256; memory and time grow in proportion.
-    pub particles: usize,
-    /// How the objectives of a batch become one loss.
-    pub reduction: Reduction,
-    /// Whether to end the run after `patience` checks without progress.
-    pub early_stop: bool,
-    /// The number of checks in a row without progress after which `early_stop` ends the run.
-    pub patience: u64,
-    /// Progress means that the loss falls by more than this fraction of the best loss.
-    pub min_gain: f64,
-    /// Checks up to this step do not count against `patience`; the release counted from 0.
-    pub after_step: u64,
-    /// A check during training evaluates at most this many sequences of the validation part, the same each time, chosen by
-    /// `seed`; 0: all. `stcn evaluate` always takes all.
-    pub valid_sequences: usize,
-    /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
-    /// --history`; 0: none.
-    pub keep: u64,
+settings! {
+    /// How it is trained.
+    pub struct TrainConfig {
+        /// Sequences per update.
+        pub batch: usize,
+        /// Updates after which the run ends; 0: no limit.
+        pub steps: u64,
+        /// Epochs after which the run ends; 0: no limit.
+        pub epochs: u64,
+        /// Updates between two checks on the validation split.
+        pub eval_every: u64,
+        /// Learning rate of Adam at step 0.
+        pub lr: f64,
+        /// Learning rate schedule.
+        pub schedule: ScheduleKind,
+        /// `exponential`: factor of the learning rate per 1000 updates.
+        pub lr_rate: f64,
+        /// `cosine`: final learning rate.
+        pub lr_floor: f64,
+        /// `cosine`: updates until the final learning rate.
+        pub lr_steps: u64,
+        /// Adam's decay of the mean.
+        pub beta1: f64,
+        /// Adam's decay of the mean square.
+        pub beta2: f64,
+        /// Adam's ε, added to √v.
+        pub eps: f64,
+        /// λ of AdamW: every update takes the share lr·λ from all weights, not from biases; 0: none.
+        pub weight_decay: f64,
+        /// Maximum norm of the gradient over all parameters; 0: no clipping.
+        pub grad_clip: f64,
+        /// Updates over which the weight of the KL rises to 1; 0: always 1.
+        pub kl_anneal: u64,
+        /// The bound that is maximised.
+        pub objective: Objective,
+        /// `iwae`, `fivo`: K, the draws of the latents per sequence, at most 256; memory and time grow in proportion.
+        pub particles: usize,
+        /// How the objectives of a batch become one loss.
+        pub reduction: Reduction,
+        /// Whether to end the run after `patience` checks without progress.
+        pub early_stop: bool,
+        /// The number of checks in a row without progress after which `early_stop` ends the run.
+        pub patience: u64,
+        /// Progress means that the loss falls by more than this fraction of the best loss.
+        pub min_gain: f64,
+        /// Checks up to this step do not count against `patience`; the release counted from 0.
+        pub after_step: u64,
+        /// A check during training evaluates at most this many sequences of the validation part, the same each time, chosen by
+        /// `seed`; 0: all. `stcn evaluate` always takes all.
+        pub valid_sequences: usize,
+        /// The most checkpoints that stay in `kept/` of the run's directory, evenly spread over its updates, for `stcn inspect
+        /// --history`; 0: none.
+        pub keep: u64,
+        /// Updates between two pictures of six sequences that the model draws, `samples/step-000250.svg` and so on in the run's
+        /// directory; 0: none. Numbers that are not finite, which a model may draw at first, make no picture.
+        pub sample_every: u64,
+    }
 }
 
 /// Keys that came later, with the values that change nothing: left out of checkpoints, which so have the bytes that they had
 /// before.
-const LATER: [&str; 5] =
-    ["transpose = 0", "rate = 0", "weight_decay = 0.0", "valid_sequences = 0", "keep = 0"];
+const LATER: [&str; 6] = [
+    "transpose = 0",
+    "rate = 0",
+    "weight_decay = 0.0",
+    "valid_sequences = 0",
+    "keep = 0",
+    "sample_every = 0",
+];
 
 /// The largest `data.transpose`: an octave.
 const MOST_TRANSPOSED: u32 = 12;
@@ -195,14 +205,25 @@ impl Config {
         Ok(Self { seed, preset, data, model, train })
     }
 
+    /// The sections `data`, `model` and `train`: every key with its documentation and its value.
+    pub fn sections(&self) -> [(&'static str, Vec<(Key, toml::Value)>); 3] {
+        let table = self.table();
+        let of = |section: &'static str, keys: &[Key]| {
+            let value = |key: &Key| (*key, table[section][key.name].clone());
+            (section, keys.iter().map(value).collect())
+        };
+        let data = of("data", DataConfig::KEYS);
+        [data, ("model", self.model.keys()), of("train", TrainConfig::KEYS)]
+    }
+
     /// As TOML text, every key present. Panics on what [`validate`](Self::validate) refuses: a seed above
     /// 2⁶³ − 1, a path that is not UTF-8.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("numbers, text and lists are TOML, as `validate` sees to")
     }
 
-    /// The text for checkpoints: without the data's path, memory limit and `train.keep`, so that the same data (by its
-    /// fingerprint) in another place gives the same bytes, however many checkpoints are kept.
+    /// The text for checkpoints: without the data's path, memory limit, `train.keep` and `train.sample_every`, so that the same
+    /// data (by its fingerprint) in another place gives the same bytes, whatever is kept and drawn on the way.
     pub fn portable_toml(&self) -> String {
         let text = self.portable().to_toml();
         LATER.iter().fold(text, |text, line| text.replacen(&format!("\n{line}\n"), "\n", 1))
@@ -213,7 +234,7 @@ impl Config {
         let mut config = self.clone();
         config.data.path = PathBuf::new();
         config.data.in_memory = DataSet::IN_MEMORY >> 20;
-        config.train.keep = 0;
+        (config.train.keep, config.train.sample_every) = (0, 0);
         config
     }
 

@@ -8,9 +8,13 @@ use super::events::Events;
 use super::kept::Kept;
 use super::metrics::{Metrics, now};
 use super::run::RunDir;
+use super::samples;
 use super::step::Report;
 use super::trainer::{Checked, Trainer};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::file::write_whole;
+use std::fs;
+use std::io::Write;
 
 /// What the run should do next, as decided by an [`Observer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,17 @@ pub fn fit(
             let row = columns.row(trainer, now() - start, &report, checked.as_ref());
             metrics.row(step, &row)?;
             events.scalars(now(), step, &columns.tags(&row))?;
+        }
+        // Before a checkpoint of this step: a run killed in between draws the picture again.
+        let every = trainer.config().train.sample_every;
+        if every > 0
+            && step.is_multiple_of(every)
+            && let Some(svg) = samples::picture(trainer)
+        {
+            let directory = run.samples();
+            fs::create_dir_all(&directory).map_err(Error::write(&directory))?;
+            let path = directory.join(samples::name(step));
+            write_whole(path, |file| file.write_all(svg.as_bytes()))?;
         }
         // The best checkpoint first: a run killed between the two saves resumes before this check and repeats it.
         let best = scheduled && checked.as_ref().is_some_and(|checked| checked.best);

@@ -52,7 +52,7 @@ impl Kept {
     /// Keeps a checkpoint: without the check at the end of a run, since a run that goes on has not made it.
     pub fn save(&self, checkpoint: Checkpoint) -> Result<()> {
         let header = Header { end: None, ..checkpoint.header };
-        let path = self.directory.join(name(header.step));
+        let path = self.directory.join(at_step(header.step, "stcn"));
         Checkpoint { header, ..checkpoint }.save(&path).map(drop)
     }
 
@@ -78,24 +78,30 @@ fn stride(most: u64, step: u64) -> u64 {
     stride
 }
 
-/// The paths of kept checkpoints of which a killed run may have left a temporary file.
-pub(super) fn unfinished(directory: &Path) -> Result<Vec<PathBuf>> {
+/// The paths of files named by their step, such as kept checkpoints, of which a killed run may have left a temporary file.
+pub(super) fn unfinished(directory: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let dead = |name: String| {
         let name = name.strip_prefix('.')?.strip_suffix(".tmp")?;
-        step_of(name).map(|_| directory.join(name))
+        step_in(name, extension).map(|_| directory.join(name))
     };
     Ok(names(directory)?.into_iter().filter_map(dead).collect())
 }
 
-/// `step-000500.stcn`
-fn name(step: u64) -> String {
-    format!("step-{step:06}.stcn")
+/// The name of a file after `step` updates: `step-000500.stcn`
+pub(super) fn at_step(step: u64, extension: &str) -> String {
+    format!("step-{step:06}.{extension}")
 }
 
-/// The inverse of [`name`]; `None` for any other file.
+/// The inverse of [`at_step`]; `None` for any other file.
+fn step_in(file: &str, extension: &str) -> Option<u64> {
+    let step =
+        file.strip_prefix("step-")?.strip_suffix(extension)?.strip_suffix('.')?.parse().ok()?;
+    (at_step(step, extension) == file).then_some(step)
+}
+
+/// The step of a kept checkpoint.
 fn step_of(file: &str) -> Option<u64> {
-    let step = file.strip_prefix("step-")?.strip_suffix(".stcn")?.parse().ok()?;
-    (name(step) == file).then_some(step)
+    step_in(file, "stcn")
 }
 
 /// The names of the files in a directory, which need not be there.

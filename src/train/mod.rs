@@ -55,6 +55,9 @@ pub(crate) mod resume;
 pub(crate) mod run;
 #[cfg(feature = "files")]
 pub(crate) mod safetensors;
+#[cfg(feature = "files")]
+pub(crate) mod samples;
+pub(crate) mod schema;
 pub(crate) mod shards;
 pub(crate) mod step;
 #[cfg(feature = "files")]

@@ -33,7 +33,7 @@ impl Config {
     }
 
     /// The same without the check.
-    pub(super) fn of_preset(preset: Preset, model: ModelKind, head: Option<HeadKind>) -> Self {
+    pub(crate) fn of_preset(preset: Preset, model: ModelKind, head: Option<HeadKind>) -> Self {
         let model = ModelConfig::preset(model, preset, head);
         let crop = match preset {
             Preset::InkSmall | Preset::MusicSmall => 256,
@@ -91,6 +91,7 @@ fn train_of(preset: Preset) -> TrainConfig {
         after_step: 10_000,
         valid_sequences: 0,
         keep: 0,
+        sample_every: 0,
     };
     let small = TrainConfig {
         batch: 16,

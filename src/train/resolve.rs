@@ -6,7 +6,7 @@
 use super::config::Config;
 use super::document::Document;
 use super::presets;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, near};
 use crate::models::config::{HeadKind, Preset, unknown_key};
 use crate::models::{ModelKind, Registry};
 use std::path::Path;
@@ -137,15 +137,19 @@ impl Config {
         let known = self.keys();
         // A key without a section is most likely one whose section was forgotten.
         let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_string();
-        let near = if key.contains('.') {
-            nearest(key, known.iter().map(String::as_str)).map(str::to_string)
+        let found = if key.contains('.') {
+            near(key, known.iter().map(String::as_str)).map(str::to_string)
         } else {
             let names: Vec<String> = known.iter().map(|full| name(full)).collect();
-            let near = nearest(key, names.iter().map(String::as_str));
-            near.and_then(|near| known.iter().find(|full| name(full) == near).cloned())
+            let found = near(key, names.iter().map(String::as_str));
+            found.and_then(|found| known.iter().find(|full| name(full) == found).cloned())
         };
-        let near = near.unwrap_or_default();
-        Error::usage(format!("unknown key `{key}`: did you mean `{near}`?"))
+        Error::usage(match found {
+            Some(found) => format!("unknown key `{key}`: did you mean `{found}`?"),
+            None => {
+                format!("unknown key `{key}`: `stcn list --model {}` shows all", self.model.kind)
+            }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The run directory: config, metrics, checkpoints and samples of a run, and a lock against two writers.
 //!
 //! ```text
-//! config.toml · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · kept/ · samples/ · lock
+//! config.toml · config.schema.json · metrics.csv · events.out.tfevents.* · checkpoint/{latest,best}.stcn · kept/ · samples/ · lock
 //! ```
 //!
 //! Not here: the contents of the files (`checkpoint`, `metrics`, `events`), which
@@ -11,12 +11,16 @@ use super::Overrides;
 use super::config::Config;
 use super::kept;
 use super::metrics::read;
+use super::schema::schema;
 use crate::error::{Error, Result};
 use crate::file::{in_shell, open_regular, remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// The name of the schema of `config.toml`.
+const SCHEMA: &str = "config.schema.json";
 
 /// The directory of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +141,9 @@ impl RunDir {
         match file.try_lock() {
             Ok(()) => {
                 // A run that goes on may never write one of these again, and so never remove what a killed one left of it.
-                let kept = kept::unfinished(&self.kept())?;
-                for path in self.files().into_iter().chain(kept) {
+                let mut unfinished = kept::unfinished(&self.kept(), "stcn")?;
+                unfinished.extend(kept::unfinished(&self.samples(), "svg")?);
+                for path in self.files().into_iter().chain([self.schema_path()]).chain(unfinished) {
                     remove_dead(path)?;
                 }
                 Ok(Lock { file })
@@ -161,10 +166,15 @@ impl RunDir {
         file.lock().and_then(|()| file.unlock()).map_err(Error::read(&path))
     }
 
-    /// Writes `config.toml`; a resumed run writes it again, with its new settings.
+    /// Writes `config.toml`, and beside it the schema that its first line names, so that an editor finds it offline; a
+    /// resumed run writes them again, with its new settings.
     pub fn write_config(&self, config: &Config) -> Result<()> {
+        let schema = format!("{}\n", schema(&[config.model.kind]));
+        write_whole(self.schema_path(), |file| file.write_all(schema.as_bytes()))?;
         let version = env!("CARGO_PKG_VERSION");
-        let head = format!("# Resolved by stcn {version}; `stcn train --config` reads it back.\n");
+        let head = format!(
+            "#:schema ./{SCHEMA}\n# Resolved by stcn {version}; `stcn train --config` reads it back.\n"
+        );
         let text = head + &config.to_toml();
         write_whole(self.config_path(), |file| file.write_all(text.as_bytes()))
     }
@@ -185,6 +195,11 @@ impl RunDir {
     /// The path of `config.toml`, which holds every key.
     pub fn config_path(&self) -> PathBuf {
         self.root.join("config.toml")
+    }
+
+    /// The path of the schema of `config.toml`.
+    fn schema_path(&self) -> PathBuf {
+        self.root.join(SCHEMA)
     }
 
     /// The path of `metrics.csv`.

@@ -166,13 +166,18 @@ impl Trained {
 
     /// Undoes the normalisation of rows that the model drew.   x: (B, T, D), result: one flat (T, D) per sequence
     pub fn raw(&self, x: &Tensor) -> Vec<Vec<f32>> {
-        let (_, t, d) = x.btc("raw");
-        let undo = |rows: &[crate::Real]| {
-            let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
-            let mut raw = vec![0.; rows.len()];
-            self.normalisation.undo(&rows, &mut raw);
-            raw
-        };
-        x.data().chunks_exact((t * d).max(1)).map(undo).collect()
+        raw(&self.normalisation, x)
     }
+}
+
+/// As [`Trained::raw`].
+pub(super) fn raw(normalisation: &Normalisation, x: &Tensor) -> Vec<Vec<f32>> {
+    let (_, t, d) = x.btc("raw");
+    let undo = |rows: &[crate::Real]| {
+        let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
+        let mut raw = vec![0.; rows.len()];
+        normalisation.undo(&rows, &mut raw);
+        raw
+    };
+    x.data().chunks_exact((t * d).max(1)).map(undo).collect()
 }

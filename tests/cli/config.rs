@@ -13,7 +13,7 @@ fn a_name_that_is_unknown_is_refused_with_the_nearest() {
         let parts = ["stcn-dense has no key `model.chanels`: did you mean `model.channels`?"];
         says(&said("--set model.chanels=3"), &parts);
         // A key of another model, with the nearest that this one has.
-        let parts = ["rnn has no key `model.blocks_per_latent`: did you mean `model."];
+        let parts = ["rnn has no key `model.blocks_per_latent`: `stcn list --model rnn` shows all"];
         says(&said("--model rnn --set model.blocks_per_latent=24"), &parts);
         says(&said("--model rnn --set model.channels=24"), &["`stcn list --model rnn` shows all"]);
         says(&said("--set batch=3"), &["unknown key `batch`: did you mean `train.batch`?"]);

@@ -11,6 +11,12 @@ fn number(lab: &Lab, label: &str) -> String {
     row.expect("a row").split_whitespace().next().unwrap().to_string()
 }
 
+/// N of `--depth N all of them`.
+fn suggested_depth(said: &str) -> usize {
+    let before = said.split_once(" all of them)").expect("a depth that writes all").0;
+    before.rsplit_once(' ').expect("a number").1.parse().unwrap()
+}
+
 #[test]
 fn a_node_is_explained_by_its_label_its_path_and_its_number_and_by_inspect_in_the_same_words() {
     let lab = trained();
@@ -92,6 +98,10 @@ fn routes_and_single_numbers_are_told_in_words_and_as_json() {
     assert_eq!(lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --threads 3"), said);
     let short = lab.ok("explain run tcn.1.filter.weight --element 2,1,1 --depth 1");
     assert!(short.len() < said.len(), "{short}");
+    says(&said, &["\nWritten out to --depth 3. From here on to the loss, "]);
+    let all = suggested_depth(&said);
+    let whole = lab.ok(&format!("explain run tcn.1.filter.weight --element 2,1,1 --depth {all}"));
+    assert!(whole.len() > said.len() && !whole.contains("Written out to"), "{whole}");
     let levels = lab.json("explain run z.1 --element 5,2");
     super::numbers(&levels[0]["levels"][0], &["value", "gradient", "count", "miss"]);
 }

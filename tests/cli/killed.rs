@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a run leaves behind but for clocks: both checkpoints, the steps of its metrics, and what it has kept.
+/// What a run leaves behind but for clocks: both checkpoints, the steps of its metrics, what it has kept and what it has drawn.
 pub type Remains = (Vec<u8>, Vec<u8>, Vec<String>, Vec<(String, Vec<u8>)>);
 
 /// The same of the run `run`.
@@ -21,7 +21,7 @@ pub fn remains(lab: &Lab, run: &str) -> Remains {
     let steps = csv.lines().map(|row| row.split(',').next().unwrap().to_string()).collect();
     let [latest, best] =
         ["latest", "best"].map(|name| lab.read(&format!("{run}/checkpoint/{name}.stcn")));
-    let kept = lab.files(&format!("{run}/kept")).into_iter();
+    let kept = ["kept", "samples"].into_iter().flat_map(|name| lab.files(&format!("{run}/{name}")));
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
     let kept = kept.map(|(path, bytes)| (name(&path), bytes.unwrap())).collect();
     (latest, best, steps, kept)
@@ -107,8 +107,9 @@ fn killed_until_done(lab: &Lab, straight: &str, words: &str, seed: u64) -> usize
     kills
 }
 
-/// A checkpoint at every step, and some that stay: most of the time goes into writing.
-const WRITING: &str = "--data ink.npz --set train.eval_every=1 --set train.keep=3";
+/// A checkpoint at every step, some that stay, and pictures: most of the time goes into writing.
+const WRITING: &str =
+    "--data ink.npz --set train.eval_every=1 --set train.keep=3 --set train.sample_every=4";
 
 #[test]
 fn a_run_killed_again_and_again_ends_in_the_same_bytes() {

@@ -3,7 +3,8 @@
 use super::{numbers, texts};
 use crate::common::{Lab, says};
 use stcn::models::{ALL, VRNN};
-use stcn::models::{HeadKind, ModelConfig, Preset};
+use stcn::models::{HeadKind, Preset};
+use stcn::train::Config;
 
 #[test]
 fn every_model_head_and_preset_is_listed() {
@@ -31,11 +32,18 @@ fn every_key_of_a_model_is_listed_with_its_meaning_and_its_presets() {
         &["model.hidden_size\n      Units of the LSTM.\n", "316 ", "ink-small, music-small"],
     );
     says(&said, &["model.head", "one of normal, gmm, bigmm, bernoulli, ar", "20 "]);
+    says(
+        &said,
+        &["  train.batch\n      Sequences per update.\n", "  data.path\n", "\"\" in every preset"],
+    );
     let lines = lab.json("list --model vrnn");
-    let keys = ModelConfig::preset(VRNN, Preset::InkTiny, None).keys();
-    assert_eq!(lines.len(), keys.len());
-    for (line, (key, value)) in lines.iter().zip(keys) {
-        assert_eq!(line["key"], format!("model.{}", key.name));
+    let [data, model, train] = Config::preset(Preset::InkTiny, VRNN, None).unwrap().sections();
+    let keys = [model, data, train].into_iter().flat_map(|(section, keys)| {
+        keys.into_iter().map(move |(key, value)| (format!("{section}.{}", key.name), key, value))
+    });
+    assert_eq!(lines.len(), keys.clone().count());
+    for (line, (name, key, value)) in lines.iter().zip(keys) {
+        assert_eq!(line["key"], name);
         assert_eq!(line["about"], key.about);
         assert_eq!(line["presets"]["ink-tiny"], serde_json::json!(value));
     }

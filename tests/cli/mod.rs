@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod colour;
 mod completions;
 mod config;
 mod damaged;
@@ -25,6 +26,7 @@ mod resumed;
 mod safetensors;
 mod same_bits;
 mod sample;
+mod schema;
 mod series;
 mod stopped;
 #[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked

@@ -50,6 +50,26 @@ fn the_same_seed_gives_the_same_bytes_on_1_and_3_threads() {
 }
 
 #[test]
+fn a_picture_on_the_way_is_the_one_that_sample_draws_from_that_checkpoint() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data ink.npz --out run --steps 3 --set train.sample_every=3 {TINY}"));
+    lab.ok("sample run --latest --out drawn");
+    assert!(lab.read("run/samples/step-000003.svg") == lab.read("drawn/sample.svg"));
+    // Series and sound as well, in their own kind of picture.
+    for (preset, data) in [("series-tiny", "series.npz"), ("speech-small", "sound.npz")] {
+        let rows = |i: usize| (0..400).map(|t| ((t * (i + 3)) % 17) as f32 - 8.).collect();
+        let split = vec![0, 0, 1];
+        let set = DataSet::from_parts(preset, 200, (0..3).map(rows).collect(), Some(split));
+        set.unwrap().save(lab.path(data)).unwrap();
+        let words = format!("--preset {preset} --data {data} --steps 2 --set train.sample_every=1");
+        lab.ok(&format!("train {words} --out {preset} {}", tiny("rnn")));
+        lab.ok(&format!("sample {preset} --latest --out {preset}/drawn"));
+        let picture = lab.read(&format!("{preset}/samples/step-000002.svg"));
+        assert!(picture == lab.read(&format!("{preset}/drawn/sample.svg")), "{preset}");
+    }
+}
+
+#[test]
 fn fewer_sequences_are_the_first_of_more() {
     let lab = trained();
     lab.ok("sample run --count 1 --steps 10 --out one");

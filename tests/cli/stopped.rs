@@ -52,7 +52,7 @@ fn a_data_set_for_which_the_disk_is_too_small_leaves_nothing() {
     lab.write("digits/a.wav", wav(8000, &[7; 80_000]));
     let before = lab.files("");
     let words = "data prepare wav --input digits --rate 8000 --split all-train --output digits.npz";
-    let output = on_a_small_disk(&lab, words, true);
+    let output = on_a_small_disk(&lab, words, true, 4);
     assert_eq!(output.status.code(), Some(2));
     says(&sentence(&output), &["cannot write digits.npz: "]);
     assert!(lab.files("") == before);
@@ -136,9 +136,9 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
 }
 
 /// `stcn` in a shell where no file may grow beyond `ulimit -f` blocks, with that signal ignored or not.
-fn on_a_small_disk(lab: &Lab, words: &str, ignored: bool) -> Output {
+fn on_a_small_disk(lab: &Lab, words: &str, ignored: bool, blocks: usize) -> Output {
     let ignore = if ignored { "trap '' XFSZ; " } else { "" };
-    let shell = format!("{ignore}ulimit -c 0; ulimit -f 4; exec \"$STCN\" {words}");
+    let shell = format!("{ignore}ulimit -c 0; ulimit -f {blocks}; exec \"$STCN\" {words}");
     let mut command = Command::new("sh");
     command.args(["-c", &shell]).env("STCN", env!("CARGO_BIN_EXE_stcn"));
     command.current_dir(lab.path("")).output().unwrap()
@@ -151,7 +151,7 @@ fn a_full_disk_leaves_the_old_checkpoint_and_the_run_goes_on_to_the_same_bits() 
         let lab = trained();
         let old = lab.read("run/checkpoint/latest.stcn");
         assert!(old.len() > 8192, "too small for the limit: {}", old.len());
-        let output = on_a_small_disk(&lab, "train --resume run --steps 9", ignored);
+        let output = on_a_small_disk(&lab, "train --resume run --steps 9", ignored, 16);
         if ignored {
             assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
             let last = stderr(&output).lines().last().unwrap().to_string();
@@ -175,7 +175,7 @@ fn a_full_disk_leaves_the_old_checkpoint_and_the_run_goes_on_to_the_same_bits() 
 fn a_run_whose_first_checkpoint_found_the_disk_full_begins_again() {
     let lab = Lab::new();
     let train = format!("train --data ink.npz --steps 3 {TINY} --out");
-    let output = on_a_small_disk(&lab, &format!("{train} run"), true);
+    let output = on_a_small_disk(&lab, &format!("{train} run"), true, 16); // holds the config and its schema
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     says(&stderr(&output), &["error: cannot write run/checkpoint/latest.stcn: File too large"]);
     assert!(lab.files("run/checkpoint").is_empty());
@@ -189,7 +189,7 @@ fn a_full_disk_leaves_no_half_export() {
     let lab = trained();
     for words in ["export run --out x.safetensors", "inspect run --dump x.safetensors"] {
         let before = lab.files("");
-        let output = on_a_small_disk(&lab, words, true);
+        let output = on_a_small_disk(&lab, words, true, 4);
         assert_eq!(output.status.code(), Some(2));
         says(&sentence(&output), &["cannot write x.safetensors: File too large"]);
         assert!(lab.files("") == before, "{words}");
@@ -360,9 +360,13 @@ fn outputs_that_are_no_files_are_left_as_they_are() {
 #[test]
 fn what_a_killed_run_was_writing_is_gone_when_it_goes_on() {
     let lab = trained();
-    for name in
-        ["run/.config.toml.tmp", "run/checkpoint/.latest.stcn.tmp", "run/checkpoint/.best.stcn.tmp"]
-    {
+    for name in [
+        "run/.config.toml.tmp",
+        "run/.config.schema.json.tmp",
+        "run/checkpoint/.latest.stcn.tmp",
+        "run/checkpoint/.best.stcn.tmp",
+        "run/samples/.step-000002.svg.tmp",
+    ] {
         lab.write(name, "half");
     }
     lab.ok("train --resume run --steps 3");

@@ -45,6 +45,21 @@ fn a_suite_ends_in_a_report_and_done_again_in_the_same() {
     assert!(reports(&lab, "typed") == first);
 }
 
+#[test]
+fn what_is_no_suite_is_refused_with_an_example() {
+    let lab = lab();
+    let wanted = "want a suite in TOML, such as data/suites/smoke.toml";
+    let said = lab.refused("table nowhere.toml");
+    assert_eq!(said, format!("nowhere.toml: there is no such file: {wanted}"));
+    let said = lab.refused("table ink.npz");
+    assert_eq!(said, format!("ink.npz: is not text in UTF-8: {wanted}"));
+    lab.write("config.toml", "seed = 1\n[train]\nlr = 0.1\n");
+    let said = lab.refused("table config.toml");
+    assert!(said.starts_with("config.toml: is no suite, since it has no [[row]]: want "), "{said}");
+    let said = lab.refused("table .");
+    assert!(said.contains("is not a file, want a suite in TOML"), "{said}");
+}
+
 #[cfg(not(feature = "f64"))] // likewise
 #[test]
 fn a_larger_budget_goes_on_where_the_smaller_ended() {

@@ -63,6 +63,7 @@ impl Lab {
     pub fn stcn(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stcn"));
         command.args(words.split_whitespace()).current_dir(self.dir.path());
+        command.env_remove("CLICOLOR_FORCE");
         command
     }
 

@@ -11,6 +11,7 @@ mod place;
 mod png;
 mod roll;
 mod series;
+mod sparkline;
 mod table;
 mod wav;
 mod wave;

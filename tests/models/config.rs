@@ -257,7 +257,7 @@ fn heads_that_do_not_suit_the_data_are_refused_with_one_that_does() {
 }
 
 #[test]
-fn a_key_that_a_model_does_not_have_is_refused_with_the_nearest_that_it_has() {
+fn a_key_that_a_model_does_not_have_is_refused_with_one_that_it_has_if_it_is_near() {
     let said = |kind, key: &str| ink(kind).with(key, 24).unwrap_err().to_string();
     assert_eq!(
         said(RNN, "hidden_sizes"),
@@ -265,7 +265,7 @@ fn a_key_that_a_model_does_not_have_is_refused_with_the_nearest_that_it_has() {
     );
     assert_eq!(
         said(RNN, "blocks_per_latent"),
-        "rnn has no key `model.blocks_per_latent`: did you mean `model.floors`? (`stcn list --model rnn` shows all)"
+        "rnn has no key `model.blocks_per_latent`: `stcn list --model rnn` shows all"
     );
     for (kind, key, near) in [
         (SWAVENET, "gate_kinds", "gate_kind"),

@@ -124,8 +124,8 @@ fn music_takes_no_noise() {
 }
 
 #[test]
-fn where_samples_are_held_and_what_is_kept_beside_it_are_no_part_of_a_checkpoint() {
-    for other in ["data.in_memory=0", "train.keep=7"] {
+fn where_samples_are_held_and_what_is_kept_and_drawn_are_no_part_of_a_checkpoint() {
+    for other in ["data.in_memory=0", "train.keep=7", "train.sample_every=7"] {
         let here = set(other).unwrap();
         assert_ne!(here.to_toml(), Config::default().to_toml());
         assert_eq!(here.portable_toml(), Config::default().portable_toml());

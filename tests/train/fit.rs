@@ -128,6 +128,59 @@ fn a_run_that_keeps_checkpoints_is_the_same_run() {
     assert_eq!(numbers(&with), numbers(&without));
 }
 
+/// The pictures of a run: names and bytes.
+fn pictures(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let entry = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        (name, std::fs::read(path).unwrap())
+    };
+    let mut found: Vec<_> = std::fs::read_dir(dir.join("samples")).unwrap().map(entry).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_run_that_draws_is_the_same_run_and_cut_anywhere_has_drawn_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    // Off the schedule of the checks, so that most are drawn without a checkpoint.
+    let drawing = config(&["train.sample_every=3", "train.steps=7"]);
+    let (_, drawn) = run(&path("drawn"), drawing.clone(), &mut Witness::default());
+    let (_, plain) = run(&path("plain"), config(&["train.steps=7"]), &mut Witness::default());
+    assert_eq!(drawn, plain, "to the byte, as the checkpoint does not say what was drawn");
+    assert_eq!(numbers(&path("drawn")), numbers(&path("plain")));
+    assert_eq!(pictures(&path("plain")), []);
+    let whole = pictures(&path("drawn"));
+    let names: Vec<&str> = whole.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["step-000003.svg", "step-000006.svg"]);
+    assert!(whole[0].1.starts_with(b"<svg") && whole[0].1 != whole[1].1);
+    // Before a picture, at one, and between two.
+    for cut in [2, 3, 5] {
+        let cut_run = path(&format!("cut-{cut}"));
+        let mut witness = Witness { end_at: Some((cut, Control::Interrupt)), ..Witness::default() };
+        run(&cut_run, drawing.clone(), &mut witness);
+        assert_eq!(resume(&cut_run, 7, &mut Witness::default()).1, plain);
+        assert!(pictures(&cut_run) == whole, "cut after {cut}");
+    }
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_ends_the_run_with_its_name_and_leaves_nothing_half_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(&["train.sample_every=2"])).unwrap();
+    let (run, _lock) = RunDir::create(dir.path(), trainer.config()).unwrap();
+    std::fs::create_dir(run.samples().join("step-000002.svg")).unwrap();
+    let said = fit(&mut trainer, &run, &mut Witness::default()).unwrap_err().to_string();
+    assert!(said.ends_with("step-000002.svg: is a folder; name a file in it"), "{said}");
+    // The checkpoint is of before: the run goes on from there, and draws it.
+    assert_eq!(Checkpoint::load(&run.latest()).unwrap().header.step, 0);
+    std::fs::remove_dir(run.samples().join("step-000002.svg")).unwrap();
+    drop(_lock);
+    resume(dir.path(), 4, &mut Witness::default());
+    assert_eq!(pictures(dir.path()).len(), 2);
+}
+
 #[test]
 fn a_check_off_the_schedule_leaves_no_trace_in_the_state() {
     let dir = tempfile::tempdir().unwrap();

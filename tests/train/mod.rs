@@ -24,6 +24,8 @@ mod restore;
 mod resume;
 mod run;
 mod safetensors;
+mod samples;
+mod schema;
 mod shards;
 mod step;
 mod suite;

@@ -12,7 +12,8 @@ fn what_may_change_are_keys_of_a_config() {
 #[test]
 fn changes_are_told_old_and_new_and_where_the_data_lies_is_none() {
     let before = config(&["train.lr=0.25"]);
-    let elsewhere = ["data.path=elsewhere.npz", "data.in_memory=7", "train.keep=7"];
+    let elsewhere =
+        ["data.path=elsewhere.npz", "data.in_memory=7", "train.keep=7", "train.sample_every=7"];
     let same = config(&[&["train.lr=0.25"], &elsewhere[..]].concat());
     assert_eq!(changes(&before, &same), []);
     let now = config(&["train.lr=0.5", "train.steps=9", "data.normalise=none"]);

@@ -19,7 +19,10 @@ fn a_new_run_has_its_directories_and_its_config() {
     assert_eq!(run.read_config(&Registry::default()).unwrap(), config);
     assert_eq!(RunDir::open(&root).unwrap(), run);
     let text = fs::read_to_string(run.config_path()).unwrap();
-    assert!(text.starts_with(&format!("# Resolved by stcn {};", env!("CARGO_PKG_VERSION"))));
+    let head = "#:schema ./config.schema.json\n# Resolved by stcn ";
+    assert!(text.starts_with(&format!("{head}{};", env!("CARGO_PKG_VERSION"))), "{text}");
+    let schema = fs::read_to_string(root.join("config.schema.json")).unwrap();
+    assert_eq!(schema, format!("{}\n", stcn::internals::schema::schema(&[config.model.kind])));
 }
 
 #[test]
@@ -127,6 +130,7 @@ fn what_a_killed_run_left_of_its_checkpoints_is_removed_when_it_goes_on() {
         run.latest().with_file_name(".latest.stcn.tmp"),
         run.kept().join(".step-000004.stcn.tmp"),
         run.kept().join(".step-1000000.stcn.tmp"),
+        run.samples().join(".step-000004.svg.tmp"),
     ];
     dead.iter().for_each(|path| fs::write(path, "half").unwrap());
     let not_ours = run.kept().join(".step-4.stcn.tmp");

@@ -4,6 +4,7 @@ mod ink;
 mod music;
 mod recordings;
 
+use super::colour::{ERROR, paint};
 use super::{check_extension, print_json, thousands};
 use crate::data::{Dtype, Writer, writer::Written};
 use crate::error::{Error, Result};
@@ -85,8 +86,8 @@ fn write(
     let _ = ctrlc::set_handler(move || {
         // If the temporary file is gone, the finished one is in place.
         match std::fs::remove_file(&temporary) {
-            Ok(()) => eprintln!("error: stopped; nothing was written"),
-            Err(_) => eprintln!("error: stopped"),
+            Ok(()) => eprintln!("{} stopped; nothing was written", paint(ERROR, "error:")),
+            Err(_) => eprintln!("{} stopped", paint(ERROR, "error:")),
         }
         std::process::exit(130);
     });

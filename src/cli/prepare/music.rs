@@ -1,6 +1,7 @@
 //! Importing polyphonic music.
 
 use super::{Files, object, print_written, write};
+use crate::cli::colour::{WARNING, paint};
 use crate::cli::print_json;
 use crate::data::Dtype;
 use crate::data::prepare::music::{self, Statistics};
@@ -46,8 +47,9 @@ pub(super) fn music(args: Music) -> Result<()> {
     let repeats = |of: &&Statistics| of.fraction_repeated() > music::MOST_REPEATED;
     if let Some(half) = statistics.iter().find(repeats) {
         eprintln!(
-            "warning: {:.1} % of the steps of {} repeat the previous one, as if a step were half as long as \
+            "{} {:.1} % of the steps of {} repeat the previous one, as if a step were half as long as \
              usual: do not compare nats per step with published ones",
+            paint(WARNING, "warning:"),
             100. * half.fraction_repeated(),
             half.split
         );

@@ -361,11 +361,16 @@ impl fmt::Display for Number {
         if rest.is_empty() {
             return Ok(());
         }
+        let (all, next) = (self.levels.len(), self.shown + 1);
+        let more = match rest {
+            [_] => format!("--depth {all} writes out the last sum too"),
+            _ => format!("--depth {next} writes out one sum more, --depth {all} all of them"),
+        };
         writeln!(
             f,
-            "\nOn to the loss, by the first each time: gradient, and the first of its products\n\
-             (--depth {} writes the sum out for one more of them)",
-            self.shown + 1
+            "\nWritten out to --depth {}. From here on to the loss, each gradient with the largest of its products alone\n\
+             ({more})",
+            self.shown
         )?;
         let row = |level: &Level| {
             let first = level.products.first().map(|first| match level.count {

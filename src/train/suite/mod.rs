@@ -43,6 +43,9 @@ use toml::{Table, Value};
 /// The most bytes of a suite's file.
 const LONGEST: u64 = 1 << 18;
 
+/// What a user should have named.
+const WANTED: &str = "a suite in TOML, such as data/suites/smoke.toml";
+
 /// The most runs of a suite, so that a list too many does not fill the disk.
 const MOST_RUNS: usize = 10_000;
 
@@ -188,9 +191,13 @@ fn one_seed() -> Vec<u64> {
 impl Suite {
     /// Reads and checks a suite's file; its models must be in `registry`. `data`: in place of the file's.
     pub fn read(path: &Path, data: Option<&Path>, registry: &Registry) -> Result<Self> {
-        let bytes = read_whole(path, LONGEST, "a suite such as data/suites/smoke.toml")?;
+        if !path.exists() {
+            return Err(Error::invalid(path, format!("there is no such file: want {WANTED}")));
+        }
+        let bytes = read_whole(path, LONGEST, WANTED)?;
         let text = String::from_utf8(bytes);
-        let text = text.map_err(|_| Error::invalid(path, "is not text in UTF-8: want TOML"))?;
+        let text =
+            text.map_err(|_| Error::invalid(path, format!("is not text in UTF-8: want {WANTED}")))?;
         Self::parse(&text, path, data, registry)
     }
 
@@ -202,6 +209,15 @@ impl Suite {
         registry: &Registry,
     ) -> Result<Self> {
         let wrong = |what: String| Error::invalid(path, what);
+        if text
+            .parse::<Table>()
+            .is_ok_and(|all| ["about", "row"].iter().all(|key| !all.contains_key(*key)))
+        {
+            let cure = "a config such as config.toml of a run is for `stcn train --config`";
+            return Err(wrong(format!(
+                "is no suite, since it has no [[row]]: want {WANTED}; {cure}"
+            )));
+        }
         let mut file: File = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             let what = e.message().trim_end();

@@ -136,8 +136,8 @@ fn a_weight_is_written_out_with_the_figures_of_its_products() {
         "They sum to the tape's number, to the last digit.",
         "On from the first: the gradient at h[1, 1, 1]",
         "10 = one multiplication:",
-        "On to the loss, by the first each time: gradient, and the first of its products\n\
-         (--depth 3 writes the sum out for one more of them)",
+        "Written out to --depth 2. From here on to the loss, each gradient with the largest of its products alone\n\
+         (--depth 3 writes out one sum more, --depth 4 all of them)",
         "at loss[1]",
     ] {
         assert!(text.contains(part), "want {part:?} in:\n{text}");

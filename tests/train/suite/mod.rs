@@ -6,7 +6,7 @@ mod text;
 use serde_json::{Value, json};
 use stcn::internals::suite::saved::Saved;
 use stcn::internals::suite::{Budget, Run, Suite};
-use stcn::{Registry, Result};
+use stcn::{Config, Registry, Result};
 use std::path::Path;
 
 /// A suite of `rows` with a budget of 20 updates.
@@ -111,6 +111,18 @@ fn of_minutes_those_are_left_that_were_not_trained() {
 }
 
 #[test]
+fn pictures_on_the_way_are_a_setting_as_any_other_and_no_reason_to_train_again() {
+    let row = "[[row]]\nmodel = \"rnn\"\n";
+    let suite = suite(&format!("set = {{ train.sample_every = 5 }}\n{row}")).unwrap();
+    let run = &suite.rows[0].runs[0];
+    assert_eq!(run.config.train.sample_every, 5);
+    assert!(run.args.contains(&"train.sample_every=5".to_string()), "{:?}", run.args);
+    let mut without = run.config.clone();
+    without.train.sample_every = 0;
+    assert!(run.mismatch(&without).is_none());
+}
+
+#[test]
 fn what_is_wrong_with_a_suite_is_said_with_its_place() {
     let row = "[[row]]\nmodel = \"rnn\"\n";
     let head = "about = \"\"\nsteps = 5\n";
@@ -119,6 +131,11 @@ fn what_is_wrong_with_a_suite_is_said_with_its_place() {
         (format!("{head}minutes = 3\n{row}"), "wants a budget above 0"),
         (format!("{head}seeds = []\n{row}"), "has nothing to show"),
         (head.to_string(), "has nothing to show"),
+        (
+            Config::default().to_toml(),
+            "is no suite, since it has no [[row]]: want a suite in TOML, such as data/suites/smoke.toml; a config such as \
+             config.toml of a run is for `stcn train --config`",
+        ),
         (format!("{head}{row}sead = 3\n"), "data/suites/smoke.toml is an example of a suite"),
         (format!("{head}{row}sead = 3\n"), "line 5: unknown field `sead`"),
         (
