@@ -12,7 +12,7 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use stcn::data::Writer;
-use stcn::internals::prepare::{blizzard, deepwriting, iam, music, timit, wav};
+use stcn::internals::prepare::{blizzard, deepwriting, iam, music, pattern, timit, wav};
 use stcn::data::MissingSplit;
 use stcn_fuzz::CUT;
 use zip::write::SimpleFileOptions;
@@ -94,18 +94,20 @@ fn import(kind: u8, path: &Path) -> stcn::Result<()> {
     };
     let (lines, ink, timit, sound) =
         (FOLDER.join("lines"), FOLDER.join("ink"), FOLDER.join("timit"), FOLDER.join("sound"));
-    let all = wav::Rule::Fractions(MissingSplit::AllTrain);
+    let all = pattern::Rule::Fractions(MissingSplit::AllTrain);
     match kind {
         0 => music::import(path, &mut writer, progress).map(drop),
-        1 | 2 => deepwriting::import(&ink, &mut writer, progress).map(drop),
+        1 | 2 => deepwriting::import(&ink, None, &mut writer, progress).map(drop),
         3..=6 => iam::import(&lines, iam::Protocol::Vrnn, &mut writer, progress).map(drop),
         7 => {
             let lists = timit::Lists { valid: path.into(), train: None, test: None };
-            let options = timit::Options { segment: 0, streams: None, lists: Some(lists) };
+            let split = timit::Rule::Lists(lists);
+            let options = timit::Options { segment: 0, streams: None, split };
             timit::import(&timit, &options, &mut writer, progress).map(drop)
         }
         9 => {
-            let options = timit::Options { segment: 1, streams: Some(1), lists: None };
+            let split = timit::Rule::Utterances;
+            let options = timit::Options { segment: 1, streams: Some(1), split };
             timit::import(&timit, &options, &mut writer, progress).map(drop)
         }
         10 => {

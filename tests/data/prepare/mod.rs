@@ -28,7 +28,7 @@ fn pipes_are_refused_where_files_are_expected() {
     use crate::data::refusal;
     use stcn::data::MissingSplit;
     use stcn::internals::prepare::{audio, blizzard, deepwriting as prepared_ink, music as notes};
-    use stcn::internals::prepare::{timit as speech, wav};
+    use stcn::internals::prepare::{pattern, timit as speech, wav};
     use std::path::Path;
 
     // Lists, lines and archives of IAM-OnDB.
@@ -50,20 +50,20 @@ fn pipes_are_refused_where_files_are_expected() {
     let folder =
         Folder::new(&[("TRAIN/DR1/A/1.WAV", utterance()), ("TEST/DR1/A/1.WAV", utterance())]);
     let list = pipe(&folder.path("valid.txt"));
-    let lists = |lists| speech::Options { segment: 40, streams: None, lists };
+    let lists = |split| speech::Options { segment: 40, streams: None, split };
     let prepared = |options: &speech::Options| {
         refusal(imported(200, &speech::COLUMNS, |writer, progress| {
             speech::import(&folder.path(""), options, writer, progress)
         }))
     };
     let named = speech::Lists { valid: list, train: None, test: None };
-    says(&prepared(&lists(Some(named))), &["valid.txt: is not a file, want a list"]);
+    says(&prepared(&lists(speech::Rule::Lists(named))), &["valid.txt: is not a file, want a list"]);
     pipe(&folder.path("TRAIN/DR1/A/2.WAV"));
-    says(&prepared(&lists(None)), &["2.WAV: is not a file, want a recording"]);
+    says(&prepared(&lists(speech::Rule::Speakers)), &["2.WAV: is not a file, want a recording"]);
     let options = wav::Options {
         rate: Some(16_000),
         frame: 200,
-        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+        split: pattern::Rule::Fractions(MissingSplit::AllTrain),
     };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
@@ -88,7 +88,7 @@ fn pipes_are_refused_where_files_are_expected() {
         let folder = Folder::new(&[(&name(other.0), other.1.to_vec())]);
         pipe(&folder.path(&name(part)));
         let said = refusal(imported(3, &prepared_ink::COLUMNS, |writer, progress| {
-            prepared_ink::import(&folder.path(""), writer, progress)
+            prepared_ink::import(&folder.path(""), None, writer, progress)
         }));
         says(&said, &[&format!("{}: is not a file, want an .npz", name(part))]);
     }
