@@ -2,7 +2,9 @@
 
 mod ink;
 mod music;
+mod omniglot;
 mod recordings;
+mod unipen;
 
 use super::{check_extension, print_json, thousands};
 use crate::data::prepare::pattern::{self, Rule};
@@ -18,6 +20,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Prepare {
     IamOndb(ink::IamOndb),
     Deepwriting(ink::Deepwriting),
+    Unipen(unipen::Unipen),
+    Omniglot(omniglot::Omniglot),
     Timit(recordings::Timit),
     Blizzard(recordings::Blizzard),
     Wav(recordings::Wav),
@@ -42,6 +46,8 @@ pub(super) fn run(kind: Prepare) -> Result<()> {
     match kind {
         Prepare::IamOndb(args) => ink::iam_ondb(args),
         Prepare::Deepwriting(args) => ink::deepwriting(args),
+        Prepare::Unipen(args) => unipen::unipen(args),
+        Prepare::Omniglot(args) => omniglot::omniglot(args),
         Prepare::Timit(args) => recordings::timit(args),
         Prepare::Blizzard(args) => recordings::blizzard(args),
         Prepare::Wav(args) => recordings::wav(args),
