@@ -84,12 +84,19 @@ impl<R: Read + Seek> Archive<R> {
 
     /// Opens the member `name` for reading.
     pub fn member(&mut self, name: &str) -> io::Result<Content<'_, R>> {
-        let mut found = self.members.iter().filter(|member| member.name == name.as_bytes());
+        let mut found =
+            (0..self.members.len()).filter(|&i| self.members[i].name == name.as_bytes());
         let member = found.next().ok_or_else(|| Error::other("it is not there"))?;
         // Readers differ in which of two members they take, so they could see different data.
         if found.next().is_some() {
             return Err(Error::other("it is there twice"));
         }
+        self.member_at(member)
+    }
+
+    /// Opens a member by its number in [`names`](Self::names), from 0.
+    pub fn member_at(&mut self, number: usize) -> io::Result<Content<'_, R>> {
+        let member = &self.members[number];
         if member.encrypted {
             return Err(Error::other("it is encrypted"));
         }

@@ -119,6 +119,18 @@ fn members_read_whether_stored_or_deflated_or_large() {
 }
 
 #[test]
+fn members_are_read_by_their_number_too() {
+    let bytes = written(CompressionMethod::Deflated, false);
+    let mut archive = open(&bytes).unwrap();
+    let names: Vec<_> = archive.names().map(<[u8]>::to_vec).collect();
+    for (number, name) in names.iter().enumerate() {
+        let mut content = vec![];
+        archive.member_at(number).unwrap().read_to_end(&mut content).unwrap();
+        assert_eq!(content, read(&bytes, std::str::from_utf8(name).unwrap()).unwrap());
+    }
+}
+
+#[test]
 fn the_directory_may_be_a_zip64_one_and_have_a_comment_behind_it() {
     assert_eq!(read(&two().zip64(), "b").unwrap(), b"second");
     for comment in [&b"hello"[..], b"PK\x05\x06", &[7; 0xffff], &two().zip()] {

@@ -12,7 +12,7 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use stcn::data::Writer;
-use stcn::internals::prepare::{blizzard, deepwriting, iam, music, timit, wav};
+use stcn::internals::prepare::{blizzard, deepwriting, iam, music, omniglot, pattern, timit, unipen, wav};
 use stcn::data::MissingSplit;
 use stcn_fuzz::CUT;
 use zip::write::SimpleFileOptions;
@@ -33,6 +33,9 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         ("timit/TRAIN/DR1/A/2.WAV", &sound),
         ("timit/TEST/DR1/B/1.WAV", &sound),
         ("sound/b.wav", &sound),
+        ("unipen/data/8/aaa/a.dat", b".INCLUDE ink\n.INCLUDE ink\n.SEGMENT TEXT 0-2 OK \"a\"\n"),
+        ("unipen/include/ink", INK),
+        ("drawings/Latin/character01/0001_01.txt", DRAWING),
     ] {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a temporary folder");
@@ -57,6 +60,10 @@ fuzz_target!(
             8 => ("sound/a.wav", input.to_vec()),
             9 => ("timit/TRAIN/DR1/A/3.WAV", input.to_vec()),
             10 => ("sound/a.raw", input.to_vec()),
+            11 => ("unipen/data/8/aaa/b.dat", input.to_vec()),
+            12 => ("unipen/include/ink", input.to_vec()),
+            13 => ("drawings/Latin/character01/0001_02.txt", input.to_vec()),
+            14 => ("drawings/strokes_background_small1.zip", input.to_vec()),
             _ => return,
         };
         let path = FOLDER.join(name);
@@ -84,6 +91,8 @@ fn import(kind: u8, path: &Path) -> stcn::Result<()> {
         3..=6 => (3, &iam::COLUMNS[..]),
         7 | 9 => (200, &timit::COLUMNS[..]),
         10 => (200, &[][..]),
+        11 | 12 => (3, &unipen::COLUMNS[..]),
+        13 | 14 => (3, &omniglot::COLUMNS[..]),
         _ => (200, &wav::COLUMNS[..]),
     };
     let mut writer = Writer::create(out.join("x.npz"), channels, columns)?;
@@ -94,30 +103,42 @@ fn import(kind: u8, path: &Path) -> stcn::Result<()> {
     };
     let (lines, ink, timit, sound) =
         (FOLDER.join("lines"), FOLDER.join("ink"), FOLDER.join("timit"), FOLDER.join("sound"));
-    let all = wav::Rule::Fractions(MissingSplit::AllTrain);
+    let all = pattern::Rule::Fractions(MissingSplit::AllTrain);
     match kind {
         0 => music::import(path, &mut writer, progress).map(drop),
-        1 | 2 => deepwriting::import(&ink, &mut writer, progress).map(drop),
+        1 | 2 => deepwriting::import(&ink, None, &mut writer, progress).map(drop),
         3..=6 => iam::import(&lines, iam::Protocol::Vrnn, &mut writer, progress).map(drop),
         7 => {
             let lists = timit::Lists { valid: path.into(), train: None, test: None };
-            let options = timit::Options { segment: 0, streams: None, lists: Some(lists) };
+            let split = timit::Rule::Lists(lists);
+            let options = timit::Options { segment: 0, streams: None, split };
             timit::import(&timit, &options, &mut writer, progress).map(drop)
         }
         9 => {
-            let options = timit::Options { segment: 1, streams: Some(1), lists: None };
+            let split = timit::Rule::Utterances;
+            let options = timit::Options { segment: 1, streams: Some(1), split };
             timit::import(&timit, &options, &mut writer, progress).map(drop)
         }
         10 => {
             let options = blizzard::Options { block: 2, streams: 1 };
             blizzard::import(&sound, &options, &mut writer, progress).map(drop)
         }
+        11 | 12 => {
+            let contributors = unipen::Contributors::All;
+            let options = unipen::Options { lengths: [1, 100], contributors, ..Default::default() };
+            unipen::import(&FOLDER.join("unipen"), &options, &mut writer, progress).map(drop)
+        }
+        13 | 14 => omniglot::import(&FOLDER.join("drawings"), None, &mut writer, progress).map(drop),
         _ => {
             let options = wav::Options { rate: Some(16_000), frame: 200, split: all };
             wav::import(&sound, &options, &mut writer, progress).map(drop)
         }
     }
 }
+
+/// Ink of UNIPEN, and a drawing of Omniglot.
+const INK: &[u8] = b".COORD X Y\n.WRITER_ID a\n.PEN_DOWN\n1 1\n2 3\n.PEN_UP\n5 5\n.PEN_DOWN\n10 10\n";
+const DRAWING: &[u8] = b"START\n1.5,-2,0\n2,3,10\nBREAK\n4,4,20\nBREAK\n";
 
 /// A release of DeepWriting out of these pickles and arrays, under good checksums.
 fn ink(input: &[u8]) -> Vec<u8> {
@@ -165,6 +186,14 @@ fn wave(samples: &[i16]) -> Vec<u8> {
     bytes
 }
 
+/// A zip file of one member.
+fn stored(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(vec![]));
+    zip.start_file(name, SimpleFileOptions::default()).expect("in memory");
+    zip.write_all(content).expect("in memory");
+    zip.finish().expect("in memory").into_inner()
+}
+
 /// A tar archive of one file.
 fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut archive = tar::Builder::new(vec![]);
@@ -204,5 +233,9 @@ fn seeds() -> Vec<Vec<u8>> {
         of(8, &wave(&[1; 300])),
         of(9, &wave(&[1; 300])),
         of(10, &[1; 600]),
+        of(11, &[INK, b".SEGMENT TEXT 0-1,2 ? \"say \\\"a\\\"\"\n.SEGMENT TEXT 0:1-2 BAD \"b\"\n"].concat()),
+        of(12, INK),
+        of(13, DRAWING),
+        of(14, &stored("x/Latin/character01/0001_02.txt", DRAWING)),
     ]
 }

@@ -3,7 +3,7 @@
 use super::{Files, object, print_written, refuse_to_replace, write};
 use crate::cli::{print_json, thousands};
 use crate::data::prepare::{deepwriting, iam};
-use crate::data::{DataSet, Dtype, Normalisation, Normalise};
+use crate::data::{DataSet, Dtype, Normalisation, Normalise, Split};
 use crate::error::Result;
 use crate::file::in_shell;
 use crate::kernel::math::ln_f64;
@@ -35,12 +35,16 @@ pub(in crate::cli) struct IamOndb {
 /// DeepWriting: the training and validation .npz of its release, version 1 or 2
 #[derive(Parser)]
 #[command(
-    after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n\n\
-    The validation file must be in the same folder. Python objects in the files are read without running code."
+    after_help = "Example:\n  stcn data prepare deepwriting --input deepwriting_training.npz --output deepwriting.npz\n  \
+    stcn data prepare deepwriting --input deepwriting_validation.npz --output valid.npz --only valid\n\n\
+    Without --only, the other file must be in the same folder. Python objects in the files are read without running code."
 )]
 pub(in crate::cli) struct Deepwriting {
     #[command(flatten)]
     files: Files,
+    /// Import one of the two files alone, train or valid; all its sequences are for training
+    #[arg(long, value_name = "SPLIT")]
+    only: Option<String>,
 }
 
 pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
@@ -114,11 +118,13 @@ pub(super) fn iam_ondb(args: IamOndb) -> Result<()> {
 
 pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
     let files = &args.files;
-    let pair = deepwriting::files(&files.input)?;
-    refuse_to_replace(&files.output, &[&pair[0], &pair[1]])?;
+    let only = args.only.as_deref().map(str::parse::<Split>).transpose()?;
+    let found = deepwriting::files(&files.input, only)?;
+    let paths: Vec<_> = found.iter().map(|(path, _)| path.as_path()).collect();
+    refuse_to_replace(&files.output, &paths)?;
     let mut report = None;
     let written = write(files, (Dtype::F4, 3), &deepwriting::COLUMNS, |writer, progress| {
-        report = Some(deepwriting::import(&files.input, writer, progress)?);
+        report = Some(deepwriting::import(&files.input, only, writer, progress)?);
         Ok(())
     })?;
     let deepwriting::Report { version, dropped } = report.expect("imported");
@@ -135,6 +141,6 @@ pub(super) fn deepwriting(args: Deepwriting) -> Result<()> {
         true => "the zero row at the beginning of each sequence was dropped",
         false => "first rows were kept, since not every sequence begins with a zero row",
     };
-    println!("  DeepWriting version {version}{undone}; {rows}");
+    println!("  DeepWriting version {version}{undone}; dy points up; {rows}");
     Ok(())
 }

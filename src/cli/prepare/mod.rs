@@ -2,10 +2,13 @@
 
 mod ink;
 mod music;
+mod omniglot;
 mod recordings;
+mod unipen;
 
 use super::colour::{ERROR, paint};
 use super::{check_extension, print_json, thousands};
+use crate::data::prepare::pattern::{self, Rule};
 use crate::data::{Dtype, Writer, writer::Written};
 use crate::error::{Error, Result};
 use clap::Subcommand;
@@ -18,6 +21,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Prepare {
     IamOndb(ink::IamOndb),
     Deepwriting(ink::Deepwriting),
+    Unipen(unipen::Unipen),
+    Omniglot(omniglot::Omniglot),
     Timit(recordings::Timit),
     Blizzard(recordings::Blizzard),
     Wav(recordings::Wav),
@@ -42,6 +47,8 @@ pub(super) fn run(kind: Prepare) -> Result<()> {
     match kind {
         Prepare::IamOndb(args) => ink::iam_ondb(args),
         Prepare::Deepwriting(args) => ink::deepwriting(args),
+        Prepare::Unipen(args) => unipen::unipen(args),
+        Prepare::Omniglot(args) => omniglot::omniglot(args),
         Prepare::Timit(args) => recordings::timit(args),
         Prepare::Blizzard(args) => recordings::blizzard(args),
         Prepare::Wav(args) => recordings::wav(args),
@@ -146,6 +153,27 @@ fn within(name: &str, n: u32, least: u32, most: u32) -> Result<usize> {
         true => Ok(n as usize),
         false => Err(Error::usage(format!("--{name} {n}: want {least} to {most}"))),
     }
+}
+
+/// The rule of --split, or of patterns with --valid and --test; `None` without any.
+fn split_rule(
+    split: Option<String>,
+    valid: Vec<String>,
+    test: Vec<String>,
+) -> Result<Option<Rule>> {
+    let patterns = |texts: Vec<String>| -> Result<Vec<_>> {
+        texts.iter().map(|text| pattern::parse(text)).collect()
+    };
+    Ok(match split {
+        Some(rule) => Some(Rule::Fractions(rule.parse().map_err(|_| {
+            Error::usage(format!(
+                "--split {rule}: want all-train or fractions:VALID,TEST,SEED with fractions that leave something to train \
+                 on, such as fractions:0.1,0.1,1"
+            ))
+        })?)),
+        None if valid.is_empty() && test.is_empty() => None,
+        None => Some(Rule::Patterns { valid: patterns(valid)?, test: patterns(test)? }),
+    })
 }
 
 /// Prints a note; with --json to stderr, since stdout is only for the object.

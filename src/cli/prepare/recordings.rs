@@ -1,25 +1,27 @@
 //! Importing recordings: TIMIT, Blizzard, folders of .wav files.
 
-use super::{Files, note, prepare, within};
+use super::{Files, note, prepare, split_rule, within};
 use crate::cli::check_rate;
-use crate::data::Dtype;
-use crate::data::prepare::{blizzard, pattern, timit, wav};
+use crate::data::prepare::{blizzard, timit, wav};
+use crate::data::{Dtype, Split};
 use crate::error::{Error, Result};
 use clap::Parser;
 use std::path::PathBuf;
 
 /// TIMIT as distributed by the LDC, in frames of 200 samples
 ///
-/// TEST is the test split. The validation split is 231 utterances of TRAIN, chosen by a fixed seed (one in 20 if
-/// TRAIN is incomplete), or those of a list with one path per line, of which the last four components count.
+/// TEST is the test split, by other speakers than TRAIN. The validation split is one in 20 of TRAIN, chosen by a fixed
+/// seed: 24 of its 462 speakers, or 231 of its utterances; or the utterances of a list with one path per line, of which
+/// the last four components count.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn data prepare timit --input TIMIT --output timit.npz\n  \
     stcn data prepare timit --input TIMIT --output timit.npz --split lists --valid-list valid.txt")]
 pub(in crate::cli) struct Timit {
     #[command(flatten)]
     files: Files,
-    /// How validation utterances are chosen: seeded or lists
-    #[arg(long, default_value = "seeded", value_name = "RULE")]
+    /// What validates: speakers (none of whom is in training), utterances (all of their speakers are in training, as in
+    /// most papers), or lists
+    #[arg(long, default_value = "speakers", value_name = "RULE")]
     split: String,
     /// List of the utterances for validation
     #[arg(long, value_name = "FILE")]
@@ -89,23 +91,30 @@ pub(in crate::cli) struct Wav {
 
 pub(super) fn timit(args: Timit) -> Result<()> {
     let Timit { files, split, valid_list, train_list, test_list, segment, streams } = args;
-    let lists = match (&split[..], valid_list) {
-        ("lists", Some(valid)) => Some(timit::Lists { valid, train: train_list, test: test_list }),
+    let is_listed = valid_list.is_some() || train_list.is_some() || test_list.is_some();
+    let split = match (&split[..], valid_list) {
+        ("lists", Some(valid)) => {
+            timit::Rule::Lists(timit::Lists { valid, train: train_list, test: test_list })
+        }
         ("lists", None) => {
             let what = "--split lists needs --valid-list, the list of utterances for validation";
             return Err(Error::usage(what));
         }
-        ("seeded", None) if train_list.is_none() && test_list.is_none() => None,
-        ("seeded", _) => {
+        ("speakers" | "utterances", _) if is_listed => {
             return Err(Error::usage(
                 "--valid-list, --train-list and --test-list need --split lists: add it, or leave them out",
             ));
         }
-        _ => return Err(Error::usage(format!("--split {split}: want seeded or lists"))),
+        ("speakers", _) => timit::Rule::Speakers,
+        ("utterances", _) => timit::Rule::Utterances,
+        _ => {
+            let what = format!("--split {split}: want speakers, utterances or lists");
+            return Err(Error::usage(what));
+        }
     };
     let streams = streams.map(|n| within("streams", n, 1, 1024)).transpose()?;
     let segment = within("segment", segment, 0, 1 << 20)?;
-    let options = timit::Options { segment, streams, lists };
+    let options = timit::Options { segment, streams, split };
     let mut counts = timit::Counts::default();
     prepare(&files, (Dtype::I2, timit::FRAME), &timit::COLUMNS, |writer, progress| {
         counts = timit::import(&files.input, &options, writer, progress)?;
@@ -117,6 +126,22 @@ pub(super) fn timit(args: Timit) -> Result<()> {
         &files,
         &format!("found {train} + {test} utterances, {same} the {all_train} + {all_test} of TIMIT"),
     );
+    for (split, speakers) in [(Split::Valid, counts.valid), (Split::Test, counts.test)] {
+        let timit::Speakers { all, in_train } = speakers;
+        if all > 0 {
+            let known = match in_train {
+                0 => "none of whom is in training".into(),
+                n => format!("of whom {n} are in training too"),
+            };
+            note(&files, &format!("{split} has {all} speakers, {known}"));
+        }
+    }
+    if counts.valid.in_train > 0 {
+        note(
+            &files,
+            "so validation says little about new speakers; --split speakers keeps them apart",
+        );
+    }
     for (n, what) in [
         (counts.elsewhere, "recordings outside TIMIT's folders"),
         (counts.unlisted, "utterances that are in no list"),
@@ -161,24 +186,12 @@ fn parse_rate(rate: &str) -> Result<u32> {
 
 pub(super) fn wav(args: Wav) -> Result<()> {
     let Wav { files, rate, frame, split, valid, test } = args;
-    let patterns = |texts: Vec<String>| -> Result<Vec<_>> {
-        texts.iter().map(|text| pattern::parse(text)).collect()
-    };
-    let split = match split {
-        Some(rule) => wav::Rule::Fractions(rule.parse().map_err(|_| {
-            Error::usage(format!(
-                "--split {rule}: want all-train or fractions:VALID,TEST,SEED with fractions that leave \
-                 something to train on, such as fractions:0.1,0.1,1"
-            ))
-        })?),
-        None if valid.is_empty() && test.is_empty() => {
-            return Err(Error::usage(
-                "there is no default split: choose --split fractions:0.1,0.1,1, --split all-train, or \
-                 patterns with --valid and --test",
-            ));
-        }
-        None => wav::Rule::Patterns { valid: patterns(valid)?, test: patterns(test)? },
-    };
+    let split = split_rule(split, valid, test)?.ok_or_else(|| {
+        Error::usage(
+            "there is no default split: choose --split fractions:0.1,0.1,1, --split all-train, or patterns with \
+             --valid and --test",
+        )
+    })?;
     let rate = (rate != "recorded").then(|| parse_rate(&rate)).transpose()?;
     let options = wav::Options { rate, frame: within("frame", frame, 1, 1 << 16)?, split };
     let mut counts = wav::Counts::default();

@@ -1,8 +1,8 @@
 //! DeepWriting: IAM-OnDB and 94 more writers, in chunks of about 300 points; a release is two .npz files.
 //!
-//! Rows are dx, dy (downwards), pen, in units of the whole set's extent, as in the files after version 1's
-//! standardisation (of dx and dy only) is undone. In both versions every sequence begins with a zero row, which is
-//! dropped: it would raise the likelihood of every model for nothing. There is no test split.
+//! Rows are dx, dy (upwards), pen, in units of the whole set's extent, as in the files after version 1's standardisation
+//! (of dx and dy only) is undone; their dy points down and changes its sign here. In both versions every sequence begins
+//! with a zero row, which is dropped: it would raise the likelihood of every model for nothing. There is no test split.
 //! Not here: how arrays and pickles are read ([`super::numpy`], [`super::pickle`]).
 //! Source: Aksan, Pece and Hilliges 2018, "DeepWriting".
 
@@ -11,6 +11,9 @@ use super::pickle::{Item, Pickle, Value};
 use super::tree;
 use crate::data::{Split, Writer};
 use crate::error::{Error, Result};
+use crate::file::open_regular;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What was found.
@@ -28,22 +31,40 @@ const MOST_STEPS: u64 = 1 << 20;
 /// The metadata columns of each sequence.
 pub const COLUMNS: [&str; 2] = ["subject", "text"];
 
-/// Reads both files of a release into `writer`, which has 3 channels and [`COLUMNS`]: the training file as train, the
-/// validation file as valid. `input` is their folder, or either file.
+/// The files of a release: the word in the name of each, and its split.
+const PARTS: [(&str, Split); 2] = [("training", Split::Train), ("validation", Split::Valid)];
+
+/// Reads a release into `writer`, which has 3 channels and [`COLUMNS`]: the training file as train, the validation file as
+/// valid. `input` is their folder, or either file. If `only` one of them is wanted, all its sequences are train, since a set
+/// without any has no normalisation.
 ///
 /// Memory: the unpacked strokes of the larger file, about 220 MB.
-pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) -> Result<Report> {
-    let [train, valid] = files(input)?;
-    let files =
-        [(ReleaseFile::open(&train)?, Split::Train), (ReleaseFile::open(&valid)?, Split::Valid)];
+pub fn import(
+    input: &Path,
+    only: Option<Split>,
+    writer: &mut Writer,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Report> {
+    let paths = files(input, only)?;
+    let open = |(path, split): &(PathBuf, Split)| Ok((ReleaseFile::open(path)?, *split));
+    let files = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
     let version = files[0].0.version();
-    if version != files[1].0.version() {
-        let what = format!(
-            "is not of version {version} like {}, and their units differ; use both files of one \
-             release",
-            train.display()
-        );
-        return Err(Error::invalid(&valid, what));
+    if let [(train, _), (valid, _)] = &paths[..] {
+        if version != files[1].0.version() {
+            let what = format!(
+                "is not of version {version} like {}, and their units differ; use both files of one release",
+                train.display()
+            );
+            return Err(Error::invalid(valid, what));
+        }
+        if same_bytes(train, valid)? {
+            let what = format!(
+                "has the same bytes as {}, so a model would be validated on what it was trained on; download both files \
+                 again, or import this one alone with --only train",
+                train.display()
+            );
+            return Err(Error::invalid(valid, what));
+        }
     }
     let count = files.iter().map(|(file, _)| file.sequences().len()).sum::<usize>() as f64;
     let mut done = 0;
@@ -61,7 +82,9 @@ pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) 
     }
     for (file, split) in &files {
         for (i, item) in file.sequences().into_iter().enumerate() {
-            let rows: Vec<f32> = file.rows(i, item)?.into_iter().map(|x| x as f32).collect();
+            let mut rows: Vec<f32> = file.rows(i, item)?.into_iter().map(|x| x as f32).collect();
+            // From 0, so that a dy of 0 stays +0.
+            rows.chunks_exact_mut(3).for_each(|row| row[1] = 0. - row[1]);
             let first = if dropped { 3 } else { 0 };
             writer.push(&rows[first..], *split, &[&file.subjects[i], &file.texts[i]])?;
             tick();
@@ -70,33 +93,38 @@ pub fn import(input: &Path, writer: &mut Writer, progress: &mut dyn FnMut(f64)) 
     Ok(Report { version, dropped })
 }
 
-/// The training and validation files of the folder `input`, or `input` and its counterpart.
-pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
+/// The training and validation files of the folder `input`, or `input` and its counterpart; or `only` one of them.
+pub fn files(input: &Path, only: Option<Split>) -> Result<Vec<(PathBuf, Split)>> {
     if !input.exists() {
         return Err(Error::invalid(
             input,
             "does not exist; give the path of the folder or of one of the files",
         ));
     }
-    const SPLITS: [&str; 2] = ["training", "validation"];
-    let is_training_file = |path: &&PathBuf| {
+    let wanted: Vec<_> =
+        PARTS.into_iter().filter(|(_, split)| only.is_none_or(|only| only == *split)).collect();
+    let Some(&(first, _)) = wanted.first() else {
+        return Err(Error::usage("--only test: DeepWriting has no test part, want train or valid"));
+    };
+    let is_first = |path: &&PathBuf| {
         let name = tree::name(path);
-        name.starts_with("deepwriting") && name.ends_with(".npz") && name.contains(SPLITS[0])
+        name.starts_with("deepwriting") && name.ends_with(".npz") && name.contains(first)
     };
     let one = if input.is_dir() {
         let entries = tree::entries(input)?;
-        let found: Vec<_> = entries.iter().filter(is_training_file).collect();
+        let found: Vec<_> = entries.iter().filter(is_first).collect();
         match found.as_slice() {
             [one] => one.to_path_buf(),
             [] => {
-                let what = "holds no training file, wanted deepwriting_training.npz or \
-                            deepwriting_v2_training.npz; give the folder that holds it";
+                let what = format!(
+                    "holds no {first} file, wanted deepwriting_{first}.npz or deepwriting_v2_{first}.npz; give the \
+                     folder that holds it"
+                );
                 return Err(Error::invalid(input, what));
             }
             [_, other, ..] => {
                 let what = format!(
-                    "holds more than one training file, wanted one release; give the path of one file, \
-                     such as {}",
+                    "holds more than one {first} file, wanted one release; give the path of one file, such as {}",
                     other.display()
                 );
                 return Err(Error::invalid(input, what));
@@ -106,22 +134,47 @@ pub fn files(input: &Path) -> Result<[PathBuf; 2]> {
         input.to_path_buf()
     };
     let name = tree::name(&one);
-    let Some(own) = SPLITS.iter().position(|part| name.contains(part)) else {
+    let Some((own, _)) = PARTS.iter().find(|(part, _)| name.contains(part)) else {
         let what = "has neither training nor validation in its name, wanted deepwriting_training.npz or \
                     deepwriting_validation.npz; restore its name";
         return Err(Error::invalid(&one, what));
     };
-    let pair = SPLITS.map(|part| one.with_file_name(name.replace(SPLITS[own], part)));
-    for (path, part) in pair.iter().zip(SPLITS) {
+    let path = |(part, split)| {
+        let split = if only.is_some() { Split::Train } else { split };
+        (one.with_file_name(name.replace(own, part)), split)
+    };
+    let files: Vec<_> = wanted.iter().copied().map(path).collect();
+    for ((path, _), (part, split)) in files.iter().zip(&wanted) {
         if !path.exists() {
+            let other = if *split == Split::Train { Split::Valid } else { Split::Train };
             let what = format!(
-                "does not exist, wanted the {part} file next to the other, since both are needed; \
-                 download it too"
+                "does not exist, wanted the {part} file next to the other; download it too, or import the other alone \
+                 with --only {other}"
             );
             return Err(Error::invalid(path, what));
         }
     }
-    Ok(pair)
+    Ok(files)
+}
+
+/// Whether two files are equal.
+fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
+    const WANTED: &str = "an .npz of DeepWriting";
+    let (mut file_a, mut file_b) = (open_regular(a, WANTED)?, open_regular(b, WANTED)?);
+    let length = |file: &File, path: &Path| {
+        file.metadata().map(|about| about.len()).map_err(Error::read(path))
+    };
+    if length(&file_a, a)? != length(&file_b, b)? {
+        return Ok(false);
+    }
+    let (mut block_a, mut block_b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n = file_a.read(&mut block_a).map_err(Error::read(a))?;
+        file_b.read_exact(&mut block_b[..n]).map_err(Error::read(b))?;
+        if n == 0 || block_a[..n] != block_b[..n] {
+            return Ok(n == 0);
+        }
+    }
 }
 
 /// One file of a release; its strokes are still in the pickle.

@@ -12,7 +12,7 @@ use crate::data::writer::Writer;
 use crate::error::{Error, Result};
 use crate::file::read_whole;
 use crate::noise::Noise;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// D: samples per frame.
@@ -32,8 +32,19 @@ pub struct Options {
     /// Write the pieces in the order of this many parallel streams: sequence i·streams + j is piece i of stream j. The
     /// end that does not fill a piece in every stream is dropped.
     pub streams: Option<usize>,
-    /// Lists of the splits; `None`: [`seeded`].
-    pub lists: Option<Lists>,
+    /// What is for validation.
+    pub split: Rule,
+}
+
+/// How the set is split.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// TEST is test; whole speakers of TRAIN are valid, chosen by [`seeded`].
+    Speakers,
+    /// TEST is test; utterances of TRAIN are valid, chosen by [`seeded`]. Their speakers are in training too.
+    Utterances,
+    /// By lists.
+    Lists(Lists),
 }
 
 /// Text files with one path per line, of which the last four components count, in upper or lower case.
@@ -58,6 +69,19 @@ pub struct Counts {
     pub unlisted: usize,
     /// Utterances shorter than a frame, left out.
     pub short: usize,
+    /// The speakers of the validation split.
+    pub valid: Speakers,
+    /// The speakers of the test split.
+    pub test: Speakers,
+}
+
+/// The speakers of a split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speakers {
+    /// Their number.
+    pub all: usize,
+    /// How many of them are in the train split too.
+    pub in_train: usize,
 }
 
 /// An utterance that was found and checked.
@@ -77,11 +101,20 @@ pub fn import(
     writer.set_rate(SPEECH_RATE);
     let mut counts = Counts::default();
     let files = tree(folder, &mut counts)?;
-    let splits = match &options.lists {
-        None => seeded(files.keys()),
-        Some(lists) => listed(lists, &files)?,
+    let splits = match &options.split {
+        Rule::Speakers => seeded(files.keys(), speaker, "timit speakers"),
+        Rule::Utterances => seeded(files.keys(), |key| key, "timit"),
+        Rule::Lists(lists) => listed(lists, &files)?,
     };
     counts.unlisted = files.len() - splits.len();
+    let speakers = Split::ALL.map(|wanted| {
+        let of = splits.iter().filter(|(_, split)| **split == wanted);
+        of.map(|(key, _)| speaker(key)).collect::<BTreeSet<_>>()
+    });
+    let [train, valid, test] = &speakers;
+    let count =
+        |of: &BTreeSet<&str>| Speakers { all: of.len(), in_train: of.intersection(train).count() };
+    (counts.valid, counts.test) = (count(valid), count(test));
     let total = files.values().map(|file| file.bytes).sum::<u64>().max(1) as f64;
     let (mut done, mut parts) = (0, [vec![], vec![], vec![]]);
     for (key, file) in files {
@@ -143,8 +176,8 @@ pub fn import(
     }
     if writer.is_empty() || parts[Split::Train as usize].is_empty() {
         let what = format!(
-            "has {} utterances below TRAIN and {} below TEST, which leave none to train on; give TIMIT's \
-             top folder as --input, and lists that leave some to train on",
+            "has {} utterances below TRAIN and {} below TEST, which leave none to train on; give TIMIT's top folder as \
+             --input, lists that leave some to train on, or --split utterances if all are by one speaker",
             counts.utterances.0, counts.utterances.1
         );
         return Err(Error::invalid(folder, what));
@@ -218,15 +251,30 @@ fn original_split(key: &str) -> Option<Split> {
     }
 }
 
-/// TEST is test. TRAIN is sorted and shuffled with seed 1234; the first twentieth (231 of 4,620) is valid.
-pub fn seeded<'a>(keys: impl IntoIterator<Item = &'a String>) -> BTreeMap<String, Split> {
+/// The part of a key without the sentence.
+pub fn speaker(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(speaker, _)| speaker)
+}
+
+/// TEST is test. The units of TRAIN, such as its speakers, are sorted and shuffled with seed 1234 and `name`; the first
+/// twentieth (24 of 462 speakers, 231 of 4,620 utterances) is valid.
+pub fn seeded<'a>(
+    keys: impl IntoIterator<Item = &'a String>,
+    unit: impl Fn(&str) -> &str,
+    name: &str,
+) -> BTreeMap<String, Split> {
     let mut splits: BTreeMap<_, _> =
         keys.into_iter().filter_map(|key| Some((key.clone(), original_split(key)?))).collect();
-    let mut train: Vec<_> =
-        splits.iter_mut().map(|(_, split)| split).filter(|s| **s == Split::Train).collect();
-    let order = Noise::new(1234, "data").shuffle("timit", train.len());
-    for &i in &order[..train.len().div_ceil(20)] {
-        *train[i] = Split::Valid;
+    let train = splits.iter().filter(|(_, split)| **split == Split::Train);
+    let units: BTreeSet<String> = train.map(|(key, _)| unit(key).into()).collect();
+    let units: Vec<String> = units.into_iter().collect();
+    let order = Noise::new(1234, "data").shuffle(name, units.len());
+    let valid: BTreeSet<&str> =
+        order[..units.len().div_ceil(20)].iter().map(|&i| &units[i][..]).collect();
+    for (key, split) in &mut splits {
+        if *split == Split::Train && valid.contains(unit(key)) {
+            *split = Split::Valid;
+        }
     }
     splits
 }

@@ -6,11 +6,10 @@
 //! [`super::blizzard`]).
 
 use super::audio::Audio;
-use super::folder::{self, Found};
-use crate::data::split::{MissingSplit, Split};
+use super::folder;
+use super::pattern::Rule;
 use crate::data::writer::Writer;
 use crate::error::{Error, Result};
-use glob::Pattern;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
 use std::path::Path;
@@ -25,22 +24,8 @@ pub struct Options {
     pub rate: Option<u32>,
     /// D: samples per frame.
     pub frame: usize,
-    /// How the files are split.
+    /// How the files are split, by their paths relative to the folder.
     pub split: Rule,
-}
-
-/// How files are split.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Rule {
-    /// All the same, or random fractions.
-    Fractions(MissingSplit),
-    /// By patterns of their paths relative to the folder; files that match none are train.
-    Patterns {
-        /// Files for validation.
-        valid: Vec<Pattern>,
-        /// Files for testing.
-        test: Vec<Pattern>,
-    },
 }
 
 /// What was found.
@@ -102,7 +87,8 @@ pub fn import(
         );
         return Err(Error::invalid(folder, what));
     }
-    let splits = options.split.assign(folder, &files)?;
+    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let splits = options.split.assign(folder, "recording", &names)?;
     let rate = options.rate.or(first.map(|(rate, _)| rate)).expect("there are recordings");
     writer.set_rate(rate);
     let total = files.iter().map(|file| file.bytes).sum::<u64>().max(1) as f64;
@@ -122,57 +108,6 @@ pub fn import(
         progress(done as f64 / total);
     }
     Ok(counts)
-}
-
-impl Rule {
-    fn assign(&self, folder: &Path, files: &[Found]) -> Result<Vec<Split>> {
-        let splits = match self {
-            Self::Fractions(rule) => rule.assign(files.len()),
-            Self::Patterns { valid, test } => by_patterns(folder, files, valid, test)?,
-        };
-        match splits.contains(&Split::Train) {
-            true => Ok(splits),
-            false => {
-                let what = format!(
-                    "has {} recordings of at least a frame, of which none is left to train on; choose \
-                     smaller fractions or narrower patterns",
-                    files.len()
-                );
-                Err(Error::invalid(folder, what))
-            }
-        }
-    }
-}
-
-fn by_patterns(
-    folder: &Path,
-    files: &[Found],
-    valid: &[Pattern],
-    test: &[Pattern],
-) -> Result<Vec<Split>> {
-    for pattern in valid.iter().chain(test) {
-        if !files.iter().any(|file| pattern.matches(&file.name)) {
-            let what = format!(
-                "holds no recording that matches the pattern `{}`; paths look like {}, and `*` matches \
-                 any characters",
-                pattern.as_str(),
-                files.first().map_or("none", |file| &file.name)
-            );
-            return Err(Error::invalid(folder, what));
-        }
-    }
-    let matches =
-        |patterns: &[Pattern], file: &Found| patterns.iter().any(|p| p.matches(&file.name));
-    let split = |file: &Found| match (matches(valid, file), matches(test, file)) {
-        (true, true) => Err(Error::invalid(
-            folder,
-            format!("{} matches patterns of both --valid and --test; narrow them", file.name),
-        )),
-        (true, false) => Ok(Split::Valid),
-        (false, true) => Ok(Split::Test),
-        (false, false) => Ok(Split::Train),
-    };
-    files.iter().map(split).collect()
 }
 
 /// Number of samples of a recording at another rate.

@@ -82,11 +82,21 @@ fn deepwriting_tells_its_version_and_what_was_undone() {
     let lab = lab();
     let said = lab.ok("data prepare deepwriting --input dw --output dw.npz");
     says(&said, &["train 3 sequences, 15 steps", "valid 2 sequences, 7 steps"]);
-    says(&said, &["DeepWriting version 1, its standardisation undone; the zero row"]);
+    says(&said, &["DeepWriting version 1, its standardisation undone; dy points up; the zero row"]);
     let lines =
         lab.json("data prepare deepwriting --input dw/deepwriting_training.npz --output b.npz");
     assert_eq!((&lines[0]["version"], &lines[0]["dropped_first_rows"]), (&1.into(), &true.into()));
     assert_eq!(lab.read("b.npz"), lab.read("dw.npz"));
+}
+
+#[test]
+fn one_file_of_deepwriting_alone_is_imported_to_train_on() {
+    let lab = lab();
+    fs::remove_file(lab.path("dw/deepwriting_training.npz")).unwrap();
+    let said = lab.ok("data prepare deepwriting --input dw --output v.npz --only valid");
+    says(&said, &["train 2 sequences, 7 steps", "DeepWriting version 1", "dy points up"]);
+    let said = lab.refused("data prepare deepwriting --input dw --output w.npz --only all");
+    says(&said, &["unknown split `all`"]);
 }
 
 #[test]
@@ -121,6 +131,10 @@ fn neither_file_of_a_deepwriting_is_written_over() {
         let said = lab.refused(&format!("data prepare deepwriting --input dw --output {file}"));
         says(&said, &[&file, "is a file that is read: name another"]);
     }
+    let file = "dw/deepwriting_validation.npz";
+    let said =
+        lab.refused(&format!("data prepare deepwriting --input dw --only valid --output {file}"));
+    says(&said, &[file, "is a file that is read: name another"]);
     let said = lab.refused("data prepare deepwriting --input nowhere --output x.npz");
     says(&said, &["nowhere: does not exist"]);
 }

@@ -2,4 +2,6 @@
 
 mod ink;
 mod music;
+mod omniglot;
 mod recordings;
+mod unipen;

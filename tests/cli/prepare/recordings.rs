@@ -43,6 +43,22 @@ fn timit_is_prepared_and_counted() {
 }
 
 #[test]
+fn timit_tells_whether_speakers_of_training_are_held_out() {
+    let lab = timit();
+    let words = "data prepare timit --input TIMIT --output timit.npz --segment 0";
+    let said = lab.ok(words);
+    says(&said, &["valid has 1 speakers, none of whom is in training"]);
+    says(&said, &["test has 1 speakers, none of whom is in training"]);
+    write(&lab, "valid.txt", b"train/dr1/a/2".to_vec());
+    let said = lab.ok(&format!("{words} --split lists --valid-list valid.txt"));
+    let parts = [
+        "valid has 1 speakers, of whom 1 are in training too",
+        "--split speakers keeps them apart",
+    ];
+    says(&said, &parts);
+}
+
+#[test]
 fn blizzard_and_wav_are_prepared_and_counted() {
     let lab = Lab::new();
     for i in 0..10 {
@@ -89,7 +105,7 @@ fn words_that_make_no_sense_are_refused() {
     says(&said("timit --split lists"), &["--split lists needs --valid-list"]);
     says(&said("timit --valid-list a"), &["need --split lists"]);
     says(&said("timit --test-list a"), &["need --split lists"]);
-    says(&said("timit --split random"), &["--split random: want seeded or lists"]);
+    says(&said("timit --split random"), &["--split random: want speakers, utterances or lists"]);
     says(&said("timit --streams 0"), &["--streams 0: want 1 to 1024"]);
     says(&said("timit --segment 4000000000"), &["--segment 4000000000: want 0 to 1048576"]);
     says(&said("blizzard --streams 1025"), &["--streams 1025: want 1 to 1024"]);

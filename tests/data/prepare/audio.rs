@@ -152,7 +152,7 @@ fn recordings_that_are_held_whole_may_last_some_hours() {
 fn a_recording_of_a_day_is_refused_before_it_is_read() {
     use crate::common::recordings::{imported, sphere_header, sphere_lines};
     use stcn::data::MissingSplit;
-    use stcn::internals::prepare::{timit, wav};
+    use stcn::internals::prepare::{pattern, timit, wav};
     let samples = 24 * 3600 * 16_000;
     let header = sphere_header(1024, &sphere_lines(samples, "01"));
     let folder =
@@ -163,14 +163,14 @@ fn a_recording_of_a_day_is_refused_before_it_is_read() {
     let options = wav::Options {
         rate: Some(16_000),
         frame: 200,
-        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+        split: pattern::Rule::Fractions(MissingSplit::AllTrain),
     };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
     }));
     let parts = ["1.WAV: has 1382400000 samples, wanted at most 268435456"];
     says(&said, &parts);
-    let options = timit::Options { segment: 0, streams: None, lists: None };
+    let options = timit::Options { segment: 0, streams: None, split: timit::Rule::Utterances };
     says(
         &refusal(imported(200, &timit::COLUMNS, |writer, progress| {
             timit::import(&folder.path(""), &options, writer, progress)

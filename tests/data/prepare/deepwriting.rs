@@ -31,11 +31,15 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn imported_from(input: &Path) -> stcn::Result<(Report, TempDir, PathBuf)> {
+    imported_only(input, None)
+}
+
+fn imported_only(input: &Path, only: Option<Split>) -> stcn::Result<(Report, TempDir, PathBuf)> {
     let out = TempDir::new().unwrap();
     let path = out.path().join("out.npz");
     let mut writer = Writer::create(&path, 3, &COLUMNS)?;
     let mut shares = vec![0.];
-    let report = import(input, &mut writer, &mut |share| shares.push(share))?;
+    let report = import(input, only, &mut writer, &mut |share| shares.push(share))?;
     assert!(shares.is_sorted() && *shares.last().unwrap() == 1., "{shares:?}");
     writer.finish()?;
     Ok((report, out, path))
@@ -55,11 +59,11 @@ fn refused(train: &[u8], valid: &[u8]) -> String {
     refusal(imported(&[(NAMES[0], train), (NAMES[1], valid)]))
 }
 
-/// Rows dx = (first + t)/1000, dy = −t/500, a pen lifted at the end.
+/// Rows dx = (first + t)/1000, dy = t/500, a pen lifted at the end; in the files, dy points down.
 fn near(rows: &[f32], first: usize, steps: usize) {
     assert_eq!(rows.len(), 3 * steps);
     for (t, row) in rows.chunks_exact(3).enumerate() {
-        let (dx, dy) = ((first + t) as f32 / 1000., -(t as f32) / 500.);
+        let (dx, dy) = ((first + t) as f32 / 1000., t as f32 / 500.);
         let pen = f32::from(u8::from(t + 1 == steps));
         assert!((row[0] - dx).abs() < 1e-7 && (row[1] - dy).abs() < 1e-7, "{t}: {row:?} {dx} {dy}");
         assert_eq!(row[2], pen);
@@ -121,6 +125,7 @@ fn version_2_is_taken_as_it_is() {
     for (i, (first, steps)) in [(0, 2), (1, 3), (2, 4), (0, 5)].into_iter().enumerate() {
         near(&set.sequence(i).unwrap(), first, steps);
     }
+    assert_eq!(set.sequence(0).unwrap()[1].to_bits(), 0, "a dy of 0 is +0");
     assert_eq!(words_of(&path), ["\"\",\"t\""; 4]);
 }
 
@@ -145,7 +150,10 @@ fn one_file_of_the_two_names_the_other() {
     assert!(NAMES.iter().all(|name| read(&both.path().join(name)) == expected));
 
     let said = refusal(imported(&[(NAMES[0], V1)]));
-    says(&said, &["deepwriting_validation.npz: does not exist", "download it too"]);
+    says(
+        &said,
+        &["deepwriting_validation.npz: does not exist", "download it too", "with --only train"],
+    );
     let alone = folder(&[(NAMES[1], V1_VALID)]);
     let said = refusal(imported_from(&alone.path().join(NAMES[1])));
     says(&said, &["deepwriting_training.npz: does not exist", "wanted the training file"]);
@@ -160,6 +168,45 @@ fn one_file_of_the_two_names_the_other() {
     let named = folder(&[("strokes.npz", V1)]);
     let said = refusal(imported_from(&named.path().join("strokes.npz")));
     says(&said, &["strokes.npz: has neither training nor validation in its name"]);
+}
+
+#[test]
+fn one_file_alone_is_imported_if_it_is_asked_for() {
+    let both = folder(&[(NAMES[0], V1), (NAMES[1], V1_VALID)]);
+    for (only, name, lengths) in
+        [(Split::Train, NAMES[0], vec![4, 5, 6]), (Split::Valid, NAMES[1], vec![3, 4])]
+    {
+        let bytes = if only == Split::Train { V1 } else { V1_VALID };
+        let alone = folder(&[(name, bytes)]);
+        let inputs = [
+            both.path().into(),
+            both.path().join(NAMES[0]),
+            alone.path().into(),
+            alone.path().join(name),
+        ];
+        for input in inputs {
+            let (report, _out, path) = imported_only(&input, Some(only)).unwrap();
+            assert_eq!(report, Report { version: 1, dropped: true });
+            let set = DataSet::open(&path, None).unwrap();
+            assert_eq!((0..set.len()).map(|i| set.length(i)).collect::<Vec<_>>(), lengths);
+            assert_eq!(set.split(Split::Train).len(), set.len());
+        }
+    }
+    let said = refusal(imported_only(both.path(), Some(Split::Test)));
+    says(&said, &["--only test: DeepWriting has no test part, want train or valid"]);
+    let alone = folder(&[(NAMES[1], V1_VALID)]);
+    let said = refusal(imported_only(&alone.path().join(NAMES[1]), Some(Split::Train)));
+    says(&said, &["deepwriting_training.npz: does not exist", "alone with --only valid"]);
+}
+
+#[test]
+fn a_file_and_its_copy_are_not_trained_and_validated_on() {
+    let said = refused(V1, V1);
+    says(&said, &["deepwriting_validation.npz: has the same bytes as", "deepwriting_training.npz"]);
+    says(&said, &["download both files again, or import this one alone with --only train"]);
+    let mut other = V1.to_vec();
+    other.extend(b"."); // another length
+    assert!(!refused(V1, &other).contains("same bytes"));
 }
 
 #[test]

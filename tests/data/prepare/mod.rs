@@ -9,13 +9,17 @@ pub mod iam;
 mod mat;
 pub mod music;
 mod numpy;
+mod omniglot;
 mod pattern;
 mod pickle;
 mod riff;
 mod sphere;
 mod streams;
+mod strokes;
 mod timit;
 mod tree;
+mod unipen;
+mod unipen_format;
 mod wav;
 mod xml;
 
@@ -28,7 +32,7 @@ fn pipes_are_refused_where_files_are_expected() {
     use crate::data::refusal;
     use stcn::data::MissingSplit;
     use stcn::internals::prepare::{audio, blizzard, deepwriting as prepared_ink, music as notes};
-    use stcn::internals::prepare::{timit as speech, wav};
+    use stcn::internals::prepare::{omniglot, pattern, timit as speech, unipen, wav};
     use std::path::Path;
 
     // Lists, lines and archives of IAM-OnDB.
@@ -50,20 +54,20 @@ fn pipes_are_refused_where_files_are_expected() {
     let folder =
         Folder::new(&[("TRAIN/DR1/A/1.WAV", utterance()), ("TEST/DR1/A/1.WAV", utterance())]);
     let list = pipe(&folder.path("valid.txt"));
-    let lists = |lists| speech::Options { segment: 40, streams: None, lists };
+    let lists = |split| speech::Options { segment: 40, streams: None, split };
     let prepared = |options: &speech::Options| {
         refusal(imported(200, &speech::COLUMNS, |writer, progress| {
             speech::import(&folder.path(""), options, writer, progress)
         }))
     };
     let named = speech::Lists { valid: list, train: None, test: None };
-    says(&prepared(&lists(Some(named))), &["valid.txt: is not a file, want a list"]);
+    says(&prepared(&lists(speech::Rule::Lists(named))), &["valid.txt: is not a file, want a list"]);
     pipe(&folder.path("TRAIN/DR1/A/2.WAV"));
-    says(&prepared(&lists(None)), &["2.WAV: is not a file, want a recording"]);
+    says(&prepared(&lists(speech::Rule::Speakers)), &["2.WAV: is not a file, want a recording"]);
     let options = wav::Options {
         rate: Some(16_000),
         frame: 200,
-        split: wav::Rule::Fractions(MissingSplit::AllTrain),
+        split: pattern::Rule::Fractions(MissingSplit::AllTrain),
     };
     let said = refusal(imported(200, &wav::COLUMNS, |writer, progress| {
         wav::import(&folder.path(""), &options, writer, progress)
@@ -88,8 +92,26 @@ fn pipes_are_refused_where_files_are_expected() {
         let folder = Folder::new(&[(&name(other.0), other.1.to_vec())]);
         pipe(&folder.path(&name(part)));
         let said = refusal(imported(3, &prepared_ink::COLUMNS, |writer, progress| {
-            prepared_ink::import(&folder.path(""), writer, progress)
+            prepared_ink::import(&folder.path(""), None, writer, progress)
         }));
         says(&said, &[&format!("{}: is not a file, want an .npz", name(part))]);
+    }
+    // A file of UNIPEN and one that it includes; a drawing and a zip file of Omniglot.
+    for name in ["data/8/aaa/a.dat", "include/ink"] {
+        let folder = Folder::new(&[("data/8/aaa/b.dat", b".INCLUDE ink\n".to_vec())]);
+        folder.write("include/other", "");
+        pipe(&folder.path(name));
+        let said = refusal(imported(3, &unipen::COLUMNS, |writer, progress| {
+            unipen::import(&folder.path(""), &unipen::Options::default(), writer, progress)
+        }));
+        says(&said, &[&format!("{name}: is not a file, want a file of UNIPEN's release")]);
+    }
+    for name in ["Latin/character01/0001_01.txt", "strokes_background_small1.zip"] {
+        let folder = Folder::new(&[("Latin/character01/0001_02.txt", b"START\nBREAK\n".to_vec())]);
+        pipe(&folder.path(name));
+        let said = refusal(imported(3, &omniglot::COLUMNS, |writer, progress| {
+            omniglot::import(&folder.path(""), None, writer, progress)
+        }));
+        says(&said, &[&format!("{name}: is not a file, want ")]);
     }
 }

@@ -5,10 +5,15 @@ use crate::common::says;
 use crate::data::refusal;
 use stcn::data::{DataSet, Split};
 use stcn::internals::prepare::folder::recordings;
-use stcn::internals::prepare::timit::{COLUMNS, Counts, FRAME, Lists, Options, import, seeded};
+use stcn::internals::prepare::timit::{
+    COLUMNS, Counts, FRAME, Lists, Options, Rule, Speakers, import, seeded, speaker,
+};
+
+/// The first speakers for validation, of those that a test makes up.
+const FIRST_SPEAKERS: [&str; 3] = ["train/dr1/s072", "train/dr1/s168", "train/dr1/s312"];
 
 /// By utterance, split by the seed.
-const WHOLE: Options = Options { segment: 0, streams: None, lists: None };
+const WHOLE: Options = Options { segment: 0, streams: None, split: Rule::Utterances };
 
 /// What comes of the folder below `input`.
 fn prepared(
@@ -41,14 +46,21 @@ fn tree() -> Folder {
 fn lists(folder: &Folder, valid: &str) -> Options {
     folder.write("valid.txt", valid);
     let lists = Lists { valid: folder.path("valid.txt"), train: None, test: None };
-    Options { lists: Some(lists), ..WHOLE }
+    Options { split: Rule::Lists(lists), ..WHOLE }
+}
+
+fn lists_of(options: &mut Options) -> &mut Lists {
+    match &mut options.split {
+        Rule::Lists(lists) => lists,
+        _ => panic!("no lists"),
+    }
 }
 
 #[test]
 fn utterances_become_whole_frames_and_their_tails_are_dropped() {
     let folder = tree();
     let (set, about, counts) = prepared(&folder, "", &WHOLE).unwrap();
-    assert_eq!(counts, Counts { utterances: (4, 1), ..Counts::default() });
+    assert_eq!((counts.utterances, counts.elsewhere), ((4, 1), 0));
     assert_eq!((set.channels(), set.rate()), (FRAME, Some(16_000)));
     let (train, valid) = (sequences(&set, Split::Train), sequences(&set, Split::Valid));
     assert_eq!((train.len(), valid.len()), (3, 1), "a twentieth, rounded up");
@@ -77,7 +89,7 @@ fn letters_of_any_case_folders_above_and_converted_copies_make_no_difference() {
     below.write("LDC93S1/TIMIT/TRAIN/DR1/notes.wav", "no utterance, and not read");
     for (folder, elsewhere) in [(&below, 1), (&small, 0), (&converted, 0)] {
         let (set, _, counts) = prepared(folder, "", &WHOLE).unwrap();
-        assert_eq!(counts, Counts { utterances: (4, 1), elsewhere, ..Counts::default() });
+        assert_eq!((counts.utterances, counts.elsewhere), ((4, 1), elsewhere));
         for split in Split::ALL {
             assert_eq!(sequences(&set, split), sequences(&wanted, split), "{split}");
         }
@@ -94,14 +106,55 @@ fn of_4620_keys_231_validate_and_always_the_same() {
         .map(|i| format!("train/dr{}/s{:03}/x{}", i % 8 + 1, i / 10, i % 10))
         .chain((0..1680).map(|i| format!("test/dr1/s{i}/x")))
         .collect();
-    let splits = seeded(&keys);
+    let splits = seeded(&keys, |key| key, "timit");
     let count = |wanted| splits.values().filter(|split| **split == wanted).count();
     assert_eq!([Split::Train, Split::Valid, Split::Test].map(count), [4389, 231, 1680]);
     let valid = splits.iter().filter(|(_, split)| **split == Split::Valid);
     let first: Vec<_> = valid.map(|(key, _)| &key[..]).take(3).collect();
     assert_eq!(first, ["train/dr1/s002/x4", "train/dr1/s005/x6", "train/dr1/s035/x2"], "for ever");
     let reversed: Vec<_> = keys.iter().rev().cloned().collect();
-    assert_eq!(seeded(&reversed), splits, "the order in which files are found decides nothing");
+    assert_eq!(
+        seeded(&reversed, |key| key, "timit"),
+        splits,
+        "the order in which files are found decides nothing"
+    );
+}
+
+#[test]
+fn of_462_speakers_24_validate_with_all_that_they_say_and_always_the_same() {
+    let keys: Vec<String> = (0..4620)
+        .map(|i| format!("train/dr{}/s{:03}/x{}", i / 10 % 8 + 1, i / 10, i % 10))
+        .collect();
+    let splits = seeded(&keys, speaker, "timit speakers");
+    let of = |wanted| {
+        let some = splits.iter().filter(move |(_, split)| **split == wanted);
+        some.map(|(key, _)| speaker(key)).collect::<std::collections::BTreeSet<_>>()
+    };
+    let (train, valid) = (of(Split::Train), of(Split::Valid));
+    assert_eq!((train.len(), valid.len(), train.intersection(&valid).count()), (438, 24, 0));
+    let first: Vec<_> = valid.iter().copied().take(3).collect();
+    assert_eq!(first, FIRST_SPEAKERS, "for ever");
+}
+
+#[test]
+fn speakers_of_training_are_counted_in_what_is_held_out() {
+    let folder = tree();
+    let speakers = |split| {
+        let (_, _, counts) = prepared(&folder, "", &Options { split, ..WHOLE }).unwrap();
+        (counts.valid, counts.test)
+    };
+    let test = Speakers { all: 1, in_train: 0 };
+    assert_eq!(speakers(Rule::Speakers), (Speakers { all: 1, in_train: 0 }, test));
+    assert_eq!(speakers(Rule::Utterances), (Speakers { all: 1, in_train: 1 }, test));
+    let Rule::Lists(lists) = lists(&folder, "train/dr1/fcjf0/sa1\ntrain/dr2/mabc0/sx9").split
+    else {
+        panic!()
+    };
+    assert_eq!(speakers(Rule::Lists(lists)), (Speakers { all: 2, in_train: 2 }, test));
+    // The only speaker is either to train or to validate on.
+    let one = Folder::new(&[("train/dr1/a/sa1.wav", wav(16_000, &ramp(0, FRAME)))]);
+    let said = refusal(prepared(&one, "", &Options { split: Rule::Speakers, ..WHOLE }));
+    says(&said, &["leave none to train on", "or --split utterances if all are by one speaker"]);
 }
 
 #[test]
@@ -120,7 +173,7 @@ fn lists_decide_in_any_case_by_the_last_four_parts() {
     let valid = folder.path("valid.txt");
     let some = |train, test| {
         let lists = Lists { valid: valid.clone(), train, test };
-        prepared(&folder, "", &Options { lists: Some(lists), ..WHOLE }).unwrap()
+        prepared(&folder, "", &Options { split: Rule::Lists(lists), ..WHOLE }).unwrap()
     };
     let (set, _, counts) = some(train.clone(), test);
     let steps = |split| sequences(&set, split).iter().map(|x| x.len() / FRAME).collect::<Vec<_>>();
@@ -149,10 +202,10 @@ fn lists_that_name_what_is_not_there_or_name_it_twice_are_refused() {
         &["line 1 is \"sa1.wav\"", "TRAIN/DR1/FCJF0/SA1.WAV", "last four components"],
     );
     let mut options = lists(&folder, "train/dr1/fcjf0/sa1\n");
-    options.lists.as_mut().unwrap().test = Some(folder.path("valid.txt"));
+    lists_of(&mut options).test = Some(folder.path("valid.txt"));
     let parts = ["line 1 names train/dr1/fcjf0/sa1, which is in the list of test too", "delete"];
     says(&said(&options), &parts);
-    options.lists.as_mut().unwrap().valid = folder.path("none.txt");
+    lists_of(&mut options).valid = folder.path("none.txt");
     says(&said(&options), &["cannot read", "none.txt"]);
 }
 

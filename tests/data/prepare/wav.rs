@@ -6,8 +6,8 @@ use crate::common::recordings::{
 use crate::common::says;
 use crate::data::{real, refusal};
 use stcn::data::{DataSet, MissingSplit, Split};
-use stcn::internals::prepare::pattern::parse;
-use stcn::internals::prepare::wav::{COLUMNS, Counts, Options, Rule, import};
+use stcn::internals::prepare::pattern::{Rule, parse};
+use stcn::internals::prepare::wav::{COLUMNS, Counts, Options, import};
 use std::f64::consts::PI;
 use std::path::Path;
 
@@ -179,7 +179,7 @@ fn patterns_that_fit_nothing_or_fit_both_or_leave_nothing_are_refused() {
     says(&said(patterns(&[], &["*_carl_*"])), &parts);
     let parts = ["ann_0.wav matches patterns of both --valid and --test", "narrow them"];
     says(&said(patterns(&["ann*"], &["*_0.wav"])), &parts);
-    let parts = ["has 10 recordings of at least a frame, of which none is left to train on"];
+    let parts = ["has 10 recordings, of which none is left to train on"];
     says(&said(patterns(&["ann*"], &["bob*"])), &parts);
     says(&said(Rule::Fractions(MissingSplit::AllTest)), &parts);
     let said = refusal(prepared(&folder.path(""), 8000, 6, ALL));
