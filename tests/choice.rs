@@ -18,7 +18,7 @@ fn a_wrong_name_is_told_the_nearest_and_all_others() {
     let message = HeadKind::parse("gm").unwrap_err().to_string();
     assert_eq!(
         message,
-        "unknown head `gm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli)?"
+        "unknown head `gm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli, ar)?"
     );
     let message = HeadKind::parse("foo").unwrap_err().to_string();
     assert_eq!(message, "unknown head `foo`: want one of normal, gmm, bigmm, bernoulli");

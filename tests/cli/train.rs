@@ -21,6 +21,7 @@ fn a_run_directory_has_its_config_metrics_events_and_checkpoints() {
         "checkpoint",
         "checkpoint/best.stcn",
         "checkpoint/latest.stcn",
+        "config.schema.json",
         "config.toml",
         events,
         "lock",

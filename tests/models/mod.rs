@@ -43,7 +43,7 @@ use ::stcn::{Real, Tensor};
 use toml::{Table, Value};
 
 /// What each task's step can be given to: every head that goes with it.
-const HEADS: [(Task, HeadKind); 8] = [
+const HEADS: [(Task, HeadKind); 12] = [
     (Task::Ink, HeadKind::Normal),
     (Task::Ink, HeadKind::Gmm),
     (Task::Ink, HeadKind::Bigmm),
@@ -52,6 +52,10 @@ const HEADS: [(Task, HeadKind); 8] = [
     (Task::Music, HeadKind::Bernoulli),
     (Task::Series, HeadKind::Normal),
     (Task::Series, HeadKind::Gmm),
+    (Task::Ink, HeadKind::Ar),
+    (Task::Speech, HeadKind::Ar),
+    (Task::Music, HeadKind::Ar),
+    (Task::Series, HeadKind::Ar),
 ];
 
 /// `config` with one of its keys set. Panics if it has no such key.
