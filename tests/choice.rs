@@ -21,7 +21,7 @@ fn a_wrong_name_is_told_the_nearest_and_all_others() {
         "unknown head `gm`: did you mean `gmm` (of normal, gmm, bigmm, bernoulli, ar)?"
     );
     let message = HeadKind::parse("foo").unwrap_err().to_string();
-    assert_eq!(message, "unknown head `foo`: want one of normal, gmm, bigmm, bernoulli");
+    assert_eq!(message, "unknown head `foo`: want one of normal, gmm, bigmm, bernoulli, ar");
     let message = serde_json::from_value::<Draws>(json!("frehs")).unwrap_err().to_string();
     assert!(message.contains("did you mean `fresh`"), "{message}");
 }

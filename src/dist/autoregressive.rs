@@ -19,10 +19,10 @@ use crate::tensor::{Real, Tensor};
 /// Sources: Germain et al. 2015 (MADE); Lai et al. 2019, for such a density over the latent models' outputs.
 /// [`Head::autoregressive`](crate::nn::Head::autoregressive) makes it.
 pub struct Autoregressive<'t> {
-    /// What the features give: `h A + a`, (B, T, H), and `h C + c`.
-    pub(crate) features: [Var<'t>; 2],
-    /// `W ∘ mask`, (D, H), and `V ∘ mask`, (D + H, 3 M real + bits).
-    pub(crate) weights: [Var<'t>; 2],
+    /// What the features give: `h C + c`.
+    pub(crate) features: Var<'t>,
+    /// `h A + a`, (B, T, H), `W ∘ mask`, (D, H), and `V ∘ mask`, (D + H, 3 M real + bits); `None` where a step has one channel.
+    pub(crate) earlier: Option<[Var<'t>; 3]>,
     /// Numbers of real channels, of bits, and of components M.
     pub(crate) sizes: [usize; 3],
     /// Bounds of a standard deviation.
@@ -45,9 +45,10 @@ impl<'t> Autoregressive<'t> {
 
     /// Those of every channel, given the channels before it in `x`.
     fn parameters(&self, x: Var<'t>) -> Parameters<'t> {
-        let ([hidden, direct], [inner, outer]) = (self.features, self.weights);
-        let u = tanh(linear_onto(x, inner, hidden));
-        let y = linear_onto(concat(&[x, u]), outer, direct);
+        let y = self.earlier.map_or(self.features, |[hidden, inner, outer]| {
+            let u = tanh(linear_onto(x, inner, hidden));
+            linear_onto(concat(&[x, u]), outer, self.features)
+        });
         let [real, bits, components] = self.sizes;
         let (wide, (low, high)) = (real * components, self.std);
         let part = |i: usize| slice_channels(y, i * wide, wide);
@@ -102,7 +103,7 @@ impl<'t> Autoregressive<'t> {
         threshold: bool,
     ) -> Tensor {
         let [real, bits, components] = self.sizes;
-        let (b, t, _) = self.features[0].value().btc("sample");
+        let (b, t, _) = self.features.value().btc("sample");
         let (width, first) = (real + bits, first as u64);
         let drawn = |width: usize, fill: &dyn Fn(u64, u64, &mut [Real])| {
             let mut all = vec![0.; b * t * width];
@@ -153,8 +154,9 @@ impl<'t> Autoregressive<'t> {
     /// The same numbers on another tape, without labels.
     fn on<'u>(&self, tape: &'u Tape) -> Autoregressive<'u> {
         let on = |x: Var| tape.constant(x.value());
-        let (features, weights) = (self.features.map(on), self.weights.map(on));
-        Autoregressive { features, weights, name: String::new(), ..*self }
+        let (features, earlier) = (on(self.features), self.earlier.map(|net| net.map(on)));
+        let Self { sizes, std, .. } = *self;
+        Autoregressive { features, earlier, sizes, std, name: String::new() }
     }
 }
 

@@ -147,7 +147,7 @@ impl<'t> Observation<'t> {
         let any = self.bits.or(self.density.as_ref().map(|d| match d {
             Density::Normal(normal) => normal.mean,
             Density::Mixture { logits, .. } | Density::Bivariate { logits, .. } => *logits,
-            Density::Autoregressive(density) => density.features[0],
+            Density::Autoregressive(density) => density.features,
         }));
         let Some(any) = any else { panic!("sample: {EMPTY}") };
         let (_, steps, _) = any.value().btc("sample");

@@ -12,10 +12,10 @@ fn shapes(width: usize, channels: (usize, usize), components: usize) -> Vec<(Str
 fn there_are_three_numbers_for_a_component_of_a_real_channel_and_one_for_a_bit() {
     let outputs = 2 * 5 * 3 + 1;
     let want = [
-        ("hidden.weight", vec![8, 8]),
-        ("hidden.bias", vec![8]),
         ("output.weight", vec![8, outputs]),
         ("output.bias", vec![outputs]),
+        ("hidden.weight", vec![8, 8]),
+        ("hidden.bias", vec![8]),
         ("masked_hidden.weight", vec![3, 8]),
         ("masked_output.weight", vec![3 + 8, outputs]),
     ];
@@ -24,6 +24,7 @@ fn there_are_three_numbers_for_a_component_of_a_real_channel_and_one_for_a_bit()
 
 #[test]
 fn one_channel_needs_nothing_before_it_and_more_channels_than_units_are_fine() {
-    assert_eq!(shapes(8, (1, 0), 5)[5].1, [1 + 8, 15]);
+    let one = [("output.weight".to_string(), vec![8, 15]), ("output.bias".to_string(), vec![15])];
+    assert_eq!(shapes(8, (1, 0), 5), one);
     assert_eq!(shapes(4, (0, 88), 5)[5].1, [88 + 4, 88]);
 }

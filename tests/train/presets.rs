@@ -215,7 +215,8 @@ fn parameters(c: &ModelConfig) -> usize {
         HeadKind::Ar => {
             let outputs = 3 * real * obs.mixtures + obs.input - real;
             let masked = obs.input * width + (obs.input + width) * outputs;
-            lin(width, width) + lin(width, outputs) + masked
+            let earlier = if obs.input > 1 { lin(width, width) + masked } else { 0 };
+            lin(width, outputs) + earlier
         }
     };
     below + head + pen
