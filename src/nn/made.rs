@@ -52,9 +52,9 @@ impl Made {
 impl Earlier {
     fn new(init: &mut Init, width: usize, sizes: [usize; 3], outputs: usize) -> Self {
         let [real, bits, components] = sizes;
-        let (channels, hidden) = (real + bits, width);
+        let (channels, units) = (real + bits, width);
         let place = |channel: usize| Autoregressive::place(channel, real, bits);
-        let seen = |unit: usize| 1 + unit * (channels - 1) / hidden;
+        let seen = |unit: usize| 1 + unit * (channels - 1) / units;
         // The channel of a parameter: real channels thrice, for logits, means and deviations; then bits.
         let channel = |output: usize| match output.checked_sub(3 * real * components) {
             None => output / components % real,
@@ -65,18 +65,18 @@ impl Earlier {
             Tensor::new(&[rows, columns], (0..rows * columns).map(of).collect())
         };
         let masks = [
-            mask(channels, hidden, &|from, unit| place(from) < seen(unit)),
-            mask(channels + hidden, outputs, &|from, to| match from.checked_sub(channels) {
+            mask(channels, units, &|from, unit| place(from) < seen(unit)),
+            mask(channels + units, outputs, &|from, to| match from.checked_sub(channels) {
                 None => place(from) < place(channel(to)),
                 Some(unit) => seen(unit) <= place(channel(to)),
             }),
         ];
+        let hidden = init.scope("hidden", |init| Linear::new(init, width, units));
         let mut weight = |name: &str, inputs: usize, outputs: usize| {
             init.scope(name, |init| init.weight(&[inputs, outputs], inputs, outputs))
         };
-        let masked_hidden = weight("masked_hidden", channels, hidden);
-        let masked_output = weight("masked_output", channels + hidden, outputs);
-        let hidden = init.scope("hidden", |init| Linear::new(init, width, hidden));
+        let masked_hidden = weight("masked_hidden", channels, units);
+        let masked_output = weight("masked_output", channels + units, outputs);
         Self { hidden, masked_hidden, masked_output, masks }
     }
 
