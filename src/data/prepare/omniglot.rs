@@ -152,14 +152,17 @@ fn too_much(input: &Path) -> Error {
 /// A zip file with its path.
 type Zip = (PathBuf, Archive<File>);
 
-/// The zip files in `input`, and where the drawings are, by `alphabet/character/drawing`.
-fn find(input: &Path) -> Result<(Vec<Zip>, BTreeMap<String, Vec<Place>>)> {
+/// Where each drawing is, by `alphabet/character/drawing`.
+type Drawings = BTreeMap<String, Vec<Place>>;
+
+/// The zip files in `input`, and the drawings in them or beside them.
+fn find(input: &Path) -> Result<(Vec<Zip>, Drawings)> {
     let mut files = vec![];
     match input.is_dir() {
         true => tree::files(input, DEPTH, &mut files)?,
         false => files.push(input.into()),
     }
-    let (mut archives, mut drawings, mut count) = (vec![], BTreeMap::<_, Vec<_>>::new(), 0);
+    let (mut archives, mut drawings, mut count) = (vec![], Drawings::new(), 0);
     let mut add = |key, place| {
         count += 1;
         drawings.entry(key).or_default().push(place);

@@ -252,8 +252,10 @@ fn segments_of_the_same_ink_again_and_again_are_refused_in_the_time_it_takes_to_
     says(&said, &["has more than 2097152 segments, 33554432 steps", "copy the release again"]);
 }
 
-/// The sequences of the real set, as integers of the tablet, with contributor, split and number of the writer.
-fn truth() -> Option<Vec<(String, Split, usize, Vec<f32>)>> {
+/// A sequence of the real set: contributor, split, number of the writer, and rows in units of the tablet.
+type Known = (String, Split, usize, Vec<f32>);
+
+fn truth() -> Option<Vec<Known>> {
     let set = DataSet::open(real("unipen/unipen_text_raw.npz")?, None).unwrap();
     let about = fs::read_to_string(real("unipen/unipen_text.meta.csv")?).unwrap();
     let about = about.lines().skip(1).enumerate().map(|(i, line)| {
