@@ -222,7 +222,7 @@ impl<'a> Epochs<'a> {
     }
 }
 
-/// The largest batch of [`in_order`].
+/// The largest batch of [`by_length`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The most sequences.
