@@ -383,6 +383,11 @@ impl Summary {
             longest: *lengths.last()?,
         })
     }
+
+    /// How many steps a sample has unless they are given: the median, rounded down.
+    pub(crate) fn usual_length(&self) -> usize {
+        self.median as usize
+    }
 }
 
 impl fmt::Display for Summary {

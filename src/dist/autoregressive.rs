@@ -137,12 +137,7 @@ impl<'t> Autoregressive<'t> {
                     let logits = logits.value();
                     for (row, x) in rows {
                         let place = row * bits + channel - real;
-                        let logit = logits.data()[place];
-                        let on = match threshold {
-                            true => logit > 0.,
-                            false => pens[place] < sigmoid(logit / temperature),
-                        };
-                        x[channel] = if on { 1. } else { 0. };
+                        x[channel] = bit(logits.data()[place], pens[place], temperature, threshold);
                     }
                 }
                 _ => unreachable!("a channel has parameters"),
@@ -158,6 +153,12 @@ impl<'t> Autoregressive<'t> {
         let Self { sizes, std, .. } = *self;
         Autoregressive { features, earlier, sizes, std, name: String::new() }
     }
+}
+
+/// 1 where a bit is on: if its logit is above 0, by `threshold`, or else if `chance` is below its probability.
+pub(super) fn bit(logit: Real, chance: Real, temperature: Real, threshold: bool) -> Real {
+    let on = if threshold { logit > 0. } else { chance < sigmoid(logit / temperature) };
+    if on { 1. } else { 0. }
 }
 
 /// The index at which the cumulative softmax of `logits / temperature` exceeds `chance`.

@@ -1,8 +1,7 @@
 //! The distribution of a step of data: a density of its real channels, probabilities of its bits.
 
 use super::Normal;
-use super::autoregressive::{Autoregressive, pick};
-use crate::kernel::math::sigmoid;
+use super::autoregressive::{Autoregressive, bit, pick};
 use crate::noise::Noise;
 use crate::ops::*;
 use crate::tape::Var;
@@ -141,9 +140,6 @@ impl<'t> Observation<'t> {
         first: usize,
         temperature: Real,
     ) -> Tensor {
-        if let Some(Density::Autoregressive(density)) = &self.density {
-            return density.sample(noise, samples, first, temperature, self.threshold);
-        }
         let any = self.bits.or(self.density.as_ref().map(|d| match d {
             Density::Normal(normal) => normal.mean,
             Density::Mixture { logits, .. } | Density::Bivariate { logits, .. } => *logits,
@@ -154,7 +150,7 @@ impl<'t> Observation<'t> {
         let real = self
             .density
             .as_ref()
-            .map(|d| draw_density(d, noise, samples, first, steps, temperature));
+            .map(|d| draw_density(d, noise, samples, (first, steps), temperature, self.threshold));
         let bits =
             self.bits.map(|l| self.draw_bits(&l.value(), noise, samples, first, temperature));
         match (real, bits) {
@@ -178,10 +174,7 @@ impl<'t> Observation<'t> {
             noise.uniforms("x.pen", sample, (first * c) as u64, row);
         }
         let threshold = self.threshold;
-        crate::tensor::zip([logits, &chance], |[l, u]| {
-            let on = if threshold { l > 0. } else { u < sigmoid(l / temperature) };
-            if on { 1. } else { 0. }
-        })
+        crate::tensor::zip([logits, &chance], |[l, u]| bit(l, u, temperature, threshold))
     }
 }
 
@@ -193,9 +186,9 @@ fn draw_density(
     density: &Density<'_>,
     noise: &Noise,
     samples: &[u64],
-    first: usize,
-    steps: usize,
+    (first, steps): (usize, usize),
     temperature: Real,
+    threshold: bool,
 ) -> Tensor {
     let (logits, mean, std, rho) = match density {
         Density::Normal(normal) => (None, normal.mean.value(), normal.std.value(), None),
@@ -205,7 +198,9 @@ fn draw_density(
         Density::Bivariate { logits, mean, std, rho } => {
             (Some(logits.value()), mean.value(), std.value(), Some(rho.value()))
         }
-        Density::Autoregressive(_) => unreachable!("it draws by itself"),
+        Density::Autoregressive(density) => {
+            return density.sample(noise, samples, first, temperature, threshold);
+        }
     };
     let components = logits.as_ref().map_or(1, Tensor::cols);
     let dims = mean.cols() / components;

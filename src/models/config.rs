@@ -270,13 +270,11 @@ impl ObservationConfig {
     pub fn build(&self, init: &mut Init, width: usize) -> Head {
         let real = self.real_channels();
         let channels = (real, self.input - real);
-        let (mixtures, mixed) =
-            (self.mixtures, matches!(self.head, HeadKind::Gmm | HeadKind::Bigmm));
-        let (components, correlated) =
-            (if mixed { mixtures } else { 0 }, self.head == HeadKind::Bigmm);
         let head = init.scope("head", |init| match self.head {
-            HeadKind::Ar => Head::autoregressive(init, width, channels, mixtures),
-            _ => Head::new(init, width, channels, components, correlated),
+            HeadKind::Normal | HeadKind::Bernoulli => Head::new(init, width, channels, 0, false),
+            HeadKind::Gmm => Head::new(init, width, channels, self.mixtures, false),
+            HeadKind::Bigmm => Head::new(init, width, channels, self.mixtures, true),
+            HeadKind::Ar => Head::autoregressive(init, width, channels, self.mixtures),
         });
         head.with_released(self.floors == Floors::AsReleased, self.pen_draw == PenDraw::Threshold)
     }

@@ -94,7 +94,7 @@ pub fn usual_length(config: &Config) -> Option<usize> {
             DataSet::summary_of(&config.data.path, missing(config).ok()?, Split::Train).ok()?
         }
     };
-    Some(summary?.median as usize)
+    Some(summary?.usual_length())
 }
 
 /// The rule for a file that says no split.

@@ -34,9 +34,9 @@ pub fn room(task: Task, channels: usize, numbers: usize) -> usize {
     (PICTURED / panels).min(NUMBERS_AT_ONCE / numbers)
 }
 
-/// How many steps a sample has unless they are given: the median length of the training data.
+/// How many steps a sample has unless they are given.
 pub fn usual_length(set: &DataSet) -> Option<usize> {
-    set.summary(Split::Train).map(|summary| summary.median as usize)
+    set.summary(Split::Train).map(|summary| summary.usual_length())
 }
 
 /// The picture of some sequences, as the text of an SVG file.

@@ -176,6 +176,14 @@ fn split_rule(
     })
 }
 
+/// Notes how many `things` were found for training, validation and test, beside those that are known to be in `whole`.
+fn note_found(files: &Files, found: [usize; 3], things: &str, published: [usize; 3], whole: &str) {
+    let numbers = |[train, valid, test]: [usize; 3]| format!("{train} + {valid} + {test}");
+    let same = if found == published { "as" } else { "unlike" };
+    let (found, published) = (numbers(found), numbers(published));
+    note(files, &format!("found {found} {things}, {same} the {published} of the {whole}"));
+}
+
 /// Prints a note; with --json to stderr, since stdout is only for the object.
 fn note(files: &Files, text: &str) {
     match files.json {

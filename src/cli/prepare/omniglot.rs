@@ -1,10 +1,9 @@
 //! Importing Omniglot.
 
-use super::{Files, note, object, print_written, split_rule, write};
+use super::{Files, note, note_found, object, print_written, split_rule, write};
 use crate::cli::print_json;
-use crate::data::Dtype;
-use crate::data::Split;
 use crate::data::prepare::omniglot;
+use crate::data::{Dtype, Split};
 use crate::error::Result;
 use clap::Parser;
 use serde_json::json;
@@ -64,15 +63,11 @@ pub(super) fn omniglot(args: Omniglot) -> Result<()> {
         }
     }
     if rule.is_none() {
-        let numbers = |[train, valid, test]: [usize; 3]| format!("{train} + {valid} + {test}");
         let count = |wanted: Split| {
             written.splits.iter().find(|of| of.split == wanted).map_or(0, |of| of.sequences)
         };
         let found = Split::ALL.map(count);
-        let same = if found == omniglot::PUBLISHED { "as" } else { "unlike" };
-        let whole = numbers(omniglot::PUBLISHED);
-        let found = numbers(found);
-        note(&files, &format!("found {found} drawings, {same} the {whole} of the two small sets"));
+        note_found(&files, found, "drawings", omniglot::PUBLISHED, "two small sets");
     }
     Ok(())
 }

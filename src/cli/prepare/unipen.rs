@@ -1,6 +1,6 @@
 //! Importing UNIPEN.
 
-use super::{Files, note, object, print_written, within, write};
+use super::{Files, note, note_found, object, print_written, within, write};
 use crate::cli::{print_json, thousands};
 use crate::data::Dtype;
 use crate::data::prepare::unipen::{self, Contributor, Contributors, Units};
@@ -104,11 +104,7 @@ pub(super) fn unipen(args: Unipen) -> Result<()> {
         .iter()
         .fold([0; 3], |sum, of| std::array::from_fn(|split| sum[split] + of.sequences[split]));
     if options == unipen::Options::default() {
-        let numbers = |[train, valid, test]: [usize; 3]| format!("{train} + {valid} + {test}");
-        let same = if found == unipen::PUBLISHED { "as" } else { "unlike" };
-        let whole = numbers(unipen::PUBLISHED);
-        let found = numbers(found);
-        note(files, &format!("found {found} sequences, {same} the {whole} of the whole release"));
+        note_found(files, found, "sequences", unipen::PUBLISHED, "whole release");
     }
     if found[1] == 0 {
         note(
