@@ -19,7 +19,7 @@ pub fn settle() {
         unsafe {
             mallopt(M_MMAP_THRESHOLD, 128 << 10);
             mallopt(M_MMAP_MAX, 1 << 14); // a process may have 65,530 mappings, and needs some for other things
-            mallopt(M_TRIM_THRESHOLD, 32 << 20); // kept at the end of an arena: small tensors come and go every step
+            mallopt(M_TRIM_THRESHOLD, 8 << 20); // kept at the end of an arena: small tensors come and go every step
         }
     }
 }

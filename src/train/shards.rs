@@ -12,13 +12,17 @@ use std::ops::Range;
 /// The most parameters of a model whose batches are cut; larger models keep all threads busy with one layer.
 const SMALL: usize = 1 << 20;
 
-/// The fewest sequences of a shard of a recurrent model: with fewer, reading the weights takes longer than computing.
-const RECURRENT: usize = 4;
+/// The fewest sequences of a shard of a recurrent model: with fewer, reading the weights takes longer than computing. The second
+/// is for so many threads that a shard of four would have more than two, which would mostly wait for each other.
+const RECURRENT: [usize; 2] = [4, 2];
 
 /// The rows of each shard of a batch of `sequences`, in order: all branches at one depth of the tree.
 pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> {
     let threads = if model.parameter_count() > SMALL { 1 } else { parallel::threads() };
-    let least = if model.is_recurrent() { RECURRENT } else { 1 };
+    let least = match model.is_recurrent() {
+        true => RECURRENT[usize::from(threads > sequences / 2)],
+        false => 1,
+    };
     let most = threads.min(sequences / least).max(1);
     branches(0..sequences, most.ilog2())
 }

@@ -25,15 +25,18 @@ fn a_batch_is_cut_into_as_many_branches_of_its_tree_as_there_are_threads() {
 }
 
 #[test]
-fn a_part_of_a_recurrent_model_has_four_sequences_or_more() {
+fn a_part_of_a_recurrent_model_has_four_sequences_or_two_where_threads_are_many() {
     for (kind, least) in
         [("stcn", 1), ("wavenet", 1), ("swavenet", 1), ("ladder-rnn", 4), ("rnn", 4), ("vrnn", 4)]
     {
         let config = preset("ink-tiny", Some(kind), None).unwrap();
         let model = models::build(&config.model, Init::new(1)).unwrap();
-        let counts =
-            [7, 8, 16].map(|n| parallel::with_threads(16, || shards(&*model, n).len()).unwrap());
-        assert_eq!(counts, if least == 1 { [4, 8, 16] } else { [1, 2, 4] }, "{kind}");
+        let count =
+            |(threads, n)| parallel::with_threads(threads, || shards(&*model, n).len()).unwrap();
+        let of_two = [(16, 7), (16, 8), (16, 16), (8, 3)].map(count);
+        assert_eq!(of_two, if least == 1 { [4, 8, 16, 2] } else { [2, 4, 8, 1] }, "{kind}");
+        let of_four = [(2, 7), (4, 8), (8, 16), (12, 32)].map(count);
+        assert_eq!(of_four, if least == 1 { [2, 4, 8, 8] } else { [1, 2, 4, 8] }, "{kind}");
     }
 }
 

@@ -9,12 +9,12 @@
 use super::{CHAIN, Mat, Onto, Packed, Right, SKINNY_ROWS};
 use crate::kernel::simd::{Four, Isa, Simd, isa};
 use crate::tensor::Tensor;
+use std::hint::black_box;
 
 /// Most rows of C in registers at once, each two vectors wide: 24 accumulators of 32 registers, or 12 of 16,
 /// leave room for a row of B and one broadcast.
 #[cfg(target_arch = "x86_64")]
 const ROWS_32: usize = 12;
-#[cfg(target_arch = "x86_64")]
 const ROWS_16: usize = 6;
 /// NEON has 32 registers of four, a browser 16 at least; without FMA every multiply-add is a call.
 const ROWS_FOUR: usize = match () {
@@ -318,25 +318,36 @@ unsafe fn micro<V: Simd, const ROWS: usize, const VECTORS: usize, const PART: bo
             }
         }
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for k in 0..p.k {
-            let ahead = p.ahead.from.wrapping_add(k * p.ahead.step);
+        let mut a = [p.a; ROWS];
+        for (r, a) in a.iter_mut().enumerate() {
+            *a = a.wrapping_add(r * p.a_row);
+            if cfg!(target_arch = "x86_64") && ROWS <= ROWS_16 {
+                // A register for the pointer to each row: the compiler does not see that they are a stride apart, and so does not
+                // go from one to the next by additions, which with AVX2 are a quarter of the loop. For more rows there are too few.
+                *a = black_box(*a);
+            }
+        }
+        let (mut at, mut ahead) = (p.b, p.ahead.from);
+        for _ in 0..p.k {
             V::prefetch(ahead);
             V::prefetch(ahead.wrapping_add(p.ahead.other));
-            let row = p.b.add(k * p.b_row);
+            ahead = ahead.wrapping_add(p.ahead.step);
             let mut b = [V::zero(); VECTORS];
             for v in 0..VECTORS {
                 b[v] = if PART && v == VECTORS - 1 && !p.padded {
-                    V::load_front(row.add(v * V::LANES), tail)
+                    V::load_front(at.add(v * V::LANES), tail)
                 } else {
-                    V::load(row.add(v * V::LANES))
+                    V::load(at.add(v * V::LANES))
                 };
             }
+            at = at.wrapping_add(p.b_row);
             for r in 0..ROWS {
-                let a = V::splat(p.a.add(r * p.a_row + k * p.a_col));
+                let a = V::splat(a[r]);
                 for v in 0..VECTORS {
                     sums[r][v] = a.fma(b[v], sums[r][v]);
                 }
             }
+            a = a.map(|a| a.wrapping_add(p.a_col));
         }
         // In its own loop each: C is either read or it is not.
         if p.add {
