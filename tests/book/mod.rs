@@ -2,6 +2,7 @@
 //! they were run, pictures as a program draws them.
 
 mod figures;
+mod results;
 
 use std::path::{Path, PathBuf};
 

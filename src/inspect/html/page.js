@@ -495,7 +495,7 @@ function showNode(id, element = null, scroll = true) {
   place.append(make("p", { className: "soft", textContent: where.filter(Boolean).join(" · ") }));
   if (said) place.append(make("p", {}, "In the paper: ", ...formula(said)));
   if (n.inputs.length) {
-    place.append(make("pre", { textContent: `${rule.forward}\n${rule.vjp}` }));
+    place.append(make("pre", { className: "formula", textContent: `${rule.forward}\n${rule.vjp}` }));
     const line = make("p", { textContent: "Computed from " });
     const few = n.inputs.length > 9 ? [...n.inputs.slice(0, 4), null, ...n.inputs.slice(-4)] : n.inputs;
     few.forEach((x, i) => line.append(i ? ", " : "", x === null ? `… (${n.inputs.length - 8} more)` : nodeButton(x)));
@@ -512,7 +512,7 @@ function showNode(id, element = null, scroll = true) {
     rows.slice().sort((a, b) => Math.abs(b[4]) - Math.abs(a[4])).slice(0, 40).forEach(([consumer, , , rms, share]) => {
       const bar = make("span", { className: share < 0 ? "bar minus" : "bar" });
       bar.style.width = `${Math.min(Math.abs(share), 1) * 6}rem`;
-      body.append(make("tr", {}, make("td", {}, nodeButton(consumer)), make("td", {}, make("code", { textContent: rules[nodes[consumer].rule].vjp })),
+      body.append(make("tr", {}, make("td", {}, nodeButton(consumer)), make("td", {}, make("code", { className: "formula", textContent: rules[nodes[consumer].rule].vjp })),
         make("td", { className: "number", textContent: rms }), make("td", { className: "number", textContent: percent(share) }), make("td", {}, bar)));
     });
     const head = make("thead", {}, make("tr", {}, ...["consumer", "its rule", "rms of the term", "share", ""].map((t) => make("th", { textContent: t }))));
@@ -801,7 +801,7 @@ function showElement() {
   for (const { node, term, absent } of whole) {
     const why = absent ? `for single multiplications this page does not have ${absent} number by number` : "its rule is not written out here";
     list.append(make("li", {}, make("b", { className: "number", textContent: term === null ? "a part" : digits(term) }), "   through ", nodeButton(node),
-      `; ${why}: `, make("code", { textContent: rules[nodes[node].rule].vjp })));
+      `; ${why}: `, make("code", { className: "formula", textContent: rules[nodes[node].rule].vjp })));
   }
   place.append(list);
   if (Number.isFinite(miss)) place.append(make("p", { className: "hint", textContent: `A product is the gradient at an element of the op that reads this one, times how that depends on it. They sum to the tape's number${miss === 0 ? ", to the last digit" : ` but for ${digits(miss)}, by rounding`}.` }));
