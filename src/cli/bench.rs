@@ -11,10 +11,10 @@ use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
 use crate::parallel;
-use crate::tape::Tape;
+use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor};
 use crate::train::memory::{Estimate, available, check_state};
-use crate::train::step::{Watch, update, update_watched};
+use crate::train::step::{Watch, pass, update, update_watched};
 use crate::train::{Config, evaluate};
 use clap::{Parser, Subcommand};
 use serde_json::json;
@@ -44,7 +44,7 @@ pub(super) struct Step {
     /// Training steps to time, after two for warming up
     #[arg(long, default_value_t = 7, value_name = "N")]
     steps: usize,
-    /// Also time as many steps again by op: time and memory of each
+    /// Also time as many steps again by op: time, memory and subnormal numbers of each
     #[arg(long)]
     profile: bool,
     /// One JSON object on stdout, nothing else
@@ -130,6 +130,9 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
                 update_watched(&mut *model, &mut adam, &batch, train, config.seed, step, watch)
             })?;
         }
+        let (tape, one) = (Tape::new(), batch.slice(0..1)); // all gradients of a whole batch would take more memory
+        let pass = pass(&*model, &tape, &one, &one.lengths, train, config.seed, 1);
+        clock.count(&tape, &tape.backward(pass.loss, Keep::All), &adam);
     }
     let (median, least) = (median(&mut times), times[0]);
     let (speed, roof) = (gflop / median * 1e3, self::median(&mut roofs));

@@ -2,10 +2,13 @@
 //!
 //! The time between two events on a tape is attributed to the op of the later one. If n shards of a batch run in
 //! parallel, each on its own tape, times are divided by n. One row is the rest of the step's wall-clock time, so
-//! that the rows add up to it.
+//! that the rows add up to it. One pass more counts subnormal numbers, with which some CPUs are a hundred times slower
+//! (decision 0025).
 
+use crate::optim::Adam;
 use crate::parallel;
-use crate::tape::{Event, Tape};
+use crate::tape::{Event, Grads, Tape};
+use crate::tensor::Tensor;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,6 +26,8 @@ struct Row {
     backward_ms: f64,
     /// Megabytes of values recorded on the tape.
     megabytes: f64,
+    /// Subnormal numbers in the values and gradients of one sequence; for the rest, in Adam's moments.
+    subnormal: usize,
 }
 
 #[derive(Default)]
@@ -31,6 +36,8 @@ struct State {
     tapes: usize,
     steps: usize,
     wall_ms: f64,
+    /// Subnormal numbers in Adam's moments.
+    faded: usize,
 }
 
 /// Collects the times of the tapes it observes.
@@ -73,6 +80,18 @@ impl Profile {
         result
     }
 
+    /// Counts the subnormal numbers of a pass that kept all gradients, and of the moments.
+    pub fn count(&self, tape: &Tape, grads: &Grads, adam: &Adam) {
+        let of = |x: &Tensor| x.data().iter().filter(|x| x.is_subnormal()).count();
+        let mut state = self.0.lock().expect(NEVER_POISONED);
+        tape.each(|node| {
+            let found = of(&node.value) + grads.at(node.id).map_or(0, of);
+            state.rows.entry(node.rule.name).or_default().subnormal += found;
+        });
+        let (m, v) = adam.moments();
+        state.faded = m.iter().chain(v).map(of).sum::<usize>();
+    }
+
     /// Means per step, the slowest first; and the wall-clock time per step in ms.
     fn rows(&self) -> (Vec<(&'static str, Row)>, f64) {
         let state = self.0.lock().expect(NEVER_POISONED);
@@ -85,12 +104,13 @@ impl Profile {
             let (calls, megabytes) = (row.calls / state.steps, row.megabytes / n);
             let [forward_ms, backward_ms] =
                 [row.forward_ms, row.backward_ms].map(|ms| ms / n / parallel_tapes);
-            (*name, Row { calls, forward_ms, backward_ms, megabytes })
+            (*name, Row { calls, forward_ms, backward_ms, megabytes, ..*row })
         };
         let mut rows: Vec<_> = state.rows.iter().map(mean).collect();
         let total = |row: &Row| row.forward_ms + row.backward_ms;
         let rest = wall_ms - rows.iter().fold(0., |sum, (_, row)| sum + total(row));
-        rows.push((REST, Row { calls: 1, backward_ms: rest, ..Row::default() }));
+        let subnormal = state.faded;
+        rows.push((REST, Row { calls: 1, backward_ms: rest, subnormal, ..Row::default() }));
         rows.sort_by(|(_, a), (_, b)| total(b).total_cmp(&total(a)));
         (rows, wall_ms)
     }
@@ -99,13 +119,13 @@ impl Profile {
     pub fn table(&self) -> String {
         let (rows, sum) = self.rows();
         let mut text = format!(
-            "{:20} {:>6} {:>11} {:>11} {:>6} {:>9}\n",
-            "rule", "calls", "forward ms", "back ms", "%", "values MB"
+            "{:20} {:>6} {:>11} {:>11} {:>6} {:>9} {:>9}\n",
+            "rule", "calls", "forward ms", "back ms", "%", "values MB", "subnormal"
         );
-        for (name, Row { calls, forward_ms, backward_ms, megabytes }) in rows {
+        for (name, Row { calls, forward_ms, backward_ms, megabytes, subnormal }) in rows {
             let share = 100. * (forward_ms + backward_ms) / sum;
             text += &format!(
-                "{name:20} {calls:>6} {forward_ms:>11.3} {backward_ms:>11.3} {share:>6.1} {megabytes:>9.1}\n"
+                "{name:20} {calls:>6} {forward_ms:>11.3} {backward_ms:>11.3} {share:>6.1} {megabytes:>9.1} {subnormal:>9}\n"
             );
         }
         text + &format!("{:20} {:>6} {sum:>23.3} {:>6.1}\n", "total", "", 100.)
@@ -117,6 +137,7 @@ impl Profile {
             json!({
                 "rule": name, "calls": row.calls, "forward_ms": row.forward_ms,
                 "backward_ms": row.backward_ms, "values_mb": row.megabytes,
+                "subnormal": row.subnormal,
             })
         };
         self.rows().0.into_iter().map(line).collect()

@@ -10,7 +10,7 @@ fn a_profile_has_a_row_for_every_rule_and_adds_up_to_the_step() {
     let mut sum = 0.;
     for row in rows {
         texts(row, &["rule"]);
-        numbers(row, &["calls", "forward_ms", "backward_ms", "values_mb"]);
+        numbers(row, &["calls", "forward_ms", "backward_ms", "values_mb", "subnormal"]);
         sum += row["forward_ms"].as_f64().unwrap() + row["backward_ms"].as_f64().unwrap();
     }
     let calls = |rule: &str| {
@@ -21,9 +21,10 @@ fn a_profile_has_a_row_for_every_rule_and_adds_up_to_the_step() {
     // Per step, not over all of them: two levels of one block each, a draw for each, of both halves.
     assert_eq!((calls("gated_conv"), calls("rsample"), calls("mixture_log_prob")), (4, 4, 2));
     assert_eq!(calls("clip, Adam, waiting"), 1);
+    assert!(rows.iter().all(|row| row["subnormal"] == 0), "{rows:?}");
     // What is left of the wall clock: negative if the halves were counted twice.
     assert!(sum > 0. && rows.iter().all(|row| row["backward_ms"].as_f64().unwrap() >= 0.));
     assert!(lab.json(&words)[0].get("profile").is_none());
     let table = lab.ok(&format!("{words} --profile"));
-    says(&table, &["rule", "forward ms", "gated_conv", "total"]);
+    says(&table, &["rule", "forward ms", "subnormal", "gated_conv", "total"]);
 }
