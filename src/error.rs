@@ -141,6 +141,10 @@ impl std::error::Error for Error {}
 /// The entry of `known` that `word` was most likely meant to be, for "did you mean": one that begins with it, or else the
 /// nearest, by at most one edit in three letters, as rustc has it. `None`: nothing is near, and a guess would mislead.
 pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(same) = known.iter().find(|name| name.eq_ignore_ascii_case(word)) {
+        return Some(same);
+    }
     let longest = |name: &str| word.chars().count().max(name.chars().count());
     nearest_few(word, known, 1).pop().filter(|name| {
         (!word.is_empty() && name.starts_with(word))

@@ -157,7 +157,10 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
         return Ok(());
     }
     let (kind, head, params) = (config.model.kind, config.model.obs.head, thousands(params));
-    println!("{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {threads} threads");
+    println!(
+        "{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {}",
+        super::count(threads, "thread")
+    );
     println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", args.steps);
     println!("products: {gflop:.1} GFLOP a step, {speed:.0} GFLOP/s");
     println!(

@@ -137,7 +137,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
             let (model, origin) = (&other.config.model, other.origin());
             let (name, se) = (name(model, bound), plus_minus(se));
             println!(
-                "above {origin}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
+                "minus that of {origin}, {}, {name}: {seq:+.2}{se} nats/sequence (standard error of the differences)",
                 model.kind
             );
         }
@@ -359,7 +359,7 @@ fn print_evaluation(trained: &Trained, split: Split, value: &Evaluation) {
         plus_minus(value.elbo_se)
     );
     println!(
-        "  per step {:.4} nats; {:.3} bits per channel in raw units",
+        "  per step {:.4} nats; {:.3} bits per channel in raw units (fewer are better)",
         value.elbo_step, value.bits_per_dim
     );
     if trained.config.data.dequantise {

@@ -25,6 +25,7 @@ mod bench;
 mod colour;
 mod completions;
 mod config;
+mod cure;
 mod data;
 mod evaluate;
 mod explain;
@@ -62,7 +63,13 @@ const MOST_THREADS: usize = 1024;
 
 /// Stochastic temporal convolutional networks on a CPU: train, evaluate, draw, and look at every gradient.
 #[derive(Parser)]
-#[command(name = "stcn", version, max_term_width = 100)]
+#[command(
+    name = "stcn",
+    version,
+    max_term_width = 100,
+    after_help = "Start here:\n  stcn sample pretrained --out drawn   draw from a small model that comes with the program\n  \
+    stcn train --out runs/demo           train one like it, in a minute or two"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -104,7 +111,7 @@ enum Command {
 /// its own model gets the whole command line by calling this in its `main`.
 pub fn main(registry: &Registry) -> ExitCode {
     crate::train::allocator::settle();
-    match run(Args::parse(), registry) {
+    match run(cure::parsed(), registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("{} {e}", paint(ERROR, "error:"));
@@ -115,6 +122,9 @@ pub fn main(registry: &Registry) -> ExitCode {
 
 /// Runs one command with the models of `registry`.
 pub fn run(args: Args, registry: &Registry) -> Result<()> {
+    if args.threads == Some(0) {
+        return Err(Error::usage("--threads 0: want 1 or more, or leave it out for all cores"));
+    }
     let threads = args.threads.unwrap_or(0);
     if threads > MOST_THREADS {
         return Err(Error::usage(format!(
@@ -202,6 +212,11 @@ fn reading<R>(quiet: bool, read: impl FnOnce() -> R) -> R {
     let result = read();
     spinner.finish_and_clear();
     result
+}
+
+/// `1 thread`, `8 threads`
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `1,234,567`

@@ -52,9 +52,9 @@ pub(super) struct Args {
     rate: Option<u32>,
     /// Directory to write to: sample.npz; sample.svg and sample.png, of the first 64 sequences at most; for speech
     /// sample-1.wav, sample-2.wav, …; for music of 88 keys sample-1.mid, … (a step is a quarter note at tempo 120, a key
-    /// that stays on is held)
+    /// that stays on is held) [default: samples, in the run directory if it is one]
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// One JSON object on stdout, nothing else
     #[arg(long)]
     json: bool,
@@ -106,7 +106,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
              by --steps"
         )));
     };
-    std::fs::create_dir_all(&args.out).map_err(Error::write(&args.out))?;
+    let out = args.out.unwrap_or_else(|| args.run.directory().join("samples"));
+    std::fs::create_dir_all(&out).map_err(Error::write(&out))?;
 
     let prime: Vec<Real> = given.iter().map(|&x| Real::from(x)).collect();
     let task = trained.config.model.obs.task;
@@ -114,7 +115,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(args.count as u64) };
     let noise = Noise::new(args.seed, "sample");
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
-    let npz = args.out.join("sample.npz");
+    let npz = out.join("sample.npz");
     let mut writer = Writer::create(&npz, channels, &[])?;
     let rate_of_run = Some(trained.config.data.rate).filter(|&rate| rate > 0);
     let rate = args.rate.or(rate_of_run).or(rate_of_prime).filter(|_| task == Task::Speech);
@@ -150,7 +151,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let mut heard = Heard::default();
     let rate = rate_of_sound(task, rate);
     for i in 0..set.len() {
-        let path = |end| args.out.join(format!("sample-{}.{end}", i + 1));
+        let path = |end| out.join(format!("sample-{}.{end}", i + 1));
         let path = match task {
             Task::Speech => {
                 let (rows, path) = (set.sequence(i)?, path("wav"));
@@ -180,7 +181,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         }
         let drawings: Vec<_> = pictured.iter().map(|rows| Drawing { rows, primed }).collect();
         let svg = draw(task, &drawings, channels, rate);
-        files.extend(pictures(&args.out.join("sample"), &svg)?);
+        files.extend(pictures(&out.join("sample"), &svg)?);
     }
     if args.json {
         let mut line = json!({ "checkpoint": trained.checkpoint.to_string_lossy(), "step": trained.step, "count": args.count, "steps": steps, "primed": primed, "files": files });

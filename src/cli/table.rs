@@ -29,13 +29,11 @@ use std::time::{Duration, Instant};
 
 /// Train and evaluate a suite of runs, and write a report: Markdown, CSV and a page
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  stcn table data/suites/smoke.toml\n  stcn table my.toml --dry-run\n  \
+#[command(after_help = "Example:\n  stcn table smoke\n  stcn table my.toml --dry-run\n  \
     stcn table my.toml --jobs 4 --out runs/my\n  stcn table my.toml --list | parallel -j 8\n\nInterrupted anywhere, the same \
-    command goes on. A suite is a TOML file; those in data/suites show every key."
-)]
+    command goes on. A suite is a TOML file; those in data/suites of the repository show every key.")]
 pub(super) struct Args {
-    /// The suite
+    /// The suite, or `smoke`: a small one that comes with the program
     #[arg(value_name = "SUITE.toml")]
     suite: PathBuf,
     /// Where its run directories and the report lie [default: runs/<name of the suite>]

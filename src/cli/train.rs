@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
         stcn train --init runs/ink --data mine.npz --set train.lr=2e-4 --out runs/mine\n  \
         stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
-        data.in_memory, train.keep and train.sample_every:\n  {}.\nAll other settings stay as they were when the run began.",
+        data.in_memory, train.keep and train.sample_every:\n  {}.\n`stcn list --model M` says what they are. All other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
     )
 )]
@@ -163,7 +163,8 @@ fn plan(mut trainer: Trainer, args: &Args) -> Result<()> {
         config.model.obs.head
     );
     println!("memory: about {}", memory.summary());
-    println!("an update takes {:.0} ms on {} threads", 1000. * second, crate::parallel::threads());
+    let threads = super::count(crate::parallel::threads(), "thread");
+    println!("an update takes {:.0} ms on {threads}", 1000. * second);
     match (last, minutes) {
         (Some(steps), Some(minutes)) => println!(
             "{} updates at most: about {minutes:.1} minutes without checks",
@@ -362,6 +363,12 @@ fn resume_from(
         return strange(format!("has {key} = {new} where {latest} has {old}"));
     }
     change_resumed(&mut config, args)?;
+    let step = checkpoint.header.step;
+    if let Some(steps) = args.steps.filter(|&steps| 0 < steps && steps < step) {
+        return Err(Error::usage(format!(
+            "--steps {steps} is the number of updates in all, and the run has made {step}: give more than that"
+        )));
+    }
     let changes = resume::changes(&before, &config);
     let (found, own) = (checkpoint.header.arithmetic, crate::train::checkpoint::ARITHMETIC);
     let trainer = reading(args.json, || Trainer::resume(config, checkpoint, latest, registry))?;
@@ -420,9 +427,9 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
     }
     changes.iter().for_each(|change| eprintln!("changed: {change}"));
     eprintln!("memory: about {}", memory.summary());
-    let threads = crate::parallel::threads();
+    let threads = super::count(crate::parallel::threads(), "thread");
     let isa = isa().name();
-    eprintln!("run {}, seed {}, {threads} threads, {isa}", run.root().display(), config.seed);
+    eprintln!("run {}, seed {}, {threads}, {isa}", run.root().display(), config.seed);
 }
 
 /// A progress bar on a terminal, a line per check elsewhere, or JSON.
@@ -575,6 +582,16 @@ impl Observer for Screen {
         if self.json && (report.step.is_multiple_of(10) || self.first + 1 == report.step) {
             print_line(&self.fields(report, trainer));
         }
+        // Before the first check, which may be minutes away.
+        if report.step == self.first + 10 && !self.terminal && !self.json {
+            let each = self.start.elapsed().as_secs_f64() / 10.;
+            let check = trainer.config().train.eval_every;
+            eprintln!(
+                "an update takes about {:.0} ms: a check, with a line here, every {:.0} s",
+                1000. * each,
+                each * check as f64
+            );
+        }
         self.last = Some(report.clone());
     }
 
@@ -590,8 +607,10 @@ impl Observer for Screen {
         }
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
-        let star = paint(GOOD, "(best so far)");
-        let star = if checked.best { format!("  {star}") } else { String::new() };
+        // The check at the end of a run writes no best.stcn.
+        let scheduled = step.is_multiple_of(trainer.config().train.eval_every);
+        let star = if scheduled { "(best so far)" } else { "(best so far, kept in latest.stcn)" };
+        let star = if checked.best { format!("  {}", paint(GOOD, star)) } else { String::new() };
         let seconds = self.start.elapsed().as_secs_f64();
         let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));
         let bounds = [("IWAE", &value.iwae), ("FIVO", &value.fivo)];

@@ -1,6 +1,6 @@
 //! The arguments that name a trained model, shared by `evaluate`, `sample`, `inspect` and `export`.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, near};
 use crate::models::Registry;
 use crate::train::Trained;
 use crate::train::trained::PRETRAINED;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct RunArgs {
     /// A run directory, a checkpoint, or `pretrained`: a small model of handwriting that comes with the program
     run: PathBuf,
-    /// Take the run's latest checkpoint, not its best
+    /// Take the run's latest checkpoint, not its best; of a run that was best at its end, that is the latest
     #[arg(long)]
     latest: bool,
 }
@@ -20,11 +20,21 @@ pub(super) struct RunArgs {
 pub(super) fn open(path: &Path, registry: &Registry) -> Result<Trained> {
     match path == Path::new(PRETRAINED) && !path.exists() {
         true => Ok(Trained::pretrained()),
-        false => Trained::open(path, registry),
+        false => Trained::open(path, registry).map_err(|e| match path.to_str() {
+            Some(name) if !path.exists() && near(name, [PRETRAINED]).is_some() => {
+                Error::usage(format!("{name} is not there: did you mean `{PRETRAINED}`?"))
+            }
+            _ => e,
+        }),
     }
 }
 
 impl RunArgs {
+    /// The run directory; `.` for a checkpoint, and for the weights that come with the program.
+    pub fn directory(&self) -> &Path {
+        if self.run.is_dir() { &self.run } else { Path::new("") }
+    }
+
     /// Opens the checkpoint that these arguments choose.
     pub fn open(&self, registry: &Registry) -> Result<Trained> {
         match self.latest {

@@ -127,7 +127,7 @@ fn moments(set: &DataSet, kind: Normalise, real_channels: usize) -> Result<Vec<(
 /// A mean and a standard deviation.
 pub type MeanStd = (f64, f64);
 
-/// Mean and standard deviation of the train split: over all values, and of each channel (1 if constant). Takes two
+/// Mean and standard deviation of the train split: over all values, and of each channel (0 if constant). Takes two
 /// passes over the data.
 pub fn statistics(set: &DataSet) -> Result<(MeanStd, Vec<MeanStd>)> {
     let moments = moments(set, Normalise::PerChannel, set.channels())?;
@@ -135,7 +135,7 @@ pub fn statistics(set: &DataSet) -> Result<(MeanStd, Vec<MeanStd>)> {
     let mean = moments.iter().fold(0., |sum, (mean, _)| sum + mean) / n;
     let around = |sum, (of, variance): &(f64, f64)| sum + variance + (of - mean) * (of - mean);
     let variance = moments.iter().fold(0., around) / n;
-    let channels = moments.into_iter().map(|(mean, variance)| (mean, std(variance))).collect();
+    let channels = moments.into_iter().map(|(mean, variance)| (mean, variance.sqrt())).collect();
     Ok(((mean, std(variance)), channels))
 }
 

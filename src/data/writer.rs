@@ -37,7 +37,7 @@ pub struct Writer {
 pub struct Written {
     /// Counts and lengths of the splits that are not empty.
     pub splits: Vec<Summary>,
-    /// Mean and standard deviation of each channel over the train split; 1 for a constant one.
+    /// Mean and standard deviation of each channel over the train split; 0 for a constant one.
     pub channels: Vec<(f64, f64)>,
     /// Mean and standard deviation over all values of the train split.
     pub scalar: (f64, f64),

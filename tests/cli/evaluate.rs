@@ -172,7 +172,7 @@ fn two_runs_are_compared_on_the_same_sequences() {
     assert_eq!(against("other", "run"), [-above, se]);
     assert_eq!(against("run", "run"), [0., 0.]);
     let parts = [
-        "above other/checkpoint/best.stcn of step 2, wavenet, log-likelihood (exact): ",
+        "minus that of other/checkpoint/best.stcn of step 2, wavenet, log-likelihood (exact): ",
         "standard error of the differences",
     ];
     says(&lab.ok("evaluate run --against other"), &parts);

@@ -5,6 +5,7 @@ mod bench;
 mod colour;
 mod completions;
 mod config;
+mod cure;
 mod damaged;
 mod data;
 mod diverged;

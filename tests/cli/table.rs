@@ -48,7 +48,8 @@ fn a_suite_ends_in_a_report_and_done_again_in_the_same() {
 #[test]
 fn what_is_no_suite_is_refused_with_an_example() {
     let lab = lab();
-    let wanted = "want a suite in TOML, such as data/suites/smoke.toml";
+    let wanted =
+        "want a suite in TOML, such as data/suites/smoke.toml of the repository, or the word smoke";
     let said = lab.refused("table nowhere.toml");
     assert_eq!(said, format!("nowhere.toml: there is no such file: {wanted}"));
     let said = lab.refused("table ink.npz");

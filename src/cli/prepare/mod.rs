@@ -132,7 +132,13 @@ fn print_written(written: &Written) {
 pub(super) fn print_statistics((mean, std): (f64, f64), channels: &[(f64, f64)]) {
     println!("  train mean {mean:.4}, std {std:.4} over all values");
     for (d, (mean, std)) in channels.iter().enumerate().filter(|_| channels.len() <= 8) {
-        println!("  train mean {mean:.4}, std {std:.4} of channel {}", d + 1);
+        let constant = match *std == 0. {
+            true => {
+                ", which is constant: a model soon finds it certain, so its likelihood says nothing"
+            }
+            false => "",
+        };
+        println!("  train mean {mean:.4}, std {std:.4} of channel {}{constant}", d + 1);
     }
 }
 

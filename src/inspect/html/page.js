@@ -237,11 +237,12 @@ function strips() {
   const group = (pattern, which, name, unit) => {
     const ids = nodes.map((n, i) => i).filter((i) => pattern.test(nodes[i].label) && one(i, which));
     ids.reverse();
-    if (ids.length) list.push({ name, scale: "size", rows: ids.map((i) => one(i, which)), unit });
+    const order = ids.length > 1 ? `, ${nodes[ids[0]].label} above` : "";
+    if (ids.length) list.push({ name: name + order, scale: "size", rows: ids.map((i) => one(i, which)), unit });
   };
-  group(/^kl\.\d+$/, "value", "KL of each latent, top first", "nats");
-  group(/^z\.\d+$/, "grad", "gradient at z, top first", "rms");
-  group(/^(d|d\.\d+|h|b)$/, "grad", "gradient at each level, top first", "rms");
+  group(/^kl\.\d+$/, "value", "KL of each latent", "nats");
+  group(/^z\.\d+$/, "grad", "gradient at z", "rms");
+  group(/^(d|d\.\d+|h|b)$/, "grad", "gradient at each level", "rms");
   return list;
 }
 
@@ -968,8 +969,15 @@ function begin() {
   const [asked, element] = decodeURIComponent(location.hash.slice(1)).split("/");
   const id = nodes[asked] ? Number(asked) : named(asked);
   if (asked && id >= 0) element === undefined ? showNode(id) : showNode(...atItsStep(id, elementAt(id, element)));
-  else showNode([named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
+  else showNode([mostTold(), named("z.1"), named("log_px"), nodes.length - 1].find((i) => i >= 0), null, false);
   beginHistory();
+}
+
+// The latent with the largest KL, or -1.
+function mostTold() {
+  const kl = nodes.map((n, i) => i).filter((i) => /^kl\.\d+$/.test(nodes[i].label));
+  const told = (i) => Number(rmsOf(i, "value") ?? 0);
+  return kl.length ? named(nodes[kl.reduce((a, b) => (told(b) > told(a) ? b : a))].label.replace("kl", "z")) : -1;
 }
 
 function refresh() {

@@ -133,7 +133,7 @@ fn what_is_wrong_with_a_suite_is_said_with_its_place() {
         (head.to_string(), "has nothing to show"),
         (
             Config::default().to_toml(),
-            "is no suite, since it has no [[row]]: want a suite in TOML, such as data/suites/smoke.toml; a config such as \
+            "is no suite, since it has no [[row]]: want a suite in TOML, such as data/suites/smoke.toml of the repository, or the word smoke; a config such as \
              config.toml of a run is for `stcn train --config`",
         ),
         (format!("{head}{row}sead = 3\n"), "data/suites/smoke.toml is an example of a suite"),

@@ -1,0 +1,65 @@
+//! What clap's message about an argument lacks: how to say what was meant.
+
+use super::Args;
+use crate::models::STCN_DENSE;
+use crate::models::config::Preset;
+use crate::train::Config;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+use std::error::Error;
+use std::num::{ParseFloatError, ParseIntError};
+
+/// The program's arguments; where they are refused, ends the program with clap's message and the cure.
+pub(super) fn parsed() -> Args {
+    Args::try_parse().unwrap_or_else(|refused| {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let Some(cure) = cure(&refused, &words) else { refused.exit() };
+        let _ = refused.print();
+        eprintln!("\n{cure}");
+        std::process::exit(refused.exit_code())
+    })
+}
+
+fn cure(refused: &clap::Error, words: &[String]) -> Option<String> {
+    match refused.kind() {
+        ErrorKind::UnknownArgument => {
+            let Some(ContextValue::String(given)) = refused.get(ContextKind::InvalidArg) else {
+                return None;
+            };
+            let name = given.trim_start_matches('-');
+            if name.parse::<f64>().is_ok() {
+                return Some(format!("`{given}`: want a number of 0 or more"));
+            }
+            let key = key(&name.replace('-', "_"))?;
+            Some(format!("`{key}` is a key of the config: give it as --set {key}=VALUE"))
+        }
+        ErrorKind::MissingRequiredArgument => Some(format!("For example: {}", example(words)?)),
+        ErrorKind::ValueValidation => {
+            let source = refused.source()?;
+            match (source.is::<ParseIntError>(), source.is::<ParseFloatError>()) {
+                (true, _) => Some("want a whole number, 0 or more".into()),
+                (_, true) => Some("want a number, such as 0.5".into()),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The key of a config that ends in this word.
+fn key(word: &str) -> Option<String> {
+    let config = Config::preset(Preset::InkTiny, STCN_DENSE, None).ok()?;
+    config.keys().into_iter().find(|key| key.rsplit('.').next() == Some(word))
+}
+
+/// The first example in the help of the command that was called.
+fn example(words: &[String]) -> Option<String> {
+    let mut command = Args::command();
+    for word in words {
+        let Some(inner) = command.find_subcommand(word) else { break };
+        command = inner.clone();
+    }
+    let help = command.get_after_help()?.to_string();
+    let line = help.lines().skip_while(|line| *line != "Example:").nth(1)?;
+    Some(line.trim().to_string())
+}
