@@ -12,15 +12,14 @@ use std::num::{ParseFloatError, ParseIntError};
 /// The program's arguments; where they are refused, ends the program with clap's message and the cure.
 pub(super) fn parsed() -> Args {
     Args::try_parse().unwrap_or_else(|refused| {
-        let words: Vec<String> = std::env::args().skip(1).collect();
-        let Some(cure) = cure(&refused, &words) else { refused.exit() };
+        let Some(cure) = cure(&refused) else { refused.exit() };
         let _ = refused.print();
         eprintln!("\n{cure}");
         std::process::exit(refused.exit_code())
     })
 }
 
-fn cure(refused: &clap::Error, words: &[String]) -> Option<String> {
+fn cure(refused: &clap::Error) -> Option<String> {
     match refused.kind() {
         ErrorKind::UnknownArgument => {
             let Some(ContextValue::String(given)) = refused.get(ContextKind::InvalidArg) else {
@@ -33,7 +32,7 @@ fn cure(refused: &clap::Error, words: &[String]) -> Option<String> {
             let key = key(&name.replace('-', "_"))?;
             Some(format!("`{key}` is a key of the config: give it as --set {key}=VALUE"))
         }
-        ErrorKind::MissingRequiredArgument => Some(format!("For example: {}", example(words)?)),
+        ErrorKind::MissingRequiredArgument => Some(format!("For example: {}", example(refused)?)),
         ErrorKind::ValueValidation => {
             let source = refused.source()?;
             match (source.is::<ParseIntError>(), source.is::<ParseFloatError>()) {
@@ -52,10 +51,12 @@ fn key(word: &str) -> Option<String> {
     config.keys().into_iter().find(|key| key.rsplit('.').next() == Some(word))
 }
 
-/// The first example in the help of the command that was called.
-fn example(words: &[String]) -> Option<String> {
+/// The first example in the help of the command that was called, which the message shows as `Usage: stcn data show …`.
+fn example(refused: &clap::Error) -> Option<String> {
+    let message = refused.render().to_string();
+    let (_, usage) = message.split_once("Usage: stcn ")?;
     let mut command = Args::command();
-    for word in words {
+    for word in usage.split_whitespace() {
         let Some(inner) = command.find_subcommand(word) else { break };
         command = inner.clone();
     }

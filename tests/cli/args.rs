@@ -158,7 +158,7 @@ fn flags_that_are_unknown_or_contradict_are_refused_with_the_usage() {
         ("train --steps -3", "-3"),
         ("train --resume run --out other", "--resume"),
         ("train --resume run --model stcn", "--model"),
-        ("sample run", "--out"),
+        ("plot run", "--out"),
         ("evaluate", "RUN"),
         ("trian", "train"),
     ] {

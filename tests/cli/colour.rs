@@ -23,7 +23,9 @@ fn errors_are_red_where_colours_are_forced_and_plain_in_a_pipe_and_under_no_colo
 #[test]
 fn a_check_that_is_the_best_so_far_is_green() {
     let lab = Lab::new();
-    let words = |out: &str| format!("train --data ink.npz --out {out} --steps 1 {TINY}");
+    let words = |out: &str| {
+        format!("train --data ink.npz --out {out} --steps 1 {TINY} --set train.eval_every=1")
+    };
     let green = said(&lab, &words("a"), &[FORCED]);
     says(&green, &["per step", "  \x1b[32m(best so far)\x1b[0m\n"]);
     let plain = said(&lab, &words("b"), &[]);

@@ -132,7 +132,7 @@ fn a_constant_channel_keeps_its_place_in_the_figure_of_all() {
     let mut writer = Writer::create(folder.path().join("x.npz"), 2, &[]).unwrap();
     writer.push(&[0., 5., 2., 5.], Split::Train, &[]).unwrap();
     let written = writer.finish().unwrap();
-    assert_eq!(written.channels, [(1., 1.), (5., 1.)]);
+    assert_eq!(written.channels, [(1., 1.), (5., 0.)]);
     assert_eq!(written.scalar, (3., 4.5_f64.sqrt())); // of 0, 5, 2, 5
 }
 
