@@ -103,7 +103,13 @@ impl fmt::Display for Error {
                 write!(f, "cannot read {}: {source}", path.display())
             }
             ErrorKind::Write { path, source } => {
-                write!(f, "cannot write {}: {source}", path.display())
+                write!(f, "cannot write {}: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => {
+                        f.write_str(": its folder is not there, make it first")
+                    }
+                    _ => Ok(()),
+                }
             }
             ErrorKind::Invalid { path, what } => write!(f, "{}: {what}", path.display()),
             ErrorKind::Interrupted => f.write_str("stopped; the state is saved"),

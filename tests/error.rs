@@ -10,7 +10,9 @@ fn a_message_names_the_file_first() {
     assert_eq!(e.to_string(), "lines.npz: has no entry samples: save one");
     let gone = || io::Error::from(io::ErrorKind::NotFound);
     assert!(Error::read("a.npz")(gone()).to_string().starts_with("cannot read a.npz: "));
-    assert!(Error::write("b/c")(gone()).to_string().starts_with("cannot write b/c: "));
+    let unwritten = Error::write("b/c")(gone()).to_string();
+    assert!(unwritten.starts_with("cannot write b/c: "), "{unwritten}");
+    assert!(unwritten.ends_with(": its folder is not there, make it first"), "{unwritten}");
 }
 
 #[test]
