@@ -144,8 +144,9 @@ impl Write for Sanitised<'_, '_> {
 
 impl std::error::Error for Error {}
 
-/// The entry of `known` that `word` was most likely meant to be, for "did you mean": one that begins with it, or else the
-/// nearest, by at most one edit in three letters, as rustc has it. `None`: nothing is near, and a guess would mislead.
+/// The entry of `known` that `word` was most likely meant to be, for "did you mean": the same but for capitals, or one that
+/// begins with it, or else the nearest, by at most one edit in three letters, as rustc has it. `None`: nothing is near, and a guess would
+/// mislead.
 pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(same) = known.iter().find(|name| name.eq_ignore_ascii_case(word)) {

@@ -5,6 +5,7 @@ use super::profile::Profile;
 use super::{peak_mib, print_json, thousands};
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::inspect::figures::counted;
 use crate::kernel::simd::{Isa, isa, vectorise};
 use crate::models::{self, Kl, Registry, SequenceModel};
 use crate::nn::Init;
@@ -159,7 +160,7 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     let (kind, head, params) = (config.model.kind, config.model.obs.head, thousands(params));
     println!(
         "{kind}, head {head}, {params} parameters, batch {b} × {t} steps, {}",
-        super::count(threads, "thread")
+        counted(threads, "thread")
     );
     println!("training step: {median:.1} ms (median of {}), {least:.1} ms at best", args.steps);
     println!("products: {gflop:.1} GFLOP a step, {speed:.0} GFLOP/s");

@@ -1,8 +1,6 @@
 //! What clap's message about an argument lacks: how to say what was meant.
 
 use super::Args;
-use crate::models::STCN_DENSE;
-use crate::models::config::Preset;
 use crate::train::Config;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
@@ -47,8 +45,7 @@ fn cure(refused: &clap::Error) -> Option<String> {
 
 /// The key of a config that ends in this word.
 fn key(word: &str) -> Option<String> {
-    let config = Config::preset(Preset::InkTiny, STCN_DENSE, None).ok()?;
-    config.keys().into_iter().find(|key| key.rsplit('.').next() == Some(word))
+    Config::default().keys().into_iter().find(|key| key.rsplit('.').next() == Some(word))
 }
 
 /// The first example in the help of the command that was called, which the message shows as `Usage: stcn data show …`.

@@ -214,11 +214,6 @@ fn reading<R>(quiet: bool, read: impl FnOnce() -> R) -> R {
     result
 }
 
-/// `1 thread`, `8 threads`
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 /// `1,234,567`
 fn thousands(n: usize) -> String {
     let digits = n.to_string();

@@ -8,6 +8,7 @@ use crate::data::Split;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
 use crate::inspect::dump::Dump;
+use crate::inspect::figures::counted;
 use crate::inspect::sparkline::Sparkline;
 use crate::kernel::simd::isa;
 use crate::models::{Bound, Registry, parameters};
@@ -163,7 +164,7 @@ fn plan(mut trainer: Trainer, args: &Args) -> Result<()> {
         config.model.obs.head
     );
     println!("memory: about {}", memory.summary());
-    let threads = super::count(crate::parallel::threads(), "thread");
+    let threads = counted(crate::parallel::threads(), "thread");
     println!("an update takes {:.0} ms on {threads}", 1000. * second);
     match (last, minutes) {
         (Some(steps), Some(minutes)) => println!(
@@ -427,7 +428,7 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
     }
     changes.iter().for_each(|change| eprintln!("changed: {change}"));
     eprintln!("memory: about {}", memory.summary());
-    let threads = super::count(crate::parallel::threads(), "thread");
+    let threads = counted(crate::parallel::threads(), "thread");
     let isa = isa().name();
     eprintln!("run {}, seed {}, {threads}, {isa}", run.root().display(), config.seed);
 }
@@ -608,8 +609,10 @@ impl Observer for Screen {
         let kl: Vec<String> = checked.value.kl.iter().map(|kl| format!("{kl:.1}")).collect();
         let kl = if kl.is_empty() { String::new() } else { format!(", KL z.1.. {}", kl.join(" ")) };
         // The check at the end of a run writes no best.stcn.
-        let scheduled = step.is_multiple_of(trainer.config().train.eval_every);
-        let star = if scheduled { "(best so far)" } else { "(best so far, kept in latest.stcn)" };
+        let star = match trainer.progress().end {
+            None => "(best so far)",
+            Some(_) => "(best so far, kept in latest.stcn)",
+        };
         let star = if checked.best { format!("  {}", paint(GOOD, star)) } else { String::new() };
         let seconds = self.start.elapsed().as_secs_f64();
         let (value, name) = (&checked.value, value_name(trainer.config(), checked.value.bound));

@@ -193,7 +193,8 @@ fn one_seed() -> Vec<u64> {
 }
 
 impl Suite {
-    /// Reads and checks a suite's file; its models must be in `registry`. `data`: in place of the file's.
+    /// Reads and checks a suite's file, or the one that comes with the program if that is what `path` says (`smoke`) and no such
+    /// file is there; its models must be in `registry`. `data`: in place of the file's.
     pub fn read(path: &Path, data: Option<&Path>, registry: &Registry) -> Result<Self> {
         if path == Path::new("smoke") && !path.exists() {
             return Self::parse(SMOKE, path, data, registry);
