@@ -13,6 +13,9 @@ TARGET := $${CARGO_TARGET_DIR:-target}
 DEBIAN := PATH=/usr/bin:$$PATH RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
   cargo build -Zbuild-std=std,panic_abort
 SOURCES = $$(/usr/bin/rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust/library/std
+# Runs under mpirun are tested where MPI and libclang are.
+MPI := $(shell command -v mpicc > /dev/null && command -v mpirun > /dev/null && { ldconfig -p; ls /usr/lib/llvm-*/lib; } \
+  2> /dev/null | grep -q libclang && echo --features mpi)
 PYTHON ?= python3
 MATURIN ?= maturin
 FUZZ   := cargo +nightly fuzz
@@ -36,11 +39,11 @@ demo: ## start here: train on the embedded handwriting, evaluate, draw samples
 	@echo "(another model on the same data), target/release/stcn train --resume runs/demo --steps 3000 (train longer),"
 	@echo "make book (how it works)."
 
-test: ## all tests: same bits, the PyTorch oracle, an outside crate, code rules, doctests
-	cargo test --workspace
+test: ## all tests: same bits, the PyTorch oracle, an outside crate, code rules, doctests; with MPI where it is
+	cargo test --workspace $(MPI)
 
 check: ## format, lints, docs, tests, gradients and licences: before you submit
-	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --all --check && cargo clippy --workspace --all-targets $(MPI) -- -D warnings
 	cargo clippy --workspace -- -D warnings  # without the tests' feature: what only a test uses is dead
 	cargo clippy --no-default-features --lib -- -D warnings  # the core, without files and a terminal
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
@@ -61,8 +64,8 @@ deny: ## licences and security advisories of the dependencies; needs cargo-deny
 	@if cargo deny --version > /dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"; fi
 
-slow: ## the long tests, in release: overfitting, kills, exhaustive arithmetic
-	cargo test --release -- --ignored --skip repro::matrix --skip cli::storm
+slow: ## the long tests, in release: overfitting, kills, exhaustive arithmetic, two hosts
+	cargo test --release $(MPI) -- --ignored --skip repro::matrix --skip cli::storm
 
 storm: ## SECONDS=: random signals, then random faults of the file system, for SECONDS each, against random runs
 	STCN_SECONDS=$(SECONDS) cargo test --release --test all -- --ignored --nocapture --test-threads=1 cli::storm

@@ -36,12 +36,14 @@ open! {
     columns: train::columns;
     curves: train::curves;
     diagnostics: train::diagnostics;
+    drawn: train::drawn;
     error: error;
     evaluate: train::evaluate;
     events: train::events;
     exact: train::exact;
     figures: inspect::figures;
     file: file;
+    follow: train::follow;
     gradients: train::gradients;
     jacobian: inspect::jacobian;
     kernel: kernel;
@@ -55,6 +57,7 @@ open! {
     particles: train::particles;
     place: inspect::place;
     prepare: data::prepare;
+    ranks: train::ranks;
     resume: train::resume;
     safetensors: train::safetensors;
     samples: train::samples;

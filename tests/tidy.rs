@@ -57,11 +57,13 @@ const AT_THE_ROOT: [(&str, &str); 9] = [
 ];
 
 /// Files without a twin in `tests`, each with its reason. One that has got a twin has to go.
-const NO_TWIN: [(&str, &str); 5] = [
+const NO_TWIN: [(&str, &str); 7] = [
     ("lib.rs", "its example is a doctest"),
     ("internals.rs", "every test goes through it"),
     ("main.rs", "tests/cli starts it as a process"),
     ("data/agreement.rs", "tests/data/npz.rs and tests/data/set.rs read its errors"),
+    ("train/ranks/link.rs", "a trait: tests/train/ranks/mod.rs has one by channels"),
+    ("train/ranks/mpi.rs", "tests/cli/ranks.rs starts it with mpirun"),
     ("ops/check.rs", "it is a test itself: tests/ops/mod.rs runs it, this file holds it complete"),
 ];
 
@@ -140,7 +142,13 @@ fn words() -> Vec<Words> {
         some("now()", &["cli/", "train/metrics.rs", "train/fit.rs"], "it is a clock too"),
         some(
             "env::",
-            &["kernel/simd.rs", "cli/table.rs", "cli/colour.rs"],
+            &[
+                "kernel/simd.rs",
+                "cli/table.rs",
+                "cli/colour.rs",
+                "cli/ranks.rs",
+                "train/ranks/mpi.rs",
+            ],
             "who started the program decides no number",
         ),
         some(

@@ -26,6 +26,7 @@
 //! | [Results](results) | every model on handwriting and music: ELBO, IWAE, FIVO, with the commands |
 //! | [Data](data) | the format of a data set, the importers, your own data from NumPy |
 //! | [Nothing lost](nothing_lost) | kills, full disks, damaged files, divergence |
+//! | [Several machines](several_machines) | one run on many processes by MPI, with Slurm, and when it pays |
 //! | [A pass in another framework](dump) | the layout of a dumped pass, to compute it again in PyTorch or NumPy |
 //! | [Decisions](decisions) | why things are as they are, one page each |
 //!
@@ -93,6 +94,9 @@ pub mod data {}
 #[doc = include_str!("nothing-lost.md")]
 pub mod nothing_lost {}
 
+#[doc = include_str!("several-machines.md")]
+pub mod several_machines {}
+
 #[doc = include_str!("dump.md")]
 pub mod dump {}
 
@@ -130,6 +134,7 @@ pub mod decisions {
     //! | [0027](d0027) | A suite starts the commands | every run of a table is an ordinary one; what a report is made of |
     //! | [0028](d0028) | Memory that stays where it is used | why a process took twice what its tensors did, and what cured it |
     //! | [0029](d0029) | One channel after another | the head in which no channel of a step is independent of the others |
+    //! | [0030](d0030) | One run on several processes | the first is the whole program, the others compute what it asks |
     //!
     //! Measurements in a decision were made for this project, on the machine that it names; if it names none, on two
     //! x86-64 cores with AVX-512. `stcn.md` and `rivals.md` are the specifications that the models were written from; they
@@ -193,4 +198,6 @@ pub mod decisions {
     pub mod d0028 {}
     #[doc = include_str!("decisions/0029-one-channel-after-another.md")]
     pub mod d0029 {}
+    #[doc = include_str!("decisions/0030-one-run-on-several-processes.md")]
+    pub mod d0030 {}
 }

@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::models::Bound;
 use crate::models::Registry;
 use crate::models::config::{ModelConfig, Task};
-use crate::train::Trained;
 use crate::train::bounds::has_controls;
 use crate::train::checkpoint::sha256_of;
 use crate::train::controls::{Controls, controls};
-use crate::train::evaluate::{Copies, Evaluation, Plan, Weighted, evaluate};
+use crate::train::evaluate::{Copies, Evaluation, Plan, Weighted, evaluate_on};
 use crate::train::run::RunDir;
 use crate::train::suite::saved::Saved;
+use crate::train::{Ranks, Trained};
 use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+pub(super) fn run(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
     let split: Split = args.split.parse()?;
     if args.draws == 0 {
         return Err(Error::usage("--draws 0 leaves nothing to take the mean of: want 1 or more"));
@@ -88,7 +88,9 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
     let plan = Plan { draws, iwae, fivo, seed: args.seed, copies, ..Plan::new(split) };
     let measure = |trained: &Trained, plan: Plan| {
         let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(1000) };
-        let value = evaluate(&*trained.model, &set, &trained.normalisation, plan, |share| {
+        let config = trained.config.portable_toml();
+        let (others, model) = (ranks.of(&config), &*trained.model);
+        let value = evaluate_on(others, model, &set, &trained.normalisation, plan, |share| {
             bar.set_position((1000. * share) as u64);
         });
         bar.finish_and_clear();
@@ -104,7 +106,8 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         )));
     }
     let value = measure(&trained, plan)?;
-    let control = has_controls.then(|| Control::measure(&trained, &set, plan, &value, args.json));
+    let control =
+        has_controls.then(|| Control::measure(&trained, &set, plan, &value, args.json, ranks));
     let control = control.transpose()?;
     if let Some(run) = run {
         save(&run, &trained, &set, plan, &value, args.controls, control.as_ref())?;
@@ -231,6 +234,7 @@ impl Control {
         plan: Plan,
         value: &Evaluation,
         hidden: bool,
+        ranks: Ranks,
     ) -> Result<Self> {
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(2000) };
         let progress = |share: f64| bar.set_position((1000. * share) as u64);
@@ -241,7 +245,9 @@ impl Control {
         let of = |shared: Trained| {
             let progress = |share: f64| bar.set_position((1000. + 1000. * share) as u64);
             let plan = Plan { fivo: 0, ..plan };
-            evaluate(&*shared.model, set, &shared.normalisation, plan, progress)
+            let config = shared.config.portable_toml();
+            let others = ranks.of(&config);
+            evaluate_on(others, &*shared.model, set, &shared.normalisation, plan, progress)
         };
         let one_draw = shared.map(of).transpose();
         bar.finish_and_clear();

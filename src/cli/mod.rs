@@ -37,6 +37,7 @@ mod pass;
 mod plot;
 mod prepare;
 mod profile;
+mod ranks;
 mod safetensors;
 mod sample;
 mod schema;
@@ -46,8 +47,9 @@ mod trained;
 mod verify;
 
 use crate::data::DataSet;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind as Kind, Result};
 use crate::models::Registry;
+use crate::train::Ranks;
 use crate::train::memory::peak_resident;
 use clap::{Parser, Subcommand};
 use colour::{ERROR, paint};
@@ -111,7 +113,7 @@ enum Command {
 /// its own model gets the whole command line by calling this in its `main`.
 pub fn main(registry: &Registry) -> ExitCode {
     crate::train::allocator::settle();
-    match run(cure::parsed(), registry) {
+    match together(registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("{} {e}", paint(ERROR, "error:"));
@@ -120,8 +122,34 @@ pub fn main(registry: &Registry) -> ExitCode {
     }
 }
 
+/// Rank 0 runs the command, with the help of the others, if there are any.
+fn together(registry: &Registry) -> Result<()> {
+    let session = ranks::Session::start()?;
+    let (result, orderly) = match session.ranks.follows() {
+        Some(link) => (Ok(()), ranks::run(link, registry)?),
+        None => {
+            let args = cure::parsed();
+            session.ranks.begin(args.threads.unwrap_or(0));
+            let result = run_on(args, registry, session.ranks);
+            // mpirun passes Ctrl-C on as a signal, and from then on does not answer a process that ends in order.
+            let by_signal = |e: &Error| matches!(e.kind(), Kind::Interrupted);
+            let orderly = !result.as_ref().is_err_and(by_signal);
+            session.ranks.end(orderly);
+            (result, orderly)
+        }
+    };
+    if orderly {
+        session.end();
+    }
+    result
+}
+
 /// Runs one command with the models of `registry`.
 pub fn run(args: Args, registry: &Registry) -> Result<()> {
+    run_on(args, registry, Ranks::ALONE)
+}
+
+fn run_on(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
     if args.threads == Some(0) {
         return Err(Error::usage("--threads 0: want 1 or more, or leave it out for all cores"));
     }
@@ -132,10 +160,18 @@ pub fn run(args: Args, registry: &Registry) -> Result<()> {
              cores, or leave it out"
         )));
     }
+    match &args.command {
+        Command::Train(_) | Command::Evaluate(_) | Command::Sample(_) => (),
+        Command::Table(_) => ranks::only_alone(
+            ranks,
+            "start `stcn table` by itself, or its runs, as `stcn table SUITE --list` prints them, with mpirun one by one",
+        )?,
+        _ => ranks::only_alone(ranks, "start it without mpirun")?,
+    }
     crate::parallel::with_threads(threads, move || match args.command {
-        Command::Train(args) => train::run(args, registry),
-        Command::Evaluate(args) => evaluate::run(args, registry),
-        Command::Sample(args) => sample::run(args, registry),
+        Command::Train(args) => train::run(args, registry, ranks),
+        Command::Evaluate(args) => evaluate::run(args, registry, ranks),
+        Command::Sample(args) => sample::run(args, registry, ranks),
         Command::Inspect(args) => inspect::run(args, registry),
         Command::Explain(args) => explain::run(args, registry),
         Command::Gradcheck(args) => gradcheck::run(args, registry),

@@ -3,17 +3,15 @@
 use super::data::{draw, open, rate_of_sound};
 use super::trained::RunArgs;
 use super::{check_rate, print_json};
-use crate::data::{DataSet, Split, Writer};
+use crate::data::{Batch, DataSet, Split, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write_whole;
 use crate::inspect::{midi, page::Drawing, png, wav};
 use crate::models::Registry;
-use crate::models::{config::Task, generate};
-use crate::noise::Noise;
+use crate::models::config::Task;
 use crate::tensor::{Real, Tensor};
-use crate::train::Trained;
-use crate::train::data;
 use crate::train::samples::{COUNT, NUMBERS_AT_ONCE, SEED, room};
+use crate::train::{Ranks, Trained, data, drawn};
 use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -72,7 +70,7 @@ const MOST_NUMBERS: usize = 1 << 26;
 /// The most sequences drawn side by side; [`NUMBERS_AT_ONCE`] bounds memory too, however many are asked for.
 const SIDE_BY_SIDE: usize = 32;
 
-pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+pub(super) fn run(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
     if args.count == 0 {
         return Err(Error::usage("--count 0 draws nothing: ask for 1 or more"));
     }
@@ -111,10 +109,10 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
 
     let prime: Vec<Real> = given.iter().map(|&x| Real::from(x)).collect();
     let task = trained.config.model.obs.task;
-    let at_once = (NUMBERS_AT_ONCE / numbers).clamp(1, SIDE_BY_SIDE);
+    let at_once = (NUMBERS_AT_ONCE / numbers).clamp(1, SIDE_BY_SIDE * ranks.count());
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(args.count as u64) };
-    let noise = Noise::new(args.seed, "sample");
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
+    let drawing = drawn::Drawing { seed: args.seed, steps, temperature };
     let npz = out.join("sample.npz");
     let mut writer = Writer::create(&npz, channels, &[])?;
     let rate_of_run = Some(trained.config.data.rate).filter(|&rate| rate > 0);
@@ -125,10 +123,17 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         let samples: Vec<u64> =
             (first..args.count.min(first + at_once)).map(|i| i as u64).collect();
         let n = samples.len();
-        let prime = Tensor::new(&[n, primed, channels], prime.repeat(n));
-        let drawn = generate(&*trained.model, &prime, steps, &noise, &samples, temperature, |t| {
-            bar.set_position((first + n * t / (primed + steps)) as u64);
-        });
+        let x = Tensor::new(&[n, primed, channels], prime.repeat(n));
+        let given = Batch { x, lengths: vec![primed; n], samples };
+        let drawn = match ranks.count() {
+            1 => drawing.draw(&*trained.model, &given, |t| {
+                bar.set_position((first + n * t / (primed + steps)) as u64);
+            }),
+            _ => {
+                let config = trained.config.portable_toml();
+                drawing.draw_on(ranks.of(&config), &*trained.model, &given)
+            }
+        };
         let raw = trained.raw(&drawn);
         if !drawn.is_finite() || raw.iter().flatten().any(|x| !x.is_finite()) {
             return Err(ErrorKind::Diverged(

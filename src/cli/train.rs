@@ -21,7 +21,7 @@ use crate::train::run::Lock;
 use crate::train::safetensors;
 use crate::train::step::{Report, pass};
 use crate::train::trainer::{Checked, Trainer};
-use crate::train::{Checkpoint, RunDir, Trained};
+use crate::train::{Checkpoint, Ranks, RunDir, Trained};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
     after_help = format!(
         "Example:\n  stcn train --preset ink-small --data lines.npz --out runs/ink --minutes 20\n  \
         stcn train --init runs/ink --data mine.npz --set train.lr=2e-4 --out runs/mine\n  \
-        stcn train --resume runs/ink\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
+        stcn train --resume runs/ink\n  mpirun -n 4 stcn train --resume runs/ink   (built with --features mpi; the same bytes)\n\nWith --resume, --steps, --minutes, --threads, --json and --dequantise may be given. \
         If the data file has moved, give its new path with --data. These keys may be changed with --set, and also \
         data.in_memory, train.keep and train.sample_every:\n  {}.\n`stcn list --model M` says what they are. All other settings stay as they were when the run began.",
         resume::MAY_CHANGE.join(", ")
@@ -86,7 +86,7 @@ pub(super) struct Args {
 /// Set by Ctrl-C and SIGTERM.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
+pub(super) fn run(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
     if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.) {
         return Err(Error::usage("--minutes takes a number above 0, such as 20"));
     }
@@ -99,17 +99,18 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         }
     }
     if args.dry_run {
-        return plan(begin(&args, registry)?, &args);
+        return plan(begin(&args, registry)?.on_ranks(ranks), &args);
     }
     let Started { mut trainer, changes, memory, run, _lock } = match &args.resume {
         Some(root) => resume(&args, root.clone(), registry)?,
         None => start(&args, registry)?,
     };
+    trainer = trainer.on_ranks(ranks);
     // Fails where a handler is set already, which then does the same.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst));
     let last = trainer.last_step();
     if !args.json {
-        introduce(&trainer, &changes, memory, &run);
+        introduce(&trainer, &changes, memory, &run, ranks);
     }
     let mut screen = Screen::new(&args, last, &trainer);
     let ended = fit(&mut trainer, &run, &mut screen);
@@ -416,7 +417,7 @@ fn print_line(line: &serde_json::Value) {
     }
 }
 
-fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunDir) {
+fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunDir, ranks: Ranks) {
     let (config, set) = (trainer.config(), trainer.set());
     let count = trainer.model().parameter_count();
     let (kind, head, preset) = (config.model.kind, config.model.obs.head, &config.preset);
@@ -428,7 +429,10 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
     }
     changes.iter().for_each(|change| eprintln!("changed: {change}"));
     eprintln!("memory: about {}", memory.summary());
-    let threads = counted(crate::parallel::threads(), "thread");
+    let mut threads = counted(crate::parallel::threads(), "thread");
+    if ranks.count() > 1 {
+        threads = format!("{} processes, this one with {threads}", ranks.count());
+    }
     let isa = isa().name();
     eprintln!("run {}, seed {}, {threads}, {isa}", run.root().display(), config.seed);
 }

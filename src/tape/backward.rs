@@ -80,6 +80,20 @@ impl Grads {
     }
 }
 
+impl Grads {
+    /// The gradients of parameters alone, by [`Param::number`]; `None`, which means 0, where the loss does not depend on one.
+    pub fn into_params(mut self) -> Vec<Option<Tensor>> {
+        let ids = self.params.into_iter();
+        ids.map(|id| id.and_then(|id| self.grads[id.index()].take())).collect()
+    }
+
+    /// The inverse: such gradients as those of a tape, which may have been another process's.
+    pub fn from_params(grads: Vec<Option<Tensor>>) -> Self {
+        let params = (0..grads.len()).map(|i| grads[i].as_ref().map(|_| NodeId(i as u32)));
+        Self { params: params.collect(), grads }
+    }
+}
+
 fn added_in_pairs(mut terms: Vec<Option<Tensor>>) -> Option<Tensor> {
     while terms.len() > 1 {
         let mut rest = terms.into_iter();

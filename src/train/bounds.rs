@@ -13,6 +13,7 @@ use crate::noise::Noise;
 use crate::ops::affine;
 use crate::tape::{Tape, Var};
 use crate::tensor::{Real, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `Σ_{t < len} x_{b,t}` of every sequence, in f64 over time.   x: (B, T)
 pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
@@ -21,7 +22,7 @@ pub fn per_sequence(x: &Tensor, lengths: &[usize]) -> Vec<f64> {
 }
 
 /// The terms of the ELBO of every sequence, summed over its steps.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// `ln p(x | z)`
     pub log_px: Vec<f64>,

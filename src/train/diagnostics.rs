@@ -5,6 +5,7 @@
 use crate::models::SequenceModel;
 use crate::optim::Adam;
 use crate::tape::{Grads, Tape, Var};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Diagnostics of one update.
@@ -85,7 +86,7 @@ fn leaves(inputs: &[Var]) -> String {
 }
 
 /// Which channels of which rectified layers gave more than 0 anywhere.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Rectifiers {
     /// By what tells a layer from the others: the parameters that it reads, or its place among the layers without.
     alive: BTreeMap<String, Vec<bool>>,

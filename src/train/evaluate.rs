@@ -3,13 +3,14 @@
 use super::bounds::{Sums, fivo, has_weights_per_step, iwae};
 use super::config::{Config, Objective, TrainConfig};
 use super::particles::{Ancestors, MOST_PARTICLES, Resample};
-use super::shards::map_shards;
+use super::ranks::{Crew, Map, Others};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
 use crate::models::{Bound, Kl, SequenceModel, StepModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
+use serde::{Deserialize, Serialize};
 
 /// The results on one split, in nats of normalised data; `_seq`: per sequence, `_step`: per step.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,11 +214,24 @@ pub fn evaluate(
     set: &DataSet,
     normalisation: &Normalisation,
     plan: Plan,
+    progress: impl FnMut(f64),
+) -> Result<Evaluation> {
+    evaluate_on(Others::default(), model, set, normalisation, plan, progress)
+}
+
+/// The same on several processes, with the same digits.
+pub fn evaluate_on(
+    others: Others,
+    model: &dyn SequenceModel,
+    set: &DataSet,
+    normalisation: &Normalisation,
+    plan: Plan,
     mut progress: impl FnMut(f64),
 ) -> Result<Evaluation> {
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
     let (filtered, iwae_per_step) = particles(model, plan, set.channels())?;
-    let noise = Noise::new(plan.seed, "evaluate");
+    let seed = plan.seed;
+    let crew = Crew::new(others, model);
     let samples = plan.samples(set);
     let lengths: Vec<_> = samples.iter().map(|&i| set.length(i)).collect();
     let (sequences, steps) = (samples.len(), lengths.iter().sum::<usize>());
@@ -236,7 +250,8 @@ pub fn evaluate(
             let dequantise = plan.copies.map(|copies| copies.noise(copy));
             let batch = Batch::new(set, normalisation, &windows, dequantise)?;
             for (draw, by_draw) in by_draw.iter_mut().enumerate() {
-                let pass = forward(model, &batch, &noise.at((copy * draws + draw) as u64));
+                let pass = OfElbo { seed, step: (copy * draws + draw) as u64 };
+                let pass = joined(crew.map(&batch, &pass));
                 kl.resize_with(pass.kl.len(), zeros);
                 for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
                     let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
@@ -248,21 +263,20 @@ pub fn evaluate(
                     }
                 }
             }
-            let noise = Noise::new(plan.seed, "iwae").at((copy * plan.iwae.max(1)) as u64);
+            let step = (copy * plan.iwae.max(1)) as u64;
             let add = |sums: &mut [f64], places: &[usize], values: Vec<f64>| {
                 places.iter().zip(values).for_each(|(&i, x)| sums[i] += x / copies as f64);
             };
             if plan.iwae > 0 {
-                let of = |shard: &Batch| iwae(model, shard, &noise, plan.iwae).0;
-                add(&mut iwaes, &places, map_shards(model, &batch, of).concat());
+                let of = OfIwae { seed, step, particles: plan.iwae };
+                add(&mut iwaes, &places, crew.map(&batch, &of).concat());
             }
-            if let Some(steps) = filtered {
+            if filtered.is_some() {
                 let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
                 for (windows, places) in windows.chunks(at_once).zip(places.chunks(at_once)) {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
-                    let how = (Resample::Ess, Ancestors::Multinomial);
-                    let of = |shard: &Batch| fivo(steps, shard, &noise, plan.fivo, how);
-                    add(&mut fivos, places, map_shards(model, &batch, of).concat());
+                    let of = OfFivo { seed, step, particles: plan.fivo };
+                    add(&mut fivos, places, crew.map(&batch, &of).concat());
                 }
             }
         }
@@ -305,14 +319,70 @@ pub fn evaluate(
     })
 }
 
-/// The forward pass of a batch, with one draw of its latents.
+/// The ELBO of sequences with one draw of their latents, by noise of this seed and step.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfElbo {
+    seed: u64,
+    step: u64,
+}
+
+impl Map for OfElbo {
+    const NAME: &'static str = "ELBO";
+    type Answer = Sums;
+
+    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Sums {
+        forward(model, sequences, &Noise::new(self.seed, "evaluate").at(self.step))
+    }
+}
+
+/// IWAE with this many draws.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfIwae {
+    seed: u64,
+    step: u64,
+    particles: usize,
+}
+
+impl Map for OfIwae {
+    const NAME: &'static str = "IWAE";
+    type Answer = Vec<f64>;
+
+    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<f64> {
+        let noise = Noise::new(self.seed, "iwae").at(self.step);
+        iwae(model, sequences, &noise, self.particles).0
+    }
+}
+
+/// FIVO with this many particles.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfFivo {
+    seed: u64,
+    step: u64,
+    particles: usize,
+}
+
+impl Map for OfFivo {
+    const NAME: &'static str = "FIVO";
+    type Answer = Vec<f64>;
+
+    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<f64> {
+        let noise = Noise::new(self.seed, "iwae").at(self.step);
+        let how = (Resample::Ess, Ancestors::Multinomial);
+        let steps = model.steps().expect("checked before");
+        fivo(steps, sequences, &noise, self.particles, how)
+    }
+}
+
+/// The forward pass of sequences, with one draw of their latents.
 pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
-    let of = |shard: &Batch| {
-        let tape = Tape::inference();
-        Sums::new(&model.elbo(&tape, shard, noise, Kl::Analytic), &shard.lengths)
-    };
+    let tape = Tape::inference();
+    Sums::new(&model.elbo(&tape, batch, noise, Kl::Analytic), &batch.lengths)
+}
+
+/// Of all parts of a batch.
+fn joined(parts: Vec<Sums>) -> Sums {
     let mut all = Sums::default();
-    map_shards(model, batch, of).into_iter().for_each(|shard| all.extend(shard));
+    parts.into_iter().for_each(|part| all.extend(part));
     all
 }
 

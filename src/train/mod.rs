@@ -32,6 +32,7 @@ pub(crate) mod curves;
 pub(crate) mod data;
 pub(crate) mod diagnostics;
 mod document;
+pub(crate) mod drawn;
 pub(crate) mod evaluate;
 #[cfg(feature = "files")]
 pub(crate) mod events;
@@ -39,6 +40,7 @@ pub(crate) mod events;
 pub(crate) mod exact;
 #[cfg(feature = "files")]
 pub(crate) mod fit;
+pub(crate) mod follow;
 pub(crate) mod gradients;
 #[cfg(feature = "files")]
 mod kept;
@@ -48,6 +50,7 @@ pub(crate) mod metrics;
 pub(crate) mod objective;
 pub(crate) mod particles;
 pub(crate) mod presets;
+pub(crate) mod ranks;
 mod resolve;
 mod restore;
 pub(crate) mod resume;
@@ -76,6 +79,7 @@ pub use fit::{Control, End, Observer, fit};
 #[cfg(feature = "files")]
 pub use kept::Kept;
 pub use particles::{Ancestors, Resample};
+pub use ranks::{Link, Ranks};
 pub use resolve::Overrides;
 #[cfg(feature = "files")]
 pub use run::{Lock, RunDir};

@@ -1,12 +1,12 @@
 //! One update: loss, gradient, clip, Adam.
 //!
-//! Not here: the loss itself (`objective`), the state of a run (`trainer`).
+//! Not here: the loss itself (`objective`), the state of a run (`trainer`), who computes what (`ranks`, `shards`).
 
 use super::bounds::Sums;
 use super::config::TrainConfig;
 use super::diagnostics::{Diagnostics, Rectifiers};
 use super::objective::{self, Pass};
-use super::shards::map_shards;
+use super::ranks::{self, Crew, Others};
 use crate::data::Batch;
 use crate::error::{ErrorKind, Result};
 use crate::models::SequenceModel;
@@ -15,6 +15,7 @@ use crate::optim::schedule::{kl_weight, lr};
 use crate::optim::{Adam, clip_scale, gradient_norm};
 use crate::tape::{Grads, Keep, Tape, Var};
 use crate::tensor::Real;
+use serde::{Deserialize, Serialize};
 
 /// The statistics of one update. Values are means over the batch's sequences, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +67,38 @@ impl Watch<'_> {
     pub const NOTHING: Self = Self { tape: &|_| (), diagnose: false };
 }
 
+/// What all who compute an update have to know of it besides the parameters and their sequences.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfUpdate {
+    /// The lengths of all sequences of the batch.
+    lengths: Vec<usize>,
+    train: TrainConfig,
+    seed: u64,
+    step: u64,
+    diagnose: bool,
+}
+
+impl ranks::Sum for OfUpdate {
+    const NAME: &'static str = "update";
+    /// The objective of every sequence, the terms of the bound, and the rectifiers.
+    type Answer = (Vec<f64>, Option<Sums>, Rectifiers);
+
+    fn run(
+        &self,
+        model: &dyn SequenceModel,
+        sequences: &Batch,
+        watch: &(dyn Fn(&mut Tape) + Sync),
+    ) -> (Self::Answer, Grads) {
+        let mut tape = Tape::new();
+        watch(&mut tape);
+        let Self { lengths, train, seed, step, diagnose } = self;
+        let Pass { loss, objectives, sums } =
+            pass(model, &tape, sequences, lengths, train, *seed, *step);
+        let rectifiers = if *diagnose { Rectifiers::of(&tape) } else { Rectifiers::default() };
+        ((objectives, sums, rectifiers), tape.backward(loss, Keep::Leaves))
+    }
+}
+
 /// The first node with a value that is not finite, else the first with such a gradient in the backward pass from
 /// `loss`; with the ranges of its inputs.
 fn first_wrong(tape: &Tape, loss: Var) -> String {
@@ -103,8 +136,23 @@ pub fn update_watched(
     step: u64,
     watch: Watch,
 ) -> Result<Report> {
+    update_on(Others::default(), model, adam, batch, train, seed, step, watch)
+}
+
+/// The same on several processes, with the same bits.
+#[expect(clippy::too_many_arguments, reason = "those of `update`, and who computes")]
+pub(super) fn update_on(
+    others: Others,
+    model: &mut dyn SequenceModel,
+    adam: &mut Adam,
+    batch: &Batch,
+    train: &TrainConfig,
+    seed: u64,
+    step: u64,
+    watch: Watch,
+) -> Result<Report> {
     let Descent { loss, terms, grads, norm, rectifiers } =
-        descent(model, batch, train, seed, step, watch)?;
+        descent(others, model, batch, train, seed, step, watch)?;
     let rate = lr(train.schedule(), train.lr, step);
     adam.update(model, &grads, clip_scale(norm, train.grad_clip) as Real, rate, step);
     let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
@@ -115,14 +163,15 @@ pub fn update_watched(
 }
 
 /// Whether update number `step` would be made: the error is the one with which it would be refused. Nothing changes.
-pub fn try_update(
+pub(super) fn try_update(
+    others: Others,
     model: &dyn SequenceModel,
     batch: &Batch,
     train: &TrainConfig,
     seed: u64,
     step: u64,
 ) -> Result<()> {
-    descent(model, batch, train, seed, step, Watch::NOTHING).map(drop)
+    descent(others, model, batch, train, seed, step, Watch::NOTHING).map(drop)
 }
 
 /// Loss and gradient of a batch.
@@ -136,6 +185,7 @@ struct Descent {
 
 /// Loss and gradient of update number `step`; refused if they are not finite or the norm is too large.
 fn descent(
+    others: Others,
     model: &dyn SequenceModel,
     batch: &Batch,
     train: &TrainConfig,
@@ -144,26 +194,24 @@ fn descent(
     watch: Watch,
 ) -> Result<Descent> {
     objective::check(model, train.objective)?;
-    let shards = map_shards(model, batch, |shard| {
-        let mut tape = Tape::new();
-        (watch.tape)(&mut tape);
-        let Pass { loss, objectives, sums } =
-            pass(model, &tape, shard, &batch.lengths, train, seed, step);
-        let rectifiers = if watch.diagnose { Rectifiers::of(&tape) } else { Rectifiers::default() };
-        (objectives, sums, rectifiers, tape.backward(loss, Keep::Leaves))
-    });
-    let (mut objectives, mut sums, mut grads) = (vec![], Some(Sums::default()), vec![]);
+    let job = OfUpdate {
+        lengths: batch.lengths.clone(),
+        train: train.clone(),
+        seed,
+        step,
+        diagnose: watch.diagnose,
+    };
+    let (answers, grads) = Crew::new(others, model).sum(batch, &job, watch.tape);
+    let (mut objectives, mut sums) = (vec![], Some(Sums::default()));
     let mut rectifiers = Rectifiers::default();
-    for (of_shard, more, of_rectifiers, of_params) in shards {
-        objectives.extend(of_shard);
+    for (some, more, of_rectifiers) in answers {
+        objectives.extend(some);
         sums = sums.zip(more).map(|(mut sums, more)| {
             sums.extend(more);
             sums
         });
         rectifiers.add(of_rectifiers);
-        grads.push(of_params);
     }
-    let grads = Grads::sum(grads);
     let loss = objective::reduce(&objectives, &batch.lengths, train.reduction);
     let mean = |of: &Vec<f64>| of.iter().fold(0., |sum, x| sum + x) / of.len() as f64;
     let terms = sums.map(|sums| (mean(&sums.log_px), sums.kl.iter().map(mean).collect()));

@@ -6,12 +6,13 @@ use super::allocator::give_back;
 use super::checkpoint::{ARITHMETIC, Checkpoint, EndCheck, Header, Named};
 use super::config::{Config, Objective, Reduction};
 use super::data::{dequantise, open_data, open_new, take_new};
-use super::evaluate::{Evaluation, Plan, evaluate};
+use super::evaluate::{Evaluation, Plan, evaluate_on};
 use super::memory;
 use super::objective;
+use super::ranks::{Others, Ranks};
 use super::restore::{check, copy, fill, mismatch};
 use super::resume;
-use super::step::{Report, Watch, pass, try_update, update_watched};
+use super::step::{Report, Watch, pass, try_update, update_on};
 use super::trained::Trained;
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +32,8 @@ pub struct Trainer {
     progress: Progress,
     /// The current epoch: its number and its batches.
     epoch: Option<(u64, Vec<Vec<Window>>)>,
+    /// Who computes, and the config by which they build the model.
+    ranks: (Ranks, String),
 }
 
 /// How far a run has got, and the best check so far.
@@ -126,7 +129,8 @@ impl Trainer {
             .with_weight_decay(train.weight_decay);
         let progress = Progress::default();
         objective::check(&*model, config.train.objective)?;
-        let trainer = Self { config, set, normalisation, model, adam, progress, epoch: None };
+        let (epoch, ranks) = (None, (Ranks::ALONE, String::new()));
+        let trainer = Self { config, set, normalisation, model, adam, progress, epoch, ranks };
         trainer.epochs()?; // refuses data without a training part at once
         Ok(trainer)
     }
@@ -188,6 +192,17 @@ impl Trainer {
         Ok(trainer)
     }
 
+    /// The same with updates and checks shared out among the processes of `ranks`, of which this is rank 0: no bit changes.
+    pub fn on_ranks(self, ranks: Ranks) -> Self {
+        let ranks = (ranks, self.config.portable_toml());
+        Self { ranks, ..self }
+    }
+
+    fn others(&self) -> Others<'_> {
+        let (ranks, config) = &self.ranks;
+        ranks.of(config)
+    }
+
     /// The batch of the next update.
     pub fn batch(&mut self) -> Result<Batch> {
         let (epoch, index) = self.epochs()?.position(self.progress.step);
@@ -208,7 +223,9 @@ impl Trainer {
     pub fn step_watched(&mut self, diagnose: bool) -> Result<Report> {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
-        let report = update_watched(
+        let (ranks, text) = &self.ranks;
+        let report = update_on(
+            ranks.of(text),
             &mut *self.model,
             &mut self.adam,
             &batch,
@@ -225,7 +242,8 @@ impl Trainer {
     pub fn try_step(&mut self) -> Result<()> {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
-        try_update(&*self.model, &batch, &self.config.train, self.config.seed, step)
+        let others = self.others();
+        try_update(others, &*self.model, &batch, &self.config.train, self.config.seed, step)
     }
 
     /// The loss of the next update over another batch, recorded on `tape`: to look at what is being learned.
@@ -299,7 +317,8 @@ impl Trainer {
         }
         let step = self.progress.step;
         give_back();
-        let value = evaluate(&*self.model, &self.set, &self.normalisation, plan, |_| ());
+        let (others, model) = (self.others(), &*self.model);
+        let value = evaluate_on(others, model, &self.set, &self.normalisation, plan, |_| ());
         give_back();
         let value = value.map_err(|e| match e.kind() {
             ErrorKind::Diverged(what) => ErrorKind::Diverged(format!("step {step}: {what}")).into(),

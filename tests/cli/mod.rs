@@ -23,6 +23,7 @@ mod plot;
 mod prepare;
 mod pretrained;
 mod profile;
+mod ranks;
 mod resumed;
 mod safetensors;
 mod same_bits;

@@ -280,7 +280,9 @@ fn copies_are_the_same_for_every_seed_and_their_noise_is_in_the_real_channels_al
 #[cfg(not(feature = "f64"))] // whose products promise no bits
 #[test]
 fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
-    use stcn::internals::{bounds::per_sequence, evaluate::forward, shards::shards};
+    use stcn::internals::bounds::{Sums, per_sequence};
+    use stcn::internals::evaluate::forward;
+    use stcn::internals::shards::{map_shards, shards};
     use stcn::models::{ALL, Kl};
     use stcn::{Real, Tape, Tensor, Var};
     let values = (1..=120).map(|i| (i % 7) as Real * 0.25 - 0.5);
@@ -297,7 +299,9 @@ fn a_pass_in_parts_is_to_the_bit_that_of_the_whole_batch() {
         let whole = model.elbo(&tape, &batch, &noise, Kl::Analytic);
         let bits = |x: Vec<f64>| x.into_iter().map(f64::to_bits).collect::<Vec<_>>();
         let of = |x: Var| bits(per_sequence(&x.value(), &batch.lengths));
-        let found = stcn::with_threads(2, || forward(&*model, &batch, &noise)).unwrap();
+        let parts = || map_shards(&*model, &batch, |part| forward(&*model, part, &noise));
+        let mut found = Sums::default();
+        stcn::with_threads(2, parts).unwrap().into_iter().for_each(|part| found.extend(part));
         assert_eq!(bits(found.log_px), of(whole.log_px), "{kind}");
         let kl: Vec<_> = whole.kl.into_iter().map(of).collect();
         assert_eq!(found.kl.into_iter().map(bits).collect::<Vec<_>>(), kl, "{kind}");

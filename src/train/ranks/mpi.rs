@@ -1,0 +1,147 @@
+//! The ranks of a run as MPI has started them. Messages go through whatever network its engine has found.
+//!
+//! An error in MPI ends the program on all ranks, as MPI's standard has it.
+
+use super::{Link, Ranks, decode, encode};
+use crate::error::{Error, Result};
+use crate::tensor::Real;
+use crate::train::checkpoint::ARITHMETIC;
+use mpi::Threading;
+use mpi::environment::{Universe, initialize_with_threading, processor_name};
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::*;
+use sha2::{Digest, Sha256};
+use std::env;
+use std::mem::ManuallyDrop;
+
+/// What `mpirun` and `srun` tell the processes that they start: Open MPI, PMIx, PMI (MPICH, Intel MPI, Slurm).
+const STARTED: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
+
+/// MPI from its start to its [`end`](Session::end). A process that panics does not get there: MPI then ends the others,
+/// which could otherwise wait for it for ever.
+pub struct Session {
+    /// The processes.
+    pub ranks: Ranks,
+    universe: ManuallyDrop<Option<Universe>>,
+}
+
+impl Session {
+    /// All processes that were started together with this one; alone if it was started by itself. Refused unless all
+    /// are the same program.
+    pub fn start() -> Result<Self> {
+        if STARTED.iter().all(|name| env::var_os(name).is_none()) {
+            return Ok(Self { ranks: Ranks::ALONE, universe: ManuallyDrop::new(None) });
+        }
+        // One thread at a time, but not always the one that started.
+        let started = initialize_with_threading(Threading::Serialized);
+        let (universe, _) = started.ok_or_else(|| Error::usage("MPI has been started already"))?;
+        let session =
+            Self { ranks: Ranks::new(&World), universe: ManuallyDrop::new(Some(universe)) };
+        compare(&World)?; // if refused, MPI ends the others, which wait for rank 0
+        Ok(session)
+    }
+
+    /// Ends MPI, once all processes do.
+    pub fn end(self) {
+        drop(ManuallyDrop::into_inner(self.universe));
+    }
+}
+
+/// Refuses, on rank 0, ranks that are another program.
+fn compare(link: &dyn Link) -> Result<()> {
+    let own = Program::own();
+    if link.rank() > 0 {
+        link.send(0, &encode(&(link.host(), own)));
+        return Ok(());
+    }
+    let others = (1..link.ranks()).map(|rank| (rank, decode(&link.receive(rank))));
+    let differs = |(rank, (host, other)): (usize, (String, Program))| {
+        let what = own.differs(&other)?;
+        Some(format!("rank {rank} on {host} {what}: start the same program on every machine"))
+    };
+    let found: Vec<String> = others.filter_map(differs).collect();
+    match found.into_iter().next() {
+        None => Ok(()),
+        Some(what) => Err(Error::usage(what)),
+    }
+}
+
+/// What has to be the same on all ranks; what they compute comes from rank 0.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Program {
+    version: String,
+    arithmetic: u32,
+    /// SHA-256 of its file: messages have no version of their own.
+    file: String,
+}
+
+impl Program {
+    fn own() -> Self {
+        let file = env::current_exe().and_then(std::fs::read).unwrap_or_default();
+        let (version, arithmetic) = (env!("CARGO_PKG_VERSION").into(), ARITHMETIC);
+        Self { version, arithmetic, file: hex::encode(Sha256::digest(file)) }
+    }
+
+    fn differs(&self, other: &Self) -> Option<String> {
+        if (&self.version, self.arithmetic) != (&other.version, other.arithmetic) {
+            return Some(format!(
+                "runs stcn {} with arithmetic {}, and rank 0 runs {} with {}",
+                other.version, other.arithmetic, self.version, self.arithmetic
+            ));
+        }
+        let short = |file: &str| file[..12].to_string();
+        (self.file != other.file).then(|| {
+            let (other, own) = (short(&other.file), short(&self.file));
+            format!("runs another build of stcn than rank 0 (its file has SHA-256 {other}…, here {own}…)")
+        })
+    }
+}
+
+/// `MPI_COMM_WORLD`
+struct World;
+
+impl World {
+    /// A handle, made anew for every message: Open MPI's are pointers, which may not be shared by threads.
+    fn all() -> SimpleCommunicator {
+        SimpleCommunicator::world()
+    }
+}
+
+/// MPI's number of a rank.
+fn number(rank: usize) -> i32 {
+    i32::try_from(rank).expect("MPI's own numbers are i32")
+}
+
+impl Link for World {
+    fn rank(&self) -> usize {
+        usize::try_from(Self::all().rank()).expect("a rank")
+    }
+
+    fn ranks(&self) -> usize {
+        usize::try_from(Self::all().size()).expect("a number of ranks")
+    }
+
+    fn host(&self) -> String {
+        processor_name().unwrap_or_default()
+    }
+
+    fn send(&self, to: usize, message: &[u8]) {
+        Self::all().process_at_rank(number(to)).send(message);
+    }
+
+    fn receive(&self, from: usize) -> Vec<u8> {
+        Self::all().process_at_rank(number(from)).receive_vec().0
+    }
+
+    fn send_numbers(&self, to: usize, numbers: &[Real]) {
+        Self::all().process_at_rank(number(to)).send(numbers);
+    }
+
+    fn receive_numbers(&self, from: usize, numbers: &mut [Real]) {
+        Self::all().process_at_rank(number(from)).receive_into(numbers);
+    }
+
+    fn broadcast(&self, numbers: &mut [Real]) {
+        Self::all().process_at_rank(0).broadcast_into(numbers);
+    }
+}
