@@ -33,7 +33,7 @@ fn an_update_that_is_refused_leaves_the_others_ready_for_the_next() {
     on_ranks(2, |ranks| {
         let mut trainer = Trainer::new(config(&["train.lr=1e30"])).unwrap().on_ranks(ranks);
         let refused = (0..20).find_map(|_| trainer.step().err()).expect("blows up");
-        let again = trainer.try_step().err().expect("the same update");
+        let again = trainer.try_step().expect_err("the same update");
         assert_eq!(again.to_string(), refused.to_string());
         let mut other = Trainer::new(config(&["seed=2"])).unwrap().on_ranks(ranks);
         other.step().unwrap();
