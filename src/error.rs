@@ -100,7 +100,11 @@ impl fmt::Display for Error {
                 f.write_str(what)
             }
             ErrorKind::Read { path, source } => {
-                write!(f, "cannot read {}: {source}", path.display())
+                write!(f, "cannot read {}: ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => f.write_str("there is no such file"),
+                    _ => write!(f, "{source}"),
+                }
             }
             ErrorKind::Write { path, source } => {
                 write!(f, "cannot write {}: {source}", path.display())?;

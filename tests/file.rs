@@ -69,7 +69,7 @@ fn what_is_no_file_is_never_opened() {
     let place = dir.path().display();
     assert_eq!(said(dir.path()), format!("{place}: is not a file, want a list: name one"));
     let missing = dir.path().join("missing");
-    says(&said(&missing), &["cannot read ", "/missing: No such file"]);
+    says(&said(&missing), &["cannot read ", "/missing: there is no such file"]);
     #[cfg(unix)]
     {
         // To open it would be to wait for somebody who writes, to read the other for ever.

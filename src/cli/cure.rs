@@ -1,6 +1,7 @@
 //! What clap's message about an argument lacks: how to say what was meant.
 
 use super::Args;
+use crate::error::near;
 use crate::train::Config;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
@@ -29,6 +30,16 @@ fn cure(refused: &clap::Error) -> Option<String> {
             }
             let key = key(&name.replace('-', "_"))?;
             Some(format!("`{key}` is a key of the config: give it as --set {key}=VALUE"))
+        }
+        // clap asks itself for a command, but not for one after `help`.
+        ErrorKind::InvalidSubcommand if refused.get(ContextKind::SuggestedSubcommand).is_none() => {
+            let Some(ContextValue::String(given)) = refused.get(ContextKind::InvalidSubcommand)
+            else {
+                return None;
+            };
+            let command = Args::command();
+            let near = near(given, command.get_subcommands().map(|command| command.get_name()))?;
+            Some(format!("did you mean `{near}`?"))
         }
         ErrorKind::MissingRequiredArgument => Some(format!("For example: {}", example(refused)?)),
         ErrorKind::ValueValidation => {

@@ -24,6 +24,13 @@ fn a_key_of_the_config_that_is_given_as_an_option_is_named() {
 }
 
 #[test]
+fn a_command_mistyped_after_help_is_named_as_it_is_without() {
+    says(&refused("help explian"), &["unrecognized subcommand", "did you mean `explain`?"]);
+    says(&refused("explian"), &["unrecognized subcommand", "'explain'"]);
+    assert!(!refused("help nonsense").contains("did you mean"));
+}
+
+#[test]
 fn a_missing_argument_is_shown_by_an_example() {
     says(&refused("explain pretrained"), &["<NODE>", "For example: stcn explain runs/demo z.2"]);
     says(&refused("plot runs/demo"), &["--out", "For example: stcn plot runs/a runs/b --out"]);

@@ -248,7 +248,7 @@ fn a_place_without_a_run_is_refused() {
 fn a_config_file_that_is_wrong_is_refused_with_line_and_column() {
     let lab = Lab::new();
     let train = "train --data ink.npz --out run --config my.toml";
-    says(&lab.refused(train), &["cannot read my.toml: No such file"]);
+    says(&lab.refused(train), &["cannot read my.toml: there is no such file"]);
     lab.write("my.toml", "seed = 2\n[model]\nchanels = 3\n");
     says(
         &lab.refused(train),
@@ -264,7 +264,7 @@ fn a_config_file_that_is_wrong_is_refused_with_line_and_column() {
 fn a_safetensors_file_that_is_none_of_ours_is_refused() {
     let lab = trained();
     let import = "import x.safetensors --out other";
-    says(&lab.refused(import), &["cannot read x.safetensors: No such file"]);
+    says(&lab.refused(import), &["cannot read x.safetensors: there is no such file"]);
     lab.write("x.safetensors", "no");
     says(&lab.refused(import), &["x.safetensors: is not a safetensors file"]);
     lab.ok("export run --out x.safetensors");

@@ -118,6 +118,27 @@ mod started {
         assert!(!lab.path("runs").exists());
     }
 
+    #[test]
+    fn another_program_on_one_of_the_machines_is_refused() {
+        let lab = Lab::new();
+        let mut other = fs::read(env!("CARGO_BIN_EXE_stcn")).unwrap();
+        other.push(0); // behind the end of what is run
+        lab.write("other", other);
+        assert!(Command::new("chmod").arg("+x").arg(lab.path("other")).status().unwrap().success());
+        let Some(mut command) = mpirun(&lab, 1, "verify") else { return };
+        command.args([":", "-n", "1", "./other", "verify"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        says(
+            &stderr(&output),
+            &[
+                "error: rank 1 on ",
+                "runs another build of stcn than rank 0",
+                "start the same program on every machine",
+            ],
+        );
+    }
+
     /// Starts a long run on two ranks and waits until it prints some words.
     fn begun(
         lab: &Lab,

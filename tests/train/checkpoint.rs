@@ -227,10 +227,7 @@ fn damage_is_reported_with_the_section_it_is_in() {
 #[test]
 fn files_that_are_not_there_or_not_files_are_named() {
     let missing = Checkpoint::load(Path::new("/nowhere/latest.stcn")).unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "cannot read /nowhere/latest.stcn: No such file or directory (os error 2)"
-    );
+    assert_eq!(missing.to_string(), "cannot read /nowhere/latest.stcn: there is no such file");
     assert_eq!(missing.exit_code(), 2);
     let dir = TempDir::new().unwrap();
     let error = Checkpoint::load(dir.path()).unwrap_err().to_string();
