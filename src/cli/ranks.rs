@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 use crate::models::Registry;
 use crate::parallel::with_threads;
 use crate::train::follow::follow;
+#[cfg(not(feature = "mpi"))]
+use crate::train::ranks::COUNT;
 use crate::train::ranks::{Link, Ranks};
 
 #[cfg(feature = "mpi")]
@@ -22,7 +24,8 @@ pub(super) struct Session {
 impl Session {
     /// Refused where MPI has started several: each would train the same run.
     pub(super) fn start() -> Result<Self> {
-        let several = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].iter().find_map(|name| {
+        // Not Slurm's own count: it may start many copies of a program that have nothing to do with MPI.
+        let several = COUNT[..2].iter().find_map(|name| {
             let count: usize = std::env::var(name).ok()?.parse().ok()?;
             (count > 1).then_some(count)
         });

@@ -119,6 +119,13 @@ mod started {
     }
 
     #[test]
+    fn a_single_process_under_mpirun_has_every_command() {
+        let lab = Lab::new();
+        let Some(command) = mpirun(&lab, 1, "list --json") else { return };
+        assert_eq!(stdout(&ok(command)), lab.ok("list --json"));
+    }
+
+    #[test]
     fn another_program_on_one_of_the_machines_is_refused() {
         let lab = Lab::new();
         let mut other = fs::read(env!("CARGO_BIN_EXE_stcn")).unwrap();

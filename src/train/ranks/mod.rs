@@ -24,6 +24,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
+/// What `mpirun` and `srun` tell the processes that they start, how many there are: Open MPI, PMI (MPICH, Intel MPI), Slurm.
+#[cfg(feature = "cli")]
+pub const COUNT: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
+
 /// The processes of a run.
 #[derive(Clone, Copy, Default)]
 pub struct Ranks(Option<&'static dyn Link>);

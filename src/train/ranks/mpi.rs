@@ -2,7 +2,7 @@
 //!
 //! An error in MPI ends the program on all ranks, as MPI's standard has it.
 
-use super::{Link, Ranks, decode, encode};
+use super::{COUNT, Link, Ranks, decode, encode};
 use crate::error::{Error, Result};
 use crate::tensor::Real;
 use crate::train::checkpoint::ARITHMETIC;
@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use std::env;
 use std::mem::ManuallyDrop;
 
-/// What `mpirun` and `srun` tell the processes that they start: Open MPI, PMIx, PMI (MPICH, Intel MPI, Slurm).
-const STARTED: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
+/// The number of this process: Open MPI, PMIx (`srun --mpi=pmix`), PMI.
+const RANK: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
 
 /// MPI from its start to its [`end`](Session::end). A process that panics does not get there: MPI then ends the others,
 /// which could otherwise wait for it for ever.
@@ -29,7 +29,8 @@ impl Session {
     /// All processes that were started together with this one; alone if it was started by itself. Refused unless all
     /// are the same program.
     pub fn start() -> Result<Self> {
-        if STARTED.iter().all(|name| env::var_os(name).is_none()) {
+        let says_one = |name| env::var(name).is_ok_and(|count| count == "1");
+        if RANK.iter().all(|name| env::var_os(name).is_none()) || COUNT.into_iter().any(says_one) {
             return Ok(Self { ranks: Ranks::ALONE, universe: ManuallyDrop::new(None) });
         }
         // One thread at a time, but not always the one that started.
