@@ -39,7 +39,7 @@ const NUMBERS_PER_PARAMETER: u64 = 7;
 /// What the process takes beside the `allocated` bytes: its code, and holes in the arenas of the system's
 /// allocator, of which there is one per thread. Measured after [`settle`](super::allocator::settle).
 fn program(allocated: u64) -> u64 {
-    18_000_000 + allocated / 100 * (parallel::threads() as u64 - 1).min(8)
+    19_000_000 + allocated / 100 * (parallel::threads() as u64 - 1).min(8)
 }
 
 /// Sequences of the passes that are measured. Gradients of parameters are told apart from other tensors by their length;
