@@ -10,6 +10,7 @@ use crate::inspect::{midi, page::Drawing, png, wav};
 use crate::models::Registry;
 use crate::models::config::Task;
 use crate::tensor::{Real, Tensor};
+use crate::train::ranks::Crew;
 use crate::train::samples::{COUNT, NUMBERS_AT_ONCE, SEED, room};
 use crate::train::{Ranks, Trained, data, drawn};
 use clap::Parser;
@@ -113,6 +114,7 @@ pub(super) fn run(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(args.count as u64) };
     let temperature = args.temperature.max(1e-6) as Real; // 0: the likeliest of everything
     let drawing = drawn::Drawing { seed: args.seed, steps, temperature };
+    let crew = Crew::new(ranks.of(&trained.config.portable_toml()), &*trained.model);
     let npz = out.join("sample.npz");
     let mut writer = Writer::create(&npz, channels, &[])?;
     let rate_of_run = Some(trained.config.data.rate).filter(|&rate| rate > 0);
@@ -129,10 +131,7 @@ pub(super) fn run(args: Args, registry: &Registry, ranks: Ranks) -> Result<()> {
             1 => drawing.draw(&*trained.model, &given, |t| {
                 bar.set_position((first + n * t / (primed + steps)) as u64);
             }),
-            _ => {
-                let config = trained.config.portable_toml();
-                drawing.draw_on(ranks.of(&config), &*trained.model, &given)
-            }
+            _ => drawing.draw_on(&crew, &given),
         };
         let raw = trained.raw(&drawn);
         if !drawn.is_finite() || raw.iter().flatten().any(|x| !x.is_finite()) {

@@ -2,7 +2,7 @@
 //!
 //! Not here: drawing them (`models::generate`), files and pictures (`cli::sample`).
 
-use super::ranks::{Crew, Map, Others};
+use super::ranks::{Crew, Map};
 use crate::data::Batch;
 use crate::models::{SequenceModel, generate};
 use crate::noise::Noise;
@@ -43,9 +43,9 @@ impl Drawing {
     }
 
     /// Shared out among several.   given: (B, P, D), result: (B, P + steps, D)
-    pub fn draw_on(&self, others: Others, model: &dyn SequenceModel, given: &Batch) -> Tensor {
+    pub fn draw_on(&self, crew: &Crew, given: &Batch) -> Tensor {
         let (b, p, d) = given.x.btc("draw");
-        let rows = Crew::new(others, model).map(given, self).concat();
+        let rows = crew.map(given, self).concat();
         Tensor::new(&[b, p + self.steps, d], rows)
     }
 }

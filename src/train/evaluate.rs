@@ -7,7 +7,7 @@ use super::ranks::{Crew, Map, Others};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
-use crate::models::{Bound, Kl, SequenceModel, StepModel};
+use crate::models::{Bound, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
 use serde::{Deserialize, Serialize};
@@ -173,13 +173,8 @@ pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 /// The most draws of the ELBO, and of IWAE where every step has its own weights.
 const MOST_DRAWS: usize = 1 << 16;
 
-/// The step-wise model if FIVO is asked for, and whether IWAE is averaged at each step. Refuses bounds that the
-/// model does not have, and too many draws.
-fn particles(
-    model: &dyn SequenceModel,
-    plan: Plan,
-    channels: usize,
-) -> Result<(Option<&dyn StepModel>, bool)> {
+/// Whether IWAE is averaged at each step. Refuses bounds that the model does not have, and too many draws.
+fn check_particles(model: &dyn SequenceModel, plan: Plan, channels: usize) -> Result<bool> {
     let per_step = plan.iwae > 0 && has_weights_per_step(model, channels);
     for (name, asked, most) in [
         ("draws", plan.draws, MOST_DRAWS),
@@ -192,8 +187,8 @@ fn particles(
             )));
         }
     }
-    if plan.fivo == 0 {
-        return Ok((None, per_step));
+    if plan.fivo == 0 || model.steps().is_some() {
+        return Ok(per_step);
     }
     let missing = match model.bound() {
         Bound::Exact => {
@@ -203,8 +198,7 @@ fn particles(
             "this model has no step-by-step form, or draws a latent more than once: use --iwae instead"
         }
     };
-    let steps = model.steps().ok_or_else(|| Error::usage(format!("--fivo: {missing}")))?;
-    Ok((Some(steps), per_step))
+    Err(Error::usage(format!("--fivo: {missing}")))
 }
 
 /// Evaluates `model`; calls `progress` with the fraction done, from 0 to 1. Fails if the data can no longer be read,
@@ -216,7 +210,7 @@ pub fn evaluate(
     plan: Plan,
     progress: impl FnMut(f64),
 ) -> Result<Evaluation> {
-    evaluate_on(Others::default(), model, set, normalisation, plan, progress)
+    evaluate_on(Others::NONE, model, set, normalisation, plan, progress)
 }
 
 /// The same on several processes, with the same digits.
@@ -229,7 +223,7 @@ pub fn evaluate_on(
     mut progress: impl FnMut(f64),
 ) -> Result<Evaluation> {
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
-    let (filtered, iwae_per_step) = particles(model, plan, set.channels())?;
+    let iwae_per_step = check_particles(model, plan, set.channels())?;
     let seed = plan.seed;
     let crew = Crew::new(others, model);
     let samples = plan.samples(set);
@@ -268,14 +262,14 @@ pub fn evaluate_on(
                 places.iter().zip(values).for_each(|(&i, x)| sums[i] += x / copies as f64);
             };
             if plan.iwae > 0 {
-                let of = OfIwae { seed, step, particles: plan.iwae };
+                let of = OfParticles { fivo: false, seed, step, particles: plan.iwae };
                 add(&mut iwaes, &places, crew.map(&batch, &of).concat());
             }
-            if filtered.is_some() {
-                let at_once = (LIMIT.steps / plan.fivo).max(1); // rows of a step, as those of a pass
+            // As many rows of a step as a pass has; none if FIVO is not asked for.
+            if let Some(at_once) = LIMIT.steps.checked_div(plan.fivo).map(|rows| rows.max(1)) {
                 for (windows, places) in windows.chunks(at_once).zip(places.chunks(at_once)) {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
-                    let of = OfFivo { seed, step, particles: plan.fivo };
+                    let of = OfParticles { fivo: true, seed, step, particles: plan.fivo };
                     add(&mut fivos, places, crew.map(&batch, &of).concat());
                 }
             }
@@ -335,38 +329,24 @@ impl Map for OfElbo {
     }
 }
 
-/// IWAE with this many draws.
+/// IWAE, or FIVO, with this many draws.
 #[derive(Serialize, Deserialize)]
-pub(super) struct OfIwae {
+pub(super) struct OfParticles {
+    fivo: bool,
     seed: u64,
     step: u64,
     particles: usize,
 }
 
-impl Map for OfIwae {
-    const NAME: &'static str = "IWAE";
+impl Map for OfParticles {
+    const NAME: &'static str = "IWAE or FIVO";
     type Answer = Vec<f64>;
 
     fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<f64> {
         let noise = Noise::new(self.seed, "iwae").at(self.step);
-        iwae(model, sequences, &noise, self.particles).0
-    }
-}
-
-/// FIVO with this many particles.
-#[derive(Serialize, Deserialize)]
-pub(super) struct OfFivo {
-    seed: u64,
-    step: u64,
-    particles: usize,
-}
-
-impl Map for OfFivo {
-    const NAME: &'static str = "FIVO";
-    type Answer = Vec<f64>;
-
-    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<f64> {
-        let noise = Noise::new(self.seed, "iwae").at(self.step);
+        if !self.fivo {
+            return iwae(model, sequences, &noise, self.particles).0;
+        }
         let how = (Resample::Ess, Ancestors::Multinomial);
         let steps = model.steps().expect("checked before");
         fivo(steps, sequences, &noise, self.particles, how)

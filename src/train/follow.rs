@@ -4,14 +4,15 @@
 
 use super::config::Config;
 use super::drawn::Drawing;
-use super::evaluate::{OfElbo, OfFivo, OfIwae};
+use super::evaluate::{OfElbo, OfParticles};
 use super::ranks::{Described, Link, Map, Order, Sum, add, answer, decode};
 use super::step::OfUpdate;
 use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use std::path::Path;
 
-/// Computes until rank 0 has nothing more to do; gives whether it ended in order, not by a signal. The model is one of `registry`, which has to be that of rank 0.
+/// Computes until rank 0 has nothing more to do; gives whether it ended in order, not by a signal. The model is one of
+/// `registry`, which has to be that of rank 0.
 pub fn follow(link: &dyn Link, registry: &Registry) -> bool {
     let mut held: Option<(String, Box<dyn SequenceModel>)> = None;
     loop {
@@ -28,8 +29,7 @@ pub fn follow(link: &dyn Link, registry: &Registry) -> bool {
                 let (_, model) = held.as_ref().expect("the model comes first");
                 let answer = match &*name {
                     OfElbo::NAME => answer::<OfElbo>,
-                    OfIwae::NAME => answer::<OfIwae>,
-                    OfFivo::NAME => answer::<OfFivo>,
+                    OfParticles::NAME => answer::<OfParticles>,
                     Drawing::NAME => answer::<Drawing>,
                     _ => unreachable!("rank 0 runs the same program: {name}"),
                 };

@@ -27,10 +27,11 @@ pub fn shards(model: &dyn SequenceModel, sequences: usize) -> Vec<Range<usize>> 
     branches(0..sequences, most.ilog2())
 }
 
-/// The branches of the tree at a depth.
-fn branches(sequences: Range<usize>, depth: u32) -> Vec<Range<usize>> {
+/// The branches of the tree at a depth, and single sequences above it.
+pub(super) fn branches(sequences: Range<usize>, depth: u32) -> Vec<Range<usize>> {
     match depth {
         0 => vec![sequences],
+        _ if sequences.len() < 2 => vec![sequences],
         _ => halves(sequences).into_iter().flat_map(|half| branches(half, depth - 1)).collect(),
     }
 }

@@ -53,18 +53,20 @@ impl Report {
 /// The largest gradient norm whose square Adam can hold in f32.
 const LARGEST_NORM: f64 = 1e18;
 
-/// What else an update does than update.
+/// What else an update does than update, and with whom.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Called with the tape of every shard before anything is recorded, for profiling.
     pub tape: &'a (dyn Fn(&mut Tape) + Sync),
     /// Whether to report [`Diagnostics`].
     pub diagnose: bool,
+    /// Who computes it together with this process.
+    pub others: Others<'a>,
 }
 
 impl Watch<'_> {
-    /// Nothing else.
-    pub const NOTHING: Self = Self { tape: &|_| (), diagnose: false };
+    /// Nothing else, on this process alone.
+    pub const NOTHING: Self = Self { tape: &|_| (), diagnose: false, others: Others::NONE };
 }
 
 /// What all who compute an update have to know of it besides the parameters and their sequences.
@@ -136,23 +138,8 @@ pub fn update_watched(
     step: u64,
     watch: Watch,
 ) -> Result<Report> {
-    update_on(Others::default(), model, adam, batch, train, seed, step, watch)
-}
-
-/// The same on several processes, with the same bits.
-#[expect(clippy::too_many_arguments, reason = "those of `update`, and who computes")]
-pub(super) fn update_on(
-    others: Others,
-    model: &mut dyn SequenceModel,
-    adam: &mut Adam,
-    batch: &Batch,
-    train: &TrainConfig,
-    seed: u64,
-    step: u64,
-    watch: Watch,
-) -> Result<Report> {
     let Descent { loss, terms, grads, norm, rectifiers } =
-        descent(others, model, batch, train, seed, step, watch)?;
+        descent(model, batch, train, seed, step, watch)?;
     let rate = lr(train.schedule(), train.lr, step);
     adam.update(model, &grads, clip_scale(norm, train.grad_clip) as Real, rate, step);
     let (log_px, kl) = terms.map_or((None, vec![]), |(log_px, kl)| (Some(log_px), kl));
@@ -171,7 +158,7 @@ pub(super) fn try_update(
     seed: u64,
     step: u64,
 ) -> Result<()> {
-    descent(others, model, batch, train, seed, step, Watch::NOTHING).map(drop)
+    descent(model, batch, train, seed, step, Watch { others, ..Watch::NOTHING }).map(drop)
 }
 
 /// Loss and gradient of a batch.
@@ -185,7 +172,6 @@ struct Descent {
 
 /// Loss and gradient of update number `step`; refused if they are not finite or the norm is too large.
 fn descent(
-    others: Others,
     model: &dyn SequenceModel,
     batch: &Batch,
     train: &TrainConfig,
@@ -201,7 +187,7 @@ fn descent(
         step,
         diagnose: watch.diagnose,
     };
-    let (answers, grads) = Crew::new(others, model).sum(batch, &job, watch.tape);
+    let (answers, grads) = Crew::new(watch.others, model).sum(batch, &job, watch.tape);
     let (mut objectives, mut sums) = (vec![], Some(Sums::default()));
     let mut rectifiers = Rectifiers::default();
     for (some, more, of_rectifiers) in answers {

@@ -12,7 +12,7 @@ use super::objective;
 use super::ranks::{Others, Ranks};
 use super::restore::{check, copy, fill, mismatch};
 use super::resume;
-use super::step::{Report, Watch, pass, try_update, update_on};
+use super::step::{Report, Watch, pass, try_update, update_watched};
 use super::trained::Trained;
 use crate::data::{Batch, Batching, DataSet, Epochs, Normalisation, Split, Window};
 use crate::error::{Error, ErrorKind, Result};
@@ -224,15 +224,14 @@ impl Trainer {
         let batch = self.batch()?;
         let step = self.progress.step + 1;
         let (ranks, text) = &self.ranks;
-        let report = update_on(
-            ranks.of(text),
+        let report = update_watched(
             &mut *self.model,
             &mut self.adam,
             &batch,
             &self.config.train,
             self.config.seed,
             step,
-            Watch { diagnose, ..Watch::NOTHING },
+            Watch { diagnose, others: ranks.of(text), ..Watch::NOTHING },
         )?;
         (self.progress.step, self.progress.end) = (step, None);
         Ok(report)

@@ -2,6 +2,7 @@ use super::ranks::on_ranks;
 use crate::common::{ink, preset};
 use stcn::data::{Batch, Normalisation, Window};
 use stcn::internals::drawn::Drawing;
+use stcn::internals::ranks::Crew;
 use stcn::nn::Init;
 use stcn::{Tensor, models};
 
@@ -19,7 +20,8 @@ fn what_is_drawn_has_the_same_numbers_on_any_number_of_ranks() {
         let alone = drawing.draw(&*model, &given, |_| ());
         for count in [1, 2, 3, 8] {
             let drawn = on_ranks(count, |ranks| {
-                drawing.draw_on(ranks.of(&config.portable_toml()), &*model, &given)
+                let config = config.portable_toml();
+                drawing.draw_on(&Crew::new(ranks.of(&config), &*model), &given)
             });
             assert_eq!(drawn.shape(), alone.shape());
             assert!(drawn.data() == alone.data(), "{count} ranks");

@@ -11,9 +11,6 @@ pub trait Link: Sync {
     /// How many there are.
     fn ranks(&self) -> usize;
 
-    /// Where this process runs, for messages to people.
-    fn host(&self) -> String;
-
     /// Sends bytes; may wait until they are received.
     fn send(&self, to: usize, message: &[u8]);
 

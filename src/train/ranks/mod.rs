@@ -14,10 +14,9 @@ mod sum;
 
 pub use link::Link;
 
-use super::shards::map_shards;
+use super::shards::{branches, map_shards};
 use crate::data::Batch;
 use crate::models::SequenceModel;
-use crate::parallel::halves;
 use crate::tape::{Grads, Tape};
 use crate::tensor::{Real, Tensor};
 use serde::de::DeserializeOwned;
@@ -85,8 +84,13 @@ fn tell<M: Serialize>(link: &dyn Link, message: &M) {
 }
 
 /// The other processes that work on a model, if there are any, and the config by which they build it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Others<'a>(Option<(&'static dyn Link, &'a str)>);
+
+impl Others<'_> {
+    /// This process alone.
+    pub const NONE: Self = Self(None);
+}
 
 /// What rank 0 tells another rank to do.
 #[derive(Serialize, Deserialize)]
@@ -252,15 +256,6 @@ pub fn shares(sequences: usize, ranks: usize) -> Vec<Range<usize>> {
         branches.get((branches.len() * rank).div_ceil(ranks)).map_or(sequences, |of| of.start)
     };
     (0..ranks).map(|rank| first(rank)..first(rank + 1)).collect()
-}
-
-/// The branches of the tree at a depth, and single sequences above it.
-fn branches(sequences: Range<usize>, depth: u32) -> Vec<Range<usize>> {
-    match depth {
-        0 => vec![sequences],
-        _ if sequences.len() < 2 => vec![sequences],
-        _ => halves(sequences).into_iter().flat_map(|half| branches(half, depth - 1)).collect(),
-    }
 }
 
 /// What another rank does for rank 0: a [`Map`].

@@ -52,7 +52,8 @@ impl Session {
 fn compare(link: &dyn Link) -> Result<()> {
     let own = Program::own();
     if link.rank() > 0 {
-        link.send(0, &encode(&(link.host(), own)));
+        let host = processor_name().unwrap_or_default();
+        link.send(0, &encode(&(host, own)));
         return Ok(());
     }
     let others = (1..link.ranks()).map(|rank| (rank, decode(&link.receive(rank))));
@@ -120,10 +121,6 @@ impl Link for World {
 
     fn ranks(&self) -> usize {
         usize::try_from(Self::all().size()).expect("a number of ranks")
-    }
-
-    fn host(&self) -> String {
-        processor_name().unwrap_or_default()
     }
 
     fn send(&self, to: usize, message: &[u8]) {

@@ -24,10 +24,6 @@ impl Link for Threads {
         self.to.len()
     }
 
-    fn host(&self) -> String {
-        "here".into()
-    }
-
     fn send(&self, to: usize, message: &[u8]) {
         self.to[to].lock().unwrap().send(message.into()).unwrap();
     }
