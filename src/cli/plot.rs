@@ -3,17 +3,18 @@
 use super::check_extension;
 use crate::error::{Error, Result, near};
 use crate::file::write_whole;
+use crate::inspect::png;
 use crate::train::RunDir;
-use crate::train::curves::{Curve, svg};
+use crate::train::curves::{Curve, Letters, svg};
 use crate::train::metrics::{Row, points, table};
 use clap::Parser;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Draw curves of metrics.csv as SVG, several runs over each other
+/// Draw curves of metrics.csv as SVG or PNG, several runs over each other
 #[derive(Parser)]
 #[command(after_help = "Example:\n  stcn plot runs/a runs/b --out curves.svg\n  \
-    stcn plot runs/a --column loss --column kl.1 --column grad_norm --out curves.svg")]
+    stcn plot runs/a --column loss --column kl.1 --column grad_norm --out curves.png")]
 pub(super) struct Args {
     /// Run directories
     #[arg(required = true, value_name = "RUN")]
@@ -22,12 +23,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     column: Vec<String>,
     /// The picture
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg|.png")]
     out: PathBuf,
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    check_extension("out", &args.out, &["svg"])?;
+    check_extension("out", &args.out, &["svg", "png"])?;
     let tables: Vec<(Vec<String>, Vec<Row>)> =
         args.runs.iter().map(|run| table(&RunDir::open(run)?.metrics())).collect::<Result<_>>()?;
     let points =
@@ -56,8 +57,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         }
         charts.push((column, curves));
     }
-    let text = svg(&charts, "update");
-    write_whole(&args.out, |file| file.write_all(text.as_bytes()))?;
+    if args.out.extension().is_some_and(|extension| extension == "png") {
+        png::png(&svg(&charts, "update", Letters::Lines), &args.out)?;
+    } else {
+        let text = svg(&charts, "update", Letters::Font);
+        write_whole(&args.out, |file| file.write_all(text.as_bytes()))?;
+    }
     println!("{}", args.out.display());
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Colours: those of Okabe and Ito (2008) without black and yellow, which the colour-blind can tell apart; every curve also
 //! has its name in the legend. Not here: where the numbers come from (`metrics`).
 
+use crate::inspect::label::{drawn, label};
 use crate::kernel::reduce::ends;
 use std::fmt::Write;
 
@@ -38,6 +39,32 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// How text is drawn.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Letters {
+    /// By whoever shows the SVG, in a font of theirs.
+    Font,
+    /// As lines, for pictures in pixels, on white.
+    Lines,
+}
+
+impl Letters {
+    /// Text whose baseline is at `y`, and `anchor` of whose width is left of `x`.
+    fn write(self, svg: &mut String, text: &str, [x, y]: [f64; 2], anchor: f64) {
+        let drawn = match self {
+            Self::Font => {
+                let anchor = ["start", "middle", "end"][(2. * anchor) as usize];
+                let text = escape(text);
+                format!(
+                    "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#767676\">{text}</text>"
+                )
+            }
+            Self::Lines => drawn(&label(text, [x, y - 4.], anchor)),
+        };
+        line(svg, drawn.trim_end());
+    }
+}
+
 /// The size of a chart, and of the box inside its axes.
 const SIZE: [f64; 2] = [900., 320.];
 const LEFT: f64 = 76.;
@@ -46,7 +73,7 @@ const TOP: f64 = 26.;
 const BOTTOM: f64 = SIZE[1] - 30.;
 
 /// One chart for each title, under each other, each with its curves; the legend at the end has every group once.
-pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str) -> String {
+pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str, letters: Letters) -> String {
     let mut names: Vec<(usize, &str)> = vec![];
     for curve in charts.iter().flat_map(|(_, curves)| curves) {
         if names.iter().all(|(group, _)| *group != curve.group) {
@@ -60,23 +87,23 @@ pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str) -> String {
         SIZE[0],
         escape(&charts.iter().map(|(title, _)| title.as_str()).collect::<Vec<_>>().join(", "))
     );
+    if letters == Letters::Lines {
+        line(&mut text, "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
+    }
     for (i, (title, curves)) in charts.iter().enumerate() {
-        let chart = chart(title, curves, x_label);
+        let chart = chart(title, curves, x_label, letters);
         text += &format!("<g transform=\"translate(0 {})\">\n{chart}</g>\n", SIZE[1] * i as f64);
     }
     for (i, (group, name)) in names.iter().enumerate() {
         let y = SIZE[1] * charts.len() as f64 + 20. * i as f64;
-        let (colour, name) = (colour(*group), escape(name));
+        let colour = colour(*group);
         line(
             &mut text,
             &format!(
                 "<rect x=\"{LEFT}\" y=\"{y}\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"
             ),
         );
-        line(
-            &mut text,
-            &format!("<text x=\"{}\" y=\"{}\" fill=\"#767676\">{name}</text>", LEFT + 20., y + 11.),
-        );
+        letters.write(&mut text, name, [LEFT + 20., y + 11.], 0.);
     }
     text + "</svg>\n"
 }
@@ -85,7 +112,7 @@ fn line(text: &mut String, what: &str) {
     writeln!(text, "{what}").expect("to a String");
 }
 
-fn chart(title: &str, curves: &[Curve], x_label: &str) -> String {
+fn chart(title: &str, curves: &[Curve], x_label: &str, letters: Letters) -> String {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let x = Axis::new(points().map(|(x, _)| *x).chain([0.]), LEFT, RIGHT);
     // Without the first value of a long curve: an untrained model is far off, and would hide the rest.
@@ -94,49 +121,27 @@ fn chart(title: &str, curves: &[Curve], x_label: &str) -> String {
     let y = Axis::new(shown.map(|(_, y)| *y), BOTTOM, TOP);
     let mut text = String::new();
     for tick in x.ticks() {
-        let (at, label) = (x.at(tick), number(tick));
+        let at = x.at(tick);
         line(
             &mut text,
             &format!(
                 "<path d=\"M{at:.1},{TOP}V{BOTTOM}\" stroke=\"#767676\" stroke-opacity=\".2\"/>"
             ),
         );
-        line(
-            &mut text,
-            &format!(
-                "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#767676\">{label}</text>",
-                BOTTOM + 16.
-            ),
-        );
+        letters.write(&mut text, &number(tick), [at, BOTTOM + 16.], 0.5);
     }
     for tick in y.ticks() {
-        let (at, label) = (y.at(tick), number(tick));
+        let at = y.at(tick);
         line(
             &mut text,
             &format!(
                 "<path d=\"M{LEFT},{at:.1}H{RIGHT}\" stroke=\"#767676\" stroke-opacity=\".2\"/>"
             ),
         );
-        line(
-            &mut text,
-            &format!(
-                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#767676\">{label}</text>",
-                LEFT - 6.,
-                at + 4.
-            ),
-        );
+        letters.write(&mut text, &number(tick), [LEFT - 6., at + 4.], 1.);
     }
-    line(
-        &mut text,
-        &format!("<text x=\"{LEFT}\" y=\"16\" fill=\"#767676\">{}</text>", escape(title)),
-    );
-    line(
-        &mut text,
-        &format!(
-            "<text x=\"{RIGHT}\" y=\"16\" text-anchor=\"end\" fill=\"#767676\">by {}</text>",
-            escape(x_label)
-        ),
-    );
+    letters.write(&mut text, title, [LEFT, 16.], 0.);
+    letters.write(&mut text, &format!("by {x_label}"), [RIGHT, 16.], 1.);
     for curve in curves {
         // Clipped to the box, not cut off: the line still comes from where it was.
         let at = |(px, py): &(f64, f64)| {

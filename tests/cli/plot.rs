@@ -16,7 +16,9 @@ fn runs_are_drawn_over_each_other() {
         &lab.refused("plot run --column los --out a.svg"),
         &["has no column `los`", "did you mean `loss`?"],
     );
-    says(&lab.refused("plot run --out a.png"), &["want a name that ends in .svg"]);
+    lab.ok("plot run other --out curves.png");
+    assert!(lab.read("curves.png").starts_with(b"\x89PNG"));
+    says(&lab.refused("plot run --out a.pdf"), &["want a name that ends in .svg or .png"]);
     says(&lab.refused("plot nothing --out a.svg"), &["is not there"]);
     assert!(!lab.path("a.svg").exists());
 }

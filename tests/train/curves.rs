@@ -1,4 +1,4 @@
-use stcn::internals::curves::{Curve, svg};
+use stcn::internals::curves::{Curve, Letters, svg};
 
 fn curve(name: &str, group: usize, points: &[(f64, f64)]) -> Curve {
     Curve { name: name.into(), group, points: points.to_vec() }
@@ -16,7 +16,7 @@ fn axes_have_round_numbers_and_the_legend_every_group_once() {
         curve("a & b", 0, &[(0., 0.), (1000., 2.)]),
         curve("c", 1, &[(500., 1.)]),
     ];
-    let text = svg(&[("loss".into(), curves)], "update");
+    let text = svg(&[("loss".into(), curves)], "update", Letters::Font);
     assert_eq!(
         labels(&text),
         [
@@ -43,7 +43,11 @@ fn axes_have_round_numbers_and_the_legend_every_group_once() {
 #[test]
 fn small_and_large_numbers_stay_readable() {
     for (most, wanted) in [(5e-3, "0.001"), (5e-9, "1e-9"), (5e9, "1e9"), (0.5, "0.1")] {
-        let text = svg(&[("y".into(), vec![curve("a", 0, &[(0., 0.), (1., most)])])], "update");
+        let text = svg(
+            &[("y".into(), vec![curve("a", 0, &[(0., 0.), (1., most)])])],
+            "update",
+            Letters::Font,
+        );
         assert!(labels(&text).contains(&wanted), "{wanted} in {:?}", labels(&text));
     }
 }
@@ -52,14 +56,29 @@ fn small_and_large_numbers_stay_readable() {
 fn the_value_before_training_does_not_hide_the_rest() {
     let mut points = vec![(0., -1e6)];
     points.extend((1..10).map(|i| (100. * f64::from(i), f64::from(i))));
-    let text = svg(&[("y".into(), vec![curve("a", 0, &points)])], "update");
+    let text = svg(&[("y".into(), vec![curve("a", 0, &points)])], "update", Letters::Font);
     assert!(labels(&text).contains(&"8"), "{:?}", labels(&text));
 }
 
 #[test]
 fn nothing_and_one_number_can_be_drawn() {
     for points in [&[][..], &[(3., 7.)]] {
-        let text = svg(&[("y".into(), vec![curve("a", 0, points)])], "update");
+        let text = svg(&[("y".into(), vec![curve("a", 0, points)])], "update", Letters::Font);
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
+}
+
+#[test]
+fn without_a_font_every_text_is_a_path() {
+    let draw = |letters| {
+        svg(
+            &[("kl.z.1".into(), vec![curve("runs/a", 0, &[(0., 1.), (9., 3.)])])],
+            "update",
+            letters,
+        )
+    };
+    let (font, lines) = (draw(Letters::Font), draw(Letters::Lines));
+    let texts = font.matches("<text").count();
+    assert!(texts > 10 && !lines.contains("<text"));
+    assert_eq!(lines.matches("<path").count(), font.matches("<path").count() + texts);
 }

@@ -5,7 +5,7 @@
 use super::report::{Found, Line, Report};
 use super::text::{self, CONTROLS, LEGEND, Table, number};
 use crate::kernel::reduce::ends;
-use crate::train::curves::{self, Curve, colour, escape};
+use crate::train::curves::{self, Curve, Letters, colour, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
 
@@ -183,7 +183,7 @@ fn curves(report: &Report) -> String {
         true => String::new(),
         false => format!(
             "<div class=\"plot\">{}</div>\n",
-            curves::svg(&[("nats per sequence".into(), curves)], "update")
+            curves::svg(&[("nats per sequence".into(), curves)], "update", Letters::Font)
         ),
     }
 }
