@@ -94,7 +94,8 @@ impl Grads {
     }
 }
 
-fn added_in_pairs(mut terms: Vec<Option<Tensor>>) -> Option<Tensor> {
+/// The sum of one gradient over parts of a batch, as [`Grads::sum`] adds it.
+pub(crate) fn added_in_pairs(mut terms: Vec<Option<Tensor>>) -> Option<Tensor> {
     while terms.len() > 1 {
         let mut rest = terms.into_iter();
         terms = vec![];
@@ -139,6 +140,7 @@ impl Tape {
         let mut uses = vec![0; nodes.len()];
         let inputs = nodes[..=y.id.index()].iter().flat_map(|node| &node.inputs);
         inputs.for_each(|x| uses[x.index()] += 1);
+        let params = self.params.borrow();
         for node in nodes[..=y.id.index()].iter().rev() {
             let i = node.id.index();
             if !deferred[i].is_empty() {
@@ -149,6 +151,11 @@ impl Tape {
                 assert!(slot.fits(), "{node}: its deferred terms have another shape");
                 grads[i] = slot.grad;
                 self.notify(Event::AddedDeferred(node.rule));
+            }
+            if let Some(receiver) = self.receiver.as_ref().filter(|_| node.vjp.is_none())
+                && let Some(number) = params.iter().position(|leaf| *leaf == Some(node.id))
+            {
+                grads[i].take().into_iter().for_each(|grad| receiver(number, grad));
             }
             let Some(vjp) = &node.vjp else { continue };
             let gy = if keep == Keep::All { grads[i].clone() } else { grads[i].take() };
@@ -170,7 +177,7 @@ impl Tape {
             }
             self.notify(Event::PulledBack(node.rule));
         }
-        Grads { grads, params: self.params.borrow().clone() }
+        Grads { grads, params: params.clone() }
     }
 
     /// Every term of the chain rule at `x`; they sum to its gradient. Needs [`Keep::All`].

@@ -33,6 +33,7 @@ mod param;
 mod rule;
 mod slot;
 
+pub(crate) use backward::added_in_pairs;
 pub use backward::{Grads, Keep, Term};
 pub use param::Param;
 pub use rule::{Product, Rule, rule};
@@ -103,13 +104,17 @@ pub struct Tape {
     params: RefCell<Vec<Option<NodeId>>>,
     inference: bool,
     sequences: Cell<usize>,
-    observer: Option<Observer>,
+    observers: Vec<Observer>,
+    receiver: Option<Receiver>,
     /// What is added to the value of which node.
     moved: Option<(usize, Tensor)>,
 }
 
 /// Called with every [`Event`], as for a profile.
 type Observer = Box<dyn Fn(Event)>;
+
+/// Called with the number of every parameter and its gradient.
+type Receiver = Box<dyn Fn(usize, Tensor)>;
 
 /// What a tape has just done.
 #[derive(Clone, Copy, Debug)]
@@ -168,13 +173,31 @@ impl Tape {
 
     /// Calls `observer` after every node that is recorded, every vjp, and every sum of deferred terms.
     pub fn observe(&mut self, observer: impl Fn(Event) + 'static) {
-        self.observer = Some(Box::new(observer));
+        self.observers.push(Box::new(observer));
     }
 
     fn notify(&self, event: Event) {
-        if let Some(observer) = &self.observer {
-            observer(event);
-        }
+        self.observers.iter().for_each(|observer| observer(event));
+    }
+
+    /// Gives the gradient of every parameter to `receiver(number, gradient)` as soon as it is whole, so that [`Grads`] lack
+    /// it. It is whole when the walk back comes to where the parameter was first used: those of late layers first.
+    ///
+    /// ```
+    /// # use stcn::{Tape, Tensor, nn::Init, tape::{Keep, Param}};
+    /// # use std::{cell::RefCell, rc::Rc};
+    /// let [first, second] = [0, 1].map(|i| Param::new(i, ["first", "second"][i], Tensor::scalar(3.)));
+    /// let came = Rc::new(RefCell::new(vec![]));
+    /// let mut tape = Tape::new();
+    /// let list = Rc::clone(&came);
+    /// tape.hand_over(move |number, gradient| list.borrow_mut().push((number, gradient.item())));
+    /// let x = tape.param(&first);
+    /// let grads = tape.backward(x * x * tape.param(&second), Keep::Leaves);
+    /// assert_eq!(*came.borrow(), [(1, 9.), (0, 18.)]);
+    /// assert!(grads.find(&first).is_none());
+    /// ```
+    pub fn hand_over(&mut self, receiver: impl Fn(usize, Tensor) + 'static) {
+        self.receiver = Some(Box::new(receiver));
     }
 
     /// A leaf without a gradient: `requires_grad=False` in PyTorch.

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Computes until rank 0 has nothing more to do; gives whether it ended in order, not by a signal. The model is one of
 /// `registry`, which has to be that of rank 0.
-pub fn follow(link: &dyn Link, registry: &Registry) -> bool {
+pub fn follow(link: &'static dyn Link, registry: &Registry) -> bool {
     let mut held: Option<(String, Box<dyn SequenceModel>)> = None;
     loop {
         match decode(&link.receive(0)) {

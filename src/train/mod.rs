@@ -79,7 +79,7 @@ pub use fit::{Control, End, Observer, fit};
 #[cfg(feature = "files")]
 pub use kept::Kept;
 pub use particles::{Ancestors, Resample};
-pub use ranks::{Link, Ranks};
+pub use ranks::{Link, Ranks, Transfer};
 pub use resolve::Overrides;
 #[cfg(feature = "files")]
 pub use run::{Lock, RunDir};

@@ -1,6 +1,6 @@
 //! What the ranks of a run need of one another: messages.
 
-use crate::tensor::Real;
+use crate::tensor::{Real, Tensor};
 
 /// Messages between the ranks of a run. From one rank to another they arrive whole and in order; one that cannot arrive
 /// ends the program, on all ranks.
@@ -17,12 +17,22 @@ pub trait Link: Sync {
     /// The next bytes from a rank.
     fn receive(&self, from: usize) -> Vec<u8>;
 
-    /// Sends numbers; may wait until they are received.
-    fn send_numbers(&self, to: usize, numbers: &[Real]);
+    /// Begins to send the numbers of a tensor, or none of it, and returns. Messages that are under way between two ranks have
+    /// different tags.
+    fn begin_send(&self, to: usize, tag: usize, numbers: Option<Tensor>) -> Box<dyn Transfer>;
 
-    /// The next numbers from a rank, as many as it has sent.
-    fn receive_numbers(&self, from: usize, numbers: &mut [Real]);
+    /// Begins to receive such a message, whose numbers fill `into`, and returns.
+    fn begin_receive(&self, from: usize, tag: usize, into: Tensor) -> Box<dyn Transfer>;
 
     /// Rank 0 gives all others its numbers. All call it.
     fn broadcast(&self, numbers: &mut [Real]);
+}
+
+/// A message under way. If it is dropped, it is waited for.
+pub trait Transfer: Send {
+    /// Whether it has arrived, or is sent. Messages may move only while this or [`end`](Self::end) is called.
+    fn is_done(&mut self) -> bool;
+
+    /// Waits for it. What has arrived: `None` if that was no tensor.
+    fn end(self: Box<Self>) -> Option<Tensor>;
 }

@@ -3,7 +3,7 @@
 //! Rank 0 is the program as it is without MPI: it alone reads data, holds the optimiser, decides, writes and prints. The
 //! others hold a copy of the model and compute what rank 0 asks of them (`follow`): it sends them the parameters, and each
 //! its share of the sequences of a batch. What is computed for each sequence comes back in the order of the batch; gradients
-//! are added along the tree of sequences (`sum`). So no bit depends on how many ranks there are (decision 0030).
+//! are added along the tree of sequences while others are computed (`sum`). So no bit depends on how many ranks there are (decision 0030).
 //!
 //! Not here: messages by MPI (`mpi`), what there is to compute (`step`, `evaluate`, `drawn`).
 
@@ -12,7 +12,7 @@ mod link;
 pub(crate) mod mpi;
 mod sum;
 
-pub use link::Link;
+pub use link::{Link, Transfer};
 
 use super::shards::{branches, map_shards};
 use crate::data::Batch;
@@ -36,18 +36,25 @@ impl Ranks {
     pub const ALONE: Self = Self(None);
 
     /// Those of a link, of which this process is one.
+    #[cfg(any(feature = "mpi", feature = "internals"))]
     pub fn new(link: &'static dyn Link) -> Self {
         Self((link.ranks() > 1).then_some(link))
     }
 
+    /// `None` in a program that can have no other ranks: the compiler leaves out what would be done with them.
+    #[inline]
+    fn link(self) -> Option<&'static dyn Link> {
+        self.0.filter(|_| cfg!(any(feature = "mpi", feature = "internals")))
+    }
+
     /// How many there are.
     pub fn count(self) -> usize {
-        self.0.map_or(1, Link::ranks)
+        self.link().map_or(1, Link::ranks)
     }
 
     /// The link, if this process is one that computes what rank 0 asks.
     pub fn follows(self) -> Option<&'static dyn Link> {
-        self.0.filter(|link| link.rank() > 0)
+        self.link().filter(|link| link.rank() > 0)
     }
 
     /// Tells the others, first of all, how many threads each shall have (0: one per core).
@@ -62,7 +69,7 @@ impl Ranks {
 
     /// With the config by which the others build the model (`Config::portable_toml`).
     pub fn of(self, config: &str) -> Others<'_> {
-        Others(self.0.map(|link| (link, config)))
+        Others(self, config)
     }
 
     /// Tells the others that there is nothing more to do. Not `orderly`: after a signal, which the others may have had too.
@@ -71,7 +78,7 @@ impl Ranks {
     }
 
     fn tell<M: Serialize>(self, message: &M) {
-        if let Some(link) = self.0 {
+        if let Some(link) = self.link() {
             tell(link, message);
         }
     }
@@ -85,11 +92,11 @@ fn tell<M: Serialize>(link: &dyn Link, message: &M) {
 
 /// The other processes that work on a model, if there are any, and the config by which they build it.
 #[derive(Clone, Copy)]
-pub struct Others<'a>(Option<(&'static dyn Link, &'a str)>);
+pub struct Others<'a>(Ranks, &'a str);
 
 impl Others<'_> {
     /// This process alone.
-    pub const NONE: Self = Self(None);
+    pub const NONE: Self = Self(Ranks::ALONE, "");
 }
 
 /// What rank 0 tells another rank to do.
@@ -178,24 +185,24 @@ pub trait Sum: Serialize + DeserializeOwned + Sync {
 /// meanwhile, since the model is borrowed.
 pub struct Crew<'a> {
     model: &'a dyn SequenceModel,
-    link: Option<&'static dyn Link>,
+    ranks: Ranks,
 }
 
 impl<'a> Crew<'a> {
     /// Sends the others the parameters.
     pub fn new(others: Others, model: &'a dyn SequenceModel) -> Self {
-        let link = others.0.map(|(link, config)| {
+        let Others(ranks, config) = others;
+        if let Some(link) = ranks.link() {
             tell(link, &Order::Model(config.into()));
             model.visit(&mut |p| link.broadcast(&mut p.value.data().to_vec()));
-            link
-        });
-        Self { model, link }
+        }
+        Self { model, ranks }
     }
 
     /// The answers for all sequences of the batch, in order.
     pub fn map<J: Map>(&self, batch: &Batch, job: &J) -> Vec<J::Answer> {
         let own = |part: &Batch| map_shards(self.model, part, |shard| job.run(self.model, shard));
-        let Some(link) = self.link else { return own(batch) };
+        let Some(link) = self.ranks.link() else { return own(batch) };
         let shares = shares(batch.lengths.len(), link.ranks());
         let order = |batch| Order::Map { job: Described::new(J::NAME, job), batch };
         share_out(link, batch, &shares, order);
@@ -211,8 +218,8 @@ impl<'a> Crew<'a> {
         job: &J,
         watch: &(dyn Fn(&mut Tape) + Sync),
     ) -> (Vec<J::Answer>, Grads) {
-        let run = |shard: &Batch| job.run(self.model, shard, watch);
-        let Some(link) = self.link else {
+        let Some(link) = self.ranks.link() else {
+            let run = |shard: &Batch| job.run(self.model, shard, watch);
             let (answers, grads) = map_shards(self.model, batch, run).into_iter().unzip();
             return (answers, Grads::sum(grads));
         };
@@ -221,7 +228,7 @@ impl<'a> Crew<'a> {
         let order = |batch| Order::Sum { job: Described::new(J::NAME, job), batch, all };
         share_out(link, batch, &shares, order);
         let (mut answers, grads) =
-            sum::share(link, self.model, &batch.slice(shares[0].clone()), all, run);
+            sum::share(link, self.model, &batch.slice(shares[0].clone()), all, job, watch);
         gather(link, &shares, &mut answers);
         (answers, grads.expect("rank 0 has the first sequence"))
     }
@@ -266,14 +273,13 @@ pub(super) fn answer<J: Map>(link: &dyn Link, model: &dyn SequenceModel, job: &[
 
 /// What another rank does for rank 0: a [`Sum`] over its part of a batch of `all` sequences.
 pub(super) fn add<J: Sum>(
-    link: &dyn Link,
+    link: &'static dyn Link,
     model: &dyn SequenceModel,
     job: &[u8],
     own: &Batch,
     all: usize,
 ) {
     let job: J = decode(job);
-    let run = |shard: &Batch| job.run(model, shard, &|_| ());
-    let (answers, _) = sum::share(link, model, own, all, run);
+    let (answers, _) = sum::share(link, model, own, all, &job, &|_| ());
     link.send(0, &encode(&answers));
 }

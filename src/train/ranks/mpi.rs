@@ -1,18 +1,23 @@
 //! The ranks of a run as MPI has started them. Messages go through whatever network its engine has found.
 //!
 //! An error in MPI ends the program on all ranks, as MPI's standard has it.
+#![allow(unsafe_code)]
 
-use super::{COUNT, Link, Ranks, decode, encode};
+use super::{COUNT, Link, Ranks, Transfer, decode, encode};
 use crate::error::{Error, Result};
-use crate::tensor::Real;
+use crate::tensor::{Real, Tensor};
 use crate::train::checkpoint::ARITHMETIC;
 use mpi::Threading;
+use mpi::datatype::Equivalence;
 use mpi::environment::{Universe, initialize_with_threading, processor_name};
+use mpi::point_to_point::Status;
+use mpi::request::{Request, StaticScope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::*;
 use sha2::{Digest, Sha256};
 use std::env;
 use std::mem::ManuallyDrop;
+use std::ptr;
 
 /// The number of this process: Open MPI, PMIx (`srun --mpi=pmix`), PMI.
 const RANK: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
@@ -124,22 +129,83 @@ impl Link for World {
     }
 
     fn send(&self, to: usize, message: &[u8]) {
-        Self::all().process_at_rank(number(to)).send(message);
+        Self::all().process_at_rank(number(to)).send_with_tag(message, ORDERS);
     }
 
     fn receive(&self, from: usize) -> Vec<u8> {
-        Self::all().process_at_rank(number(from)).receive_vec().0
+        Self::all().process_at_rank(number(from)).receive_vec_with_tag(ORDERS).0
     }
 
-    fn send_numbers(&self, to: usize, numbers: &[Real]) {
-        Self::all().process_at_rank(number(to)).send(numbers);
+    fn begin_send(&self, to: usize, tag: usize, numbers: Option<Tensor>) -> Box<dyn Transfer> {
+        let data = numbers.as_ref().map_or(&[][..], Tensor::data);
+        // SAFETY: the numbers stay where they are until the request has ended, in `Numbers`, which waits for that.
+        let data: &'static [Real] = unsafe { &*ptr::from_ref(data) };
+        let (all, tag) = (Self::all(), self::tag(tag));
+        let request =
+            all.process_at_rank(number(to)).immediate_send_with_tag(StaticScope, data, tag);
+        Box::new(Numbers { request: Some(request), numbers, came: false })
     }
 
-    fn receive_numbers(&self, from: usize, numbers: &mut [Real]) {
-        Self::all().process_at_rank(number(from)).receive_into(numbers);
+    fn begin_receive(&self, from: usize, tag: usize, mut into: Tensor) -> Box<dyn Transfer> {
+        // SAFETY: as above, and nobody reads or writes the numbers meanwhile.
+        let data: &mut [Real] = unsafe { &mut *ptr::from_mut(into.data_mut()) };
+        let (all, tag) = (Self::all(), self::tag(tag));
+        let from = all.process_at_rank(number(from));
+        let request = from.immediate_receive_into_with_tag(StaticScope, data, tag);
+        Box::new(Numbers { request: Some(request), numbers: Some(into), came: false })
     }
 
     fn broadcast(&self, numbers: &mut [Real]) {
         Self::all().process_at_rank(0).broadcast_into(numbers);
+    }
+}
+
+/// The tag of messages that are waited for.
+const ORDERS: i32 = 0;
+
+/// That of gradients.
+fn tag(tag: usize) -> i32 {
+    i32::try_from(tag + 1).expect("fewer than 2³¹ gradients are under way")
+}
+
+/// A tensor that MPI sends or fills.
+struct Numbers {
+    request: Option<Request<'static, [Real]>>,
+    numbers: Option<Tensor>,
+    came: bool,
+}
+
+// SAFETY: MPI's requests belong to the process, not to a thread; one thread at a time has this.
+unsafe impl Send for Numbers {}
+
+impl Numbers {
+    fn ended(&mut self, status: Status) {
+        self.came = status.count(Real::equivalent_datatype()) > 0;
+    }
+}
+
+impl Transfer for Numbers {
+    fn is_done(&mut self) -> bool {
+        match self.request.take().map(Request::test) {
+            Some(Err(still)) => self.request = Some(still),
+            Some(Ok(status)) => self.ended(status),
+            None => (),
+        }
+        self.request.is_none()
+    }
+
+    fn end(mut self: Box<Self>) -> Option<Tensor> {
+        if let Some(status) = self.request.take().map(Request::wait) {
+            self.ended(status);
+        }
+        self.numbers.take().filter(|_| self.came)
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            request.wait_without_status();
+        }
     }
 }

@@ -1,18 +1,63 @@
 mod sum;
 
 use proptest::prelude::*;
-use stcn::Real;
 use stcn::internals::follow::follow;
-use stcn::internals::ranks::{Link, Ranks, shares};
+use stcn::internals::ranks::{Link, Ranks, Transfer, shares};
 use stcn::models::Registry;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use stcn::{Real, Tensor};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex};
 
-/// Threads of this process as ranks, with a channel from each to each.
+/// The sender of a message, and its tag if it is a gradient.
+type Key = (usize, Option<usize>);
+
+/// Messages to one rank that it has not yet taken.
+#[derive(Default)]
+struct Mailbox {
+    waiting: Mutex<BTreeMap<Key, VecDeque<Vec<u8>>>>,
+    came: Condvar,
+    /// The tags of all that came, in order.
+    tags: Mutex<Vec<usize>>,
+}
+
+impl Mailbox {
+    fn put(&self, from: usize, tag: Option<usize>, message: Vec<u8>) {
+        self.tags.lock().unwrap().extend(tag);
+        self.waiting.lock().unwrap().entry((from, tag)).or_default().push_back(message);
+        self.came.notify_all();
+    }
+
+    fn take_now(&self, from: usize, tag: Option<usize>) -> Option<Vec<u8>> {
+        self.waiting.lock().unwrap().get_mut(&(from, tag))?.pop_front()
+    }
+
+    fn take(&self, from: usize, tag: Option<usize>) -> Vec<u8> {
+        let waiting = self.waiting.lock().unwrap();
+        let empty = |waiting: &mut BTreeMap<_, VecDeque<_>>| {
+            waiting.get(&(from, tag)).is_none_or(VecDeque::is_empty)
+        };
+        let mut waiting = self.came.wait_while(waiting, empty).unwrap();
+        waiting.get_mut(&(from, tag)).unwrap().pop_front().unwrap()
+    }
+}
+
+/// Threads of this process as ranks.
 struct Threads {
     rank: usize,
-    to: Vec<Mutex<Sender<Vec<u8>>>>,
-    from: Vec<Mutex<Receiver<Vec<u8>>>>,
+    all: Arc<Vec<Mailbox>>,
+}
+
+/// The bytes of numbers, with a byte before them that says whether there are any.
+fn bytes(numbers: Option<&[Real]>) -> Vec<u8> {
+    let there = [u8::from(numbers.is_some())];
+    there.into_iter().chain(numbers.into_iter().flatten().flat_map(|x| x.to_le_bytes())).collect()
+}
+
+fn numbers(bytes: &[u8], into: &mut [Real]) {
+    assert_eq!(bytes.len() - 1, size_of_val(into), "as many as were sent");
+    for (x, bytes) in into.iter_mut().zip(bytes[1..].chunks_exact(size_of::<Real>())) {
+        *x = Real::from_le_bytes(bytes.try_into().unwrap());
+    }
 }
 
 impl Link for Threads {
@@ -21,49 +66,84 @@ impl Link for Threads {
     }
 
     fn ranks(&self) -> usize {
-        self.to.len()
+        self.all.len()
     }
 
     fn send(&self, to: usize, message: &[u8]) {
-        self.to[to].lock().unwrap().send(message.into()).unwrap();
+        self.all[to].put(self.rank, None, message.into());
     }
 
     fn receive(&self, from: usize) -> Vec<u8> {
-        self.from[from].lock().unwrap().recv().unwrap()
+        self.all[self.rank].take(from, None)
     }
 
-    fn send_numbers(&self, to: usize, numbers: &[Real]) {
-        self.send(to, &numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+    fn begin_send(&self, to: usize, tag: usize, numbers: Option<Tensor>) -> Box<dyn Transfer> {
+        self.all[to].put(self.rank, Some(tag), bytes(numbers.as_ref().map(Tensor::data)));
+        Box::new(Sent)
     }
 
-    fn receive_numbers(&self, from: usize, numbers: &mut [Real]) {
-        let bytes = self.receive(from);
-        assert_eq!(bytes.len(), size_of_val(numbers), "as many as were sent");
-        for (x, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(size_of::<Real>())) {
-            *x = Real::from_le_bytes(bytes.try_into().unwrap());
-        }
+    fn begin_receive(&self, from: usize, tag: usize, into: Tensor) -> Box<dyn Transfer> {
+        let (all, rank) = (Arc::clone(&self.all), self.rank);
+        Box::new(Coming { all, rank, from, tag, into, message: None })
     }
 
-    fn broadcast(&self, numbers: &mut [Real]) {
+    fn broadcast(&self, all: &mut [Real]) {
         match self.rank {
-            0 => (1..self.ranks()).for_each(|rank| self.send_numbers(rank, numbers)),
-            _ => self.receive_numbers(0, numbers),
+            0 => (1..self.ranks()).for_each(|rank| self.send(rank, &bytes(Some(all)))),
+            _ => numbers(&self.receive(0), all),
         }
+    }
+}
+
+struct Sent;
+
+impl Transfer for Sent {
+    fn is_done(&mut self) -> bool {
+        true
+    }
+
+    fn end(self: Box<Self>) -> Option<Tensor> {
+        None
+    }
+}
+
+struct Coming {
+    all: Arc<Vec<Mailbox>>,
+    rank: usize,
+    from: usize,
+    tag: usize,
+    into: Tensor,
+    message: Option<Vec<u8>>,
+}
+
+impl Transfer for Coming {
+    fn is_done(&mut self) -> bool {
+        if self.message.is_none() {
+            self.message = self.all[self.rank].take_now(self.from, Some(self.tag));
+        }
+        self.message.is_some()
+    }
+
+    fn end(mut self: Box<Self>) -> Option<Tensor> {
+        let wait = || self.all[self.rank].take(self.from, Some(self.tag));
+        let message = self.message.take().unwrap_or_else(wait);
+        (message[0] == 1).then(|| {
+            numbers(&message, self.into.data_mut());
+            self.into
+        })
     }
 }
 
 /// What rank 0 of `count` makes of `job`, with the help of the others.
 pub fn on_ranks<R>(count: usize, job: impl FnOnce(Ranks) -> R) -> R {
-    let mut links: Vec<Threads> =
-        (0..count).map(|rank| Threads { rank, to: vec![], from: vec![] }).collect();
-    for from in 0..count {
-        for to in 0..count {
-            let (sender, receiver) = channel();
-            links[from].to.push(Mutex::new(sender));
-            links[to].from.push(Mutex::new(receiver));
-        }
-    }
-    let mut links = links.into_iter().map(|link| &*Box::leak(Box::new(link)));
+    on_ranks_told(count, job).0
+}
+
+/// The same, and the tags of the gradients that came to rank 0, in order.
+fn on_ranks_told<R>(count: usize, job: impl FnOnce(Ranks) -> R) -> (R, Vec<usize>) {
+    let all: Arc<Vec<Mailbox>> = Arc::new((0..count).map(|_| Mailbox::default()).collect());
+    let links = (0..count).map(|rank| Threads { rank, all: Arc::clone(&all) });
+    let mut links = links.map(|link| &*Box::leak(Box::new(link)));
     let ranks = Ranks::new(links.next().unwrap());
     std::thread::scope(|scope| {
         let others: Vec<_> =
@@ -71,7 +151,7 @@ pub fn on_ranks<R>(count: usize, job: impl FnOnce(Ranks) -> R) -> R {
         let result = job(ranks);
         ranks.end(true);
         others.into_iter().for_each(|other| assert!(other.join().unwrap()));
-        result
+        (result, all[0].tags.lock().unwrap().clone())
     })
 }
 
