@@ -53,7 +53,15 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
             (routes.to_string(), json!(routes))
         }
         None => {
-            let node = pass.find(&args.node.join(" "))?;
+            let node = match &args.node[..] {
+                [first, second, ..] if pass.find(first).is_ok() && pass.find(second).is_ok() => {
+                    return Err(Error::usage(format!(
+                        "{first} and {second} are two nodes, and one at a time is explained; `--from {second} --to \
+                         {first}` shows how the gradient comes from the one to the other"
+                    )));
+                }
+                words => pass.find(&words.join(" "))?,
+            };
             match &args.element {
                 Some(element) => {
                     let number = pass.element(&node, element, args.depth.unwrap_or(3))?;

@@ -4,7 +4,7 @@ use super::colour::{ERROR, GOOD, WARNING, is_utf8, paint};
 use super::config::ConfigArgs;
 use super::trained::open;
 use super::{peak_mib, reading, thousands};
-use crate::data::Split;
+use crate::data::{Normalisation, Split};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::in_shell;
 use crate::inspect::dump::Dump;
@@ -427,6 +427,13 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
             eprintln!("{}: {summary}", set.name().display());
         }
     }
+    for d in constant(trainer) {
+        eprintln!(
+            "note: channel {} has one and the same value in the training part: the surer a model is of it the more nats \
+             it gets, without end; leave it out",
+            d + 1
+        );
+    }
     changes.iter().for_each(|change| eprintln!("changed: {change}"));
     eprintln!("memory: about {}", memory.summary());
     let mut threads = counted(crate::parallel::threads(), "thread");
@@ -435,6 +442,20 @@ fn introduce(trainer: &Trainer, changes: &[Change], memory: Estimate, run: &RunD
     }
     let isa = isa().name();
     eprintln!("run {}, seed {}, {threads}, {isa}", run.root().display(), config.seed);
+}
+
+/// The real channels that never change in the training part: normalisation has left their standard deviation at 1.
+fn constant(trainer: &Trainer) -> Vec<usize> {
+    let (set, real) = (trainer.set(), trainer.config().model.obs.real_channels());
+    let Normalisation { mean, std } = trainer.normalisation();
+    let Some(Ok(rows)) = set.split(Split::Train).first().and_then(|&i| set.pieces(i).next()) else {
+        return vec![];
+    };
+    let stays = |d: &usize| {
+        let mut values = rows.iter().skip(*d).step_by(set.channels());
+        std[*d] == 1. && values.all(|&x| f64::from(x) == mean[*d])
+    };
+    (0..real).filter(stays).collect()
 }
 
 /// A progress bar on a terminal, a line per check elsewhere, or JSON.
