@@ -118,6 +118,7 @@ fn words() -> Vec<Words> {
             "Mutex, RwLock, Condvar, mpsc, atomic",
             &[
                 "tensor.rs",
+                "cli/screen.rs",
                 "cli/train.rs",
                 "cli/table.rs",
                 "cli/profile.rs",

@@ -41,6 +41,7 @@ mod ranks;
 mod safetensors;
 mod sample;
 mod schema;
+mod screen;
 mod table;
 mod train;
 mod trained;

@@ -29,6 +29,7 @@ mod safetensors;
 mod same_bits;
 mod sample;
 mod schema;
+mod screen;
 mod series;
 mod stopped;
 #[cfg(not(feature = "f64"))] // for its small sizes, the matrix of bits is asked

@@ -25,31 +25,6 @@ fn config(lab: &Lab) -> Config {
     Config::from_toml(&text, "config.toml".as_ref(), &Registry::default()).unwrap()
 }
 
-#[test]
-fn a_channel_that_never_changes_is_told() {
-    let lab = Lab::new();
-    let value = |i: usize, j: usize| if j % 3 == 1 { 0.1 } else { ((i + j) % 7) as f32 };
-    let rows = |i| (0..12 * 3).map(|j| value(i, j)).collect();
-    let set = DataSet::from_parts("x", 3, (0..4).map(rows).collect(), None).unwrap();
-    set.save(lab.path("x.npz")).unwrap();
-    let words = format!("--preset series-tiny --data x.npz --steps 1 {TINY}");
-    let notes = |more: &str| {
-        let said = stderr(&lab.stcn(&format!("train {words} {more}")).output().unwrap());
-        said.lines()
-            .filter(|line| line.starts_with("note: channel "))
-            .map(String::from)
-            .collect::<Vec<_>>()
-    };
-    let told = notes("--out a");
-    says(&told.join("\n"), &["note: channel 2 has one and the same value in the training part"]);
-    assert_eq!(told.len(), 1);
-    assert_eq!(
-        notes("--out b --set data.normalise=none"),
-        [""; 0],
-        "0.1 is not the mean that was subtracted"
-    );
-}
-
 /// Every width, models with latents and without, with all parts and with the training part alone.
 #[test]
 fn what_a_run_says_at_its_end_to_do_next_can_be_done() {
