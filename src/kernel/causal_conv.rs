@@ -5,7 +5,7 @@
 //! case K = 1, all rows one sequence. Source: arithmetic as decision 0005 has it. Not here: the gradient of w
 //! (`weight_grad`).
 
-use super::gemm::{Mat, Onto, Packed, Right, fill, mul_add_each, mul_add_onto};
+use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, fill, mul_add_each, mul_add_onto};
 use crate::parallel::{self, Tile, Work};
 use crate::tensor::Real;
 
@@ -85,7 +85,12 @@ impl CausalConv {
         y: [&mut [Real]; N],
     ) {
         let (i, o) = (self.inputs, self.outputs);
-        let (batch, block) = (rows[0].len() / i, 64.min(o));
+        let batch = rows[0].len() / i;
+        // For one row the threads' parts are as wide as they can be, so that memory is read in order.
+        let block = match batch {
+            1 => o.div_ceil(parallel::threads().div_ceil(N)).next_multiple_of(PANEL_COLUMNS).min(o),
+            _ => 64.min(o),
+        };
         if batch == 0 {
             return;
         }

@@ -71,6 +71,7 @@ fn shapes() -> Vec<(usize, usize, usize)> {
     let faces = [
         (1, 1),
         (1, 33),
+        (1, 300),
         (8, 16),
         (12, 31),
         (13, 32),

@@ -23,6 +23,13 @@ const ROWS_FOUR: usize = match () {
     _ => 2,
 };
 
+/// Vectors of the one row of C of a product with a single row, whose weights are read in place: so wide that memory is read
+/// in order, several cache lines of one row of B and then of the next.
+#[cfg(target_arch = "x86_64")]
+const WIDE_32: usize = 16;
+const WIDE_16: usize = 8;
+const WIDE_FOUR: usize = if cfg!(target_arch = "aarch64") { 16 } else { 4 };
+
 /// Columns of one packed panel.
 fn width() -> usize {
     match isa() {
@@ -155,25 +162,55 @@ pub(super) fn product<'a>(
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 unsafe fn avx512(p: Product, next: Option<&Product>) {
     // SAFETY: the caller's.
-    unsafe { run::<std::arch::x86_64::__m512, ROWS_32>(p, next) }
+    unsafe { run::<std::arch::x86_64::__m512, ROWS_32, WIDE_32>(p, next) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(p: Product, next: Option<&Product>) {
     // SAFETY: the caller's.
-    unsafe { run::<std::arch::x86_64::__m256, ROWS_16>(p, next) }
+    unsafe { run::<std::arch::x86_64::__m256, ROWS_16, WIDE_16>(p, next) }
 }
 
 unsafe fn four(p: Product, next: Option<&Product>) {
     // SAFETY: the caller's.
-    unsafe { run::<Four, ROWS_FOUR>(p, next) }
+    unsafe { run::<Four, ROWS_FOUR, WIDE_FOUR>(p, next) }
 }
 
 /// Chains of k outermost (they are the definition), then panels of B, which stay in the first
 /// cache while strips of rows pass by.
 #[inline(always)]
-unsafe fn run<V: Simd, const MOST: usize>(p: Product, next: Option<&Product>) {
+unsafe fn run<V: Simd, const MOST: usize, const WIDE: usize>(
+    mut p: Product,
+    next: Option<&Product>,
+) {
+    let width = WIDE * V::LANES;
+    if p.m == 1 && !p.padded {
+        // As wide as the registers allow; the panels below are for what is left.
+        while p.n >= width {
+            // SAFETY: inside the matrices, by the loops' bounds.
+            unsafe {
+                for start in (0..p.k).step_by(CHAIN) {
+                    let part = Product {
+                        k: CHAIN.min(p.k - start),
+                        a: p.a.add(start * p.a_col),
+                        b: p.b.add(start * p.b_row),
+                        add: p.add || start > 0,
+                        // Sixteen rows on: by then memory has answered.
+                        ahead: Ahead {
+                            from: p.b.wrapping_add((start + 16) * p.b_row),
+                            step: p.b_row,
+                            other: width / 2,
+                        },
+                        ..p
+                    };
+                    micro::<V, 1, WIDE, false>(part, V::LANES);
+                }
+                let row = if p.row.is_null() { p.row } else { p.row.add(width) };
+                p = Product { n: p.n - width, b: p.b.add(width), c: p.c.add(width), row, ..p };
+            }
+        }
+    }
     let strips = p.m.div_ceil(MOST);
     for start in (0..p.k).step_by(CHAIN) {
         // SAFETY: inside the matrices, by the loops' bounds.
