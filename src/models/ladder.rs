@@ -34,6 +34,8 @@ settings! {
         pub draws: Draws,
         /// The spread of the combined posterior.
         pub precision: Precision,
+        /// Whether every LSTM cell but the lowest adds its input to its output. Not in the paper; deep stacks learn faster.
+        pub residual: bool,
     }
 }
 
@@ -97,6 +99,7 @@ impl Architecture for Paper {
             decoder: Decoder::Pointwise,
             draws: Draws::Shared,
             precision: Precision::Product,
+            residual: false,
         }
     }
 
@@ -120,7 +123,8 @@ impl Architecture for Paper {
 /// A LadderRNN with fresh parameters.
 pub fn new(init: &mut Init, config: &Config, obs: &ObservationConfig, dense: bool) -> Stcn {
     let cells = config.latents.len() * config.cells_per_latent;
-    let stack = Stack::cells(init, "lstm", (obs.input, config.hidden_size), cells);
+    let widths = (obs.input, config.hidden_size);
+    let stack = Stack::cells(init, "lstm", widths, cells, config.residual);
     let sizes = Sizes {
         input: obs.input,
         dense,

@@ -435,7 +435,7 @@ impl SequenceModel for Stcn {
     }
 
     fn is_recurrent(&self) -> bool {
-        matches!(self.stack, Stack::Cells(_))
+        matches!(self.stack, Stack::Cells { .. })
     }
 
     fn bound(&self) -> Bound {

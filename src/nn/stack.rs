@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 /// ```
 /// # use stcn::{Tape, Tensor, nn::{Init, Stack, Tcn}};
 /// let blocks = Stack::Blocks(Tcn::new(&mut Init::new(1), "tcn", (3, 8), (2, 1), 2));
-/// let cells = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2);
+/// let cells = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2, false);
 /// for stack in [blocks, cells] {
 ///     let tape = Tape::inference();
 ///     let outputs = stack.forward(tape.constant(Tensor::zeros(&[1, 5, 3])));
@@ -23,21 +23,26 @@ use crate::tensor::Tensor;
 pub enum Stack {
     /// Gated blocks: the output y of each.
     Blocks(Tcn),
-    /// LSTM layers without residuals: the h of each.
-    Cells(Vec<Lstm>),
+    /// LSTM layers: the h of each, to which its input is added from the second on if `residual`.
+    Cells {
+        /// The layers, the lowest first.
+        cells: Vec<Lstm>,
+        /// y^l = h^l + y^{l−1} for l > 1, where it is y^l = h^l otherwise.
+        residual: bool,
+    },
 }
 
 impl Module for Stack {
     fn visit<'m>(&'m self, f: &mut dyn FnMut(&'m Param)) {
         match self {
             Self::Blocks(tcn) => tcn.visit(f),
-            Self::Cells(cells) => cells.visit(f),
+            Self::Cells { cells, .. } => cells.visit(f),
         }
     }
     fn visit_mut<'m>(&'m mut self, f: &mut dyn FnMut(&'m mut Param)) {
         match self {
             Self::Blocks(tcn) => tcn.visit_mut(f),
-            Self::Cells(cells) => cells.visit_mut(f),
+            Self::Cells { cells, .. } => cells.visit_mut(f),
         }
     }
 }
@@ -49,10 +54,12 @@ impl Stack {
         name: &str,
         (in_channels, channels): (usize, usize),
         cells: usize,
+        residual: bool,
     ) -> Self {
-        Self::Cells(init.list(name, cells, |init, i| {
+        let cells = init.list(name, cells, |init, i| {
             Lstm::new(init, if i == 0 { in_channels } else { channels }, channels, 1.)
-        }))
+        });
+        Self::Cells { cells, residual }
     }
 
     /// The output of every layer, the lowest first.
@@ -60,13 +67,14 @@ impl Stack {
     pub fn forward<'t>(&self, s: Var<'t>) -> Vec<Var<'t>> {
         match self {
             Self::Blocks(tcn) => tcn.forward(s),
-            Self::Cells(cells) => {
-                let mut h = s;
-                let mut run = |cell: &Lstm| {
-                    h = cell.forward(h);
-                    h
+            Self::Cells { cells, residual } => {
+                let mut y = s;
+                let run = |(l, cell): (usize, &Lstm)| {
+                    let h = cell.forward(y);
+                    y = if *residual && l > 0 { h + y } else { h };
+                    y
                 };
-                cells.iter().map(&mut run).collect()
+                cells.iter().enumerate().map(run).collect()
             }
         }
     }
@@ -75,7 +83,7 @@ impl Stack {
     pub fn past(&self, batch: usize) -> StackPast {
         match self {
             Self::Blocks(tcn) => StackPast::Blocks(tcn.past(batch)),
-            Self::Cells(cells) => {
+            Self::Cells { cells, .. } => {
                 StackPast::Cells(cells.iter().map(|cell| cell.start(batch)).collect())
             }
         }
@@ -89,15 +97,17 @@ impl Stack {
             (Self::Blocks(tcn), StackPast::Blocks(past)) => {
                 tcn.step(s, past).into_iter().map(|(_, y)| y).collect()
             }
-            (Self::Cells(cells), StackPast::Cells(states)) => {
-                let (tape, mut h) = (Tape::inference(), s.clone());
-                let run = |(cell, state): (&Lstm, &mut [Tensor; 2])| {
+            (Self::Cells { cells, residual }, StackPast::Cells(states)) => {
+                let (tape, mut y) = (Tape::inference(), s.clone());
+                let run = |(l, (cell, state)): (usize, (&Lstm, &mut [Tensor; 2]))| {
                     let before = state.clone().map(|x| tape.constant(x));
-                    *state = cell.step(tape.constant(h.clone()), before).map(Var::value);
-                    h = state[0].clone();
-                    h.clone()
+                    let x = tape.constant(y.clone());
+                    let [h, c] = cell.step(x, before);
+                    *state = [h, c].map(Var::value);
+                    y = if *residual && l > 0 { h + x } else { h }.value();
+                    y.clone()
                 };
-                cells.iter().zip(states).map(run).collect()
+                cells.iter().zip(states).enumerate().map(run).collect()
             }
             _ => panic!("Stack::step: the past is of the other kind of stack"),
         }

@@ -155,13 +155,14 @@ settings! {
 
 /// Keys that came later, with the values that change nothing: left out of checkpoints, which so have the bytes that they had
 /// before.
-const LATER: [&str; 6] = [
+const LATER: [&str; 7] = [
     "transpose = 0",
     "rate = 0",
     "weight_decay = 0.0",
     "valid_sequences = 0",
     "keep = 0",
     "sample_every = 0",
+    "residual = false",
 ];
 
 /// The largest `data.transpose`: an octave.

@@ -330,9 +330,10 @@ fn every_key_says_what_it_means_and_a_switch_its_words() {
                 config.kind,
                 key.name
             );
-            let words = value.as_str().map_or(vec![], |word| vec![word]);
+            let of_bool = value.as_bool().map(|value| if value { "true" } else { "false" });
+            let words = value.as_str().or(of_bool);
             assert!(words.iter().all(|word| key.values.contains(word)), "{}", key.name);
-            assert_eq!(key.values.is_empty(), words.is_empty(), "{}", key.name);
+            assert_eq!(key.values.is_empty(), words.is_none(), "{}", key.name);
         }
     }
 }

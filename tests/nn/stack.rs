@@ -2,10 +2,11 @@ use super::{lively, normals, step};
 use stcn::Tape;
 use stcn::nn::{Module, Stack, Tcn};
 
-fn stacks() -> [Stack; 2] {
+fn stacks() -> [Stack; 3] {
     [
         lively(|init| Stack::Blocks(Tcn::new(init, "tcn", (3, 6), (2, 2), 2))),
-        lively(|init| Stack::cells(init, "lstm", (3, 6), 4)),
+        lively(|init| Stack::cells(init, "lstm", (3, 6), 4, false)),
+        lively(|init| Stack::cells(init, "lstm", (3, 6), 4, true)),
     ]
 }
 
@@ -29,7 +30,7 @@ fn a_step_is_a_row_of_the_whole_to_the_bit() {
 
 #[test]
 fn a_cell_reads_the_one_below_it_without_a_residual() {
-    let mut stack = lively(|init| Stack::cells(init, "lstm", (3, 6), 3));
+    let mut stack = lively(|init| Stack::cells(init, "lstm", (3, 6), 3, false));
     let lstm = |i: usize| 4 * ((i + 6) * 6 + 6);
     assert_eq!(stack.parameter_count(), lstm(3) + 2 * lstm(6)); // stcn.md §9
     let run = |stack: &Stack| -> Vec<_> {
@@ -57,8 +58,21 @@ fn a_cell_reads_the_one_below_it_without_a_residual() {
 }
 
 #[test]
+fn with_residuals_a_cell_adds_its_input_to_its_output_but_for_the_lowest() {
+    let stack = lively(|init| Stack::cells(init, "lstm", (6, 6), 3, true));
+    let Stack::Cells { cells, .. } = &stack else { unreachable!() };
+    let tape = Tape::inference();
+    let x = tape.constant(normals(&[2, 5, 6]));
+    let first = cells[0].forward(x);
+    let second = cells[1].forward(first) + first;
+    let third = cells[2].forward(second) + second;
+    let found: Vec<_> = stack.forward(x).into_iter().map(|y| y.value()).collect();
+    assert_eq!(found, [first, second, third].map(|y| y.value()));
+}
+
+#[test]
 #[should_panic(expected = "Stack::step: the past is of the other kind of stack")]
 fn a_past_of_another_stack_is_refused() {
-    let [blocks, cells] = stacks();
+    let [blocks, cells, _] = stacks();
     cells.step(&normals(&[1, 1, 3]), &mut blocks.past(1));
 }
