@@ -55,10 +55,7 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         None => {
             let node = match &args.node[..] {
                 [first, second, ..] if pass.find(first).is_ok() && pass.find(second).is_ok() => {
-                    return Err(Error::usage(format!(
-                        "{first} and {second} are two nodes, and one at a time is explained; `--from {second} --to \
-                         {first}` shows how the gradient comes from the one to the other"
-                    )));
+                    return Err(two_nodes(&pass, [first, second]));
                 }
                 words => pass.find(&words.join(" "))?,
             };
@@ -80,4 +77,20 @@ pub(super) fn run(args: Args, registry: &Registry) -> Result<()> {
         print!("{about}\n{text}");
     }
     Ok(())
+}
+
+/// The refusal of two nodes where one is wanted.
+fn two_nodes(pass: &Pass, [first, second]: [&str; 2]) -> Error {
+    let comes = |from: &str, to: &str| {
+        let found = pass.find(from).and_then(|from| pass.routes(&from, &pass.find(to)?));
+        found.is_ok().then(|| {
+            format!(
+                "; `--from {from} --to {to}` shows how the gradient comes from the one to the other"
+            )
+        })
+    };
+    let cure = comes(first, second).or_else(|| comes(second, first)).unwrap_or_default();
+    Error::usage(format!(
+        "{first} and {second} are two nodes, and one at a time is explained{cure}"
+    ))
 }

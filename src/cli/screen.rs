@@ -2,7 +2,7 @@
 
 use super::colour::{ERROR, GOOD, is_utf8, paint};
 use super::{peak_mib, thousands};
-use crate::data::{Normalisation, Split};
+use crate::data::{Normalisation, Normalise, Split};
 use crate::file::in_shell;
 use crate::inspect::figures::counted;
 use crate::inspect::sparkline::Sparkline;
@@ -52,8 +52,8 @@ pub(super) fn introduce(
     }
     for d in constant(trainer) {
         eprintln!(
-            "note: channel {} has one and the same value in the training part: the surer a model is of it the more nats \
-             it gets, without end; leave it out",
+            "note: channel {} has one and the same value in the training part: a model that is sure of it gets up to 6 nats a \
+             step, which mean nothing; leave it out",
             d + 1
         );
     }
@@ -67,9 +67,14 @@ pub(super) fn introduce(
     eprintln!("run {}, seed {}, {threads}, {isa}", run.root().display(), config.seed);
 }
 
-/// The real channels that never change in the training part: normalisation has left their standard deviation at 1.
+/// The real channels that never change in the training part, if each is normalised by itself: then their standard deviation has
+/// been left at 1. With noise added none is constant.
 fn constant(trainer: &Trainer) -> Vec<usize> {
-    let (set, real) = (trainer.set(), trainer.config().model.obs.real_channels());
+    let (set, config) = (trainer.set(), trainer.config());
+    if config.data.normalise != Normalise::PerChannel || config.data.dequantise {
+        return vec![];
+    }
+    let real = config.model.obs.real_channels();
     let Normalisation { mean, std } = trainer.normalisation();
     let Some(Ok(rows)) = set.split(Split::Train).first().and_then(|&i| set.pieces(i).next()) else {
         return vec![];

@@ -86,7 +86,7 @@ impl CausalConv {
     ) {
         let (i, o) = (self.inputs, self.outputs);
         let batch = rows[0].len() / i;
-        // For one row the threads' parts are as wide as they can be, so that memory is read in order.
+        // For one row the threads' parts are as wide as they can be: the wider, the more of a row of w is read at once.
         let block = match batch {
             1 => o.div_ceil(parallel::threads().div_ceil(N)).next_multiple_of(PANEL_COLUMNS).min(o),
             _ => 64.min(o),

@@ -1,6 +1,6 @@
 //! The instruction set of this CPU, and the vectors that products are written in.
 //!
-//! One of the four files that may use `unsafe` (`gemm::single`, `parallel::workers` and `train::allocator` are the others):
+//! One of the five files that may use `unsafe` (`gemm::single`, `parallel::workers`, `train::allocator` and `train::ranks::mpi` are the others):
 //! intrinsics and functions compiled for a CPU feature are only reached after [`isa`] has seen that
 //! feature. Every path gives the same bits; `STCN_ISA=avx512|avx2|neon|portable` forces one that the CPU has, for
 //! tests.

@@ -34,14 +34,14 @@ settings! {
         pub draws: Draws,
         /// The spread of the combined posterior.
         pub precision: Precision,
-        /// Whether every LSTM cell but the lowest adds its input to its output. Not in the paper; deep stacks learn faster.
+        /// Whether every LSTM cell but the lowest adds its input to its output. Not in the paper.
         pub residual: bool,
     }
 }
 
 /// What `inspect` shows beside a node.
 const EQUATIONS: &[(&str, &str)] = &[
-    ("lstm", "d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l)"),
+    ("lstm", "d_t^l = LSTM^(l)(d_t^{l−1}, d_{t−1}^l), and + d_t^{l−1} if residual"),
     ("d", "d_t^l, the context of level l"),
     ("prior", "p(z_t^l | z_t^{l+1}, d_{t−1}^l) = N(f_p(·)): Eq. 8"),
     ("infer", "q̂(z_t^l | ·) = N(f_q(z_t^{l+1}, d_t^l)): Eq. 10"),

@@ -5,7 +5,7 @@
 //! rayon has started polls for the next region of the same caller for a while before it returns to rayon.
 //!
 //! A caller waits only for workers that have already entered its region: if none comes, it does everything
-//! itself. One of the four files that may use `unsafe`, for one lifetime.
+//! itself. One of the five files that may use `unsafe`, for one lifetime.
 #![allow(unsafe_code)]
 
 use std::any::Any;

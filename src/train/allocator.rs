@@ -1,7 +1,7 @@
 //! What the system's allocator keeps of the memory that tensors have freed.
 //!
 //! Both functions free nothing that is in use and change no result; where the C library is not glibc, they do less. Not here:
-//! the pools of buffers themselves (`tensor`). One of the four files that may use `unsafe`: glibc has no safe interface.
+//! the pools of buffers themselves (`tensor`). One of the five files that may use `unsafe`: glibc has no safe interface.
 #![allow(unsafe_code)]
 
 use crate::tensor::release_buffers;

@@ -125,8 +125,11 @@ fn a_node_that_is_none_is_refused_with_the_nearest() {
     let parts = ["no node is called kl.7: did you mean kl.", "`stcn inspect RUN` lists all"];
     says(&lab.refused("inspect run --node kl.7"), &parts);
     says(&lab.refused("explain run kl.7"), &parts);
-    let parts = ["z.1 and z.2 are two nodes", "`--from z.2 --to z.1` shows"];
-    says(&lab.refused("explain run z.1 z.2"), &parts);
+    let parts = ["z.2 and z.1 are two nodes", "`--from z.1 --to z.2` shows"];
+    says(&lab.refused("explain run z.2 z.1"), &parts);
+    lab.ok("explain run --from z.1 --to z.2");
+    let said = lab.refused("explain run x z.1");
+    assert!(said.contains("x and z.1 are two nodes") && !said.contains("--from"), "{said}");
     says(&lab.refused("explain run 9999"), &["there is no node 9999: this pass has nodes 0 to "]);
     says(&lab.refused("explain run prior.1"), &["prior.1 is a place with", "such as"]);
     says(&lab.refused("explain run z.1 --depth 0"), &["--depth 0", "1 or more"]);

@@ -1,6 +1,6 @@
 //! The loops of f32 products: strips of C in registers, on AVX-512, AVX2, NEON and without any of them.
 //!
-//! One of the four files that may use `unsafe`: the loops read and write through pointers, after `gemm`
+//! One of the five files that may use `unsafe`: the loops read and write through pointers, after `gemm`
 //! has checked that every index lies inside its slice. What will be needed next is fetched into cache while
 //! a strip is computed, one line with each term (decision 0013): a core waits longer for memory than for arithmetic.
 #![allow(unsafe_code)]
@@ -23,8 +23,8 @@ const ROWS_FOUR: usize = match () {
     _ => 2,
 };
 
-/// Vectors of the one row of C of a product with a single row, whose weights are read in place: so wide that memory is read
-/// in order, several cache lines of one row of B and then of the next.
+/// Most vectors in registers at once of the row of C, if it has a single one and B is read in place: 4, 8 or 16, so that
+/// several cache lines of one row of B are read together, and then those of the next.
 #[cfg(target_arch = "x86_64")]
 const WIDE_32: usize = 16;
 const WIDE_16: usize = 8;
@@ -184,31 +184,17 @@ unsafe fn run<V: Simd, const MOST: usize, const WIDE: usize>(
     mut p: Product,
     next: Option<&Product>,
 ) {
-    let width = WIDE * V::LANES;
     if p.m == 1 && !p.padded {
         // As wide as the registers allow; the panels below are for what is left.
-        while p.n >= width {
-            // SAFETY: inside the matrices, by the loops' bounds.
-            unsafe {
-                for start in (0..p.k).step_by(CHAIN) {
-                    let part = Product {
-                        k: CHAIN.min(p.k - start),
-                        a: p.a.add(start * p.a_col),
-                        b: p.b.add(start * p.b_row),
-                        add: p.add || start > 0,
-                        // Sixteen rows on: by then memory has answered.
-                        ahead: Ahead {
-                            from: p.b.wrapping_add((start + 16) * p.b_row),
-                            step: p.b_row,
-                            other: width / 2,
-                        },
-                        ..p
-                    };
-                    micro::<V, 1, WIDE, false>(part, V::LANES);
-                }
-                let row = if p.row.is_null() { p.row } else { p.row.add(width) };
-                p = Product { n: p.n - width, b: p.b.add(width), c: p.c.add(width), row, ..p };
+        // SAFETY: as below.
+        unsafe {
+            if WIDE == 16 {
+                one_row::<V, 16>(&mut p);
             }
+            if WIDE >= 8 {
+                one_row::<V, 8>(&mut p);
+            }
+            one_row::<V, 4>(&mut p);
         }
     }
     let strips = p.m.div_ceil(MOST);
@@ -242,6 +228,36 @@ unsafe fn run<V: Simd, const MOST: usize, const WIDE: usize>(
                     strip_of_rows::<V, MOST>(tile, columns);
                 }
             }
+        }
+    }
+}
+
+/// Multiplies one row as long as `VECTORS` more columns are whole, and leaves the rest in `p`.
+#[inline(always)]
+unsafe fn one_row<V: Simd, const VECTORS: usize>(p: &mut Product) {
+    let width = VECTORS * V::LANES;
+    while p.n >= width {
+        // SAFETY: inside the matrices, by the loops' bounds.
+        unsafe {
+            for start in (0..p.k).step_by(CHAIN) {
+                let b = p.b.add(start * p.b_row);
+                let part = Product {
+                    k: CHAIN.min(p.k - start),
+                    a: p.a.add(start * p.a_col),
+                    b,
+                    add: p.add || start > 0,
+                    // Sixteen rows on: by then memory has answered.
+                    ahead: Ahead {
+                        from: b.wrapping_add(16 * p.b_row),
+                        step: p.b_row,
+                        other: width / 2,
+                    },
+                    ..*p
+                };
+                micro::<V, 1, VECTORS, false>(part, V::LANES);
+            }
+            let row = if p.row.is_null() { p.row } else { p.row.add(width) };
+            *p = Product { n: p.n - width, b: p.b.add(width), c: p.c.add(width), row, ..*p };
         }
     }
 }

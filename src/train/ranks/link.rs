@@ -2,8 +2,8 @@
 
 use crate::tensor::{Real, Tensor};
 
-/// Messages between the ranks of a run. From one rank to another they arrive whole and in order; one that cannot arrive
-/// ends the program, on all ranks.
+/// Messages between the ranks of a run. From one rank to another they arrive whole, and those without a tag in order; one that
+/// cannot arrive ends the program, on all ranks.
 pub trait Link: Sync {
     /// The number of this process, from 0.
     fn rank(&self) -> usize;
@@ -17,8 +17,8 @@ pub trait Link: Sync {
     /// The next bytes from a rank.
     fn receive(&self, from: usize) -> Vec<u8>;
 
-    /// Begins to send the numbers of a tensor, or none of it, and returns. Messages that are under way between two ranks have
-    /// different tags.
+    /// Begins to send the numbers of a tensor, or an empty message, and returns. Messages that are under way between two ranks
+    /// have different tags.
     fn begin_send(&self, to: usize, tag: usize, numbers: Option<Tensor>) -> Box<dyn Transfer>;
 
     /// Begins to receive such a message, whose numbers fill `into`, and returns.

@@ -172,7 +172,8 @@ pub trait Sum: Serialize + DeserializeOwned + Sync {
     const NAME: &'static str;
     /// What it gives for some neighbours besides the gradient.
     type Answer: Serialize + DeserializeOwned + Send;
-    /// Computes it on a new tape, which `watch` is shown first.
+    /// Computes it on a new tape, which `watch` is shown first, with one walk back. On several ranks `watch` lets each
+    /// gradient be taken as soon as it is whole, so that what is given back has none of parameters.
     fn run(
         &self,
         model: &dyn SequenceModel,

@@ -40,7 +40,14 @@ impl Session {
         }
         // One thread at a time, but not always the one that started.
         let started = initialize_with_threading(Threading::Serialized);
-        let (universe, _) = started.ok_or_else(|| Error::usage("MPI has been started already"))?;
+        let (universe, level) =
+            started.ok_or_else(|| Error::usage("MPI has been started already"))?;
+        if level < Threading::Serialized {
+            return Err(Error::usage(
+                "this MPI serves its first thread alone, and stcn calls it from several, one at a time: take one built with \
+                 threads",
+            ));
+        }
         let session =
             Self { ranks: Ranks::new(&World), universe: ManuallyDrop::new(Some(universe)) };
         compare(&World)?; // if refused, MPI ends the others, which wait for rank 0
@@ -175,7 +182,7 @@ struct Numbers {
     came: bool,
 }
 
-// SAFETY: MPI's requests belong to the process, not to a thread; one thread at a time has this.
+// SAFETY: MPI's requests belong to the process, not to a thread. `sum` calls MPI from one thread at a time, under a lock.
 unsafe impl Send for Numbers {}
 
 impl Numbers {

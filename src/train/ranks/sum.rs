@@ -8,8 +8,8 @@
 //! with the number of ranks.
 //!
 //! Every parameter goes this way by itself, as soon as its gradient is whole in the walk back along the tape. So the gradients
-//! of late layers travel while those of early ones are computed. Nobody waits meanwhile: after every op, the thread that has
-//! computed it asks whether something has arrived.
+//! of late layers travel while those of early ones are computed. No thread waits for messages meanwhile: after every op, the one
+//! that has computed it asks whether something has arrived.
 
 use super::{Link, Sum, Transfer, shares};
 use crate::data::Batch;
@@ -48,7 +48,12 @@ pub(super) fn share<J: Sum>(
                 let [of_ops, of_params] = traffic;
                 tape.observe(move |event| match event {
                     Event::Recorded(..) => (),
-                    Event::PulledBack(_) | Event::AddedDeferred(_) => lock(&of_ops).look(),
+                    Event::PulledBack(_) | Event::AddedDeferred(_) => {
+                        // If another thread is at it, this one goes on.
+                        if let Ok(mut traffic) = of_ops.try_lock() {
+                            traffic.look();
+                        }
+                    }
                 });
                 tape.hand_over(move |number, grad| {
                     let whole = lock(&of_params).put(i, number, grad);
@@ -95,12 +100,13 @@ enum Step {
     Send { to: usize, message: usize },
 }
 
-/// The steps of this rank for a branch. Messages are numbered from `sent`, alike on all ranks.
+/// The steps of this rank for a branch. Messages from one rank to another are numbered from 0, alike on both; `sent` has those so
+/// far.
 fn steps(
     branch: Range<usize>,
     shares: &[Range<usize>],
     rank: usize,
-    sent: &mut usize,
+    sent: &mut Vec<[usize; 2]>,
 ) -> Vec<Step> {
     let owner = |sequence: usize| {
         shares.iter().position(|share| share.contains(&sequence)).expect("each has one")
@@ -114,8 +120,8 @@ fn steps(
     let mut list = steps(left, shares, rank, sent);
     list.extend(steps(right, shares, rank, sent));
     if to != from {
-        let message = *sent;
-        *sent += 1;
+        let message = sent.iter().filter(|pair| **pair == [from, to]).count();
+        sent.push([from, to]);
         match rank {
             _ if rank == from => list.push(Step::Send { to, message }),
             _ if rank == to => list.push(Step::Receive { from, message }),
@@ -141,8 +147,8 @@ struct Param {
     parts: Vec<Gradient>,
     /// Sums of own branches, which are not yet in the stack.
     computed: VecDeque<Gradient>,
-    /// What has arrived and is not yet in the stack, by the number of its message.
-    arrived: BTreeMap<usize, Gradient>,
+    /// What has arrived and is not yet in the stack, by its sender and the number of its message.
+    arrived: BTreeMap<[usize; 2], Gradient>,
 }
 
 /// The gradients of all parameters on their way.
@@ -150,8 +156,8 @@ struct Traffic {
     link: &'static dyn Link,
     steps: Vec<Step>,
     params: Vec<Param>,
-    /// Messages that have not yet come: each with its number and that of its parameter.
-    coming: VecDeque<(usize, usize, Box<dyn Transfer>)>,
+    /// Messages that have not yet come, by their sender and number: those of the parameters, in the order in which they are sent.
+    coming: BTreeMap<[usize; 2], VecDeque<(usize, Box<dyn Transfer>)>>,
     /// Messages that are not yet sent.
     going: VecDeque<Box<dyn Transfer>>,
 }
@@ -159,7 +165,7 @@ struct Traffic {
 impl Traffic {
     fn new(link: &'static dyn Link, model: &dyn SequenceModel, shares: &[Range<usize>]) -> Self {
         let sequences = shares.last().map_or(0, |share| share.end);
-        let steps = steps(0..sequences, shares, link.rank(), &mut 0);
+        let steps = steps(0..sequences, shares, link.rank(), &mut vec![]);
         let mut shapes = vec![];
         model.visit(&mut |p| {
             shapes.resize_with(shapes.len().max(p.number() + 1), Vec::new);
@@ -167,16 +173,15 @@ impl Traffic {
         });
         let params = shapes.iter().map(|_| Param::default()).collect();
         let mut traffic =
-            Self { link, steps, params, coming: VecDeque::new(), going: VecDeque::new() };
-        // In the order in which they will come: late layers first.
-        for (number, shape) in shapes.iter().enumerate().rev() {
-            for step in &traffic.steps {
-                if let Step::Receive { from, message } = *step {
-                    let tag = message * shapes.len() + number;
-                    let transfer = link.begin_receive(from, tag, Tensor::scratch(shape));
-                    traffic.coming.push_back((message, number, transfer));
-                }
-            }
+            Self { link, steps, params, coming: BTreeMap::new(), going: VecDeque::new() };
+        for step in &traffic.steps {
+            let Step::Receive { from, message } = *step else { continue };
+            // Late layers come first.
+            let all = shapes.iter().enumerate().rev().map(|(number, shape)| {
+                let tag = message * shapes.len() + number;
+                (number, link.begin_receive(from, tag, Tensor::scratch(shape)))
+            });
+            traffic.coming.insert([from, message], all.collect());
         }
         traffic
     }
@@ -218,7 +223,7 @@ impl Traffic {
                     Some(sum) => param.stack.push(sum),
                     None => return,
                 },
-                Step::Receive { message, .. } => match param.arrived.remove(&message) {
+                Step::Receive { from, message } => match param.arrived.remove(&[from, message]) {
                     Some(grad) => param.stack.push(grad),
                     None => return,
                 },
@@ -238,26 +243,37 @@ impl Traffic {
 
     /// Lets messages move, and takes what has arrived.
     fn look(&mut self) {
-        while self.coming.front_mut().is_some_and(|(_, _, transfer)| transfer.is_done()) {
-            self.take_first();
+        let messages: Vec<[usize; 2]> = self.coming.keys().copied().collect();
+        for message in messages {
+            while self.has_come(message) {
+                self.take_first(message);
+            }
         }
         while self.going.front_mut().is_some_and(|transfer| transfer.is_done()) {
             self.going.pop_front();
         }
     }
 
-    /// Waits for the first of those that have not yet come.
-    fn take_first(&mut self) {
-        let (message, number, transfer) = self.coming.pop_front().expect("some are to come");
-        self.params[number].arrived.insert(message, transfer.end());
-        self.go_on(number);
+    /// Whether the next parameter of a message has come.
+    fn has_come(&mut self, message: [usize; 2]) -> bool {
+        let first = self.coming.get_mut(&message).and_then(VecDeque::front_mut);
+        first.is_some_and(|(_, transfer)| transfer.is_done())
+    }
+
+    /// Waits for the first parameter of a message that has not yet come. Whether there was one.
+    fn take_first(&mut self, message: [usize; 2]) -> bool {
+        let first = self.coming.get_mut(&message).and_then(VecDeque::pop_front);
+        first.is_some_and(|(number, transfer)| {
+            self.params[number].arrived.insert(message, transfer.end());
+            self.go_on(number);
+            true
+        })
     }
 
     /// Waits for all messages. What is left: the gradient of the batch, on rank 0.
     fn end(&mut self) -> Option<Vec<Gradient>> {
-        while !self.coming.is_empty() {
-            self.take_first();
-        }
+        let messages: Vec<[usize; 2]> = self.coming.keys().copied().collect();
+        messages.into_iter().for_each(|message| while self.take_first(message) {});
         take(&mut self.going).into_iter().for_each(|transfer| drop(transfer.end()));
         self.params.iter_mut().map(|param| param.stack.pop()).collect()
     }
