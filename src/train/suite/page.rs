@@ -94,9 +94,16 @@ impl Scale {
     }
 }
 
-/// Rows' names, right-aligned before a picture.
-fn name(line: &Line, y: f64) -> String {
-    format!("<text x=\"250\" y=\"{y}\" text-anchor=\"end\">{}</text>\n", escape(&line.name))
+/// Where a picture begins beside the names of some rows.
+fn beside<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
+    let longest = lines.map(|line| line.name.chars().count()).max().unwrap_or(0);
+    (6.6 * longest as f64 + 30.).clamp(120., 0.6 * WIDTH) // about the width of a letter
+}
+
+/// A row's name, right-aligned before a picture.
+fn name(line: &Line, left: f64, y: f64) -> String {
+    let (x, name) = (left - 20., escape(&line.name));
+    format!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"end\">{name}</text>\n")
 }
 
 fn svg(height: f64, label: &str, inside: &str) -> String {
@@ -112,13 +119,15 @@ fn bounds(report: &Report) -> String {
         let se = seq.se.unwrap_or(0.);
         [seq.mean - se, seq.mean + se]
     });
-    let scale = Scale::new(ends, 270.);
+    let rows: Vec<_> =
+        report.lines.iter().enumerate().filter(|(_, line)| held(line).is_some()).collect();
+    let scale = Scale::new(ends, beside(rows.iter().map(|(_, line)| *line)));
     let mut inside = String::new();
-    for (i, line) in report.lines.iter().enumerate() {
+    for (place, &(i, line)) in rows.iter().enumerate() {
         let Some(seq) = held(line) else { continue };
-        let (y, se) = (16. + 24. * i as f64, seq.se.unwrap_or(0.));
+        let (y, se) = (16. + 24. * place as f64, seq.se.unwrap_or(0.));
         let (low, x, high) = (scale.at(seq.mean - se), scale.at(seq.mean), scale.at(seq.mean + se));
-        inside += &name(line, y + 4.);
+        inside += &name(line, scale.left, y + 4.);
         let colour = colour(i);
         // On the side where there is room.
         let value = number(seq);
@@ -134,19 +143,20 @@ fn bounds(report: &Report) -> String {
     if inside.is_empty() {
         inside
     } else {
-        svg(24. * report.lines.len() as f64 + 10., "bounds of the rows", &inside)
+        svg(24. * rows.len() as f64 + 10., "bounds of the rows", &inside)
     }
 }
 
 /// A bar for every row, in parts for its latents.
 fn kl(report: &Report) -> String {
     let total = |line: &Line| line.kl.iter().fold(0., |sum, kl| sum + kl);
-    let scale = Scale::new(report.lines.iter().map(total).chain([0.]), 270.);
-    let mut inside = String::new();
     let rows = report.lines.iter().enumerate().filter(|(_, line)| !line.kl.is_empty());
+    let left = beside(rows.clone().map(|(_, line)| line));
+    let scale = Scale::new(report.lines.iter().map(total).chain([0.]), left);
+    let mut inside = String::new();
     for (place, (i, line)) in rows.clone().enumerate() {
         let y = 6. + 24. * place as f64;
-        inside += &name(line, y + 13.);
+        inside += &name(line, left, y + 13.);
         let mut from = 0.;
         for (l, kl) in line.kl.iter().enumerate() {
             let (x, width) = (scale.at(from), scale.at(from + kl) - scale.at(from));
