@@ -98,7 +98,10 @@ fn lines(folder: &Path) -> Vec<Line> {
 #[test]
 fn every_number_of_a_table_is_in_a_line_of_csv_that_has_its_commands() {
     let lines = lines(&root().join("data/results"));
-    for line in &lines {
+    // A row of a suite that has not been run yet has no value.
+    let value = |line: &Line| line.fields.iter().find(|(name, _)| name == "value_seq").cloned();
+    let run = |line: &&Line| value(line).is_none_or(|(_, value)| !value.is_empty());
+    for line in lines.iter().filter(run) {
         // The report of a suite has the commands beside it.
         let folder = line.file.parent();
         let same = |of: &&Line| of.file.parent() == folder && of.row == line.row;
