@@ -118,7 +118,7 @@ impl Stack {
 ///
 /// ```
 /// # use stcn::{Tensor, nn::{Init, Stack}};
-/// let stack = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2);
+/// let stack = Stack::cells(&mut Init::new(1), "lstm", (3, 8), 2, false);
 /// let (mut past, s) = (stack.past(1), Tensor::new(&[1, 1, 3], vec![1.; 3]));
 /// let [first, second] = [0, 1].map(|_| stack.step(&s, &mut past));
 /// assert_ne!(first[1], second[1]); // the same input, another past

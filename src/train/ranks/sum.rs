@@ -151,13 +151,16 @@ struct Param {
     arrived: BTreeMap<[usize; 2], Gradient>,
 }
 
+/// What has not yet come of a message: gradients with the numbers of their parameters.
+type Message = VecDeque<(usize, Box<dyn Transfer>)>;
+
 /// The gradients of all parameters on their way.
 struct Traffic {
     link: &'static dyn Link,
     steps: Vec<Step>,
     params: Vec<Param>,
     /// Messages that have not yet come, by their sender and number: those of the parameters, in the order in which they are sent.
-    coming: BTreeMap<[usize; 2], VecDeque<(usize, Box<dyn Transfer>)>>,
+    coming: BTreeMap<[usize; 2], Message>,
     /// Messages that are not yet sent.
     going: VecDeque<Box<dyn Transfer>>,
 }
