@@ -131,6 +131,23 @@ impl Product {
     }
 }
 
+impl Product {
+    /// Its terms from `start` on that make one chain; the chains after the first are added to C.
+    #[inline(always)]
+    unsafe fn chain(&self, start: usize) -> Product {
+        // SAFETY: the caller's: `start` is below k.
+        unsafe {
+            Product {
+                k: CHAIN.min(self.k - start),
+                a: self.a.add(start * self.a_col),
+                b: self.b.add(start * self.b_row),
+                add: self.add || start > 0,
+                ..*self
+            }
+        }
+    }
+}
+
 pub(super) fn product<'a>(
     terms: impl Iterator<Item = (Mat<'a>, Right<'a>)>,
     then: Option<(Mat<'a>, Right<'a>)>,
@@ -200,15 +217,7 @@ unsafe fn run<V: Simd, const MOST: usize, const WIDE: usize>(
     let strips = p.m.div_ceil(MOST);
     for start in (0..p.k).step_by(CHAIN) {
         // SAFETY: inside the matrices, by the loops' bounds.
-        let part = unsafe {
-            Product {
-                k: CHAIN.min(p.k - start),
-                a: p.a.add(start * p.a_col),
-                b: p.b.add(start * p.b_row),
-                add: p.add || start > 0,
-                ..p
-            }
-        };
+        let part = unsafe { p.chain(start) };
         for (panel, column) in (0..p.n).step_by(2 * V::LANES).enumerate() {
             let columns = (2 * V::LANES).min(p.n - column);
             for strip in 0..strips {
@@ -240,21 +249,11 @@ unsafe fn one_row<V: Simd, const VECTORS: usize>(p: &mut Product) {
         // SAFETY: inside the matrices, by the loops' bounds.
         unsafe {
             for start in (0..p.k).step_by(CHAIN) {
-                let b = p.b.add(start * p.b_row);
-                let part = Product {
-                    k: CHAIN.min(p.k - start),
-                    a: p.a.add(start * p.a_col),
-                    b,
-                    add: p.add || start > 0,
-                    // Sixteen rows on: by then memory has answered.
-                    ahead: Ahead {
-                        from: b.wrapping_add(16 * p.b_row),
-                        step: p.b_row,
-                        other: width / 2,
-                    },
-                    ..*p
-                };
-                micro::<V, 1, VECTORS, false>(part, V::LANES);
+                let part = p.chain(start);
+                // Sixteen rows on: by then memory has answered.
+                let from = part.b.wrapping_add(16 * p.b_row);
+                let ahead = Ahead { from, step: p.b_row, other: width / 2 };
+                micro::<V, 1, VECTORS, false>(Product { ahead, ..part }, V::LANES);
             }
             let row = if p.row.is_null() { p.row } else { p.row.add(width) };
             *p = Product { n: p.n - width, b: p.b.add(width), c: p.c.add(width), row, ..*p };

@@ -34,18 +34,19 @@ pub(super) fn share<J: Sum>(
     watch: &(dyn Fn(&mut Tape) + Sync),
 ) -> (Vec<J::Answer>, Option<Grads>) {
     let shares = shares(all, link.ranks());
-    let own_rows = shares[link.rank()].clone();
-    let traffic = Arc::new(Mutex::new(Traffic::new(link, model, &shares)));
+    let first = shares[link.rank()].start;
+    let traffic = Traffic::new(link, model, &shares);
+    let branches = traffic.branches();
+    let traffic = Arc::new(Mutex::new(traffic));
     let mut answers = vec![];
-    for branch in within(0..all, &own_rows) {
-        let part = own.slice(branch.start - own_rows.start..branch.end - own_rows.start);
+    for branch in branches {
+        let part = own.slice(branch.start - first..branch.end - first);
         let shards = shards(model, part.lengths.len());
         lock(&traffic).begin_branch(shards.len());
         answers.extend(teams(shards.len(), |i| {
             let watch = |tape: &mut Tape| {
                 watch(tape);
-                let traffic = [Arc::clone(&traffic), Arc::clone(&traffic)];
-                let [of_ops, of_params] = traffic;
+                let [of_ops, of_params] = [&traffic, &traffic].map(Arc::clone);
                 tape.observe(move |event| match event {
                     Event::Recorded(..) => (),
                     Event::PulledBack(_) | Event::AddedDeferred(_) => {
@@ -76,22 +77,10 @@ fn lock<'a>(traffic: &'a Mutex<Traffic>) -> MutexGuard<'a, Traffic> {
     traffic.lock().expect("if one thread panics while it holds the lock, the run ends")
 }
 
-/// The largest branches that lie wholly in `own`, in order.
-fn within(branch: Range<usize>, own: &Range<usize>) -> Vec<Range<usize>> {
-    if own.start <= branch.start && branch.end <= own.end {
-        return vec![branch];
-    }
-    if branch.end <= own.start || own.end <= branch.start {
-        return vec![];
-    }
-    halves(branch).into_iter().flat_map(|half| within(half, own)).collect()
-}
-
 /// What a rank does for the gradient of each parameter, in this order.
-#[derive(Clone, Copy)]
 enum Step {
-    /// Compute that of a branch of its own.
-    Compute,
+    /// Compute that of a branch of its own: these sequences.
+    Compute(Range<usize>),
     /// Receive that of another branch.
     Receive { from: usize, message: usize },
     /// Add the last two.
@@ -113,7 +102,7 @@ fn steps(
     };
     let (to, last) = (owner(branch.start), owner(branch.end - 1));
     if to == last {
-        return if to == rank { vec![Step::Compute] } else { vec![] };
+        return if to == rank { vec![Step::Compute(branch)] } else { vec![] };
     }
     let [left, right] = halves(branch);
     let from = owner(right.start);
@@ -189,6 +178,14 @@ impl Traffic {
         traffic
     }
 
+    /// Those that this rank computes.
+    fn branches(&self) -> Vec<Range<usize>> {
+        let of = |step: &Step| {
+            if let Step::Compute(branch) = step { Some(branch.clone()) } else { None }
+        };
+        self.steps.iter().filter_map(of).collect()
+    }
+
     fn begin_branch(&mut self, shards: usize) {
         self.params.iter_mut().for_each(|param| param.parts = vec![None; shards]);
     }
@@ -220,9 +217,9 @@ impl Traffic {
     fn go_on(&mut self, number: usize) {
         let count = self.params.len();
         let param = &mut self.params[number];
-        while let Some(&step) = self.steps.get(param.done) {
-            match step {
-                Step::Compute => match param.computed.pop_front() {
+        while let Some(step) = self.steps.get(param.done) {
+            match *step {
+                Step::Compute(_) => match param.computed.pop_front() {
                     Some(sum) => param.stack.push(sum),
                     None => return,
                 },

@@ -119,12 +119,11 @@ fn bounds(report: &Report) -> String {
         let se = seq.se.unwrap_or(0.);
         [seq.mean - se, seq.mean + se]
     });
-    let rows: Vec<_> =
-        report.lines.iter().enumerate().filter(|(_, line)| held(line).is_some()).collect();
-    let scale = Scale::new(ends, beside(rows.iter().map(|(_, line)| *line)));
+    let shown = |(i, line)| Some((i, line, held(line)?));
+    let rows: Vec<_> = report.lines.iter().enumerate().filter_map(shown).collect();
+    let scale = Scale::new(ends, beside(rows.iter().map(|(_, line, _)| *line)));
     let mut inside = String::new();
-    for (place, &(i, line)) in rows.iter().enumerate() {
-        let Some(seq) = held(line) else { continue };
+    for (place, &(i, line, seq)) in rows.iter().enumerate() {
         let (y, se) = (16. + 24. * place as f64, seq.se.unwrap_or(0.));
         let (low, x, high) = (scale.at(seq.mean - se), scale.at(seq.mean), scale.at(seq.mean + se));
         inside += &name(line, scale.left, y + 4.);
