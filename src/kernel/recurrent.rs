@@ -5,7 +5,7 @@
 //! of the inputs, which ops do for all steps at once, and which gates a cell has (`lstm`, `gru`).
 
 use super::causal_conv::CausalConv;
-use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_onto};
+use super::gemm::{Mat, Onto, PANEL_COLUMNS, Packed, Right, mul_add_each, mul_add_onto};
 use crate::parallel;
 use crate::tensor::{Real, Tensor};
 use std::ops::Range;
@@ -49,7 +49,7 @@ pub struct BackwardStep<'a> {
     pub carry: &'a mut [Real],
     /// The gradients of the gates' inputs.
     pub gx: &'a mut [Real],
-    /// The gradients of `sums`; not read where they equal those of the inputs.
+    /// The gradients of `sums`; empty where they equal those of the inputs.
     pub gsums: &'a mut [Real],
 }
 
@@ -120,19 +120,24 @@ impl Recurrence {
                     let at = self.at(i % batch, t, i / batch, &blocks[n]);
                     row.copy_from_slice(&x[at..at + width]);
                 }
-                let mut sums = vec![0.; gates * size];
-                for (sums, u) in sums.chunks_exact_mut(size).zip(&packed[n]) {
-                    if let Some(last) = last {
-                        mul_add_onto(last, Right::Packed(u), Onto::Zero, sums);
+                let mut sums = Tensor::scratch(&[gates * size]);
+                if let Some(last) = last {
+                    for (g, sums) in sums.data_mut().chunks_exact_mut(size).enumerate() {
+                        let of = |g: usize| (last, Right::Packed(&packed[n][g % gates]));
+                        let then = Some(of(g + 1)); // after the last gate the first, at the next step
+                        mul_add_each(std::iter::once(of(g)), then, Onto::Zero, sums);
                     }
+                } else {
+                    sums.data_mut().fill(0.);
                 }
-                let mut h = vec![0.; size];
+                let mut h = Tensor::zeros(&[size]);
                 let before = before.map(|before| before[n].data());
-                cell(ForwardStep { sums: &sums, before, saved: now.data_mut(), h: &mut h });
+                let (sums, saved) = (sums.data(), now.data_mut());
+                cell(ForwardStep { sums, before, saved, h: h.data_mut() });
                 (now, h)
             });
             for (block, (_, new)) in blocks.iter().zip(&new) {
-                for (b, new) in new.chunks_exact(block.len()).enumerate() {
+                for (b, new) in new.data().chunks_exact(block.len()).enumerate() {
                     let at = (b * time + t) * units + block.start;
                     h[at..at + block.len()].copy_from_slice(new);
                 }
@@ -162,42 +167,46 @@ impl Recurrence {
         });
         let mut carries: Vec<Vec<Real>> =
             blocks.iter().map(|block| vec![0.; batch * block.len()]).collect();
+        // The gradients of `sums` at steps t + 1 and t: every block reads the one and writes its part of the other.   (B, G·H)
+        let differ = gsums.is_some();
+        let row = vec![0.; batch * gates * units];
+        let (mut later, mut now) = (row.clone(), row);
         for t in (0..time).rev() {
-            let later = (t + 1 < time)
-                .then(|| self.step(gsums.as_deref().unwrap_or(gx), gates * units, t + 1));
-            let new = parallel::map(blocks.len(), |n| {
-                let (block, width) = (&blocks[n], blocks[n].len());
-                let size = batch * width;
-                let rows = |x: &[Real], t: usize| -> Vec<Real> {
-                    let row = |b: usize| &x[(b * time + t) * units + block.start..][..width];
-                    (0..batch).flat_map(|b| row(b).iter().copied()).collect()
-                };
-                let mut gh = rows(gh, t);
-                if let Some(later) = later {
-                    mul_add_onto(later, Right::Packed(&packed[n]), Onto::C, &mut gh);
+            let to_gsums = match gsums.as_deref_mut() {
+                Some(gsums) => self.places(gsums, time, t, &blocks),
+                None => blocks.iter().map(|_| vec![]).collect(),
+            };
+            let to_now = self.places(&mut now, 1, 0, &blocks);
+            let to = self.places(gx, time, t, &blocks).into_iter().zip(to_now).zip(to_gsums);
+            let tasks = blocks.iter().zip(&packed).zip(carries.iter_mut().zip(to)).enumerate();
+            parallel::each(tasks.collect(), |(n, ((block, packed), (carry, to)))| {
+                let ((to_gx, to_now), to_gsums) = to;
+                let size = batch * block.len();
+                let mut gh = self.rows(gh, t, block);
+                if t + 1 < time {
+                    let later = Mat::new(&later, batch, gates * units);
+                    mul_add_onto(later, Right::Packed(packed), Onto::C, gh.data_mut());
                 }
-                let h_before = if t > 0 { rows(h, t - 1) } else { vec![0.; size] };
-                let mut carry = carries[n].clone();
-                let mut gx = vec![0.; gates * size];
-                let mut gsums = vec![0.; gates * size];
+                let h_before = match t {
+                    0 => Tensor::zeros(&[size]),
+                    _ => self.rows(h, t - 1, block),
+                };
+                let mut gx = Tensor::scratch(&[gates * size]);
+                let mut gsums = Tensor::scratch(&[if differ { gates * size } else { 0 }]);
                 cell(BackwardStep {
                     before: (t > 0).then(|| saved.0[t - 1][n].data()),
                     saved: saved.0[t][n].data(),
-                    h_before: &h_before,
-                    gh: &gh,
-                    carry: &mut carry,
-                    gx: &mut gx,
-                    gsums: &mut gsums,
+                    h_before: h_before.data(),
+                    gh: gh.data(),
+                    carry,
+                    gx: gx.data_mut(),
+                    gsums: gsums.data_mut(),
                 });
-                (carry, gx, gsums)
+                self.put(&gx, to_gx);
+                self.put(if differ { &gsums } else { &gx }, to_now);
+                self.put(&gsums, to_gsums);
             });
-            for ((n, block), (carry, new, new_sums)) in blocks.iter().enumerate().zip(new) {
-                self.put(&new, t, block, gx);
-                if let Some(gsums) = &mut gsums {
-                    self.put(&new_sums, t, block, gsums);
-                }
-                carries[n] = carry;
-            }
+            std::mem::swap(&mut now, &mut later);
         }
     }
 
@@ -220,11 +229,41 @@ impl Recurrence {
         y
     }
 
-    /// Copies a block's gates of step `t` to their places in (B, T, G·H).
-    fn put(&self, new: &[Real], t: usize, block: &Range<usize>, to: &mut [Real]) {
-        for (i, new) in new.chunks_exact(block.len()).enumerate() {
-            let at = self.at(i % self.batch, t, i / self.batch, block);
-            to[at..at + block.len()].copy_from_slice(new);
+    /// The units of `block` at step `t` of a tensor (B, T, H): (B, width of the block).
+    fn rows(&self, x: &[Real], t: usize, block: &Range<usize>) -> Tensor {
+        let mut rows = Tensor::scratch(&[self.batch, block.len()]);
+        let to = rows.data_mut().chunks_exact_mut(block.len());
+        for (to, x) in to.zip(x.chunks_exact(self.time * self.units)) {
+            to.copy_from_slice(&x[t * self.units..][block.clone()]);
+        }
+        rows
+    }
+
+    /// For each block its places at step `t` of a tensor (B, time, G·H): row by row, and there gate by gate.
+    fn places<'a>(
+        &self,
+        x: &'a mut [Real],
+        time: usize,
+        t: usize,
+        blocks: &[Range<usize>],
+    ) -> Vec<Vec<&'a mut [Real]>> {
+        let row = self.gates * self.units;
+        let count = self.batch * self.gates;
+        let mut places: Vec<_> = blocks.iter().map(|_| Vec::with_capacity(count)).collect();
+        for x in x.chunks_exact_mut(time * row) {
+            for gate in x[t * row..][..row].chunks_exact_mut(self.units) {
+                let pieces = gate.chunks_mut(blocks[0].len());
+                places.iter_mut().zip(pieces).for_each(|(places, piece)| places.push(piece));
+            }
+        }
+        places
+    }
+
+    /// Copies a block's gates, one after another, to their [`places`](Self::places).
+    fn put(&self, new: &Tensor, places: Vec<&mut [Real]>) {
+        for (i, place) in places.into_iter().enumerate() {
+            let at = i % self.gates * self.batch + i / self.gates;
+            place.copy_from_slice(&new.data()[at * place.len()..][..place.len()]);
         }
     }
 }

@@ -218,6 +218,9 @@ unsafe fn run<V: Simd, const MOST: usize, const WIDE: usize>(
     for start in (0..p.k).step_by(CHAIN) {
         // SAFETY: inside the matrices, by the loops' bounds.
         let part = unsafe { p.chain(start) };
+        // SAFETY: as above.
+        let next_chain = (start + CHAIN < p.k).then(|| unsafe { p.chain(start + CHAIN) });
+        let next = next_chain.as_ref().or(next);
         for (panel, column) in (0..p.n).step_by(2 * V::LANES).enumerate() {
             let columns = (2 * V::LANES).min(p.n - column);
             for strip in 0..strips {
