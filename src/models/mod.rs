@@ -25,8 +25,8 @@ pub use config::{
     Settings, Task,
 };
 pub use sequence::{
-    Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel, each_step,
-    generate, parameters,
+    Addresses, Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel,
+    each_step, generate, parameters,
 };
 pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 

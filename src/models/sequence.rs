@@ -66,6 +66,15 @@ pub trait SequenceModel: Module + Sync + Send {
     /// `stcn inspect` looks for nodes labelled `x`, `log_px`, and for each latent `z.1` and `kl.1`, `z.2` and `kl.2` …
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
 
+    /// The terms of [`elbo`](Self::elbo) for several draws of the latents, without gradients: calls `see` with those of
+    /// each draw in turn. A model may compute once what does not depend on the latents; the values are the same.
+    fn elbos(&self, batch: &Batch, kl: Kl, draws: &[Addresses], see: &mut dyn FnMut(&Elbo)) {
+        for (noise, samples) in draws {
+            let batch = Batch { samples: samples.clone(), ..batch.clone() };
+            see(&self.elbo(&Tape::inference(), &batch, noise, kl));
+        }
+    }
+
     /// What the sum of the terms of [`elbo`](Self::elbo) is.
     fn bound(&self) -> Bound;
 
@@ -110,6 +119,9 @@ pub trait SequenceModel: Module + Sync + Send {
     fn sampler<'m>(&'m self, samples: &[u64]) -> Box<dyn Sampler + 'm>;
 }
 
+/// The noise of one draw, and what addresses each sequence's part of it, in place of [`Batch::samples`].
+pub type Addresses = (Noise, Vec<u64>);
+
 /// All that the steps of a sequence see of x, whatever the latents are. As variables or values: (B, T, ·) each for
 /// all steps, (rows, 1, ·) for one.
 #[derive(Clone)]
@@ -127,6 +139,23 @@ impl<V> Context<V> {
             past: self.past.iter().map(&f).collect(),
             seen: self.seen.iter().map(&f).collect(),
         }
+    }
+}
+
+/// Calls `of(context, x, draw)` for every draw, each on a tape of its own, with a context that is computed once.
+pub(super) fn each_draw<D>(
+    batch: &Batch,
+    context: impl for<'t> Fn(Var<'t>) -> Context<Var<'t>>,
+    draws: impl IntoIterator<Item = D>,
+    mut of: impl for<'t> FnMut(&Context<Var<'t>>, Var<'t>, D),
+) {
+    let tape = Tape::inference();
+    let values = context(tape.constant(batch.x.clone())).map(|x| x.value());
+    drop(tape);
+    for draw in draws {
+        let tape = Tape::inference();
+        let on_tape = |x: &Tensor| tape.constant(x.clone());
+        of(&values.map(on_tape), on_tape(&batch.x), draw);
     }
 }
 

@@ -17,7 +17,8 @@
 
 use super::config::{ObservationConfig, Preset, Task, check_receptive_field};
 use super::sequence::{
-    Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel, each_step,
+    Addresses, Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel,
+    each_draw, each_step,
 };
 use super::{Architecture, Description, Draw};
 use crate::choice::choice;
@@ -388,35 +389,16 @@ impl Stcn {
         draws.into_iter().map(ratio).collect()
     }
 
-    /// The value of `of` for each of `draws` draws, given the contexts and x, each on a tape of its own.
-    fn each_draw(
+    /// The terms of the bound, from the contexts of x.
+    fn elbo_of<'t>(
         &self,
-        batch: &Batch,
-        draws: usize,
-        of: impl for<'t> Fn(u64, &[Var<'t>], Var<'t>) -> Var<'t>,
-    ) -> Vec<Tensor> {
-        let tape = Tape::inference();
-        let contexts = self.contexts(tape.constant(batch.x.clone()));
-        let contexts: Vec<Tensor> = contexts.into_iter().map(Var::value).collect();
-        let of_draw = |draw: usize| {
-            let tape = Tape::inference();
-            let d: Vec<Var> = contexts.iter().map(|d| tape.constant(d.clone())).collect();
-            of(draw as u64, &d, tape.constant(batch.x.clone())).value()
-        };
-        (0..draws).map(of_draw).collect()
-    }
-
-    /// What the output network sees: z^1, or z^1 ∘ … ∘ z^L.
-    fn join_latents<'t>(&self, z: impl IntoIterator<Item = Var<'t>>) -> Var<'t> {
-        let z: Vec<Var> = z.into_iter().collect();
-        if self.sizes.dense { concat(&z) } else { z[0] }
-    }
-}
-
-impl SequenceModel for Stcn {
-    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let x = tape.constant(batch.x.clone()).named("x");
-        let levels = self.descend(&self.contexts(x), 0, noise, &batch.samples);
+        d: &[Var<'t>],
+        x: Var<'t>,
+        noise: &Noise,
+        samples: &[u64],
+        kl: Kl,
+    ) -> Elbo<'t> {
+        let levels = self.descend(d, 0, noise, samples);
         let of_level = |(l, level): (usize, &Level<'t>)| {
             level.name(l);
             let kl = match kl {
@@ -432,6 +414,50 @@ impl SequenceModel for Stcn {
         let y = self.join_latents(levels.iter().map(|level| level.to_output));
         let px = self.predict(y).named("head"); // Eq. 9
         Elbo { log_px: px.log_prob(x).named("log_px"), kl, auxiliary: vec![] } // Eqs. 16, 17
+    }
+
+    /// [`contexts`](Self::contexts), for [`each_draw`]. Not cut in time before they are needed, when they are in cache.
+    fn seen<'t>(&self, x: Var<'t>) -> Context<Var<'t>> {
+        Context { past: vec![], seen: self.contexts(x) }
+    }
+
+    /// The value of `of` for each of `draws` draws, given the contexts and x.
+    fn values(
+        &self,
+        batch: &Batch,
+        draws: usize,
+        of: impl for<'t> Fn(u64, &[Var<'t>], Var<'t>) -> Var<'t>,
+    ) -> Vec<Tensor> {
+        let mut values = vec![];
+        each_draw(
+            batch,
+            |x| self.seen(x),
+            0..draws as u64,
+            |c, x, draw| values.push(of(draw, &c.seen, x).value()),
+        );
+        values
+    }
+
+    /// What the output network sees: z^1, or z^1 ∘ … ∘ z^L.
+    fn join_latents<'t>(&self, z: impl IntoIterator<Item = Var<'t>>) -> Var<'t> {
+        let z: Vec<Var> = z.into_iter().collect();
+        if self.sizes.dense { concat(&z) } else { z[0] }
+    }
+}
+
+impl SequenceModel for Stcn {
+    fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
+        let x = tape.constant(batch.x.clone()).named("x");
+        self.elbo_of(&self.contexts(x), x, noise, &batch.samples, kl)
+    }
+
+    fn elbos(&self, batch: &Batch, kl: Kl, draws: &[Addresses], see: &mut dyn FnMut(&Elbo)) {
+        each_draw(
+            batch,
+            |x| self.seen(x),
+            draws,
+            |c, x, (noise, samples)| see(&self.elbo_of(&c.seen, x, noise, samples, kl)),
+        );
     }
 
     fn is_recurrent(&self) -> bool {
@@ -453,7 +479,7 @@ impl SequenceModel for Stcn {
         if self.output.looks_back() {
             return None;
         }
-        Some(self.each_draw(batch, draws, |draw, d, x| {
+        Some(self.values(batch, draws, |draw, d, x| {
             let levels = self.descend(d, 0, &noise.later(draw), &batch.samples);
             let y = self.join_latents(levels.iter().map(|level| level.to_output));
             let log_px = self.predict(y).log_prob(x);
@@ -473,7 +499,7 @@ impl SequenceModel for Stcn {
             return None;
         }
         let samples = &batch.samples;
-        Some(self.each_draw(batch, draws, |draw, d, x| {
+        Some(self.values(batch, draws, |draw, d, x| {
             let noise = noise.later(draw);
             let y = match latents {
                 Latents::Prior => {

@@ -14,7 +14,8 @@
 //! Not here: models whose latents form a ladder (`stcn`, `swavenet`).
 
 use super::sequence::{
-    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
+    Addresses, Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_draw,
+    each_step,
 };
 use crate::choice::choice;
 use crate::data::Batch;
@@ -238,18 +239,40 @@ pub fn unroll<'t, M: Stepwise + ?Sized>(
     Unrolled { context, s: Steps::all(ss), h: Steps::all(hs), z, q }
 }
 
+/// The terms of the bound, from the context of x.
+fn elbo_of<'t>(
+    model: &impl Stepwise,
+    context: Context<Var<'t>>,
+    x: Var<'t>,
+    noise: &Noise,
+    samples: &[u64],
+    kl: Kl,
+) -> Elbo<'t> {
+    let (tape, steps) = (x.tape(), x.value().shape()[1]);
+    let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, _| model.posterior(c, s);
+    let pass = unroll(model, context, tape, steps, noise, samples, posterior);
+    let p = model.prior(&pass.context.past, &pass.s).named("p.1");
+    let kl = kl.of(pass.q, p, pass.z).named("kl.1");
+    let px = model.output(&pass.context.past, &pass.s, &pass.h).named("head");
+    let log_px = px.log_prob(x).named("log_px");
+    let auxiliary = if tape.is_training() { model.auxiliary(x, &pass) } else { vec![] };
+    Elbo { log_px, kl: vec![kl], auxiliary }
+}
+
 impl<M: Stepwise> SequenceModel for M {
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t> {
-        let (x, steps) = (tape.constant(batch.x.clone()).named("x"), batch.x.shape()[1]);
+        let x = tape.constant(batch.x.clone()).named("x");
         let context = Stepwise::context(self, x, &batch.lengths, None);
-        let posterior = |c: &Context<Var<'t>>, s: &Steps<'t>, _| self.posterior(c, s);
-        let pass = unroll(self, context, tape, steps, noise, &batch.samples, posterior);
-        let p = self.prior(&pass.context.past, &pass.s).named("p.1");
-        let kl = kl.of(pass.q, p, pass.z).named("kl.1");
-        let px = self.output(&pass.context.past, &pass.s, &pass.h).named("head");
-        let log_px = px.log_prob(x).named("log_px");
-        let auxiliary = if tape.is_training() { self.auxiliary(x, &pass) } else { vec![] };
-        Elbo { log_px, kl: vec![kl], auxiliary }
+        elbo_of(self, context, x, noise, &batch.samples, kl)
+    }
+
+    fn elbos(&self, batch: &Batch, kl: Kl, draws: &[Addresses], see: &mut dyn FnMut(&Elbo)) {
+        each_draw(
+            batch,
+            |x| Stepwise::context(self, x, &batch.lengths, None),
+            draws,
+            |c, x, (noise, samples)| see(&elbo_of(self, c.clone(), x, noise, samples, kl)),
+        );
     }
 
     fn is_recurrent(&self) -> bool {

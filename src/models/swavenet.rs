@@ -21,7 +21,8 @@
 
 use super::config::{ObservationConfig, Preset};
 use super::sequence::{
-    Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_step,
+    Addresses, Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_draw,
+    each_step,
 };
 use super::{Architecture, Description, Draw};
 use crate::choice::choice;
@@ -317,6 +318,15 @@ impl SequenceModel for SWaveNet {
         self.bound_of(&self.context(x, &batch.lengths), x, &batch.samples, noise, kl)
     }
 
+    fn elbos(&self, batch: &Batch, kl: Kl, draws: &[Addresses], see: &mut dyn FnMut(&Elbo)) {
+        each_draw(
+            batch,
+            |x| self.context(x, &batch.lengths),
+            draws,
+            |c, x, (noise, samples)| see(&self.bound_of(c, x, samples, noise, kl)),
+        );
+    }
+
     fn bound(&self) -> Bound {
         Bound::Lower
     }
@@ -331,17 +341,13 @@ impl SequenceModel for SWaveNet {
         if self.block.len() > 1 {
             return None;
         }
-        let tape = Tape::inference();
-        let context = self.context(tape.constant(batch.x.clone()), &batch.lengths);
-        let context = context.map(|x| x.value());
-        let weights = |draw: usize| {
-            let tape = Tape::inference();
-            let context = context.map(|x| tape.constant(x.clone()));
-            let (x, noise) = (tape.constant(batch.x.clone()), noise.later(draw as u64));
-            let elbo = self.bound_of(&context, x, &batch.samples, &noise, Kl::Sampled);
-            (elbo.log_px - elbo.kl[0]).value()
-        };
-        Some((0..draws).map(weights).collect())
+        let draws: Vec<Addresses> =
+            (0..draws).map(|draw| (noise.later(draw as u64), batch.samples.clone())).collect();
+        let mut weights = vec![];
+        self.elbos(batch, Kl::Sampled, &draws, &mut |elbo| {
+            weights.push((elbo.log_px - elbo.kl[0]).value());
+        });
+        Some(weights)
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

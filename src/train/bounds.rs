@@ -104,15 +104,11 @@ pub fn iwae(
     }
     let sequences = batch.lengths.len();
     let rows = addresses(&batch.samples, particles);
-    let weights: Vec<Vec<f64>> = rows
-        .chunks(sequences)
-        .map(|samples| {
-            let batch = Batch { samples: samples.to_vec(), ..batch.clone() };
-            let tape = Tape::inference();
-            let elbo = model.elbo(&tape, &batch, noise, Kl::Sampled);
-            per_sequence(&increments(&elbo, 1.).value(), &batch.lengths)
-        })
-        .collect();
+    let draws: Vec<_> = rows.chunks(sequences).map(|samples| (*noise, samples.to_vec())).collect();
+    let mut weights: Vec<Vec<f64>> = vec![];
+    model.elbos(batch, Kl::Sampled, &draws, &mut |elbo| {
+        weights.push(per_sequence(&increments(elbo, 1.).value(), &batch.lengths));
+    });
     let of = |b: usize| weights.iter().map(|of_particle| of_particle[b]).collect::<Vec<_>>();
     ((0..sequences).map(|b| log_mean(&of(b))).collect(), false)
 }

@@ -7,7 +7,7 @@ use super::ranks::{Crew, Map, Others};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
-use crate::models::{Bound, Kl, SequenceModel};
+use crate::models::{Addresses, Bound, Kl, SequenceModel};
 use crate::noise::Noise;
 use crate::tape::Tape;
 use serde::{Deserialize, Serialize};
@@ -243,9 +243,9 @@ pub fn evaluate_on(
         for copy in 0..copies {
             let dequantise = plan.copies.map(|copies| copies.noise(copy));
             let batch = Batch::new(set, normalisation, &windows, dequantise)?;
-            for (draw, by_draw) in by_draw.iter_mut().enumerate() {
-                let pass = OfElbo { seed, step: (copy * draws + draw) as u64 };
-                let pass = joined(crew.map(&batch, &pass));
+            let job = OfElbo { seed, first: (copy * draws) as u64, draws };
+            let of_draws = joined(crew.map(&batch, &job));
+            for (pass, by_draw) in of_draws.into_iter().zip(&mut by_draw) {
                 kl.resize_with(pass.kl.len(), zeros);
                 for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
                     let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
@@ -313,19 +313,27 @@ pub fn evaluate_on(
     })
 }
 
-/// The ELBO of sequences with one draw of their latents, by noise of this seed and step.
+/// The ELBO of sequences for each of so many draws of their latents, by noise of this seed from step `first` on.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OfElbo {
     seed: u64,
-    step: u64,
+    first: u64,
+    draws: usize,
 }
 
 impl Map for OfElbo {
     const NAME: &'static str = "ELBO";
-    type Answer = Sums;
+    type Answer = Vec<Sums>;
 
-    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Sums {
-        forward(model, sequences, &Noise::new(self.seed, "evaluate").at(self.step))
+    fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<Sums> {
+        let noise = |draw: usize| Noise::new(self.seed, "evaluate").at(self.first + draw as u64);
+        let draws: Vec<Addresses> =
+            (0..self.draws).map(|draw| (noise(draw), sequences.samples.clone())).collect();
+        let mut sums = vec![];
+        model.elbos(sequences, Kl::Analytic, &draws, &mut |elbo| {
+            sums.push(Sums::new(elbo, &sequences.lengths));
+        });
+        sums
     }
 }
 
@@ -359,10 +367,13 @@ pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums 
     Sums::new(&model.elbo(&tape, batch, noise, Kl::Analytic), &batch.lengths)
 }
 
-/// Of all parts of a batch.
-fn joined(parts: Vec<Sums>) -> Sums {
-    let mut all = Sums::default();
-    parts.into_iter().for_each(|part| all.extend(part));
+/// For each draw, that of all parts of a batch.
+fn joined(parts: Vec<Vec<Sums>>) -> Vec<Sums> {
+    let mut all = vec![];
+    for part in parts {
+        all.resize_with(part.len(), Sums::default);
+        all.iter_mut().zip(part).for_each(|(all, part)| all.extend(part));
+    }
     all
 }
 

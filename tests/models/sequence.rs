@@ -1,7 +1,8 @@
-//! Generation: a step at a time is the whole sequence at once, to the bit.
+//! Generation: a step at a time is the whole sequence at once, to the bit. Several draws: each is what it is by itself.
 
 use super::{Model, batch, every, model, name, noise, rearranged, row, switched, tiny, with};
-use stcn::models::{self, STCN, STCN_DENSE, generate};
+use stcn::data::Batch;
+use stcn::models::{self, Bound, Elbo, Kl, STCN, STCN_DENSE, generate};
 use stcn::models::{HeadKind, ModelConfig, PenDraw, Task};
 use stcn::ops::slice_time;
 use stcn::tape::Tape;
@@ -204,6 +205,28 @@ fn drawing_reads_every_parameter_but_those_of_inference() {
             swap(&mut *model, &mut other);
             assert!(draw(&*model) != before, "{} does not read {path}", name(&config));
             swap(&mut *model, &mut value);
+        }
+    }
+}
+
+#[test]
+fn several_draws_are_the_terms_of_each_by_itself() {
+    for config in variants() {
+        let (model, batch) = (model(&config), batch(&config, &[4, 2]));
+        let draws = [(noise(), vec![5, 8]), (noise().later(3), vec![8, 2])];
+        let terms = |elbo: &Elbo| -> Vec<Tensor> {
+            std::iter::once(&elbo.log_px).chain(&elbo.kl).map(|x| x.value()).collect()
+        };
+        for kl in [Kl::Analytic, Kl::Sampled] {
+            let mut found = vec![];
+            model.elbos(&batch, kl, &draws, &mut |elbo| found.push(terms(elbo)));
+            let alone = draws.clone().map(|(noise, samples)| {
+                let batch = Batch { samples, ..batch.clone() };
+                terms(&model.elbo(&Tape::inference(), &batch, &noise, kl))
+            });
+            assert_eq!(found, alone, "{}, {kl:?}", name(&config));
+            let exact = model.bound() == Bound::Exact;
+            assert_eq!(found[0] == found[1], exact, "{}: two draws", name(&config));
         }
     }
 }
