@@ -43,7 +43,7 @@ fn serve(listener: &TcpListener, driver: &str, broken: &[&str]) -> Value {
         let Some((line, body)) = request(stream.as_ref().unwrap()) else { continue };
         let path = line.split(' ').nth(1).unwrap_or_default();
         if line.starts_with("POST") {
-            answer(stream.unwrap(), "", Some(vec![])); // unanswered, it could fail before the browser is stopped
+            answer(stream.unwrap(), "", Some(vec![])); // else `fetch` could fail before the browser is stopped
             return serde_json::from_slice(&body).unwrap();
         }
         let name = if path == "/" { "index.html" } else { &path[1..] };

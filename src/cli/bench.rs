@@ -116,7 +116,7 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     let mut forward = vec![];
     for _ in 0..=args.steps {
         let start = Instant::now();
-        evaluate::forward(&*model, &batch, &noise);
+        evaluate::forward(&*model, &batch, &noise, 1);
         forward.push(1e3 * start.elapsed().as_secs_f64());
     }
     forward.remove(0);

@@ -28,9 +28,9 @@ pub struct ForwardStep<'a> {
     pub sums: &'a [Real],
     /// What the step before saved; none before the first.
     pub before: Option<&'a [Real]>,
-    /// What this step saves. It begins with the gates' inputs, to be overwritten.
+    /// What this step saves. It begins with the gates' inputs; all of it is to be overwritten.
     pub saved: &'a mut [Real],
-    /// The new state.
+    /// The new state, to be overwritten. On entry of the first step it is 0.
     pub h: &'a mut [Real],
 }
 
@@ -47,9 +47,9 @@ pub struct BackwardStep<'a> {
     /// A gradient that the cell passes from each step to the one before, such as c̄. On entry it is that of step
     /// t + 1, to be overwritten.
     pub carry: &'a mut [Real],
-    /// The gradients of the gates' inputs.
+    /// The gradients of the gates' inputs, to be overwritten.
     pub gx: &'a mut [Real],
-    /// The gradients of `sums`; empty where they equal those of the inputs.
+    /// The gradients of `sums`, to be overwritten; empty where they equal those of the inputs.
     pub gsums: &'a mut [Real],
 }
 
@@ -98,51 +98,47 @@ impl Recurrence {
         cell: impl Fn(ForwardStep) + Sync,
     ) -> Saved {
         let Self { batch, time, units, gates, saved } = *self;
-        let blocks = self.blocks();
-        let packed = parallel::map(blocks.len(), |n| {
+        let mut blocks = parallel::map_each(self.blocks(), |of| {
             let gate = |g: usize| {
-                let columns = g * units + blocks[n].start..g * units + blocks[n].end;
+                let columns = g * units + of.start..g * units + of.end;
                 Packed::new(Mat::new(u, units, gates * units).columns(columns))
             };
-            (0..gates).map(gate).collect::<Vec<_>>()
+            let u: Vec<Packed> = (0..gates).map(gate).collect();
+            let size = batch * of.len();
+            (of, u, vec![0.; gates * size], vec![0.; size])
         });
         let mut steps: Vec<Vec<Tensor>> = Vec::with_capacity(time);
         for t in 0..time {
             let last = (t > 0).then(|| self.step(h, units, t - 1));
             let before = steps.last();
-            let new = parallel::map(blocks.len(), |n| {
-                let width = blocks[n].len();
-                let size = batch * width;
+            let tasks = blocks.iter_mut().enumerate().collect();
+            let new = parallel::map_each(tasks, |(n, (of, u, sums, h))| {
+                let size = h.len();
                 let mut now = Tensor::scratch(&[saved * size]);
-                let (kept, rest) = now.data_mut().split_at_mut(gates * size);
-                rest.fill(0.);
-                for (i, row) in kept.chunks_exact_mut(width).enumerate() {
-                    let at = self.at(i % batch, t, i / batch, &blocks[n]);
-                    row.copy_from_slice(&x[at..at + width]);
+                for (i, row) in
+                    now.data_mut()[..gates * size].chunks_exact_mut(of.len()).enumerate()
+                {
+                    let at = self.at(i % batch, t, i / batch, of);
+                    row.copy_from_slice(&x[at..at + of.len()]);
                 }
-                let mut sums = Tensor::scratch(&[gates * size]);
                 if let Some(last) = last {
-                    for (g, sums) in sums.data_mut().chunks_exact_mut(size).enumerate() {
-                        let of = |g: usize| (last, Right::Packed(&packed[n][g % gates]));
-                        let then = Some(of(g + 1)); // after the last gate the first, at the next step
-                        mul_add_each(std::iter::once(of(g)), then, Onto::Zero, sums);
+                    for (g, sums) in sums.chunks_exact_mut(size).enumerate() {
+                        let term = |g: usize| (last, Right::Packed(&u[g % gates]));
+                        let then = Some(term(g + 1)); // after the last gate the first, at the next step
+                        mul_add_each(std::iter::once(term(g)), then, Onto::Zero, sums);
                     }
-                } else {
-                    sums.data_mut().fill(0.);
                 }
-                let mut h = Tensor::zeros(&[size]);
                 let before = before.map(|before| before[n].data());
-                let (sums, saved) = (sums.data(), now.data_mut());
-                cell(ForwardStep { sums, before, saved, h: h.data_mut() });
-                (now, h)
+                cell(ForwardStep { sums, before, saved: now.data_mut(), h });
+                now
             });
-            for (block, (_, new)) in blocks.iter().zip(&new) {
-                for (b, new) in new.data().chunks_exact(block.len()).enumerate() {
-                    let at = (b * time + t) * units + block.start;
-                    h[at..at + block.len()].copy_from_slice(new);
+            for (of, _, _, new) in &blocks {
+                for (b, new) in new.chunks_exact(of.len()).enumerate() {
+                    let at = (b * time + t) * units + of.start;
+                    h[at..at + of.len()].copy_from_slice(new);
                 }
             }
-            steps.push(new.into_iter().map(|(saved, _)| saved).collect());
+            steps.push(new);
         }
         Saved(steps)
     }
@@ -159,52 +155,49 @@ impl Recurrence {
         cell: impl Fn(BackwardStep) + Sync,
     ) {
         let Self { batch, time, units, gates, .. } = *self;
-        let blocks = self.blocks();
-        // Rows of U are columns of its transpose.
-        let packed = parallel::map(blocks.len(), |n| {
-            let u = Mat::new(u, units, gates * units).transposed();
-            Packed::new(u.columns(blocks[n].clone()))
-        });
-        let mut carries: Vec<Vec<Real>> =
-            blocks.iter().map(|block| vec![0.; batch * block.len()]).collect();
-        // The gradients of `sums` at steps t + 1 and t: every block reads the one and writes its part of the other.   (B, G·H)
         let differ = gsums.is_some();
+        let mut blocks = parallel::map_each(self.blocks(), |of| {
+            // Rows of U are columns of its transpose.
+            let u = Mat::new(u, units, gates * units).transposed();
+            let zeros = |gates: usize| vec![0.; gates * batch * of.len()];
+            Back {
+                u: Packed::new(u.columns(of.clone())),
+                gh: zeros(1),
+                h_before: zeros(1),
+                carry: zeros(1),
+                gx: zeros(gates),
+                gsums: zeros(if differ { gates } else { 0 }),
+                of,
+            }
+        });
+        // The gradients of `sums` at steps t + 1 and t: every block reads the one and writes its part of the other.   (B, G·H)
         let row = vec![0.; batch * gates * units];
         let (mut later, mut now) = (row.clone(), row);
         for t in (0..time).rev() {
             let to_gsums = match gsums.as_deref_mut() {
-                Some(gsums) => self.places(gsums, time, t, &blocks),
+                Some(gsums) => self.places(gsums, time, t),
                 None => blocks.iter().map(|_| vec![]).collect(),
             };
-            let to_now = self.places(&mut now, 1, 0, &blocks);
-            let to = self.places(gx, time, t, &blocks).into_iter().zip(to_now).zip(to_gsums);
-            let tasks = blocks.iter().zip(&packed).zip(carries.iter_mut().zip(to)).enumerate();
-            parallel::each(tasks.collect(), |(n, ((block, packed), (carry, to)))| {
-                let ((to_gx, to_now), to_gsums) = to;
-                let size = batch * block.len();
-                let mut gh = self.rows(gh, t, block);
+            let to = self.places(gx, time, t).into_iter().zip(self.places(&mut now, 1, 0));
+            let to = to.zip(to_gsums).map(|((gx, now), gsums)| [gx, now, gsums]);
+            let tasks = blocks.iter_mut().zip(to).enumerate().collect();
+            parallel::each(tasks, |(n, (block, [to_gx, to_now, to_gsums]))| {
+                let Back { of, u, gh: of_h, h_before, carry, gx, gsums } = block;
+                self.gather(gh, t, of, of_h);
                 if t + 1 < time {
                     let later = Mat::new(&later, batch, gates * units);
-                    mul_add_onto(later, Right::Packed(packed), Onto::C, gh.data_mut());
+                    mul_add_onto(later, Right::Packed(u), Onto::C, of_h);
                 }
-                let h_before = match t {
-                    0 => Tensor::zeros(&[size]),
-                    _ => self.rows(h, t - 1, block),
-                };
-                let mut gx = Tensor::scratch(&[gates * size]);
-                let mut gsums = Tensor::scratch(&[if differ { gates * size } else { 0 }]);
-                cell(BackwardStep {
-                    before: (t > 0).then(|| saved.0[t - 1][n].data()),
-                    saved: saved.0[t][n].data(),
-                    h_before: h_before.data(),
-                    gh: gh.data(),
-                    carry,
-                    gx: gx.data_mut(),
-                    gsums: gsums.data_mut(),
-                });
-                self.put(&gx, to_gx);
-                self.put(if differ { &gsums } else { &gx }, to_now);
-                self.put(&gsums, to_gsums);
+                match t {
+                    0 => h_before.fill(0.),
+                    _ => self.gather(h, t - 1, of, h_before),
+                }
+                let before = (t > 0).then(|| saved.0[t - 1][n].data());
+                let saved = saved.0[t][n].data();
+                cell(BackwardStep { before, saved, h_before, gh: of_h, carry, gx, gsums });
+                self.put(gx, to_gx);
+                self.put(if differ { gsums } else { gx }, to_now);
+                self.put(gsums, to_gsums);
             });
             std::mem::swap(&mut now, &mut later);
         }
@@ -229,27 +222,19 @@ impl Recurrence {
         y
     }
 
-    /// The units of `block` at step `t` of a tensor (B, T, H): (B, width of the block).
-    fn rows(&self, x: &[Real], t: usize, block: &Range<usize>) -> Tensor {
-        let mut rows = Tensor::scratch(&[self.batch, block.len()]);
-        let to = rows.data_mut().chunks_exact_mut(block.len());
-        for (to, x) in to.zip(x.chunks_exact(self.time * self.units)) {
+    /// Copies the units of `block` at step `t` of a tensor (B, T, H) to (B, width of the block).
+    fn gather(&self, x: &[Real], t: usize, block: &Range<usize>, to: &mut [Real]) {
+        let rows = x.chunks_exact(self.time * self.units);
+        for (to, x) in to.chunks_exact_mut(block.len()).zip(rows) {
             to.copy_from_slice(&x[t * self.units..][block.clone()]);
         }
-        rows
     }
 
     /// For each block its places at step `t` of a tensor (B, time, G·H): row by row, and there gate by gate.
-    fn places<'a>(
-        &self,
-        x: &'a mut [Real],
-        time: usize,
-        t: usize,
-        blocks: &[Range<usize>],
-    ) -> Vec<Vec<&'a mut [Real]>> {
-        let row = self.gates * self.units;
-        let count = self.batch * self.gates;
-        let mut places: Vec<_> = blocks.iter().map(|_| Vec::with_capacity(count)).collect();
+    fn places<'a>(&self, x: &'a mut [Real], time: usize, t: usize) -> Vec<Vec<&'a mut [Real]>> {
+        let (row, blocks) = (self.gates * self.units, self.blocks());
+        let empty = |_: &_| Vec::with_capacity(self.batch * self.gates);
+        let mut places: Vec<_> = blocks.iter().map(empty).collect();
         for x in x.chunks_exact_mut(time * row) {
             for gate in x[t * row..][..row].chunks_exact_mut(self.units) {
                 let pieces = gate.chunks_mut(blocks[0].len());
@@ -260,10 +245,21 @@ impl Recurrence {
     }
 
     /// Copies a block's gates, one after another, to their [`places`](Self::places).
-    fn put(&self, new: &Tensor, places: Vec<&mut [Real]>) {
+    fn put(&self, new: &[Real], places: Vec<&mut [Real]>) {
         for (i, place) in places.into_iter().enumerate() {
             let at = i % self.gates * self.batch + i / self.gates;
-            place.copy_from_slice(&new.data()[at * place.len()..][..place.len()]);
+            place.copy_from_slice(&new[at * place.len()..][..place.len()]);
         }
     }
+}
+
+/// A block of units on the way back: its columns of Uᵀ, and the slices of a [`BackwardStep`].
+struct Back {
+    of: Range<usize>,
+    u: Packed,
+    gh: Vec<Real>,
+    h_before: Vec<Real>,
+    carry: Vec<Real>,
+    gx: Vec<Real>,
+    gsums: Vec<Real>,
 }

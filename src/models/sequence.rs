@@ -66,8 +66,8 @@ pub trait SequenceModel: Module + Sync + Send {
     /// `stcn inspect` looks for nodes labelled `x`, `log_px`, and for each latent `z.1` and `kl.1`, `z.2` and `kl.2` …
     fn elbo<'t>(&self, tape: &'t Tape, batch: &Batch, noise: &Noise, kl: Kl) -> Elbo<'t>;
 
-    /// The terms of [`elbo`](Self::elbo) for several draws of the latents, without gradients: calls `see` with those of
-    /// each draw in turn. A model may compute once what does not depend on the latents; the values are the same.
+    /// The terms of [`elbo`](Self::elbo) for several draws of the latents, without gradients: calls `see` once for each
+    /// draw, in order. A model may compute once what does not depend on the latents; the values are the same.
     fn elbos(&self, batch: &Batch, kl: Kl, draws: &[Addresses], see: &mut dyn FnMut(&Elbo)) {
         for (noise, samples) in draws {
             let batch = Batch { samples: samples.clone(), ..batch.clone() };

@@ -35,7 +35,7 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         let ForwardStep { sums, before, saved, h } = step;
         let (gates, c) = saved.split_at_mut(sums.len());
         add(gates, sums);
-        c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // h is still zeros
+        c.copy_from_slice(before.map_or(&*h, |before| &before[sums.len()..])); // c_0 = h_0 = 0
         forward(gates, c, h);
     });
     let (states, sequences) = (h.clone(), x.tape().sequences(sizes.batch));
@@ -43,11 +43,10 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         let mut gates = Tensor::scratch(xs.shape());
         let data = (us.data(), states.data(), gy.data());
         sizes.backward(data, &saved, gates.data_mut(), None, |step| {
-            let BackwardStep { before, saved, gh, carry, gx, .. } = step;
+            let BackwardStep { before, saved, h_before, gh, carry, gx, .. } = step;
             let (gates, c) = saved.split_at(gx.len());
             gx.copy_from_slice(gates);
-            let zeros = vec![0.; gh.len()];
-            let before = before.map_or(&zeros[..], |before| &before[gx.len()..]);
+            let before = before.map_or(h_before, |before| &before[gx.len()..]); // c_0 = h_0 = 0
             backward(gx, before, c, gh, carry);
         });
         let layer = sizes.layer(sequences);

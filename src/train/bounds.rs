@@ -109,6 +109,7 @@ pub fn iwae(
     model.elbos(batch, Kl::Sampled, &draws, &mut |elbo| {
         weights.push(per_sequence(&increments(elbo, 1.).value(), &batch.lengths));
     });
+    assert_eq!(weights.len(), particles, "elbos: one call for each draw");
     let of = |b: usize| weights.iter().map(|of_particle| of_particle[b]).collect::<Vec<_>>();
     ((0..sequences).map(|b| log_mean(&of(b))).collect(), false)
 }

@@ -7,9 +7,8 @@ use super::ranks::{Crew, Map, Others};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
-use crate::models::{Addresses, Bound, Kl, SequenceModel};
+use crate::models::{Addresses, Bound, Elbo, Kl, SequenceModel};
 use crate::noise::Noise;
-use crate::tape::Tape;
 use serde::{Deserialize, Serialize};
 
 /// The results on one split, in nats of normalised data; `_seq`: per sequence, `_step`: per step.
@@ -173,6 +172,9 @@ pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 /// The most draws of the ELBO, and of IWAE where every step has its own weights.
 const MOST_DRAWS: usize = 1 << 16;
 
+/// Draws whose terms are held at the same time.
+const DRAWS_AT_ONCE: usize = 64;
+
 /// Whether IWAE is averaged at each step. Refuses bounds that the model does not have, and too many draws.
 fn check_particles(model: &dyn SequenceModel, plan: Plan, channels: usize) -> Result<bool> {
     let per_step = plan.iwae > 0 && has_weights_per_step(model, channels);
@@ -243,9 +245,12 @@ pub fn evaluate_on(
         for copy in 0..copies {
             let dequantise = plan.copies.map(|copies| copies.noise(copy));
             let batch = Batch::new(set, normalisation, &windows, dequantise)?;
-            let job = OfElbo { seed, first: (copy * draws) as u64, draws };
-            let of_draws = joined(crew.map(&batch, &job));
-            for (pass, by_draw) in of_draws.into_iter().zip(&mut by_draw) {
+            let of_draws = (0..draws).step_by(DRAWS_AT_ONCE).flat_map(|first| {
+                let now = DRAWS_AT_ONCE.min(draws - first);
+                let job = OfElbo { seed, first: (copy * draws + first) as u64, draws: now };
+                joined(crew.map(&batch, &job))
+            });
+            for (pass, by_draw) in of_draws.zip(&mut by_draw) {
                 kl.resize_with(pass.kl.len(), zeros);
                 for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
                     let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
@@ -326,14 +331,8 @@ impl Map for OfElbo {
     type Answer = Vec<Sums>;
 
     fn run(&self, model: &dyn SequenceModel, sequences: &Batch) -> Vec<Sums> {
-        let noise = |draw: usize| Noise::new(self.seed, "evaluate").at(self.first + draw as u64);
-        let draws: Vec<Addresses> =
-            (0..self.draws).map(|draw| (noise(draw), sequences.samples.clone())).collect();
-        let mut sums = vec![];
-        model.elbos(sequences, Kl::Analytic, &draws, &mut |elbo| {
-            sums.push(Sums::new(elbo, &sequences.lengths));
-        });
-        sums
+        let noise = Noise::new(self.seed, "evaluate").at(self.first);
+        forward(model, sequences, &noise, self.draws)
     }
 }
 
@@ -361,10 +360,15 @@ impl Map for OfParticles {
     }
 }
 
-/// The forward pass of sequences, with one draw of their latents.
-pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise) -> Sums {
-    let tape = Tape::inference();
-    Sums::new(&model.elbo(&tape, batch, noise, Kl::Analytic), &batch.lengths)
+/// The forward pass of sequences for each of so many draws of their latents. Draw k uses the noise of k steps later.
+pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise, draws: usize) -> Vec<Sums> {
+    let addresses = |draw: usize| (noise.later(draw as u64), batch.samples.clone());
+    let draws: Vec<Addresses> = (0..draws).map(addresses).collect();
+    let mut sums = vec![];
+    let mut see = |elbo: &Elbo| sums.push(Sums::new(elbo, &batch.lengths));
+    model.elbos(batch, Kl::Analytic, &draws, &mut see);
+    assert_eq!(sums.len(), draws.len(), "elbos: one call for each draw");
+    sums
 }
 
 /// For each draw, that of all parts of a batch.

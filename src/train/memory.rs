@@ -315,7 +315,7 @@ fn training_pass(config: &Config, model: &dyn SequenceModel, steps: usize) -> Me
     })
 }
 
-/// A forward pass alone.
+/// A forward pass alone. A check holds less where the model computes a context first (`SequenceModel::elbos`).
 fn checking_pass(config: &Config, model: &dyn SequenceModel, steps: usize) -> Measured {
     let (tape, noise) = (Tape::inference(), Noise::new(config.seed, "evaluate"));
     measured(model, &tape, steps, || {

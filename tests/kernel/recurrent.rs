@@ -1,7 +1,9 @@
 //! Recurrence: the same bits on any number of threads.
 
 use stcn::internals::kernel::recurrent::{BackwardStep, ForwardStep, Recurrence};
-use stcn::{Noise, Tensor, with_threads};
+use stcn::ops::{gru, lstm, sum};
+use stcn::tape::{Keep, Var};
+use stcn::{Noise, Tape, Tensor, with_threads};
 
 /// States and gradients of `h_t = x_t + h_{t−1} U`, a cell of one gate that saves its input.
 fn linear_cell(batch: usize, time: usize, units: usize) -> Vec<Tensor> {
@@ -62,6 +64,36 @@ fn any_number_of_threads_makes_the_same_bits() {
     let one = on(1);
     for threads in [2, 3, 8] {
         assert!(on(threads) == one, "{threads} threads");
+    }
+}
+
+type Layer = for<'t> fn(Var<'t>, Var<'t>) -> Var<'t>;
+
+/// A value and the gradients of a layer whose cells have several gates, in as many blocks of units as there are threads.
+fn layer(op: Layer, gates: usize) -> Vec<Tensor> {
+    let units = 75;
+    let tape = Tape::new();
+    let input = |name: &'static str, shape: &[usize]| {
+        let mut x = Tensor::zeros(shape);
+        Noise::new(5, "recurrent").normals(name, 0, 0, x.data_mut());
+        tape.input(x.map(|x| x / 8.), name)
+    };
+    let (x, u) = (input("x", &[7, 9, gates * units]), input("u", &[units, gates * units]));
+    let h = op(x, u);
+    let grads = tape.backward(sum(h * h), Keep::Leaves);
+    let of = |x: Var| grads.wrt(x).expect("a gradient").clone();
+    vec![h.value(), of(x), of(u)]
+}
+
+#[test]
+fn any_number_of_threads_makes_the_same_bits_of_cells_with_several_gates() {
+    for (op, gates) in [(lstm as Layer, 4), (gru, 3)] {
+        let on = |threads| with_threads(threads, || layer(op, gates)).unwrap();
+        let one = on(1);
+        assert!(one.iter().all(|x| x.data().iter().all(|x| x.is_finite())), "{gates} gates");
+        for threads in [2, 3, 8] {
+            assert!(on(threads) == one, "{gates} gates, {threads} threads");
+        }
     }
 }
 

@@ -294,7 +294,8 @@ const LINE: usize = 16;
 
 impl Product {
     /// What a later strip will read and is not in cache yet: for a gradient of weights, which reads everything
-    /// once, A and B of the next term; for few rows, the next panel of B; else the next rows of A.
+    /// once, A and B of the next term; for few rows, the next panel of B, then the first of the next chain or term; else the
+    /// next rows of A.
     #[inline(always)]
     fn ahead(&self, at: &Place, next: Option<&Product>) -> Ahead {
         let nothing = Ahead::nothing(self.b);
