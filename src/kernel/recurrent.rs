@@ -105,7 +105,7 @@ impl Recurrence {
             };
             let u: Vec<Packed> = (0..gates).map(gate).collect();
             let size = batch * of.len();
-            (of, u, vec![0.; gates * size], vec![0.; size])
+            (of, u, Tensor::zeros(&[gates * size]), Tensor::zeros(&[size]))
         });
         let mut steps: Vec<Vec<Tensor>> = Vec::with_capacity(time);
         for t in 0..time {
@@ -122,18 +122,19 @@ impl Recurrence {
                     row.copy_from_slice(&x[at..at + of.len()]);
                 }
                 if let Some(last) = last {
-                    for (g, sums) in sums.chunks_exact_mut(size).enumerate() {
+                    for (g, sums) in sums.data_mut().chunks_exact_mut(size).enumerate() {
                         let term = |g: usize| (last, Right::Packed(&u[g % gates]));
                         let then = Some(term(g + 1)); // after the last gate the first, at the next step
                         mul_add_each(std::iter::once(term(g)), then, Onto::Zero, sums);
                     }
                 }
                 let before = before.map(|before| before[n].data());
-                cell(ForwardStep { sums, before, saved: now.data_mut(), h });
+                let (sums, saved) = (sums.data(), now.data_mut());
+                cell(ForwardStep { sums, before, saved, h: h.data_mut() });
                 now
             });
             for (of, _, _, new) in &blocks {
-                for (b, new) in new.chunks_exact(of.len()).enumerate() {
+                for (b, new) in new.data().chunks_exact(of.len()).enumerate() {
                     let at = (b * time + t) * units + of.start;
                     h[at..at + of.len()].copy_from_slice(new);
                 }
@@ -159,7 +160,7 @@ impl Recurrence {
         let mut blocks = parallel::map_each(self.blocks(), |of| {
             // Rows of U are columns of its transpose.
             let u = Mat::new(u, units, gates * units).transposed();
-            let zeros = |gates: usize| vec![0.; gates * batch * of.len()];
+            let zeros = |gates: usize| Tensor::zeros(&[gates * batch * of.len()]);
             Back {
                 u: Packed::new(u.columns(of.clone())),
                 gh: zeros(1),
@@ -171,21 +172,23 @@ impl Recurrence {
             }
         });
         // The gradients of `sums` at steps t + 1 and t: every block reads the one and writes its part of the other.   (B, G·H)
-        let row = vec![0.; batch * gates * units];
-        let (mut later, mut now) = (row.clone(), row);
+        let [mut later, mut now] = [(); 2].map(|()| Tensor::zeros(&[batch * gates * units]));
         for t in (0..time).rev() {
             let to_gsums = match gsums.as_deref_mut() {
                 Some(gsums) => self.places(gsums, time, t),
                 None => blocks.iter().map(|_| vec![]).collect(),
             };
-            let to = self.places(gx, time, t).into_iter().zip(self.places(&mut now, 1, 0));
+            let to = self.places(gx, time, t).into_iter().zip(self.places(now.data_mut(), 1, 0));
             let to = to.zip(to_gsums).map(|((gx, now), gsums)| [gx, now, gsums]);
             let tasks = blocks.iter_mut().zip(to).enumerate().collect();
             parallel::each(tasks, |(n, (block, [to_gx, to_now, to_gsums]))| {
-                let Back { of, u, gh: of_h, h_before, carry, gx, gsums } = block;
+                let Back { of, u, .. } = block;
+                let of_step = [&mut block.gh, &mut block.h_before, &mut block.carry];
+                let [of_h, h_before, carry] = of_step.map(Tensor::data_mut);
+                let [gx, gsums] = [&mut block.gx, &mut block.gsums].map(Tensor::data_mut);
                 self.gather(gh, t, of, of_h);
                 if t + 1 < time {
-                    let later = Mat::new(&later, batch, gates * units);
+                    let later = Mat::new(later.data(), batch, gates * units);
                     mul_add_onto(later, Right::Packed(u), Onto::C, of_h);
                 }
                 match t {
@@ -257,9 +260,9 @@ impl Recurrence {
 struct Back {
     of: Range<usize>,
     u: Packed,
-    gh: Vec<Real>,
-    h_before: Vec<Real>,
-    carry: Vec<Real>,
-    gx: Vec<Real>,
-    gsums: Vec<Real>,
+    gh: Tensor,
+    h_before: Tensor,
+    carry: Tensor,
+    gx: Tensor,
+    gsums: Tensor,
 }

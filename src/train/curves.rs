@@ -1,7 +1,7 @@
 //! Curves of metrics as SVG: several runs over each other, with axes in round numbers.
 //!
-//! Colours: those of Okabe and Ito (2008) without black and yellow, which the colour-blind can tell apart; every curve also
-//! has its name in the legend. Not here: where the numbers come from (`metrics`).
+//! Colours: those of Okabe and Ito (2008) without black and yellow, which the colour-blind can tell apart; after six groups they
+//! begin again, dashed. Every curve also has its name in the legend. Not here: where the numbers come from (`metrics`).
 
 use crate::inspect::label::{drawn, label};
 use crate::kernel::reduce::ends;
@@ -22,6 +22,16 @@ const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9
 /// The colour of a group.
 pub fn colour(group: usize) -> &'static str {
     COLOURS[group % COLOURS.len()]
+}
+
+/// How long the dashes of a group are, and the gaps between them; none for the first six.
+pub fn dashes(group: usize) -> Option<[usize; 2]> {
+    [None, Some([6, 4]), Some([2, 3])][(group / COLOURS.len()).min(2)]
+}
+
+/// The attribute of a line with these dashes.
+fn dashed(group: usize) -> String {
+    dashes(group).map_or(String::new(), |[dash, gap]| format!(" stroke-dasharray=\"{dash} {gap}\""))
 }
 
 /// Text between tags and in quotes.
@@ -97,12 +107,17 @@ pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str, letters: Letters) -> 
     for (i, (group, name)) in names.iter().enumerate() {
         let y = SIZE[1] * charts.len() as f64 + 20. * i as f64;
         let colour = colour(*group);
-        line(
-            &mut text,
-            &format!(
+        let mark = match dashed(*group) {
+            solid if solid.is_empty() => format!(
                 "<rect x=\"{LEFT}\" y=\"{y}\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"
             ),
-        );
+            dashed => format!(
+                "<path d=\"M{},{}h20\" stroke=\"{colour}\" stroke-width=\"4\"{dashed}/>",
+                LEFT - 4.,
+                y + 6.
+            ),
+        };
+        line(&mut text, &mark);
         letters.write(&mut text, name, [LEFT + 20., y + 11.], 0.);
     }
     text + "</svg>\n"
@@ -148,11 +163,12 @@ fn chart(title: &str, curves: &[Curve], x_label: &str, letters: Letters) -> Stri
             format!("{:.1},{:.1}", x.at(*px), y.at(*py).clamp(TOP - 8., BOTTOM))
         };
         let points: Vec<String> = curve.points.iter().map(at).collect();
-        let (colour, name) = (colour(curve.group), escape(&curve.name));
+        let (colour, dashed) = (colour(curve.group), dashed(curve.group));
+        let name = escape(&curve.name);
         line(
             &mut text,
             &format!(
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\">\
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\"{dashed}>\
                  <title>{name}</title></polyline>",
                 points.join(" ")
             ),

@@ -41,6 +41,16 @@ fn axes_have_round_numbers_and_the_legend_every_group_once() {
 }
 
 #[test]
+fn where_colours_begin_again_lines_and_legend_are_dashed() {
+    let curves =
+        [0, 5, 6, 12, 30].map(|group| curve(&group.to_string(), group, &[(0., 0.), (1., 1.)]));
+    let text = svg(&[("loss".into(), curves.into())], "update", Letters::Font);
+    let dashes = |name: &str| text.matches(&format!("stroke-dasharray=\"{name}\"")).count();
+    assert_eq!([dashes("6 4"), dashes("2 3")], [2, 4], "a line and its mark each");
+    assert_eq!(text.matches("rx=\"2\"").count(), 2, "the marks of whole lines");
+}
+
+#[test]
 fn small_and_large_numbers_stay_readable() {
     for (most, wanted) in [(5e-3, "0.001"), (5e-9, "1e-9"), (5e9, "1e9"), (0.5, "0.1")] {
         let text = svg(

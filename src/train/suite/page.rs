@@ -5,7 +5,7 @@
 use super::report::{Found, Line, Report};
 use super::text::{self, CONTROLS, LEGEND, Table, number};
 use crate::kernel::reduce::ends;
-use crate::train::curves::{self, Curve, Letters, colour, escape};
+use crate::train::curves::{self, Curve, Letters, colour, dashes, escape};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::Write;
 
@@ -70,9 +70,14 @@ fn table(table: &Table) -> String {
     text + "</tbody></table></div>\n"
 }
 
-/// The square in a row's colour.
+/// The square in a row's colour, striped if its curve is dashed.
 fn key(row: usize) -> String {
-    format!("<span class=\"key\" style=\"background:{}\"></span>", colour(row))
+    let colour = colour(row);
+    let background = dashes(row).map_or(colour.to_string(), |[dash, gap]| {
+        let (to, next) = (dash, dash + gap);
+        format!("repeating-linear-gradient(90deg,{colour} 0 {to}px,transparent {to}px {next}px)")
+    });
+    format!("<span class=\"key\" style=\"background:{background}\"></span>")
 }
 
 /// A line from the least to the largest of some numbers, with room for the names of the rows.
