@@ -156,8 +156,8 @@ impl Recurrence {
         cell: impl Fn(BackwardStep) + Sync,
     ) {
         let Self { batch, time, units, gates, .. } = *self;
-        let differ = gsums.is_some();
-        let mut blocks = parallel::map_each(self.blocks(), |of| {
+        let (differ, cut) = (gsums.is_some(), self.blocks());
+        let mut blocks = parallel::map_each(cut.clone(), |of| {
             // Rows of U are columns of its transpose.
             let u = Mat::new(u, units, gates * units).transposed();
             let zeros = |gates: usize| Tensor::zeros(&[gates * batch * of.len()]);
@@ -175,10 +175,11 @@ impl Recurrence {
         let [mut later, mut now] = [(); 2].map(|()| Tensor::zeros(&[batch * gates * units]));
         for t in (0..time).rev() {
             let to_gsums = match gsums.as_deref_mut() {
-                Some(gsums) => self.places(gsums, time, t),
+                Some(gsums) => self.places(gsums, time, t, &cut),
                 None => blocks.iter().map(|_| vec![]).collect(),
             };
-            let to = self.places(gx, time, t).into_iter().zip(self.places(now.data_mut(), 1, 0));
+            let to = self.places(gx, time, t, &cut).into_iter();
+            let to = to.zip(self.places(now.data_mut(), 1, 0, &cut));
             let to = to.zip(to_gsums).map(|((gx, now), gsums)| [gx, now, gsums]);
             let tasks = blocks.iter_mut().zip(to).enumerate().collect();
             parallel::each(tasks, |(n, (block, [to_gx, to_now, to_gsums]))| {
@@ -234,8 +235,14 @@ impl Recurrence {
     }
 
     /// For each block its places at step `t` of a tensor (B, time, G·H): row by row, and there gate by gate.
-    fn places<'a>(&self, x: &'a mut [Real], time: usize, t: usize) -> Vec<Vec<&'a mut [Real]>> {
-        let (row, blocks) = (self.gates * self.units, self.blocks());
+    fn places<'a>(
+        &self,
+        x: &'a mut [Real],
+        time: usize,
+        t: usize,
+        blocks: &[Range<usize>],
+    ) -> Vec<Vec<&'a mut [Real]>> {
+        let row = self.gates * self.units;
         let empty = |_: &_| Vec::with_capacity(self.batch * self.gates);
         let mut places: Vec<_> = blocks.iter().map(empty).collect();
         for x in x.chunks_exact_mut(time * row) {

@@ -26,7 +26,7 @@ pub use config::{
 };
 pub use sequence::{
     Addresses, Bound, Context, Elbo, Kl, Latents, Sampler, SequenceModel, Step, StepModel,
-    each_step, generate, parameters,
+    addresses, each_step, generate, of_draws, parameters,
 };
 pub use stepwise::{AuxiliaryTarget, Draw, Steps, Stepwise, Unrolled, unroll};
 

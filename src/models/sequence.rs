@@ -122,6 +122,28 @@ pub trait SequenceModel: Module + Sync + Send {
 /// The noise of one draw, and what addresses each sequence's part of it, in place of [`Batch::samples`].
 pub type Addresses = (Noise, Vec<u64>);
 
+/// Those of `count` draws by the sequences' own addresses: draw k uses the noise of k steps later.
+pub fn addresses(noise: &Noise, batch: &Batch, count: usize) -> Vec<Addresses> {
+    (0..count as u64).map(|draw| (noise.later(draw), batch.samples.clone())).collect()
+}
+
+/// `of` the terms of each draw, in order.
+///
+/// # Panics
+/// If the model's [`elbos`](SequenceModel::elbos) does not give one for each draw.
+pub fn of_draws<T>(
+    model: &(impl SequenceModel + ?Sized),
+    batch: &Batch,
+    kl: Kl,
+    draws: &[Addresses],
+    of: impl Fn(&Elbo) -> T,
+) -> Vec<T> {
+    let mut all = vec![];
+    model.elbos(batch, kl, draws, &mut |elbo| all.push(of(elbo)));
+    assert_eq!(all.len(), draws.len(), "elbos: one call for each draw");
+    all
+}
+
 /// All that the steps of a sequence see of x, whatever the latents are. As variables or values: (B, T, ·) each for
 /// all steps, (rows, 1, ·) for one.
 #[derive(Clone)]

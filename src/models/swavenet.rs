@@ -21,8 +21,8 @@
 
 use super::config::{ObservationConfig, Preset};
 use super::sequence::{
-    Addresses, Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, each_draw,
-    each_step,
+    Addresses, Bound, Context, Elbo, Kl, Sampler, SequenceModel, Step, StepModel, addresses,
+    each_draw, each_step, of_draws,
 };
 use super::{Architecture, Description, Draw};
 use crate::choice::choice;
@@ -341,13 +341,9 @@ impl SequenceModel for SWaveNet {
         if self.block.len() > 1 {
             return None;
         }
-        let draws: Vec<Addresses> =
-            (0..draws).map(|draw| (noise.later(draw as u64), batch.samples.clone())).collect();
-        let mut weights = vec![];
-        self.elbos(batch, Kl::Sampled, &draws, &mut |elbo| {
-            weights.push((elbo.log_px - elbo.kl[0]).value());
-        });
-        Some(weights)
+        let draws = addresses(noise, batch, draws);
+        let weight = |elbo: &Elbo| (elbo.log_px - elbo.kl[0]).value();
+        Some(of_draws(self, batch, Kl::Sampled, &draws, weight))
     }
 
     fn steps(&self) -> Option<&dyn StepModel> {

@@ -8,7 +8,7 @@
 use super::particles::{Ancestors, Particles, Resample, addresses};
 use crate::data::Batch;
 use crate::kernel::reduce::log_mean;
-use crate::models::{Elbo, Kl, Latents, SequenceModel, StepModel};
+use crate::models::{Elbo, Kl, Latents, SequenceModel, StepModel, of_draws};
 use crate::noise::Noise;
 use crate::ops::affine;
 use crate::tape::{Tape, Var};
@@ -105,11 +105,9 @@ pub fn iwae(
     let sequences = batch.lengths.len();
     let rows = addresses(&batch.samples, particles);
     let draws: Vec<_> = rows.chunks(sequences).map(|samples| (*noise, samples.to_vec())).collect();
-    let mut weights: Vec<Vec<f64>> = vec![];
-    model.elbos(batch, Kl::Sampled, &draws, &mut |elbo| {
-        weights.push(per_sequence(&increments(elbo, 1.).value(), &batch.lengths));
+    let weights = of_draws(model, batch, Kl::Sampled, &draws, |elbo| {
+        per_sequence(&increments(elbo, 1.).value(), &batch.lengths)
     });
-    assert_eq!(weights.len(), particles, "elbos: one call for each draw");
     let of = |b: usize| weights.iter().map(|of_particle| of_particle[b]).collect::<Vec<_>>();
     ((0..sequences).map(|b| log_mean(&of(b))).collect(), false)
 }

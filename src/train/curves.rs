@@ -107,14 +107,15 @@ pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str, letters: Letters) -> 
     for (i, (group, name)) in names.iter().enumerate() {
         let y = SIZE[1] * charts.len() as f64 + 20. * i as f64;
         let colour = colour(*group);
-        let mark = match dashed(*group) {
-            solid if solid.is_empty() => format!(
+        let mark = match dashes(*group) {
+            None => format!(
                 "<rect x=\"{LEFT}\" y=\"{y}\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"
             ),
-            dashed => format!(
-                "<path d=\"M{},{}h20\" stroke=\"{colour}\" stroke-width=\"4\"{dashed}/>",
+            Some(_) => format!(
+                "<path d=\"M{},{}h20\" stroke=\"{colour}\" stroke-width=\"4\"{}/>",
                 LEFT - 4.,
-                y + 6.
+                y + 6.,
+                dashed(*group)
             ),
         };
         line(&mut text, &mark);

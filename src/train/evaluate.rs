@@ -7,7 +7,7 @@ use super::ranks::{Crew, Map, Others};
 use crate::data::{Batch, DataSet, Dequantise, Limit, Normalisation, Split, Window, by_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::math::ln_f64;
-use crate::models::{Addresses, Bound, Elbo, Kl, SequenceModel};
+use crate::models::{Bound, Kl, SequenceModel, addresses, of_draws};
 use crate::noise::Noise;
 use serde::{Deserialize, Serialize};
 
@@ -362,13 +362,8 @@ impl Map for OfParticles {
 
 /// The forward pass of sequences for each of so many draws of their latents. Draw k uses the noise of k steps later.
 pub fn forward(model: &dyn SequenceModel, batch: &Batch, noise: &Noise, draws: usize) -> Vec<Sums> {
-    let addresses = |draw: usize| (noise.later(draw as u64), batch.samples.clone());
-    let draws: Vec<Addresses> = (0..draws).map(addresses).collect();
-    let mut sums = vec![];
-    let mut see = |elbo: &Elbo| sums.push(Sums::new(elbo, &batch.lengths));
-    model.elbos(batch, Kl::Analytic, &draws, &mut see);
-    assert_eq!(sums.len(), draws.len(), "elbos: one call for each draw");
-    sums
+    let draws = addresses(noise, batch, draws);
+    of_draws(model, batch, Kl::Analytic, &draws, |elbo| Sums::new(elbo, &batch.lengths))
 }
 
 /// For each draw, that of all parts of a batch.
