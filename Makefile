@@ -75,10 +75,13 @@ repro: web ## same bits for every model and head: threads, CPUs, builds, resumed
 	STCN_REPRO="here release unoptimised haswell nehalem wasm wasm-relaxed" $(MATRIX)
 
 repro-arm: ## the same on emulated aarch64; says what is missing
-	@if rustup target list --installed | grep -q $(ARM) && aarch64-linux-gnu-gcc --version > /dev/null \
-	&& qemu-aarch64 --version > /dev/null; then CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-	cargo build --release --target $(ARM) && STCN_REPRO=aarch64 $(MATRIX); \
-	else echo "skipped: needs \`rustup target add $(ARM)\` and gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user"; fi
+	@if rustup target list --installed 2> /dev/null | grep -q $(ARM); then build="cargo build"; \
+	elif test -d $(SOURCES); then build="$(DEBIAN:panic_abort=panic_unwind)"; \
+	else echo "skipped: needs \`rustup target add $(ARM)\`"; exit; fi; \
+	if ! aarch64-linux-gnu-gcc --version > /dev/null || ! qemu-aarch64 --version > /dev/null; \
+	then echo "skipped: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user"; exit; fi; \
+	env CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc $$build --release --target $(ARM) \
+	&& STCN_REPRO=aarch64 $(MATRIX)
 
 repro-windows: ## the same for Windows, under wine (not yet a real Windows); says what is missing
 	@if rustup target list --installed 2> /dev/null | grep -q $(WINDOWS); then build="cargo build"; \

@@ -136,9 +136,11 @@ pub fn remove_dead(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
     }
 }
 
+/// How the refusal of what another program is writing begins.
+pub const TAKEN: &str = "is being written by another";
+
 fn taken(path: &Path) -> Error {
-    let what = "is being written by another run: wait for it, or name another file";
-    Error::invalid(path, what)
+    Error::invalid(path, format!("{TAKEN} run: wait for it, or name another file"))
 }
 
 /// The file to replace where `path` is asked for: a symbolic link stays and the file that it leads to is replaced.

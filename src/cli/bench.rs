@@ -7,7 +7,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::inspect::figures::counted;
 use crate::kernel::simd::{Isa, isa, vectorise};
-use crate::models::{self, Kl, Registry, SequenceModel};
+use crate::models::{self, Registry, SequenceModel};
 use crate::nn::Init;
 use crate::noise::Noise;
 use crate::optim::Adam;
@@ -15,8 +15,9 @@ use crate::parallel;
 use crate::tape::{Keep, Tape};
 use crate::tensor::{Real, Tensor};
 use crate::train::memory::{Estimate, available, check_state};
+use crate::train::shards::map_shards;
 use crate::train::step::{Watch, pass, update, update_watched};
-use crate::train::{Config, evaluate};
+use crate::train::{Config, evaluate, objective};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::time::Instant;
@@ -87,6 +88,7 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     let config = args.settings.resolve(None, registry)?;
     check_state(&config, available())?;
     let mut model = models::build(&config.model, Init::new(config.seed))?;
+    objective::check(&*model, config.train.objective)?;
     let sequences = args.batch.unwrap_or(config.train.batch);
     let estimate = Estimate::of_batch(&config, &*model, (sequences, args.time));
     estimate.check_with("lower --batch, --time or the sizes under [model]", available())?;
@@ -116,7 +118,7 @@ fn step(args: Step, registry: &Registry) -> Result<()> {
     let mut forward = vec![];
     for _ in 0..=args.steps {
         let start = Instant::now();
-        evaluate::forward(&*model, &batch, &noise, 1);
+        map_shards(&*model, &batch, |part| evaluate::forward(&*model, part, &noise, 1));
         forward.push(1e3 * start.elapsed().as_secs_f64());
     }
     forward.remove(0);
@@ -282,7 +284,7 @@ fn random_batch(config: &Config, batch: usize, time: usize) -> Batch {
 /// Floating-point operations of the matrix products in one training step, two per multiply-add.
 fn flops(model: &dyn SequenceModel, batch: &Batch, config: &Config) -> f64 {
     let tape = Tape::new();
-    model.elbo(&tape, batch, &Noise::new(config.seed, "bench"), Kl::Analytic);
+    pass(model, &tape, batch, &batch.lengths, &config.train, config.seed, 1);
     2. * tape.multiply_adds() as f64
 }
 

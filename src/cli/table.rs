@@ -7,11 +7,11 @@
 use super::train::seconds_per_update;
 use super::{print_json, thousands};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{in_shell, write_whole};
+use crate::file::{TAKEN, in_shell, write_whole};
 use crate::models::Registry;
 use crate::parallel::{self, with_threads};
 use crate::train::memory::Estimate;
-use crate::train::run::RunDir;
+use crate::train::run::{BEGUN, RunDir};
 use crate::train::suite::report::{Found, Report, refuse_other, seconds_of};
 use crate::train::suite::text::{cells, command, csv, markdown, runs_csv};
 use crate::train::suite::{Budget, Run, Suite, page::page};
@@ -230,6 +230,9 @@ fn run_all(left: Vec<&Run>, suite: &Suite, out: &Path, args: &Args) -> Result<Ve
 /// Why a lock is not poisoned.
 const QUIET: &str = "nothing panics under it";
 
+/// How often a run is begun again if another program came between, each time some milliseconds later.
+const TRIES: usize = 1000;
+
 /// One run at work.
 struct Job<'a> {
     run: &'a Run,
@@ -244,11 +247,12 @@ impl Job<'_> {
     /// All stages, again where a program that a killed suite left behind came between: that one saves and ends at its next
     /// line, or draws and evaluates to the end.
     fn all_stages(&self) -> Result<()> {
+        let mut tries = 0..TRIES;
         loop {
             let Err(e) = self.each_stage() else { return Ok(()) };
             let (what, stopped) = (e.to_string(), STOP.load(Ordering::SeqCst));
-            let between = ["is being written by another", "holds a run already"];
-            if stopped || !between.iter().any(|words| what.contains(words)) {
+            let is_between = [TAKEN, BEGUN].iter().any(|words| what.contains(words));
+            if stopped || !is_between || tries.next().is_none() {
                 return Err(e);
             }
         }

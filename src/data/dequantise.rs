@@ -25,7 +25,9 @@ impl Dequantise {
         let real = self.real_channels;
         let mut uniforms = vec![0.; rows.len() / channels * real];
         self.noise.uniforms("dequantise", sample, (start * real) as u64, &mut uniforms);
-        for (row, uniforms) in rows.chunks_exact_mut(channels).zip(uniforms.chunks_exact(real)) {
+        for (row, uniforms) in
+            rows.chunks_exact_mut(channels).zip(uniforms.chunks_exact(real.max(1)))
+        {
             row.iter_mut().zip(uniforms).for_each(|(x, &u)| *x += u as f32 - 0.5);
         }
     }

@@ -30,7 +30,7 @@ pub struct ForwardStep<'a> {
     pub before: Option<&'a [Real]>,
     /// What this step saves. It begins with the gates' inputs; all of it is to be overwritten.
     pub saved: &'a mut [Real],
-    /// The new state, to be overwritten. On entry of the first step it is 0.
+    /// h_{t−1}, 0 before the first step; to be overwritten with h_t.
     pub h: &'a mut [Real],
 }
 
@@ -53,8 +53,13 @@ pub struct BackwardStep<'a> {
     pub gsums: &'a mut [Real],
 }
 
-/// What the forward pass saves for the backward pass: by step, then by block of units.
-pub struct Saved(Vec<Vec<Tensor>>);
+/// What the forward pass saves for the backward pass.
+pub struct Saved {
+    /// The blocks of units.
+    blocks: Vec<Range<usize>>,
+    /// By step, then by block.
+    steps: Vec<Vec<Tensor>>,
+}
 
 impl Recurrence {
     /// From the shapes of x, (batch, time, gates · units), and u, (units, gates · units). Panics, naming `op`, if they
@@ -89,30 +94,34 @@ impl Recurrence {
         ((b * self.time + t) * self.gates + g) * self.units + block.start
     }
 
-    /// Every step in turn: fills `h`.   x: (B, T, G·H), u: (H, G·H), h: (B, T, H)
+    /// Every step in turn: fills `h`. Without a backward pass to come (`keep` is false) what was saved is dropped on the way.
+    ///
+    /// x: (B, T, G·H), u: (H, G·H), h: (B, T, H)
     pub fn forward(
         &self,
-        x: &[Real],
-        u: &[Real],
+        (x, u): (&[Real], &[Real]),
         h: &mut [Real],
+        keep: bool,
         cell: impl Fn(ForwardStep) + Sync,
     ) -> Saved {
         let Self { batch, time, units, gates, saved } = *self;
-        let mut blocks = parallel::map_each(self.blocks(), |of| {
+        let cut = self.blocks();
+        let mut blocks = parallel::map_each(cut.clone(), |of| {
             let gate = |g: usize| {
                 let columns = g * units + of.start..g * units + of.end;
                 Packed::new(Mat::new(u, units, gates * units).columns(columns))
             };
             let u: Vec<Packed> = (0..gates).map(gate).collect();
             let size = batch * of.len();
-            (of, u, Tensor::zeros(&[gates * size]), Tensor::zeros(&[size]))
+            Front { of, u, sums: Tensor::zeros(&[gates * size]), h: Tensor::zeros(&[size]) }
         });
         let mut steps: Vec<Vec<Tensor>> = Vec::with_capacity(time);
         for t in 0..time {
             let last = (t > 0).then(|| self.step(h, units, t - 1));
             let before = steps.last();
             let tasks = blocks.iter_mut().enumerate().collect();
-            let new = parallel::map_each(tasks, |(n, (of, u, sums, h))| {
+            let new = parallel::map_each(tasks, |(n, block)| {
+                let Front { of, u, sums, h } = block;
                 let size = h.len();
                 let mut now = Tensor::scratch(&[saved * size]);
                 for (i, row) in
@@ -133,15 +142,18 @@ impl Recurrence {
                 cell(ForwardStep { sums, before, saved, h: h.data_mut() });
                 now
             });
-            for (of, _, _, new) in &blocks {
+            for Front { of, h: new, .. } in &blocks {
                 for (b, new) in new.data().chunks_exact(of.len()).enumerate() {
                     let at = (b * time + t) * units + of.start;
                     h[at..at + of.len()].copy_from_slice(new);
                 }
             }
+            if !keep {
+                steps.clear();
+            }
             steps.push(new);
         }
-        Saved(steps)
+        Saved { blocks: cut, steps }
     }
 
     /// Every step in turn, from the last to the first: fills `gx`, and `gsums` where they differ from `gx`.
@@ -156,7 +168,7 @@ impl Recurrence {
         cell: impl Fn(BackwardStep) + Sync,
     ) {
         let Self { batch, time, units, gates, .. } = *self;
-        let (differ, cut) = (gsums.is_some(), self.blocks());
+        let (differ, cut) = (gsums.is_some(), &saved.blocks);
         let mut blocks = parallel::map_each(cut.clone(), |of| {
             // Rows of U are columns of its transpose.
             let u = Mat::new(u, units, gates * units).transposed();
@@ -175,11 +187,11 @@ impl Recurrence {
         let [mut later, mut now] = [(); 2].map(|()| Tensor::zeros(&[batch * gates * units]));
         for t in (0..time).rev() {
             let to_gsums = match gsums.as_deref_mut() {
-                Some(gsums) => self.places(gsums, time, t, &cut),
+                Some(gsums) => self.places(gsums, time, t, cut),
                 None => blocks.iter().map(|_| vec![]).collect(),
             };
-            let to = self.places(gx, time, t, &cut).into_iter();
-            let to = to.zip(self.places(now.data_mut(), 1, 0, &cut));
+            let to = self.places(gx, time, t, cut).into_iter();
+            let to = to.zip(self.places(now.data_mut(), 1, 0, cut));
             let to = to.zip(to_gsums).map(|((gx, now), gsums)| [gx, now, gsums]);
             let tasks = blocks.iter_mut().zip(to).enumerate().collect();
             parallel::each(tasks, |(n, (block, [to_gx, to_now, to_gsums]))| {
@@ -196,8 +208,8 @@ impl Recurrence {
                     0 => h_before.fill(0.),
                     _ => self.gather(h, t - 1, of, h_before),
                 }
-                let before = (t > 0).then(|| saved.0[t - 1][n].data());
-                let saved = saved.0[t][n].data();
+                let before = (t > 0).then(|| saved.steps[t - 1][n].data());
+                let saved = saved.steps[t][n].data();
                 cell(BackwardStep { before, saved, h_before, gh: of_h, carry, gx, gsums });
                 self.put(gx, to_gx);
                 self.put(if differ { gsums } else { gx }, to_now);
@@ -261,6 +273,14 @@ impl Recurrence {
             place.copy_from_slice(&new[at * place.len()..][..place.len()]);
         }
     }
+}
+
+/// A block of units on the way forward: its columns of U, one matrix for each gate, and slices of a [`ForwardStep`].
+struct Front {
+    of: Range<usize>,
+    u: Vec<Packed>,
+    sums: Tensor,
+    h: Tensor,
 }
 
 /// A block of units on the way back: its columns of Uᵀ, and the slices of a [`BackwardStep`].

@@ -93,8 +93,11 @@ pub trait SequenceModel: Module + Sync + Send {
         noise: &Noise,
         draws: usize,
     ) -> Option<Vec<Tensor>> {
+        if self.bound() != Bound::Exact {
+            return None;
+        }
         let log_px = || self.elbo(&Tape::inference(), batch, noise, Kl::Analytic).log_px.value();
-        (self.bound() == Bound::Exact).then(|| vec![log_px(); draws])
+        Some(if draws == 0 { vec![] } else { vec![log_px(); draws] })
     }
 
     /// `ln p(x_t | z_t)` of `draws` draws of latents that are not those of the posterior at step t, (B, T) each: a
@@ -164,16 +167,27 @@ impl<V> Context<V> {
     }
 }
 
-/// Calls `of(context, x, draw)` for every draw, each on a tape of its own, with a context that is computed once.
+impl Context<Tensor> {
+    /// Its values, computed without gradients.   x: (B, T, D)
+    pub fn values(x: &Tensor, of: impl for<'t> Fn(Var<'t>) -> Context<Var<'t>>) -> Self {
+        let tape = Tape::inference();
+        of(tape.constant(x.clone())).map(|x| x.value())
+    }
+}
+
+/// Calls `of(context, x, draw)` for every draw, each on a tape of its own, with a context that is computed once; for no
+/// draw, not at all.
 pub(super) fn each_draw<D>(
     batch: &Batch,
     context: impl for<'t> Fn(Var<'t>) -> Context<Var<'t>>,
     draws: impl IntoIterator<Item = D>,
     mut of: impl for<'t> FnMut(&Context<Var<'t>>, Var<'t>, D),
 ) {
-    let tape = Tape::inference();
-    let values = context(tape.constant(batch.x.clone())).map(|x| x.value());
-    drop(tape);
+    let mut draws = draws.into_iter().peekable();
+    if draws.peek().is_none() {
+        return;
+    }
+    let values = Context::values(&batch.x, context);
     for draw in draws {
         let tape = Tape::inference();
         let on_tape = |x: &Tensor| tape.constant(x.clone());

@@ -339,7 +339,7 @@ impl Stcn {
     }
 
     /// The top-down pass with every latent drawn from its prior: what the output network sees of the steps from
-    /// `first` on. d: each level's d_{t−1} for these steps
+    /// `first` on.   d: each level's d_{t−1} for these steps, (B, T, F), result: (B, T, what the output sees)
     pub fn sample_prior<'t>(
         &self,
         d: &[Var<'t>],
@@ -365,13 +365,14 @@ impl Stcn {
     }
 
     /// What the output network sees of all steps with latents drawn from their posteriors.
-    /// d: from [`contexts`](Self::contexts)
+    ///
+    /// d: from [`contexts`](Self::contexts), (B, T + 1, F), result: (B, T, what the output sees)
     pub fn sample_posterior<'t>(&self, d: &[Var<'t>], noise: &Noise, samples: &[u64]) -> Var<'t> {
         let levels = self.descend(d, 0, noise, samples);
         self.join_latents(levels.iter().map(|level| level.to_output))
     }
 
-    /// `p(x_t | z_t)` from what the output network sees, Eq. 9.
+    /// `p(x_t | z_t)` from what the output network sees, Eq. 9.   y: (B, T, z^1, or all latents side by side)
     pub fn predict<'t>(&self, y: Var<'t>) -> Observation<'t> {
         self.head.forward(self.output.forward(y))
     }

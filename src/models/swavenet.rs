@@ -251,7 +251,7 @@ impl SWaveNet {
         self.head.forward(self.output[1].forward(h))
     }
 
-    /// Prior and posterior of z^l, from g^l and r^l; l from 0.
+    /// Prior and posterior of z^l, from g^l and r^l; l from 0.   g, r: (B, T, ·), result: (B, T, `latents[l]`) each
     pub fn latent<'t>(&self, l: usize, g: Var<'t>, r: Var<'t>) -> (Normal<'t>, Normal<'t>) {
         let (p, q) = (self.prior[l].forward(g), self.infer[l].forward(concat(&[g, r])));
         (p.named(&format!("p.{}", l + 1)), q.named(&format!("q.{}", l + 1)))
@@ -271,7 +271,7 @@ impl SWaveNet {
     }
 
     /// `p(x_t | ·)` of all steps, from the [`context`](StepModel::context) of x, with latents that
-    /// `draw(l, g^l, r^l)` gives, l from 0.
+    /// `draw(l, g^l, r^l)` gives, l from 0: z^l, (B, T, `latents[l]`).
     pub fn predict<'t>(
         &self,
         c: &Context<Var<'t>>,

@@ -30,18 +30,14 @@ rule! { GRU: "gru",
 #[track_caller]
 pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
     let (xs, us) = (x.value(), u.value());
-    let sizes = Recurrence::new(GRU.name, xs.btc(GRU.name), us.shape(), 3, 5);
+    let sizes = Recurrence::new(GRU.name, xs.btc(GRU.name), us.shape(), 3, 4);
     let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
-    let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
-        let ForwardStep { sums, before, saved, h } = step;
-        let (gates, kept) = saved.split_at_mut(sums.len());
-        let (v, state) = kept.split_at_mut(h.len());
+    let keep = x.is_tracked() || u.is_tracked();
+    let saved = sizes.forward((xs.data(), us.data()), h.data_mut(), keep, |step| {
+        let ForwardStep { sums, saved, h, .. } = step;
+        let (gates, v) = saved.split_at_mut(sums.len());
         v.copy_from_slice(&sums[2 * h.len()..]);
-        if let Some(before) = before {
-            h.copy_from_slice(&before[sums.len() + h.len()..]);
-        }
         forward(gates, sums, h);
-        state.copy_from_slice(h);
     });
     let (states, sequences) = (h.clone(), x.tape().sequences(sizes.batch));
     x.tape().record(&GRU, [x, u], h, move |gy, [gx, gu]| {
@@ -50,8 +46,8 @@ pub fn gru<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
         let gsums = Some(sums.data_mut());
         sizes.backward(data, &saved, inputs.data_mut(), gsums, |step| {
             let BackwardStep { saved, h_before, gh, carry, gx, gsums, .. } = step;
-            let v = &saved[gx.len()..][..gh.len()];
-            gx.copy_from_slice(&saved[..gx.len()]);
+            let (gates, v) = saved.split_at(gx.len());
+            gx.copy_from_slice(gates);
             backward(gx, gsums, v, h_before, gh, carry);
         });
         let layer = sizes.layer(sequences);

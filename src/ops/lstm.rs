@@ -31,7 +31,8 @@ pub fn lstm<'t>(x: Var<'t>, u: Var<'t>) -> Var<'t> {
     let (xs, us) = (x.value(), u.value());
     let sizes = Recurrence::new(LSTM.name, xs.btc(LSTM.name), us.shape(), 4, 5);
     let mut h = Tensor::scratch(&[sizes.batch, sizes.time, sizes.units]);
-    let saved = sizes.forward(xs.data(), us.data(), h.data_mut(), |step| {
+    let keep = x.is_tracked() || u.is_tracked();
+    let saved = sizes.forward((xs.data(), us.data()), h.data_mut(), keep, |step| {
         let ForwardStep { sums, before, saved, h } = step;
         let (gates, c) = saved.split_at_mut(sums.len());
         add(gates, sums);

@@ -8,7 +8,7 @@
 use super::particles::{Ancestors, Particles, Resample, addresses};
 use crate::data::Batch;
 use crate::kernel::reduce::log_mean;
-use crate::models::{Elbo, Kl, Latents, SequenceModel, StepModel, of_draws};
+use crate::models::{Context, Elbo, Kl, Latents, SequenceModel, StepModel, of_draws};
 use crate::noise::Noise;
 use crate::ops::affine;
 use crate::tape::{Tape, Var};
@@ -121,10 +121,7 @@ pub fn fivo(
     how: (Resample, Ancestors),
 ) -> Vec<f64> {
     let mut particles = Particles::new(batch, noise, particles, how);
-    let tape = Tape::inference();
-    let context = model.context(tape.constant(batch.x.clone()), &batch.lengths);
-    let context = context.map(|x| x.value());
-    drop(tape);
+    let context = Context::values(&batch.x, |x| model.context(x, &batch.lengths));
     let mut state = model.start(particles.rows());
     for t in 0..batch.x.shape()[1] {
         let tape = Tape::inference();

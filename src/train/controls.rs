@@ -5,7 +5,7 @@
 //! Not here: bounds (`evaluate`).
 
 use super::bounds::{log_means, per_sequence};
-use super::evaluate::{LIMIT, Plan, Weighted};
+use super::evaluate::{LIMIT, Plan, Weighted, with_draws};
 use super::shards::map_shards;
 use crate::data::{Batch, DataSet, Normalisation, Window, by_length};
 use crate::error::Result;
@@ -25,8 +25,8 @@ pub struct Controls {
     pub shuffled: Vec<f64>,
 }
 
-/// Measures the controls with max(K, 1) draws where `plan.iwae` is K, one for those that are means; `latents`: how many the
-/// model has. With `plan.copies`, on the first copy alone.
+/// Measures the controls, with max(K, 1) draws of z from the prior where `plan.iwae` is K, and one from the posterior;
+/// `latents`: how many the model has. With `plan.copies`, on the first copy alone.
 ///
 /// # Errors
 /// If the data can no longer be read.
@@ -51,8 +51,6 @@ pub fn controls(
     let mut done = 0;
     for places in by_length(set, &samples, LIMIT) {
         let windows: Vec<Window> = places.iter().map(|&i| Window::whole(set, samples[i])).collect();
-        let batch =
-            Batch::new(set, normalisation, &windows, plan.copies.map(|copies| copies.noise(0)))?;
         let of = |shard: &Batch| {
             let with = |draws, latents| {
                 let found = model.likelihoods(shard, &noise, draws, latents);
@@ -74,11 +72,16 @@ pub fn controls(
             (own, mean(&drawn), log_means(&drawn, &shard.lengths), others)
         };
         let mut places = places.into_iter();
-        for (own, drawn, bound, others) in map_shards(model, &batch, of) {
-            for (row, i) in places.by_ref().take(own.len()).enumerate() {
-                (posterior[i], prior[i], by_prior[i]) = (own[row], drawn[row], bound[row]);
-                shuffled.iter_mut().zip(&others).for_each(|(all, found)| all[i] = found[row]);
-                done += 1;
+        let longest = windows.iter().map(|window| window.steps).max().unwrap_or(1);
+        for windows in windows.chunks(with_draws(k, longest)) {
+            let dequantise = plan.copies.map(|copies| copies.noise(0));
+            let batch = Batch::new(set, normalisation, windows, dequantise)?;
+            for (own, drawn, bound, others) in map_shards(model, &batch, of) {
+                for (row, i) in places.by_ref().take(own.len()).enumerate() {
+                    (posterior[i], prior[i], by_prior[i]) = (own[row], drawn[row], bound[row]);
+                    shuffled.iter_mut().zip(&others).for_each(|(all, found)| all[i] = found[row]);
+                    done += 1;
+                }
             }
         }
         progress(done as f64 / samples.len() as f64);

@@ -24,9 +24,10 @@ pub fn colour(group: usize) -> &'static str {
     COLOURS[group % COLOURS.len()]
 }
 
-/// How long the dashes of a group are, and the gaps between them; none for the first six.
+/// How long the dashes of a group are, and the gaps between them, which grow with every six groups; none for the first six.
 pub fn dashes(group: usize) -> Option<[usize; 2]> {
-    [None, Some([6, 4]), Some([2, 3])][(group / COLOURS.len()).min(2)]
+    let round = group / COLOURS.len();
+    (round > 0).then_some([if round % 2 == 1 { 6 } else { 2 }, 3 + round])
 }
 
 /// The attribute of a line with these dashes.
@@ -107,15 +108,15 @@ pub fn svg(charts: &[(String, Vec<Curve>)], x_label: &str, letters: Letters) -> 
     for (i, (group, name)) in names.iter().enumerate() {
         let y = SIZE[1] * charts.len() as f64 + 20. * i as f64;
         let colour = colour(*group);
-        let mark = match dashes(*group) {
-            None => format!(
+        let dashes = dashed(*group);
+        let mark = match dashes.is_empty() {
+            true => format!(
                 "<rect x=\"{LEFT}\" y=\"{y}\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"
             ),
-            Some(_) => format!(
-                "<path d=\"M{},{}h20\" stroke=\"{colour}\" stroke-width=\"4\"{}/>",
+            false => format!(
+                "<path d=\"M{},{}h20\" stroke=\"{colour}\" stroke-width=\"4\"{dashes}/>",
                 LEFT - 4.,
-                y + 6.,
-                dashed(*group)
+                y + 6.
             ),
         };
         line(&mut text, &mark);

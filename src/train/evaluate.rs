@@ -172,11 +172,16 @@ pub(super) const LIMIT: Limit = Limit { sequences: 32, steps: 4 * 1024 };
 /// The most draws of the ELBO, and of IWAE where every step has its own weights.
 const MOST_DRAWS: usize = 1 << 16;
 
-/// Draws whose terms are held at the same time.
+/// Draws whose terms are held at the same time …
 const DRAWS_AT_ONCE: usize = 64;
 
+/// … and how many sequences of so many steps, if all draws have a number for every step.
+pub(super) fn with_draws(draws: usize, steps: usize) -> usize {
+    (DRAWS_AT_ONCE * LIMIT.steps / draws.max(1) / steps).max(1)
+}
+
 /// Whether IWAE is averaged at each step. Refuses bounds that the model does not have, and too many draws.
-fn check_particles(model: &dyn SequenceModel, plan: Plan, channels: usize) -> Result<bool> {
+fn check_draws(model: &dyn SequenceModel, plan: Plan, channels: usize) -> Result<bool> {
     let per_step = plan.iwae > 0 && has_weights_per_step(model, channels);
     for (name, asked, most) in [
         ("draws", plan.draws, MOST_DRAWS),
@@ -225,21 +230,16 @@ pub fn evaluate_on(
     mut progress: impl FnMut(f64),
 ) -> Result<Evaluation> {
     let draws = if model.bound() == Bound::Exact { 1 } else { plan.draws.max(1) };
-    let iwae_per_step = check_particles(model, plan, set.channels())?;
+    let iwae_per_step = check_draws(model, plan, set.channels())?;
     let seed = plan.seed;
     let crew = Crew::new(others, model);
     let samples = plan.samples(set);
     let lengths: Vec<_> = samples.iter().map(|&i| set.length(i)).collect();
     let (sequences, steps) = (samples.len(), lengths.iter().sum::<usize>());
-    // By sequence, in the order of the data, whatever the order of the batches: so are the sums at the end.
-    let zeros = || vec![0.; sequences];
-    let [mut objectives, mut log_px, mut iwaes, mut fivos] = std::array::from_fn(|_| zeros());
-    let mut by_draw = vec![zeros(); draws];
-    let mut kl: Vec<Vec<f64>> = vec![];
+    let copies = plan.copies.map_or(1, |copies| copies.count);
+    let mut found = BySequence::new(sequences, draws, copies);
     let mut done = 0;
     let count = sequences as f64;
-    let copies = plan.copies.map_or(1, |copies| copies.count);
-    let passes = (draws * copies) as f64;
     for places in by_length(set, &samples, LIMIT) {
         let windows: Vec<Window> = places.iter().map(|&i| Window::whole(set, samples[i])).collect();
         for copy in 0..copies {
@@ -250,32 +250,17 @@ pub fn evaluate_on(
                 let job = OfElbo { seed, first: (copy * draws + first) as u64, draws: now };
                 joined(crew.map(&batch, &job))
             });
-            for (pass, by_draw) in of_draws.zip(&mut by_draw) {
-                kl.resize_with(pass.kl.len(), zeros);
-                for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
-                    let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
-                    objectives[i] += (log - spent) / passes;
-                    by_draw[i] += (log - spent) / copies as f64;
-                    log_px[i] += log / passes;
-                    for (kl, of_pass) in kl.iter_mut().zip(&pass.kl) {
-                        kl[i] += of_pass[row] / passes;
-                    }
-                }
-            }
+            of_draws.enumerate().for_each(|(draw, pass)| found.add_pass(draw, &places, &pass));
             let step = (copy * plan.iwae.max(1)) as u64;
-            let add = |sums: &mut [f64], places: &[usize], values: Vec<f64>| {
-                places.iter().zip(values).for_each(|(&i, x)| sums[i] += x / copies as f64);
-            };
-            if plan.iwae > 0 {
-                let of = OfParticles { fivo: false, seed, step, particles: plan.iwae };
-                add(&mut iwaes, &places, crew.map(&batch, &of).concat());
-            }
-            // As many rows of a step as a pass has; none if FIVO is not asked for.
-            if let Some(at_once) = LIMIT.steps.checked_div(plan.fivo).map(|rows| rows.max(1)) {
+            let at_once = [
+                (false, plan.iwae, with_draws(plan.iwae, batch.x.shape()[1])),
+                (true, plan.fivo, (LIMIT.steps / plan.fivo.max(1)).max(1)), // rows of a step
+            ];
+            for (fivo, particles, at_once) in at_once.into_iter().filter(|bound| bound.1 > 0) {
+                let of = OfParticles { fivo, seed, step, particles };
                 for (windows, places) in windows.chunks(at_once).zip(places.chunks(at_once)) {
                     let batch = Batch::new(set, normalisation, windows, dequantise)?;
-                    let of = OfParticles { fivo: true, seed, step, particles: plan.fivo };
-                    add(&mut fivos, places, crew.map(&batch, &of).concat());
+                    found.add_bound(fivo, places, &crew.map(&batch, &of).concat());
                 }
             }
         }
@@ -283,16 +268,8 @@ pub fn evaluate_on(
         progress(done as f64 / count);
     }
     let name = if model.bound() == Bound::Exact { "log-likelihood" } else { "ELBO" };
-    for (name, values) in [(name, &objectives), ("IWAE", &iwaes), ("FIVO", &fivos)] {
-        if let Some(i) = values.iter().position(|x| !x.is_finite()) {
-            let (x, number) = (values[i], samples[i] + 1); // as `data show` counts
-            let what = format!(
-                "the {name} of sequence {number} of {} is {x}: look at that sequence with `stcn data show`",
-                set.name().display()
-            );
-            return Err(ErrorKind::Diverged(what).into());
-        }
-    }
+    found.refuse_non_finite(name, set, &samples)?;
+    let BySequence { objectives, by_draw, log_px, kl, iwae, fivo, .. } = found;
     let sum = |values: &[f64]| values.iter().fold(0., |sum, x| sum + x);
     let mean = |values: &Vec<f64>| sum(values) / count;
     let total = sum(&objectives);
@@ -309,13 +286,79 @@ pub fn evaluate_on(
         elbo_step_mean: step_mean(&objectives, &lengths),
         log_px_seq: mean(&log_px),
         kl: kl.iter().map(mean).collect(),
-        iwae: Weighted::new(plan.iwae, iwaes, &lengths),
+        iwae: Weighted::new(plan.iwae, iwae, &lengths),
         iwae_per_step,
-        fivo: Weighted::new(plan.fivo, fivos, &lengths),
+        fivo: Weighted::new(plan.fivo, fivo, &lengths),
         bits_per_dim: -nats / (std::f64::consts::LN_2 * set.channels() as f64),
         bound: model.bound(),
         per_sequence: objectives,
     })
+}
+
+/// Means over draws and copies of every sequence, in the order of the data, whatever the order of the batches: so are
+/// the sums at the end.
+struct BySequence {
+    copies: f64,
+    objectives: Vec<f64>,
+    /// The objective of each draw, mean over copies.
+    by_draw: Vec<Vec<f64>>,
+    log_px: Vec<f64>,
+    /// Of each latent.
+    kl: Vec<Vec<f64>>,
+    iwae: Vec<f64>,
+    fivo: Vec<f64>,
+}
+
+impl BySequence {
+    fn new(sequences: usize, draws: usize, copies: usize) -> Self {
+        let zeros = vec![0.; sequences];
+        Self {
+            copies: copies as f64,
+            by_draw: vec![zeros.clone(); draws],
+            kl: vec![],
+            log_px: zeros.clone(),
+            iwae: zeros.clone(),
+            fivo: zeros.clone(),
+            objectives: zeros,
+        }
+    }
+
+    /// Adds the terms of one draw of the sequences at `places`.
+    fn add_pass(&mut self, draw: usize, places: &[usize], pass: &Sums) {
+        let passes = self.by_draw.len() as f64 * self.copies;
+        self.kl.resize(pass.kl.len(), vec![0.; self.objectives.len()]);
+        for (row, (&i, &log)) in places.iter().zip(&pass.log_px).enumerate() {
+            let spent = pass.kl.iter().fold(0., |sum, kl| sum + kl[row]);
+            self.objectives[i] += (log - spent) / passes;
+            self.by_draw[draw][i] += (log - spent) / self.copies;
+            self.log_px[i] += log / passes;
+            for (kl, of_pass) in self.kl.iter_mut().zip(&pass.kl) {
+                kl[i] += of_pass[row] / passes;
+            }
+        }
+    }
+
+    /// Adds FIVO, or IWAE, of one copy of the sequences at `places`.
+    fn add_bound(&mut self, fivo: bool, places: &[usize], values: &[f64]) {
+        let sums = if fivo { &mut self.fivo } else { &mut self.iwae };
+        places.iter().zip(values).for_each(|(&i, x)| sums[i] += x / self.copies);
+    }
+
+    /// Refuses numbers that are not finite; `samples` are the numbers of the sequences in `set`.
+    fn refuse_non_finite(&self, elbo: &str, set: &DataSet, samples: &[usize]) -> Result<()> {
+        for (name, values) in [(elbo, &self.objectives), ("IWAE", &self.iwae), ("FIVO", &self.fivo)]
+        {
+            if let Some(i) = values.iter().position(|x| !x.is_finite()) {
+                let (x, number) = (values[i], samples[i] + 1); // as `data show` counts
+                let what = format!(
+                    "the {name} of sequence {number} of {} is {x}: look at that sequence with `stcn data show`",
+                    set.name().display()
+                );
+                return Err(ErrorKind::Diverged(what).into());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The ELBO of sequences for each of so many draws of their latents, by noise of this seed from step `first` on.

@@ -89,8 +89,8 @@ impl Estimate {
         let pass = measured(batch.1, draws, &|steps| training_pass(config, model, steps));
         // No batch is padded to more than if every shard had one of the longest sequences.
         let cut = shards(model, batch.0);
-        // The first shard's is counted in `state`. Half of one for each shard stands for packed weights and partial sums,
-        // which are as long as parameters and so not measured.
+        // The first shard's is counted in `state`. Half of one for each shard stands for packed weights and partial sums, which
+        // mostly are as long as parameters and so not measured; those padded to whole panels are, and count twice.
         let gradients = gradient.saturating_mul(3 * cut.len() as u64 - 2) / 2;
         let cut = cut.iter().zip(&trained).map(|(shard, &steps)| (shard.len(), steps)).collect();
         let trained = held(cut, pass, input).saturating_add(gradients);

@@ -13,7 +13,7 @@ use super::kept;
 use super::metrics::read;
 use super::schema::schema;
 use crate::error::{Error, Result};
-use crate::file::{in_shell, open_regular, remove_dead, write_whole};
+use crate::file::{TAKEN, in_shell, open_regular, remove_dead, write_whole};
 use crate::models::Registry;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -41,6 +41,9 @@ impl Drop for Lock {
     }
 }
 
+/// How the refusal of a new run begins where there is one.
+pub const BEGUN: &str = "holds a run already";
+
 impl RunDir {
     /// Creates directories and `config.toml` of a new run. Refused if there is a run already.
     pub fn create(root: &Path, config: &Config) -> Result<(Self, Lock)> {
@@ -65,7 +68,7 @@ impl RunDir {
                 "resume it with `stcn train --resume {}` or choose another --out",
                 in_shell(root)
             );
-            return Err(Error::invalid(root, format!("holds a run already: {cure}")));
+            return Err(Error::invalid(root, format!("{BEGUN}: {cure}")));
         }
         for directory in [run.root.join("checkpoint"), run.samples()] {
             fs::create_dir_all(&directory).map_err(Error::write(&directory))?;
@@ -81,7 +84,7 @@ impl RunDir {
                 "is not there, want the directory of a run: train one with `stcn train --out DIR`";
             return Err(Error::invalid(root, what));
         }
-        if !run.files().iter().any(|file| file.is_file()) {
+        if !run.files().iter().any(|file| file.exists()) {
             let what =
                 "holds no run (no config.toml): name the directory given to `stcn train --out`";
             return Err(Error::invalid(root, what));
@@ -149,7 +152,7 @@ impl RunDir {
                 Ok(Lock { file })
             }
             Err(TryLockError::WouldBlock) => {
-                let what = "is being written by another stcn: wait for it or choose another --out";
+                let what = format!("{TAKEN} stcn: wait for it or choose another --out");
                 Err(Error::invalid(&self.root, what))
             }
             Err(TryLockError::Error(e)) => Err(Error::write(&path)(e)),

@@ -48,6 +48,19 @@ fn the_products_of_a_step_are_those_counted_by_hand() {
 }
 
 #[test]
+fn products_are_those_of_the_objective() {
+    let gflop = |words: &str| {
+        let words = format!("bench step --time 5 --steps 1 --batch 2 --threads 1 {TINY} {words}");
+        Lab::new().json(&words)[0]["gflop_per_step"].as_f64().unwrap()
+    };
+    let (one, four) = (gflop(""), gflop("--set train.objective=iwae --set train.particles=4"));
+    assert!((four / one - 4.).abs() < 1e-9, "{four} and {one}");
+    let said = Lab::new()
+        .refused(&format!("bench step --set train.objective=fivo --set model.draws=fresh {TINY}"));
+    assert!(said.contains("cannot be run by a particle filter"), "{said}");
+}
+
+#[test]
 fn bench_generate_has_the_fields_of_the_contract() {
     let lab = Lab::new();
     let lines = lab.json(&format!("bench generate --steps 60 --count 2 {TINY}"));

@@ -111,11 +111,18 @@ fn a_run_of_other_settings_in_its_place_is_refused_before_anything_is_done() {
     assert!(reports(&lab, "all") == first);
 }
 
+#[test]
+fn what_lies_in_the_place_of_a_run_is_refused_before_anything_is_done() {
+    let lab = lab();
+    std::fs::create_dir_all(lab.path("all/rnn.seed-1/config.toml")).unwrap();
+    let said = lab.refused("table suite.toml --out all");
+    assert!(said.starts_with("all/rnn.seed-1/config.toml: is not a file"), "{said}");
+}
+
 /// Killed once after each of its stages has begun: what a stage leaves is what the next one finds.
 #[cfg(all(target_os = "linux", not(feature = "f64")))] // which promises no bits
 #[test]
 fn a_suite_killed_at_any_stage_ends_in_the_same_report() {
-    use crate::common::stderr;
     let lab = lab();
     lab.ok("table suite.toml --out straight");
     let straight = reports(&lab, "straight");
@@ -140,6 +147,6 @@ fn a_suite_killed_at_any_stage_ends_in_the_same_report() {
         child.wait().unwrap();
     }
     let output = lab.stcn("table suite.toml --out cut").output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(output.status.success(), "{}", crate::common::stderr(&output));
     assert!(reports(&lab, "cut") == straight);
 }

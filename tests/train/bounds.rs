@@ -15,7 +15,7 @@ fn noise() -> Noise {
 
 const ESS: (Resample, Ancestors) = (Resample::Ess, Ancestors::Multinomial);
 
-/// The ELBO of every copy, IWAE-K, and FIVO-K as `how` says.
+/// The ELBO of every copy.
 fn elbos(q: Proposal, n: usize, kl: Kl) -> Vec<f64> {
     let tape = Tape::inference();
     let elbo = LinearGaussian(q).elbo(&tape, &copies(n), &noise(), kl);

@@ -46,7 +46,8 @@ fn where_colours_begin_again_lines_and_legend_are_dashed() {
         [0, 5, 6, 12, 30].map(|group| curve(&group.to_string(), group, &[(0., 0.), (1., 1.)]));
     let text = svg(&[("loss".into(), curves.into())], "update", Letters::Font);
     let dashes = |name: &str| text.matches(&format!("stroke-dasharray=\"{name}\"")).count();
-    assert_eq!([dashes("6 4"), dashes("2 3")], [2, 4], "a line and its mark each");
+    let found = ["6 4", "2 5", "6 8"].map(dashes);
+    assert_eq!(found, [2; 3], "a line and its mark each");
     assert_eq!(text.matches("rx=\"2\"").count(), 2, "the marks of whole lines");
 }
 

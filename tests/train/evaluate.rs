@@ -96,6 +96,29 @@ fn the_released_dense_objective_is_called_no_bound() {
 }
 
 #[test]
+fn more_draws_than_are_held_at_once_are_those_of_single_passes() {
+    use stcn::internals::evaluate::forward;
+    let (model, set, same) = (model("stcn-dense", &[]), set(), Normalisation::identity(3));
+    // No channel gets noise, so both copies are the data, and have draws of their own.
+    let plan = Plan { draws: 66, copies: Some(Copies::new(2, 0)), ..Plan::new(Split::Valid) };
+    let found = evaluate(&*model, &set, &same, plan, |_| ()).unwrap().per_sequence;
+    let valid = set.split(Split::Valid);
+    let windows: Vec<Window> = valid.iter().map(|&i| Window::whole(&set, i)).collect();
+    let batch = Batch::new(&set, &same, &windows, None).unwrap();
+    let mut wanted = vec![0.; 2];
+    for draw in 0..132 {
+        let noise = Noise::new(1, "evaluate").at(draw);
+        let pass = &forward(&*model, &batch, &noise, 1)[0];
+        for (i, wanted) in wanted.iter_mut().enumerate() {
+            *wanted += (pass.log_px[i] - pass.kl.iter().map(|kl| kl[i]).sum::<f64>()) / 132.;
+        }
+    }
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!((found - wanted).abs() < 1e-9, "{found} {wanted}"); // f64 sums of a few numbers below 1e3
+    }
+}
+
+#[test]
 fn the_mean_of_weights_is_per_step_where_steps_are_independent_and_else_per_sequence() {
     let value = |kind, more: &[&str]| value(&*model(kind, more), &Normalisation::identity(3), 1);
     assert!(value("stcn", &[]).iwae_per_step);
@@ -105,7 +128,7 @@ fn the_mean_of_weights_is_per_step_where_steps_are_independent_and_else_per_sequ
     }
 }
 
-/// Both bounds of one model, K = 4.
+/// Both bounds of one model.
 fn filtered(model: &dyn SequenceModel, k: usize) -> stcn::Result<Evaluation> {
     let plan = Plan { iwae: k, fivo: k, ..Plan::new(Split::Valid) };
     evaluate(model, &set(), &Normalisation::identity(3), plan, |_| ())

@@ -27,6 +27,7 @@ const ROWS_FOUR: usize = match () {
 /// several cache lines of one row of B are read together, and then those of the next.
 #[cfg(target_arch = "x86_64")]
 const WIDE_32: usize = 16;
+#[cfg(target_arch = "x86_64")]
 const WIDE_16: usize = 8;
 const WIDE_FOUR: usize = if cfg!(target_arch = "aarch64") { 16 } else { 4 };
 

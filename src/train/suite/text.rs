@@ -194,7 +194,7 @@ pub fn csv(report: &Report) -> String {
 
 /// A run a line: its numbers, the hash of its checkpoint, and the commands that make it again.
 pub fn runs_csv(report: &Report, suite: &Suite) -> String {
-    let mut text = "run,row,seed,updates,step,checkpoint_sha256,fingerprint,elbo_seq,iwae_seq,fivo_seq,posterior_log_px_seq,prior_log_px_seq,prior_seq,\
+    let mut text = "run,row,seed,updates,step,checkpoint_sha256,fingerprint,elbo_seq,iwae_seq,fivo_seq,kl,posterior_log_px_seq,prior_log_px_seq,prior_seq,\
                     shuffled_log_px_seq,one_draw_elbo_seq,one_draw_iwae_seq,train,evaluate\n".to_string();
     for (line, row) in report.lines.iter().zip(&suite.rows) {
         for found in &line.found {
@@ -203,8 +203,7 @@ pub fn runs_csv(report: &Report, suite: &Suite) -> String {
             let full = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
             let saved = &found.saved;
             let control = saved.controls.as_ref();
-            let shuffled = control.map_or(&[][..], |one| &one.shuffled_log_px_seq);
-            let shuffled: Vec<String> = shuffled.iter().map(f64::to_string).collect();
+            let several = |xs: &[f64]| xs.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
             let cells = [
                 found.name.clone(),
                 line.name.clone(),
@@ -216,10 +215,11 @@ pub fn runs_csv(report: &Report, suite: &Suite) -> String {
                 full(Some(saved.elbo_seq)),
                 full(saved.iwae_seq),
                 full(saved.fivo_seq),
+                several(&saved.kl),
                 full(control.map(|one| one.posterior_log_px_seq)),
                 full(control.map(|one| one.prior_log_px_seq)),
                 full(control.map(|one| one.prior_seq)),
-                shuffled.join(" "),
+                several(control.map_or(&[], |one| &one.shuffled_log_px_seq)),
                 full(control.and_then(|one| one.one_draw_elbo_seq)),
                 full(control.and_then(|one| one.one_draw_iwae_seq)),
                 command(&suite.train_args(run, root, None)),

@@ -1,8 +1,8 @@
 use super::report::line;
-use super::saved;
+use super::{saved, suite};
 use serde_json::json;
 use stcn::internals::suite::report::Report;
-use stcn::internals::suite::text::{command, csv, markdown};
+use stcn::internals::suite::text::{command, csv, markdown, runs_csv};
 
 fn report() -> Report {
     let objective = saved(&[
@@ -62,6 +62,24 @@ fn what_was_not_run_is_empty() {
     let csv = csv(&report);
     let row = csv.lines().find(|line| line.starts_with("not run")).unwrap();
     assert!(row.contains(",0,1,,,,,,,,,,,,,,,"), "{row}");
+}
+
+#[test]
+fn every_run_has_its_own_numbers() {
+    let found = |kl: [f64; 2]| saved(&[("kl", json!(kl)), ("iwae_seq", json!(5.5))]);
+    let line = line("stcn", vec![found([0.5, 2.]), found([3., 0.])]);
+    let report = Report::of("A test".into(), "valid".into(), vec![line]);
+    let text = runs_csv(&report, &suite("seeds = [1, 2]\n[[row]]\nmodel = \"stcn\"\n").unwrap());
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| {
+        let at = rows[0].iter().position(|title| *title == name).expect(name);
+        [rows[1][at], rows[2][at]]
+    };
+    assert_eq!(rows.len(), 3);
+    assert_eq!(column("run"), ["stcn.seed-1", "stcn.seed-2"]);
+    assert_eq!(column("kl"), ["0.5 2", "3 0"]);
+    assert_eq!((column("iwae_seq"), column("fivo_seq")), (["5.5"; 2], [""; 2]));
+    assert!(column("train")[1].starts_with("stcn train --model stcn "), "{text}");
 }
 
 #[test]

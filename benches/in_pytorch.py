@@ -1,10 +1,11 @@
-"""RNN, VRNN, SRNN and LadderRNN in PyTorch, to time beside `stcn bench step` on the same work: forward, backward, clipping, Adam.
+"""STCN and its recurrent rivals in PyTorch, to time beside `stcn bench step` on the same work: forward, backward, clipping, Adam.
 
-    python3 benches/recurrent.py vrnn [--threads 2] [--steps 5] [--batch 20] [--time 200]
+    python3 benches/in_pytorch.py vrnn [--threads 2] [--steps 5] [--batch 20] [--time 200]
+    python3 benches/in_pytorch.py stcn-dense [--channels 256] [--blocks 6] [--speech]
 
-The sizes are those of the preset `ink` (`LadderRNN`: five cells of 512 units); the head is normal, that of SRNN a mixture of 20.
-Layers that need no latent of the step before run over all steps at once, as in ours; nn.LSTM and nn.GRU where they can be used.
-Prints one line of JSON. The commands of ours are in the book, chapter 10.
+The sizes are those of the preset `ink` (`LadderRNN`: five cells of 512 units), or `speech`; the head of STCN and SRNN is a mixture
+of 20, that of the others normal. Layers that need no latent of the step before run over all steps at once, as in ours; nn.LSTM and
+nn.GRU where they can be used. Prints one line of JSON. The commands of ours are in the book, chapter 10.
 """
 import argparse, json, math, time
 import torch
@@ -30,20 +31,22 @@ def late(x):
 
 
 class Head(nn.Module):
-    """ln p(dx, dy, pen): a normal, or a mixture of `parts`; and a Bernoulli."""
+    """ln p(dx, dy, pen), or of a frame of sound: a normal, or a mixture of `parts`; and for ink a Bernoulli."""
 
-    def __init__(self, width, parts):
+    def __init__(self, width, parts, reals=2, pen=True):
         super().__init__()
-        self.parts = parts
-        self.mean, self.std, self.pen = nn.Linear(width, 2 * parts), nn.Linear(width, 2 * parts), nn.Linear(width, 1)
-        self.weight = nn.Linear(width, parts) if parts > 1 else None
+        self.parts, self.reals = parts, reals
+        self.mean, self.std = nn.Linear(width, reals * parts), nn.Linear(width, reals * parts)
+        self.weight, self.pen = nn.Linear(width, parts) if parts > 1 else None, nn.Linear(width, 1) if pen else None
 
     def forward(self, h, x):
-        shape = (*h.shape[:2], 2, self.parts)
+        shape = (*h.shape[:2], self.reals, self.parts)
         mean, std = self.mean(h).view(shape), F.softplus(self.std(h)).clamp(1e-3, 50).view(shape)
-        log_n = (-0.5 * ((x[..., :2, None] - mean) / std) ** 2 - std.log() - HALF_LOG_2PI).sum(-2)
+        log_n = (-0.5 * ((x[..., : self.reals, None] - mean) / std) ** 2 - std.log() - HALF_LOG_2PI).sum(-2)
         real = log_n[..., 0] if self.weight is None else torch.logsumexp(self.weight(h).log_softmax(-1) + log_n, -1)
-        return real - F.binary_cross_entropy_with_logits(self.pen(h)[..., 0], x[..., 2], reduction="none")
+        if self.pen is None:
+            return real
+        return real - F.binary_cross_entropy_with_logits(self.pen(h)[..., 0], x[..., -1], reduction="none")
 
 
 class Rnn(nn.Module):
@@ -141,23 +144,18 @@ class NormalNet(nn.Module):
         return self.mean(x), F.softplus(self.std(x)).clamp(1e-3, 5)
 
 
-class LadderRnn(nn.Module):
-    """ladder-rnn-dense: one cell per latent."""
+class Ladder(nn.Module):
+    """Latents top down, given their contexts, and an output that sees all of them; -> ELBO of every step."""
 
-    def __init__(self, parts, units=512, sizes=(32, 16, 8, 4, 2), hidden=256):
+    def __init__(self, contexts, hidden, sizes, output, head):
         super().__init__()
         above = (*sizes[1:], 0)
-        self.cells = nn.ModuleList(nn.LSTM(units if l else 3, units, batch_first=True) for l in range(len(sizes)))
-        self.prior = nn.ModuleList(NormalNet(units + a, hidden, z) for z, a in zip(sizes, above))
-        self.infer = nn.ModuleList(NormalNet(units + a, hidden, z) for z, a in zip(sizes, above))
-        wide = [m for l in range(5) for m in (nn.Linear(hidden if l else sum(sizes), hidden), nn.ReLU())]
-        self.output, self.head = nn.Sequential(*wide), Head(hidden, parts)
+        self.prior = nn.ModuleList(NormalNet(contexts + a, hidden, z) for z, a in zip(sizes, above))
+        self.infer = nn.ModuleList(NormalNet(contexts + a, hidden, z) for z, a in zip(sizes, above))
+        self.output, self.head = output, head
 
-    def forward(self, x):
-        h, d = F.pad(x, (0, 0, 1, 0)), []
-        for cell in self.cells:
-            h, _ = cell(h)
-            d.append(h)
+    def forward(self, d, x):
+        """d: (B, T + 1, C) for every level, lowest first"""
         zs, total, z = [], 0, x[..., :0]
         for l in reversed(range(len(d))):
             pm, ps = p = self.prior[l](torch.cat([d[l][:, :-1], z], -1))
@@ -170,20 +168,89 @@ class LadderRnn(nn.Module):
         return self.head(self.output(torch.cat(zs, -1)), x) - total
 
 
-MODELS = {"rnn": (Rnn, 1), "vrnn": (Vrnn, 1), "srnn": (Srnn, 20), "ladder-rnn-dense": (LadderRnn, 1)}
+def pointwise(inputs, width):
+    return nn.Sequential(*(m for l in range(5) for m in (nn.Linear(width if l else inputs, width), nn.ReLU())))
+
+
+class LadderRnn(nn.Module):
+    """ladder-rnn-dense: one cell per latent."""
+
+    def __init__(self, parts, units=512, sizes=(32, 16, 8, 4, 2), hidden=256):
+        super().__init__()
+        self.cells = nn.ModuleList(nn.LSTM(units if l else 3, units, batch_first=True) for l in range(len(sizes)))
+        self.ladder = Ladder(units, hidden, sizes, pointwise(sum(sizes), hidden), Head(hidden, parts))
+
+    def forward(self, x):
+        h, d = F.pad(x, (0, 0, 1, 0)), []
+        for cell in self.cells:
+            h, _ = cell(h)
+            d.append(h)
+        return self.ladder(d, x)
+
+
+class GatedBlock(nn.Module):
+    """(B, C, T) -> (B, channels, T): two dilated taps each of filter and gate, a mix, a residual."""
+
+    def __init__(self, inputs, channels, dilation=1):
+        super().__init__()
+        self.dilation = dilation
+        self.filter, self.gate = (nn.Conv1d(inputs, channels, 2, dilation=dilation) for _ in range(2))
+        self.mix = nn.Conv1d(channels, channels, 1)
+        self.project = nn.Identity() if inputs == channels else nn.Conv1d(inputs, channels, 1)
+
+    def forward(self, x):
+        past = F.pad(x, (self.dilation, 0))
+        return self.project(x) + self.mix(self.filter(past).tanh() * self.gate(past).sigmoid())
+
+
+class Gated(nn.Module):
+    """The output network of speech, (B, T, C) -> (B, T, channels)."""
+
+    def __init__(self, inputs, channels):
+        super().__init__()
+        self.blocks = nn.Sequential(*(GatedBlock(channels if l else inputs, channels) for l in range(5)))
+
+    def forward(self, z):
+        return self.blocks(z.transpose(1, 2)).transpose(1, 2)
+
+
+class Stcn(nn.Module):
+    """stcn-dense."""
+
+    def __init__(self, parts, channels, blocks, speech):
+        super().__init__()
+        inputs, sizes = (200, (256, 128, 64, 32, 16)) if speech else (3, (32, 16, 8, 4, 2))
+        self.levels = nn.ModuleList(
+            nn.Sequential(*(GatedBlock(channels if l or k else inputs, channels, 2**k) for k in range(blocks)))
+            for l in range(len(sizes)))
+        output = (Gated if speech else pointwise)(sum(sizes), channels)
+        head = Head(channels, parts, 200, pen=False) if speech else Head(channels, parts)
+        self.ladder = Ladder(channels, channels, sizes, output, head)
+
+    def forward(self, x):
+        h, d = F.pad(x, (0, 0, 1, 0)).transpose(1, 2), []
+        for level in self.levels:
+            h = level(h)
+            d.append(h.transpose(1, 2))
+        return self.ladder(d, x)
+
+
+MODELS = {"rnn": (Rnn, 1), "vrnn": (Vrnn, 1), "srnn": (Srnn, 20), "ladder-rnn-dense": (LadderRnn, 1), "stcn-dense": (Stcn, 20)}
 
 if __name__ == "__main__":
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("model", choices=MODELS)
-    for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200)):
+    for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200), ("channels", 256), ("blocks", 6)):
         args.add_argument(f"--{name}", type=int, default=default)
+    args.add_argument("--speech", action="store_true", help="frames of 200 samples in place of ink (stcn-dense)")
     args = args.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(args.threads)
     kind, parts = MODELS[args.model]
-    model = kind(parts)
-    x = torch.randn(args.batch, args.time, 3)
-    x[..., 2] = (x[..., 2] > 1).float()
+    model = Stcn(parts, args.channels, args.blocks, args.speech) if kind is Stcn else kind(parts)
+    x = torch.randn(args.batch, args.time, 200 if args.speech else 3)
+    if not args.speech:
+        x[..., 2] = (x[..., 2] > 1).float()
     adam, times = torch.optim.Adam(model.parameters(), lr=5e-4, fused=True), []
     for _ in range(args.steps + 2):
         start = time.perf_counter()
