@@ -5,7 +5,7 @@
 The sizes are those of the preset `ink`, or `speech`, and the head is a mixture of 20. A convolution is XLA's own, or the sum of two
 products, whichever is faster on the work at hand. Prints one line of JSON. The commands of ours are in the book, chapter 10.
 """
-import argparse, json, math, os, time
+import argparse, functools, json, math, os, time
 
 args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200), ("channels", 256), ("blocks", 6)):
@@ -47,11 +47,12 @@ def conv(p, at, dilation, x):
 
 
 def gated_block(inputs, dilation=1, c=args.channels):
-    taps, gates, mix = weight(2, inputs, c), weight(2, inputs, c), weight(c, c)
+    taps, mix = weight(2, inputs, 2 * c), weight(c, c)  # filter and gate in one
     project = weight(inputs, c) if inputs != c else None
 
     def forward(p, x):
-        y = np.tanh(conv(p, taps, dilation, x)) * sigmoid(conv(p, gates, dilation, x))
+        y = conv(p, taps, dilation, x)
+        y = np.tanh(y[..., :c]) * sigmoid(y[..., c:])
         return dense(p, mix, y) + (x if project is None else dense(p, project, x))
 
     return forward
@@ -104,13 +105,13 @@ def loss(p, x, key):
             h = block(p, h)
         d.append(h)
     zs, kl, z = [], 0, x[..., :0]
+    noise = jax.random.normal(key, (*x.shape[:2], sum(SIZES)))
     for l in reversed(range(LEVELS)):
         pm, ps = prior[l](p, np.concatenate([d[l][:, :-1], z], -1))
         em, es = infer[l](p, np.concatenate([d[l][:, 1:], z], -1))
         var = 1 / (ps**-2 + es**-2)
         mean, std = var * (em * es**-2 + pm * ps**-2), np.sqrt(var)
-        key, own = jax.random.split(key)
-        z = mean + std * jax.random.normal(own, mean.shape)
+        z = mean + std * noise[..., sum(SIZES[:l]) : sum(SIZES[: l + 1])]
         zs.insert(0, z)
         kl += (np.log(ps) - np.log(std) + (var + (mean - pm) ** 2) / (2 * ps**2) - 0.5).sum(-1)
     y = np.concatenate(zs, -1)
@@ -122,7 +123,7 @@ def loss(p, x, key):
     return (kl - head(p, y, x)).mean()
 
 
-@jax.jit
+@functools.partial(jax.jit, donate_argnums=0)
 def update(state, x, key):
     p, m, v, t = state
     value, g = jax.value_and_grad(loss)(p, x, key)
@@ -134,14 +135,14 @@ def update(state, x, key):
     return (jax.tree.map(step, p, m, v), m, v, t + 1), value
 
 
-zeros = jax.tree.map(np.zeros_like, parameters)
-state, times = (parameters, zeros, zeros, 1.0), []
+m, v = (jax.tree.map(np.zeros_like, parameters) for _ in range(2))
+state, times = (parameters, m, v, 1.0), []
 x = jax.random.normal(jax.random.key(0), (args.batch, args.time, INPUTS))
 if not args.speech:
     x = x.at[..., 2].set(x[..., 2] > 1)
 for step in range(args.steps + 2):
     start = time.perf_counter()
-    state, value = jax.block_until_ready(update(state, x, jax.random.key(step)))
+    state, value = jax.block_until_ready(update(state, x, jax.random.key(step, impl="rbg")))
     times.append(1e3 * (time.perf_counter() - start))
 times = sorted(times[2:])  # one compiles
 print(json.dumps({"model": "stcn-dense", "parameters": sum(w.size for w in jax.tree.leaves(parameters)),

@@ -1,7 +1,7 @@
 """STCN and its recurrent rivals in PyTorch, to time beside `stcn bench step` on the same work: forward, backward, clipping, Adam.
 
     python3 benches/in_pytorch.py vrnn [--threads 2] [--steps 5] [--batch 20] [--time 200]
-    python3 benches/in_pytorch.py stcn-dense [--channels 256] [--blocks 6] [--speech]
+    python3 benches/in_pytorch.py stcn-dense [--channels 256] [--blocks 6] [--speech] [--linear]
 
 The sizes are those of the preset `ink` (`LadderRNN`: five cells of 512 units), or `speech`; the head of STCN and SRNN is a mixture
 of 20, that of the others normal. Layers that need no latent of the step before run over all steps at once, as in ours; nn.LSTM and
@@ -15,10 +15,15 @@ from torch.nn import functional as F
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-def kl(q, p):
-    """q, p: (mean, std) → (…,)"""
+def kl(q, p, axis=2):
+    """q, p: (mean, std) -> (B, T)"""
     (m, s), (pm, ps) = q, p
-    return (ps.log() - s.log() + (s**2 + (m - pm) ** 2) / (2 * ps**2) - 0.5).sum(-1)
+    return (ps.log() - s.log() + (s**2 + (m - pm) ** 2) / (2 * ps**2) - 0.5).sum(axis)
+
+
+def conv(inputs, outputs):
+    """A linear layer on channels that are axis 1."""
+    return nn.Conv1d(inputs, outputs, 1)
 
 
 def lrelu3(x):
@@ -31,22 +36,26 @@ def late(x):
 
 
 class Head(nn.Module):
-    """ln p(dx, dy, pen), or of a frame of sound: a normal, or a mixture of `parts`; and for ink a Bernoulli."""
+    """ln p(dx, dy, pen), or of a frame of sound: a normal, or a mixture of `parts`; and for ink a Bernoulli. Channels: `axis`."""
 
-    def __init__(self, width, parts, reals=2, pen=True):
+    def __init__(self, width, parts, reals=2, pen=True, layer=nn.Linear, axis=2):
         super().__init__()
-        self.parts, self.reals = parts, reals
-        self.mean, self.std = nn.Linear(width, reals * parts), nn.Linear(width, reals * parts)
-        self.weight, self.pen = nn.Linear(width, parts) if parts > 1 else None, nn.Linear(width, 1) if pen else None
+        self.parts, self.reals, self.axis = parts, reals, axis
+        self.mean, self.std = layer(width, reals * parts), layer(width, reals * parts)
+        self.weight, self.pen = layer(width, parts) if parts > 1 else None, layer(width, 1) if pen else None
 
     def forward(self, h, x):
-        shape = (*h.shape[:2], self.reals, self.parts)
-        mean, std = self.mean(h).view(shape), F.softplus(self.std(h)).clamp(1e-3, 50).view(shape)
-        log_n = (-0.5 * ((x[..., : self.reals, None] - mean) / std) ** 2 - std.log() - HALF_LOG_2PI).sum(-2)
-        real = log_n[..., 0] if self.weight is None else torch.logsumexp(self.weight(h).log_softmax(-1) + log_n, -1)
+        axis, shape = self.axis, (self.reals, self.parts)
+        mean, std = (layer(h).unflatten(axis, shape) for layer in (self.mean, self.std))
+        std, real = F.softplus(std).clamp(1e-3, 50), x.narrow(axis, 0, self.reals).unsqueeze(axis + 1)
+        log_n = (-0.5 * ((real - mean) / std) ** 2 - std.log() - HALF_LOG_2PI).sum(axis)
+        log_px = log_n.squeeze(axis)
+        if self.weight is not None:
+            log_px = torch.logsumexp(self.weight(h).log_softmax(axis) + log_n, axis)
         if self.pen is None:
-            return real
-        return real - F.binary_cross_entropy_with_logits(self.pen(h)[..., 0], x[..., -1], reduction="none")
+            return log_px
+        logit, pen = self.pen(h).squeeze(axis), x.select(axis, -1)
+        return log_px - F.binary_cross_entropy_with_logits(logit, pen, reduction="none")
 
 
 class Rnn(nn.Module):
@@ -134,10 +143,10 @@ class Srnn(nn.Module):
 class NormalNet(nn.Module):
     """Mean and spread from two nets that share nothing."""
 
-    def __init__(self, inputs, hidden, outputs):
+    def __init__(self, inputs, hidden, outputs, layer):
         super().__init__()
         layers = lambda: nn.Sequential(
-            nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+            layer(inputs, hidden), nn.ReLU(), layer(hidden, hidden), nn.ReLU(), layer(hidden, outputs))
         self.mean, self.std = layers(), layers()
 
     def forward(self, x):
@@ -145,31 +154,31 @@ class NormalNet(nn.Module):
 
 
 class Ladder(nn.Module):
-    """Latents top down, given their contexts, and an output that sees all of them; -> ELBO of every step."""
+    """Latents top down, given their contexts, and an output that sees all of them; -> ELBO of every step. Channels: `axis`."""
 
-    def __init__(self, contexts, hidden, sizes, output, head):
+    def __init__(self, contexts, hidden, sizes, output, head, layer=nn.Linear, axis=2):
         super().__init__()
-        above = (*sizes[1:], 0)
-        self.prior = nn.ModuleList(NormalNet(contexts + a, hidden, z) for z, a in zip(sizes, above))
-        self.infer = nn.ModuleList(NormalNet(contexts + a, hidden, z) for z, a in zip(sizes, above))
-        self.output, self.head = output, head
+        nets = lambda: nn.ModuleList(
+            NormalNet(contexts + above, hidden, z, layer) for z, above in zip(sizes, (*sizes[1:], 0)))
+        self.prior, self.infer, self.output, self.head, self.axis = nets(), nets(), output, head, axis
 
     def forward(self, d, x):
-        """d: (B, T + 1, C) for every level, lowest first"""
-        zs, total, z = [], 0, x[..., :0]
+        """d: T + 1 steps of every level, lowest first; x: T steps"""
+        axis, steps = 3 - self.axis, x.shape[3 - self.axis]
+        zs, total, z = [], 0, x.narrow(self.axis, 0, 0)
         for l in reversed(range(len(d))):
-            pm, ps = p = self.prior[l](torch.cat([d[l][:, :-1], z], -1))
-            em, es = self.infer[l](torch.cat([d[l][:, 1:], z], -1))
+            pm, ps = p = self.prior[l](torch.cat([d[l].narrow(axis, 0, steps), z], self.axis))
+            em, es = self.infer[l](torch.cat([d[l].narrow(axis, 1, steps), z], self.axis))
             var = 1 / (ps**-2 + es**-2)
             mean, std = var * (em * es**-2 + pm * ps**-2), var.sqrt()
             z = mean + std * torch.randn_like(mean)
             zs.insert(0, z)
-            total = total + kl((mean, std), p)
-        return self.head(self.output(torch.cat(zs, -1)), x) - total
+            total = total + kl((mean, std), p, self.axis)
+        return self.head(self.output(torch.cat(zs, self.axis)), x) - total
 
 
-def pointwise(inputs, width):
-    return nn.Sequential(*(m for l in range(5) for m in (nn.Linear(width if l else inputs, width), nn.ReLU())))
+def pointwise(inputs, width, layer=nn.Linear):
+    return nn.Sequential(*(m for l in range(5) for m in (layer(width if l else inputs, width), nn.ReLU())))
 
 
 class LadderRnn(nn.Module):
@@ -203,36 +212,29 @@ class GatedBlock(nn.Module):
         return self.project(x) + self.mix(self.filter(past).tanh() * self.gate(past).sigmoid())
 
 
-class Gated(nn.Module):
-    """The output network of speech, (B, T, C) -> (B, T, channels)."""
-
-    def __init__(self, inputs, channels):
-        super().__init__()
-        self.blocks = nn.Sequential(*(GatedBlock(channels if l else inputs, channels) for l in range(5)))
-
-    def forward(self, z):
-        return self.blocks(z.transpose(1, 2)).transpose(1, 2)
-
-
 class Stcn(nn.Module):
-    """stcn-dense."""
+    """stcn-dense. Channels are axis 1, as convolutions want them, and a linear layer is one of those; or the last with nn.Linear."""
 
-    def __init__(self, parts, channels, blocks, speech):
+    def __init__(self, parts, channels, blocks, speech, linear):
         super().__init__()
+        layer, self.axis = (nn.Linear, 2) if linear else (conv, 1)
         inputs, sizes = (200, (256, 128, 64, 32, 16)) if speech else (3, (32, 16, 8, 4, 2))
         self.levels = nn.ModuleList(
             nn.Sequential(*(GatedBlock(channels if l or k else inputs, channels, 2**k) for k in range(blocks)))
             for l in range(len(sizes)))
-        output = (Gated if speech else pointwise)(sum(sizes), channels)
-        head = Head(channels, parts, 200, pen=False) if speech else Head(channels, parts)
-        self.ladder = Ladder(channels, channels, sizes, output, head)
+        if speech:
+            output = nn.Sequential(*(GatedBlock(channels if l else sum(sizes), channels) for l in range(5)))
+        else:
+            output = pointwise(sum(sizes), channels, layer)
+        head = Head(channels, parts, 200 if speech else 2, not speech, layer, self.axis)
+        self.ladder = Ladder(channels, channels, sizes, output, head, layer, self.axis)
 
     def forward(self, x):
-        h, d = F.pad(x, (0, 0, 1, 0)).transpose(1, 2), []
+        h, d = F.pad(x, (0, 0, 1, 0)).transpose(1, 2).contiguous(), []
         for level in self.levels:
             h = level(h)
-            d.append(h.transpose(1, 2))
-        return self.ladder(d, x)
+            d.append(h.transpose(1, self.axis))
+        return self.ladder(d, x.transpose(1, self.axis).transpose(1, 2))
 
 
 MODELS = {"rnn": (Rnn, 1), "vrnn": (Vrnn, 1), "srnn": (Srnn, 20), "ladder-rnn-dense": (LadderRnn, 1), "stcn-dense": (Stcn, 20)}
@@ -243,11 +245,14 @@ if __name__ == "__main__":
     for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200), ("channels", 256), ("blocks", 6)):
         args.add_argument(f"--{name}", type=int, default=default)
     args.add_argument("--speech", action="store_true", help="frames of 200 samples in place of ink (stcn-dense)")
+    args.add_argument("--linear", action="store_true", help="nn.Linear where a convolution has one tap (stcn-dense on ink)")
     args = args.parse_args()
+    if args.speech and args.linear:
+        raise SystemExit("--linear is for ink: the output network of speech is made of convolutions")
     torch.manual_seed(1)
     torch.set_num_threads(args.threads)
     kind, parts = MODELS[args.model]
-    model = Stcn(parts, args.channels, args.blocks, args.speech) if kind is Stcn else kind(parts)
+    model = Stcn(parts, args.channels, args.blocks, args.speech, args.linear) if kind is Stcn else kind(parts)
     x = torch.randn(args.batch, args.time, 200 if args.speech else 3)
     if not args.speech:
         x[..., 2] = (x[..., 2] > 1).float()
