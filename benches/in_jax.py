@@ -1,6 +1,6 @@
 """STCN-dense in JAX, to time beside `stcn bench step` on the same work: forward, backward, clipping, Adam, in one jit.
 
-    python3 benches/in_jax.py [--channels 256] [--blocks 6] [--batch 20] [--time 200] [--speech] [--conv products] [--threads 2]
+    python3 benches/in_jax.py [--channels 256] [--blocks 6] [--batch 20] [--time 200] [--speech] [--conv products] [--separate] [--threads 2]
 
 The sizes are those of the preset `ink`, or `speech`, and the head is a mixture of 20. A convolution is XLA's own, or the sum of two
 products, whichever is faster on the work at hand. Prints one line of JSON. The commands of ours are in the book, chapter 10.
@@ -8,11 +8,13 @@ products, whichever is faster on the work at hand. Prints one line of JSON. The 
 import argparse, functools, json, math, os, time
 
 args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200), ("channels", 256), ("blocks", 6)):
+for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", None), ("channels", 256), ("blocks", None)):
     args.add_argument(f"--{name}", type=int, default=default)
 args.add_argument("--speech", action="store_true", help="frames of 200 samples in place of ink")
 args.add_argument("--conv", choices=("lax", "products"), default="lax")
+args.add_argument("--separate", action="store_true", help="filter and gate each by itself")
 args = args.parse_args()
+args.time, args.blocks = args.time or (40 if args.speech else 200), args.blocks or (5 if args.speech else 6)
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])  # XLA takes as many threads as it may use cores
 
 import jax
@@ -47,12 +49,12 @@ def conv(p, at, dilation, x):
 
 
 def gated_block(inputs, dilation=1, c=args.channels):
-    taps, mix = weight(2, inputs, 2 * c), weight(c, c)  # filter and gate in one
-    project = weight(inputs, c) if inputs != c else None
+    taps = [weight(2, inputs, c) for _ in range(2)] if args.separate else [weight(2, inputs, 2 * c)]
+    mix, project = weight(c, c), weight(inputs, c) if inputs != c else None
 
     def forward(p, x):
-        y = conv(p, taps, dilation, x)
-        y = np.tanh(y[..., :c]) * sigmoid(y[..., c:])
+        filter, gate = [conv(p, at, dilation, x) for at in taps] if args.separate else np.split(conv(p, taps[0], dilation, x), 2, -1)
+        y = np.tanh(filter) * sigmoid(gate)
         return dense(p, mix, y) + (x if project is None else dense(p, project, x))
 
     return forward
@@ -109,11 +111,11 @@ def loss(p, x, key):
     for l in reversed(range(LEVELS)):
         pm, ps = prior[l](p, np.concatenate([d[l][:, :-1], z], -1))
         em, es = infer[l](p, np.concatenate([d[l][:, 1:], z], -1))
-        var = 1 / (ps**-2 + es**-2)
-        mean, std = var * (em * es**-2 + pm * ps**-2), np.sqrt(var)
-        z = mean + std * noise[..., sum(SIZES[:l]) : sum(SIZES[: l + 1])]
+        a, b = ps**2, es**2
+        var, mean = a * b / (a + b), (em * a + pm * b) / (a + b)
+        z = mean + np.sqrt(var) * noise[..., sum(SIZES[:l]) : sum(SIZES[: l + 1])]
         zs.insert(0, z)
-        kl += (np.log(ps) - np.log(std) + (var + (mean - pm) ** 2) / (2 * ps**2) - 0.5).sum(-1)
+        kl += 0.5 * ((var + (mean - pm) ** 2) / a + np.log(a / var) - 1).sum(-1)
     y = np.concatenate(zs, -1)
     if args.speech:
         for block in output:

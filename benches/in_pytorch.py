@@ -1,7 +1,7 @@
 """STCN and its recurrent rivals in PyTorch, to time beside `stcn bench step` on the same work: forward, backward, clipping, Adam.
 
     python3 benches/in_pytorch.py vrnn [--threads 2] [--steps 5] [--batch 20] [--time 200]
-    python3 benches/in_pytorch.py stcn-dense [--channels 256] [--blocks 6] [--speech] [--linear]
+    python3 benches/in_pytorch.py stcn-dense [--channels 256] [--blocks 6] [--speech] [--linear] [--compile]
 
 The sizes are those of the preset `ink` (`LadderRNN`: five cells of 512 units), or `speech`; the head of STCN and SRNN is a mixture
 of 20, that of the others normal. Layers that need no latent of the step before run over all steps at once, as in ours; nn.LSTM and
@@ -15,10 +15,10 @@ from torch.nn import functional as F
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-def kl(q, p, axis=2):
-    """q, p: (mean, std) -> (B, T)"""
+def kl(q, p):
+    """q, p: (mean, std), (B, T, C) -> (B, T)"""
     (m, s), (pm, ps) = q, p
-    return (ps.log() - s.log() + (s**2 + (m - pm) ** 2) / (2 * ps**2) - 0.5).sum(axis)
+    return (ps.log() - s.log() + (s.square() + (m - pm).square()) / (2 * ps.square()) - 0.5).sum(2)
 
 
 def conv(inputs, outputs):
@@ -32,7 +32,7 @@ def lrelu3(x):
 
 def late(x):
     """One step later: 0, x_1 … x_{T−1}."""
-    return F.pad(x, (0, 0, 1, 0))[:, :-1]
+    return F.pad(x[:, :-1], (0, 0, 1, 0))
 
 
 class Head(nn.Module):
@@ -48,7 +48,7 @@ class Head(nn.Module):
         axis, shape = self.axis, (self.reals, self.parts)
         mean, std = (layer(h).unflatten(axis, shape) for layer in (self.mean, self.std))
         std, real = F.softplus(std).clamp(1e-3, 50), x.narrow(axis, 0, self.reals).unsqueeze(axis + 1)
-        log_n = (-0.5 * ((real - mean) / std) ** 2 - std.log() - HALF_LOG_2PI).sum(axis)
+        log_n = -(0.5 * ((real - mean) / std).square() + std.log()).sum(axis) - self.reals * HALF_LOG_2PI
         log_px = log_n.squeeze(axis)
         if self.weight is not None:
             log_px = torch.logsumexp(self.weight(h).log_softmax(axis) + log_n, axis)
@@ -111,7 +111,7 @@ class Net(nn.Module):
         self.units, self.latent, self.output = nn.Linear(units, hidden), nn.Linear(z, hidden, bias=False), nn.Linear(hidden, z)
 
     def forward(self, seen, z):
-        return self.output(lrelu3(seen + self.latent(z)))
+        return self.output(lrelu3(torch.addmm(seen, z, self.latent.weight.t()) if z.dim() == 2 else seen + self.latent(z)))
 
 
 class Srnn(nn.Module):
@@ -167,13 +167,13 @@ class Ladder(nn.Module):
         axis, steps = 3 - self.axis, x.shape[3 - self.axis]
         zs, total, z = [], 0, x.narrow(self.axis, 0, 0)
         for l in reversed(range(len(d))):
-            pm, ps = p = self.prior[l](torch.cat([d[l].narrow(axis, 0, steps), z], self.axis))
+            pm, ps = self.prior[l](torch.cat([d[l].narrow(axis, 0, steps), z], self.axis))
             em, es = self.infer[l](torch.cat([d[l].narrow(axis, 1, steps), z], self.axis))
-            var = 1 / (ps**-2 + es**-2)
-            mean, std = var * (em * es**-2 + pm * ps**-2), var.sqrt()
-            z = mean + std * torch.randn_like(mean)
+            a, b = ps.square(), es.square()
+            var, mean = a * b / (a + b), (em * a + pm * b) / (a + b)
+            z = torch.addcmul(mean, var.sqrt(), torch.randn_like(mean))
             zs.insert(0, z)
-            total = total + kl((mean, std), p, self.axis)
+            total = total + 0.5 * ((var + (mean - pm).square()) / a + (a / var).log() - 1).sum(self.axis)
         return self.head(self.output(torch.cat(zs, self.axis)), x) - total
 
 
@@ -203,13 +203,13 @@ class GatedBlock(nn.Module):
     def __init__(self, inputs, channels, dilation=1):
         super().__init__()
         self.dilation = dilation
-        self.filter, self.gate = (nn.Conv1d(inputs, channels, 2, dilation=dilation) for _ in range(2))
+        self.taps = nn.Conv1d(inputs, 2 * channels, 2, dilation=dilation)  # filter and gate in one
         self.mix = nn.Conv1d(channels, channels, 1)
         self.project = nn.Identity() if inputs == channels else nn.Conv1d(inputs, channels, 1)
 
     def forward(self, x):
-        past = F.pad(x, (self.dilation, 0))
-        return self.project(x) + self.mix(self.filter(past).tanh() * self.gate(past).sigmoid())
+        filter, gate = self.taps(F.pad(x, (self.dilation, 0))).chunk(2, 1)
+        return self.project(x) + self.mix(filter.tanh() * gate.sigmoid())
 
 
 class Stcn(nn.Module):
@@ -242,13 +242,19 @@ MODELS = {"rnn": (Rnn, 1), "vrnn": (Vrnn, 1), "srnn": (Srnn, 20), "ladder-rnn-de
 if __name__ == "__main__":
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("model", choices=MODELS)
-    for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", 200), ("channels", 256), ("blocks", 6)):
+    for name, default in (("threads", 2), ("steps", 5), ("batch", 20), ("time", None), ("channels", None), ("blocks", None)):
         args.add_argument(f"--{name}", type=int, default=default)
+    args.add_argument("--compile", action="store_true", help="by torch.compile")
     args.add_argument("--speech", action="store_true", help="frames of 200 samples in place of ink (stcn-dense)")
     args.add_argument("--linear", action="store_true", help="nn.Linear where a convolution has one tap (stcn-dense on ink)")
     args = args.parse_args()
     if args.speech and args.linear:
         raise SystemExit("--linear is for ink: the output network of speech is made of convolutions")
+    if args.model != "stcn-dense" and (args.speech or args.linear or args.channels or args.blocks):
+        raise SystemExit("--channels, --blocks, --speech and --linear are for stcn-dense: leave them out")
+    args.time, args.channels = args.time or (40 if args.speech else 200), args.channels or 256
+    args.blocks = args.blocks or (5 if args.speech else 6)
+    torch.set_flush_denormal(True)  # ours has none
     torch.manual_seed(1)
     torch.set_num_threads(args.threads)
     kind, parts = MODELS[args.model]
@@ -256,11 +262,12 @@ if __name__ == "__main__":
     x = torch.randn(args.batch, args.time, 200 if args.speech else 3)
     if not args.speech:
         x[..., 2] = (x[..., 2] > 1).float()
+    loss_of = torch.compile(model) if args.compile else model
     adam, times = torch.optim.Adam(model.parameters(), lr=5e-4, fused=True), []
     for _ in range(args.steps + 2):
         start = time.perf_counter()
         adam.zero_grad()
-        loss = -model(x).mean()
+        loss = -loss_of(x).mean()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()

@@ -1,4 +1,4 @@
-//! Every number in a table of README and of the chapter of results is in `data/results`, in a line that has the commands.
+//! Every number in a table of README and of the chapters with results is in `data/results`, in a line that has the commands.
 
 use super::{read, root};
 use std::path::{Path, PathBuf};
@@ -111,9 +111,12 @@ fn every_number_of_a_table_is_in_a_line_of_csv_that_has_its_commands() {
     let readme = read(&root().join("README.md"));
     let readme = &readme[readme.find("\n## Results").unwrap()..readme.find("\n## Limits").unwrap()];
     let mut checked = 0;
-    for (file, text) in
-        [("README.md", readme), ("results.md", &read(&root().join("src/book/results.md")))]
-    {
+    let chapter = |name: &str| read(&root().join("src/book").join(name));
+    for (file, text) in [
+        ("README.md", readme),
+        ("results.md", &chapter("results.md")),
+        ("two-draws.md", &chapter("two-draws.md")),
+    ] {
         for (name, numbers) in rows(text) {
             let of: Vec<_> = lines.iter().filter(|line| line.row == name).collect();
             assert!(!of.is_empty() || numbers.is_empty(), "{file}: {name}: in no CSV");
