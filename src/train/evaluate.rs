@@ -177,7 +177,7 @@ const DRAWS_AT_ONCE: usize = 64;
 
 /// … and how many sequences of so many steps, if all draws have a number for every step.
 pub(super) fn with_draws(draws: usize, steps: usize) -> usize {
-    (DRAWS_AT_ONCE * LIMIT.steps / draws.max(1) / steps).max(1)
+    (DRAWS_AT_ONCE * LIMIT.steps / draws / steps).max(1)
 }
 
 /// Whether IWAE is averaged at each step. Refuses bounds that the model does not have, and too many draws.
@@ -252,15 +252,18 @@ pub fn evaluate_on(
             });
             of_draws.enumerate().for_each(|(draw, pass)| found.add_pass(draw, &places, &pass));
             let step = (copy * plan.iwae.max(1)) as u64;
-            let at_once = [
-                (false, plan.iwae, with_draws(plan.iwae, batch.x.shape()[1])),
-                (true, plan.fivo, (LIMIT.steps / plan.fivo.max(1)).max(1)), // rows of a step
-            ];
-            for (fivo, particles, at_once) in at_once.into_iter().filter(|bound| bound.1 > 0) {
+            for (fivo, particles) in [(false, plan.iwae), (true, plan.fivo)] {
+                if particles == 0 {
+                    continue;
+                }
+                let at_once = match fivo {
+                    true => (LIMIT.steps / particles).max(1), // as many rows of a step as a pass has
+                    false => with_draws(particles, batch.x.shape()[1]),
+                };
                 let of = OfParticles { fivo, seed, step, particles };
-                for (windows, places) in windows.chunks(at_once).zip(places.chunks(at_once)) {
-                    let batch = Batch::new(set, normalisation, windows, dequantise)?;
-                    found.add_bound(fivo, places, &crew.map(&batch, &of).concat());
+                for (i, places) in places.chunks(at_once).enumerate() {
+                    let part = batch.slice(i * at_once..i * at_once + places.len());
+                    found.add_bound(fivo, places, &crew.map(&part, &of).concat());
                 }
             }
         }
